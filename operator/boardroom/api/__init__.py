@@ -1,0 +1,1 @@
+"""The nouns: what users write, what the status says, what is asked and answered. Imports no other room."""

@@ -1,0 +1,62 @@
+"""Which agents sit on a board: one rule, used by the controller's conditions and by the coordinator's roster alike."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from boardroom.api.boardagent import BoardAgentSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An agent that asks for a seat. `created` is its creationTimestamp (RFC 3339, so text sorts as time)."""
+
+    name: str
+    created: str
+    spec: BoardAgentSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether the agent has its seat; reason and message are those of its Accepted condition."""
+
+    accepted: bool
+    reason: str
+    message: str
+
+
+def admit(candidates: Iterable[Candidate], max_members: int) -> dict[str, Verdict]:
+    """First come, first seated, by creation time and then by name; a verdict for each candidate by its name."""
+    verdicts: dict[str, Verdict] = {}
+    seats: dict[str, str] = {}
+    for candidate in sorted(candidates, key=lambda c: (c.created, c.name)):
+        role = candidate.spec.role.lower()
+        if role in seats:
+            verdicts[candidate.name] = Verdict(
+                accepted=False,
+                reason="DuplicateRole",
+                message=f"spec.role {candidate.spec.role!r} is taken by BoardAgent {seats[role]!r} (case is ignored): "
+                "choose another role or delete one of the two",
+            )
+        elif len(seats) >= max_members:
+            verdicts[candidate.name] = Verdict(
+                accepted=False,
+                reason="BoardFull",
+                message=f"the board has its {max_members} members: raise spec.maxMembers of the Boardroom or delete "
+                "another BoardAgent",
+            )
+        else:
+            seats[role] = candidate.name
+            verdicts[candidate.name] = Verdict(
+                accepted=True, reason="Accepted", message=f"has a seat as {candidate.spec.role}"
+            )
+    return verdicts
+
+
+def unknown_board(board: str, namespace: str) -> Verdict:
+    """The verdict on an agent whose board does not exist."""
+    return Verdict(
+        accepted=False,
+        reason="BoardroomNotFound",
+        message=f"spec.boardroomRef.name: there is no Boardroom {board!r} in namespace {namespace!r}; create it, or "
+        "delete this BoardAgent and create it for another board",
+    )

@@ -1,0 +1,152 @@
+"""What a question is and what an answer is: the coordinator's HTTP bodies."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+MAX_QUESTION_CHARS = 65_536
+MAX_BODY_BYTES = 1_048_576
+
+
+class CoordinationMode(StrEnum):
+    """How the members are asked."""
+
+    PARALLEL = "parallel"
+    SEQUENTIAL = "sequential"
+
+
+class AnswerStatus(StrEnum):
+    """answered: there is a text. failed: it was asked and broke. absent: it could not be asked."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"
+    ABSENT = "absent"
+
+
+class EngineName(StrEnum):
+    """Which engine spoke."""
+
+    LORAX = "lorax"
+    STANDARD = "standard"
+
+
+class Parameters(BaseModel):
+    """Generation parameters of one question; they win over the members' own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_new_tokens: int | None = Field(default=None, ge=1, le=32768, description="Longest answer in tokens.")
+    temperature: float | None = Field(default=None, ge=0, le=100, description="Sampling temperature; 0 is greedy.")
+    top_p: float | None = Field(default=None, gt=0, le=1, description="Nucleus sampling.")
+    stop: tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...] | None = Field(
+        default=None, max_length=4, description="Texts that end an answer."
+    )
+    seed: int | None = Field(default=None, ge=0, lt=2**63, description="Seed of the sampling.")
+
+
+class AskRequest(BaseModel):
+    """POST /v1/ask. Members are chosen by `agents`, else by `agent_id` and `domain`, else the whole board is asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user_input: str = Field(description="The question.", max_length=MAX_QUESTION_CHARS, min_length=1)
+    agents: tuple[Annotated[str, StringConstraints(min_length=1, max_length=253)], ...] | None = Field(
+        default=None, min_length=1, max_length=256, description="Names or roles of the members to ask, in any case."
+    )
+    agent_id: str | None = Field(
+        default=None, min_length=1, max_length=253, description="The primary member: asked first, with its domain's."
+    )
+    domain: str | None = Field(default=None, min_length=1, max_length=63, description="Ask the members of this domain.")
+    conv_id: str | None = Field(
+        default=None, min_length=1, max_length=128, description="The caller's conversation id, echoed in the answer."
+    )
+    coordination_mode: CoordinationMode | None = Field(
+        default=None, description="Unset: the board's spec.deliberation.defaultMode."
+    )
+    use_lorax: bool = Field(default=True, description="False: ask by standard inference instead.")
+    parameters: Parameters = Field(default_factory=Parameters, description="Generation parameters.")
+    timeout: float | None = Field(
+        default=None, gt=0, le=3600, description="Deadline of the whole question in seconds. Unset: the board's."
+    )
+    min_successful: int = Field(
+        default=1, ge=1, le=256, description="With fewer answers than this the question fails with 503."
+    )
+
+
+class AdapterIdentity(BaseModel):
+    """The weights that spoke."""
+
+    path: str
+    digest: str | None
+
+
+class Usage(BaseModel):
+    """Tokens, as the engine counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+
+class MemberAnswer(BaseModel):
+    """One member's outcome; there is one for every member that was to be asked."""
+
+    agent: str = Field(description="Name of the BoardAgent.")
+    role: str
+    status: AnswerStatus
+    text: str | None = None
+    engine: EngineName | None = None
+    adapter: AdapterIdentity | None = None
+    finish_reason: Literal["length", "stop"] | None = None
+    usage: Usage | None = None
+    latency_ms: float | None = None
+    cold_load: bool | None = Field(default=None, description="Whether LoRAX had to load the adapter for this answer.")
+    reason: str | None = Field(default=None, description="Why there is no text.")
+
+
+class Batch(BaseModel):
+    """The requests that were submitted together."""
+
+    size: int = Field(description="Members submitted together.")
+    wall_ms: float = Field(description="From the first submission to the last answer.")
+    slowest: str | None = Field(description="Name of the member whose answer came last.")
+
+
+class AskResponse(BaseModel):
+    """The board's answer."""
+
+    request_id: str
+    conv_id: str | None
+    coordination_mode: CoordinationMode
+    used_lorax: bool = Field(description="Whether any answer came from LoRAX.")
+    execution_time: float = Field(description="Seconds from the question's arrival to this answer.")
+    reply: str = Field(description="The answers as one text, each under its member's role.")
+    agents_involved: list[str] = Field(description="Names of the members that answered.")
+    answers: list[MemberAnswer]
+    batch: Batch | None = Field(description="None unless two or more members were submitted together.")
+    usage: Usage
+    warnings: list[str]
+
+
+class MemberProblem(BaseModel):
+    """Why a member did not answer."""
+
+    agent: str
+    role: str
+    reason: str
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong, where, and what to do."""
+
+    code: str
+    message: str
+    field: str | None = None
+    members: list[MemberProblem] | None = None
+
+
+class ErrorResponse(BaseModel):
+    """The body of every error."""
+
+    error: ErrorDetail

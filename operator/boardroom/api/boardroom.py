@@ -1,0 +1,185 @@
+"""The Boardroom kind: a base model on a GPU, an adapters volume, and how a question is put to the board."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from boardroom.api.lorax import LoraxSpec
+from boardroom.api.model import Model, ObjectName, Quantity, SecretKeyRef, checked, map_list, rule
+from boardroom.api.pods import ResourceRequirements
+
+Path = Annotated[
+    str, StringConstraints(min_length=2, max_length=512, pattern=r"^/[A-Za-z0-9._/-]+$")
+]  # an absolute path without blanks or control characters: LoRAX aborts on a newline in an adapter id
+
+
+class ModelCache(Model):
+    """Where downloaded base-model weights are kept (/data in the LoRAX pod)."""
+
+    model_config = checked(
+        rule(
+            "!(has(self.claimName) && (has(self.size) || has(self.storageClassName)))",
+            "give either claimName (a claim that exists) or size (a claim that the operator makes), not both",
+        ),
+        rule("!has(self.storageClassName) || has(self.size)", "storageClassName needs size", ".storageClassName"),
+    )
+    claim_name: ObjectName | None = Field(default=None, description="An existing PersistentVolumeClaim to use.")
+    size: Quantity | None = Field(
+        default=None, description="Size of the claim `<board>-model-cache` that the operator makes, for example 50Gi."
+    )
+    storage_class_name: ObjectName | None = Field(
+        default=None, description="Storage class of the claim that the operator makes; the cluster's default if unset."
+    )
+
+
+class BaseModelSpec(Model):
+    """The base model that every member shares."""
+
+    id: str = Field(
+        min_length=1,
+        max_length=256,
+        pattern=r"^[A-Za-z0-9._/-]+$",
+        description="Hugging Face id of the base model, or its directory when source is Local.",
+    )
+    revision: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=128,
+        pattern=r"^[A-Za-z0-9._/-]+$",
+        description="Git revision of the model on the hub; pin a commit for reproducible boards.",
+    )
+    source: Literal["Hub", "Local"] = Field(
+        default="Hub", description="Hub downloads the model; Local reads it from a directory of the model cache."
+    )
+    token_secret_ref: SecretKeyRef | None = Field(
+        default=None, description="Hugging Face token for gated models, given to LoRAX as HF_TOKEN."
+    )
+    cache: ModelCache | None = Field(
+        default=None, description="Keeps the weights across pods; without it each new pod downloads them again."
+    )
+
+
+class PersistentVolumeClaimSource(Model):
+    """A claim in the board's namespace."""
+
+    claim_name: ObjectName = Field(description="Name of the PersistentVolumeClaim.")
+
+
+class NfsSource(Model):
+    """An NFS export."""
+
+    server: str = Field(min_length=1, max_length=253, description="Host name or address of the NFS server.")
+    path: Path = Field(description="Exported path.")
+
+
+class CsiSource(Model):
+    """An inline CSI volume."""
+
+    driver: str = Field(min_length=1, max_length=253, description="Name of the CSI driver.")
+    fs_type: str | None = Field(default=None, max_length=32, description="File system type the driver should mount.")
+    volume_attributes: dict[str, Annotated[str, StringConstraints(max_length=1024)]] | None = Field(
+        default=None, max_length=32, description="Attributes that the driver understands."
+    )
+
+
+class HostPathSource(Model):
+    """A directory of the node; for development, refused by Pod Security baseline."""
+
+    path: Path = Field(description="Directory on the node.")
+
+
+class AdapterVolume(Model):
+    """At most one source; without one the volume is empty and only members without an adapter can speak."""
+
+    model_config = checked(
+        rule(
+            "[has(self.persistentVolumeClaim), has(self.nfs), has(self.csi), has(self.hostPath)]"
+            ".filter(x, x).size() <= 1",
+            "give at most one of persistentVolumeClaim, nfs, csi, hostPath",
+        )
+    )
+    persistent_volume_claim: PersistentVolumeClaimSource | None = Field(
+        default=None, description="A PersistentVolumeClaim in the same namespace."
+    )
+    nfs: NfsSource | None = Field(default=None, description="An NFS export.")
+    csi: CsiSource | None = Field(default=None, description="An inline CSI volume.")
+    host_path: HostPathSource | None = Field(default=None, description="A directory of the node, for development.")
+
+
+class AdaptersSpec(Model):
+    """Where the members' LoRA adapters are."""
+
+    mount_path: Path = Field(default="/models", description="Where the volume is mounted in the LoRAX pod, read-only.")
+    volume: AdapterVolume = Field(default_factory=AdapterVolume, description="The volume that holds the adapters.")
+
+
+class CoordinatorSpec(Model):
+    """The service in front of LoRAX."""
+
+    resources: ResourceRequirements | None = Field(default=None, description="Resources of the coordinator container.")
+    request_timeout_seconds: int = Field(
+        default=120, ge=1, le=3600, description="Deadline of a question that names none, in seconds."
+    )
+
+
+class DeliberationSpec(Model):
+    """How a question is put to the board when it doesn't say."""
+
+    default_mode: Literal["Parallel", "Sequential"] = Field(
+        default="Parallel",
+        description="Parallel: all members at once, in one LoRAX batch. Sequential: each sees the answers before it.",
+    )
+
+
+class LocalObjectReference(Model):
+    """An object in the same namespace."""
+
+    name: ObjectName = Field(description="Name of the object.")
+
+
+class BoardroomSpec(Model):
+    """What a board is made of."""
+
+    model: BaseModelSpec = Field(description="The base model that every member shares.")
+    enable_lorax: bool | None = Field(
+        default=None,
+        description="Run LoRAX for this board. Unset: the operator's AOS_ENABLE_LORAX (true).",
+    )
+    max_members: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Members beyond this number are refused. Unset: the operator's AOS_MAX_MEMBERS (15).",
+    )
+    lorax: LoraxSpec = Field(default_factory=LoraxSpec, description="The LoRAX server and the GPU it runs on.")
+    image_pull_secrets: tuple[LocalObjectReference, ...] = Field(
+        default=(), max_length=16, description="Secrets to pull the images with.", json_schema_extra=map_list("name")
+    )
+    adapters: AdaptersSpec = Field(default_factory=AdaptersSpec, description="Where the members' adapters are.")
+    coordinator: CoordinatorSpec = Field(
+        default_factory=CoordinatorSpec, description="The service that takes questions."
+    )
+    deliberation: DeliberationSpec = Field(
+        default_factory=DeliberationSpec, description="How a question is put to the board when it doesn't say."
+    )
+
+
+NAME_RULES = (
+    rule(
+        "self.metadata.name.size() <= 49 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        "a Boardroom's name must be a DNS-1035 label of at most 49 characters (a-z, 0-9, '-', beginning with a "
+        "letter): its Services are named after it",
+    ),
+)
+
+PRINTER_COLUMNS = (
+    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0, "Whether the board answers."),
+    ("Status", "string", '.status.conditions[?(@.type=="Ready")].reason', 0, "Why, in one word."),
+    ("Model", "string", ".spec.model.id", 0, "The base model."),
+    ("Agents", "string", ".status.agents", 0, "Members ready / members of the board."),
+    ("LoRAX", "string", '.status.conditions[?(@.type=="LoraxReady")].status', 1, "Whether LoRAX is up."),
+    ("Latency-ms", "integer", ".status.lorax.metrics.averageLatencyMs", 1, "Average over the last minute."),
+    ("Endpoint", "string", ".status.endpoint", 1, "Where the coordinator listens."),
+    ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1, "Why, in words."),
+    ("Age", "date", ".metadata.creationTimestamp", 0, "Since when it exists."),
+)

@@ -1,0 +1,152 @@
+"""spec.lorax: the LoRAX server and the GPU it runs on."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, StringConstraints
+
+from boardroom.api.model import ATOMIC, Model, Quantity, checked, map_list, rule
+from boardroom.api.pods import EnvVar, LabelValue, ResourceRequirements, Toleration
+
+MANAGED_FLAGS: Final = (
+    "--model-id",
+    "--revision",
+    "--source",
+    "--adapter-source",
+    "--port",
+    "--hostname",
+    "--max-active-adapters",
+    "--max-concurrent-requests",
+    "--max-input-length",
+    "--max-total-tokens",
+    "--quantize",
+    "--dtype",
+    "--num-shard",
+    "--sharded",
+    "--preloaded-adapter-ids",
+    "--preloaded-adapter-source",
+    "--json-output",
+)
+"""Launcher flags that the operator sets from other fields; extraArgs may not."""
+
+MANAGED_ENV: Final = (
+    *(flag.removeprefix("--").replace("-", "_").upper() for flag in MANAGED_FLAGS),
+    "HUGGINGFACE_HUB_CACHE",
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+)
+"""Every launcher flag is an environment variable too (LORAX.md), so env may not set those either."""
+
+
+def _cel_list(items: tuple[str, ...]) -> str:
+    return "[" + ", ".join(f"'{item}'" for item in items) + "]"
+
+
+class Gpu(Model):
+    """The GPUs of the LoRAX pod."""
+
+    count: int = Field(
+        default=1, ge=1, le=16, description="GPUs per LoRAX pod; with more than one the model is sharded over them."
+    )
+    resource_name: str = Field(
+        default="nvidia.com/gpu",
+        min_length=3,
+        max_length=253,
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
+        description="Extended resource that the device plugin advertises, for example nvidia.com/mig-3g.40gb.",
+    )
+
+
+class LoraxSpec(Model):
+    """Settings of the LoRAX server; changing one replaces its pod."""
+
+    model_config = checked(
+        rule(
+            f"!has(self.extraArgs) || self.extraArgs.all(a, !(a.split('=')[0] in {_cel_list(MANAGED_FLAGS)}))",
+            "extraArgs may not set a flag that the operator manages; use the field of spec.model, spec.lorax or "
+            "spec.adapters instead",
+            ".extraArgs",
+        ),
+        rule(
+            f"!has(self.env) || self.env.all(e, !(e.name in {_cel_list(MANAGED_ENV)}))",
+            "env may not set what the operator manages; use the field of spec.model, spec.lorax or spec.adapters "
+            "instead",
+            ".env",
+        ),
+        rule(
+            "!(has(self.maxInputTokens) && has(self.maxTotalTokens)) || self.maxInputTokens < self.maxTotalTokens",
+            "maxInputTokens must be below maxTotalTokens, which counts the answer too",
+            ".maxInputTokens",
+        ),
+    )
+    image: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=512,
+        pattern=r"^[^\s]+$",
+        description="Image with lorax-launcher, by version or digest. Unset: the operator's AOS_LORAX_IMAGE.",
+    )
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        default="IfNotPresent", description="When the node pulls the image."
+    )
+    port: int | None = Field(
+        default=None, ge=1024, le=65535, description="Port of LoRAX. Unset: the operator's AOS_LORAX_PORT (8080)."
+    )
+    adapter_cache_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="Adapters that may be resident on the GPU at once (--max-active-adapters). "
+        "Unset: the operator's AOS_LORAX_ADAPTER_CACHE_SIZE (100).",
+    )
+    max_concurrent_requests: int | None = Field(
+        default=None,
+        ge=1,
+        le=65536,
+        description="Requests beyond this number are refused with 429 at once (--max-concurrent-requests). "
+        "Unset: the operator's AOS_LORAX_MAX_CONCURRENT_REQUESTS (128).",
+    )
+    max_input_tokens: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Longest prompt in tokens (--max-input-length)."
+    )
+    max_total_tokens: int | None = Field(
+        default=None, ge=2, le=1_000_000, description="Longest prompt and answer together in tokens."
+    )
+    quantize: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        pattern=r"^[a-z0-9-]+$",
+        description="Quantisation as LoRAX names it, for example bitsandbytes-nf4, awq, gptq, eetq, fp8.",
+    )
+    dtype: Literal["float16", "bfloat16"] | None = Field(
+        default=None, description="Number format of weights, as LoRAX names it; not together with quantize."
+    )
+    gpu: Gpu = Field(default_factory=Gpu, description="The GPUs of the LoRAX pod.")
+    resources: ResourceRequirements | None = Field(
+        default=None, description="CPU and memory of the LoRAX container; GPUs are set by gpu."
+    )
+    node_selector: dict[str, LabelValue] | None = Field(
+        default=None, max_length=32, description="Labels of the nodes that LoRAX may run on."
+    )
+    tolerations: tuple[Toleration, ...] | None = Field(
+        default=None,
+        max_length=32,
+        description="Taints that LoRAX tolerates. Unset: nvidia.com/gpu Exists.",
+        json_schema_extra=ATOMIC,
+    )
+    shm_size: Quantity = Field(default="1Gi", description="Size of /dev/shm; LoRAX needs at least 1Gi.")
+    startup_timeout_seconds: int = Field(
+        default=1800,
+        ge=30,
+        le=86400,
+        description="How long LoRAX may take to download the model, load it and warm up before it is restarted.",
+    )
+    latency_warning_ms: int = Field(
+        default=500, ge=1, le=3_600_000, description="Average latency above which LatencyHigh is raised."
+    )
+    extra_args: tuple[Annotated[str, StringConstraints(min_length=1, max_length=512)], ...] = Field(
+        default=(), max_length=64, description="Further flags of lorax-launcher.", json_schema_extra=ATOMIC
+    )
+    env: tuple[EnvVar, ...] = Field(
+        default=(), max_length=64, description="Further environment of LoRAX.", json_schema_extra=map_list("name")
+    )

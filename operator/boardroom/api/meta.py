@@ -1,0 +1,73 @@
+"""Names that more than one room must spell alike: the API group, labels, field managers, object names, ports."""
+
+from typing import Any, Final
+
+GROUP: Final = "boardroom.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+BOARDROOM: Final = "Boardroom"
+BOARDROOMS: Final = "boardrooms"
+BOARDAGENT: Final = "BoardAgent"
+BOARDAGENTS: Final = "boardagents"
+
+OPERATOR_MANAGER: Final = "boardroom-operator"
+"""Field manager of everything that the controller applies."""
+COORDINATOR_MANAGER: Final = "boardroom-coordinator"
+"""Field manager of what a coordinator observed: status.lorax's figures, adapter findings, LatencyHigh."""
+
+MANAGED_BY: Final = "boardroom-operator"
+BOARD_LABEL: Final = f"{GROUP}/board"
+
+LORAX_PORT: Final = 8080
+ADAPTERS_PORT: Final = 8082
+COORDINATOR_PORT: Final = 8000
+COORDINATOR_METRICS_PORT: Final = 9090
+OPERATOR_METRICS_PORT: Final = 9090
+OPERATOR_HEALTH_PORT: Final = 8081
+
+
+def lorax_name(board: str) -> str:
+    """The LoRAX Deployment and Service of a board."""
+    return f"{board}-lorax"
+
+
+def coordinator_name(board: str) -> str:
+    """The coordinator's Deployment, Service, ServiceAccount, Role and RoleBinding of a board."""
+    return f"{board}-coordinator"
+
+
+def model_cache_name(board: str) -> str:
+    """The claim that holds a board's model weights when the operator makes it."""
+    return f"{board}-model-cache"
+
+
+def labels(board: str, component: str) -> dict[str, str]:
+    """Labels of an owned object, made from scratch: a CR's own never travel (Argo CD would prune the children)."""
+    return {
+        **selector(board, component),
+        "app.kubernetes.io/part-of": "boardroom",
+        "app.kubernetes.io/managed-by": MANAGED_BY,
+    }
+
+
+def selector(board: str, component: str) -> dict[str, str]:
+    """The labels by which a Deployment or Service of a board finds its pods."""
+    return {
+        "app.kubernetes.io/name": "boardroom",
+        "app.kubernetes.io/instance": board,
+        "app.kubernetes.io/component": component,
+        BOARD_LABEL: board,
+    }
+
+
+def owner_reference(kind: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    """A controller reference, so that garbage collection removes what an owner leaves behind."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }

@@ -1,0 +1,72 @@
+"""The base of every model that a Kubernetes object is read into."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic.alias_generators import to_camel
+
+
+class Model(BaseModel):
+    """Frozen, camelCase on the wire, and deaf to fields that a newer CRD may know."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore", use_enum_values=True
+    )
+
+    def to_object(self) -> dict[str, Any]:
+        """What goes over the wire: camelCase, without what is unset."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    @classmethod
+    def strict(cls, data: Any) -> Self:
+        """Read what a person wrote in a file: an unknown field is an error there, as it is for the API server."""
+        return cls.model_validate(data, extra="forbid")
+
+
+def rule(expression: str, message: str, field_path: str | None = None) -> dict[str, str]:
+    """One CEL validation; the message says the remedy."""
+    validation = {"rule": expression, "message": message}
+    return validation | {"fieldPath": field_path} if field_path else validation
+
+
+def rules(*validations: dict[str, str]) -> dict[str, JsonValue]:
+    """CEL validations as the extra of a field's JSON schema."""
+    return {"x-kubernetes-validations": [dict(v) for v in validations]}
+
+
+def checked(*validations: dict[str, str]) -> ConfigDict:
+    """The config of a model whose schema carries CEL validations."""
+    return ConfigDict(json_schema_extra=rules(*validations))
+
+
+def map_list(key: str) -> dict[str, JsonValue]:
+    """A list whose items are known by one field, so that several writers can own items of it."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
+
+
+ATOMIC: dict[str, JsonValue] = {"x-kubernetes-list-type": "atomic"}
+SET: dict[str, JsonValue] = {"x-kubernetes-list-type": "set"}
+
+ObjectName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"),
+]
+"""The name of another object in the same namespace (DNS-1123 subdomain)."""
+
+Quantity = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"),
+]
+"""A Kubernetes quantity such as 500m, 4 or 16Gi."""
+
+Decimal = Annotated[str, StringConstraints(max_length=16, pattern=r"^[0-9]{1,4}(\.[0-9]{1,8})?$")]
+"""A number written as a string: floats don't survive every YAML and JSON tool unchanged."""
+
+
+class SecretKeyRef(Model):
+    """One key of a Secret in the same namespace."""
+
+    name: ObjectName = Field(description="Name of the Secret, in the namespace of this object.")
+    key: str = Field(
+        min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$", description="Key within the Secret's data."
+    )

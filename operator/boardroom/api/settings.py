@@ -1,0 +1,85 @@
+"""Cluster-wide defaults (AOS_* in the environment) and the settings in force for one board."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from boardroom.api.boardroom import BoardroomSpec
+from boardroom.api.status import EffectiveSettings
+
+DEFAULT_LORAX_IMAGE = "ghcr.io/predibase/lorax:0.12.1"
+"""The newest release (LORAX.md); never `latest`."""
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+class SettingsError(ValueError):
+    """An environment variable can't be read; the message names it and what it takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """What a board gets where its spec is silent."""
+
+    enable_lorax: bool = True
+    lorax_image: str = DEFAULT_LORAX_IMAGE
+    lorax_port: int = 8080
+    adapter_cache_size: int = 100
+    max_concurrent_requests: int = 128
+    max_members: int = 15
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read AOS_*; raises SettingsError naming the variable."""
+        return cls(
+            enable_lorax=_boolean(env, "AOS_ENABLE_LORAX", default=cls.enable_lorax),
+            lorax_image=env.get("AOS_LORAX_IMAGE") or cls.lorax_image,
+            lorax_port=_integer(env, "AOS_LORAX_PORT", cls.lorax_port, 1024, 65535),
+            adapter_cache_size=_integer(env, "AOS_LORAX_ADAPTER_CACHE_SIZE", cls.adapter_cache_size, 1, 4096),
+            max_concurrent_requests=_integer(
+                env, "AOS_LORAX_MAX_CONCURRENT_REQUESTS", cls.max_concurrent_requests, 1, 65536
+            ),
+            max_members=_integer(env, "AOS_MAX_MEMBERS", cls.max_members, 1, 256),
+        )
+
+    def to_env(self) -> dict[str, str]:
+        """The same, as the environment that `from_env` reads back: the operator hands it on to coordinators."""
+        return {
+            "AOS_ENABLE_LORAX": str(self.enable_lorax).lower(),
+            "AOS_LORAX_IMAGE": self.lorax_image,
+            "AOS_LORAX_PORT": str(self.lorax_port),
+            "AOS_LORAX_ADAPTER_CACHE_SIZE": str(self.adapter_cache_size),
+            "AOS_LORAX_MAX_CONCURRENT_REQUESTS": str(self.max_concurrent_requests),
+            "AOS_MAX_MEMBERS": str(self.max_members),
+        }
+
+
+def effective(spec: BoardroomSpec, defaults: Defaults) -> EffectiveSettings:
+    """The settings in force: the spec's where it speaks, else the defaults."""
+    lorax = spec.lorax
+    return EffectiveSettings(
+        enabled=defaults.enable_lorax if spec.enable_lorax is None else spec.enable_lorax,
+        image=lorax.image or defaults.lorax_image,
+        port=lorax.port or defaults.lorax_port,
+        adapter_cache_size=lorax.adapter_cache_size or defaults.adapter_cache_size,
+        max_concurrent_requests=lorax.max_concurrent_requests or defaults.max_concurrent_requests,
+        max_members=spec.max_members or defaults.max_members,
+    )
+
+
+def _boolean(env: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = env.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text not in _BOOLEANS:
+        raise SettingsError(f"{name}={text!r}: give true or false")
+    return _BOOLEANS[text]
+
+
+def _integer(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise SettingsError(f"{name}={text!r}: give a whole number from {low} to {high}")
+    return int(text)

@@ -1,0 +1,21 @@
+"""`boardroom crds`: write the CustomResourceDefinitions."""
+
+from pathlib import Path
+
+import click
+
+from boardroom.api import crds as definitions
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), required=False)
+def crds(directory: Path | None) -> None:
+    """Write the CRDs to DIRECTORY, one file each, or all to standard output."""
+    rendered = {name: definitions.render(crd) for name, crd in definitions.crds().items()}
+    if directory is None:
+        click.echo("---\n".join(rendered.values()), nl=False)
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in rendered.items():
+        (directory / name).write_text(text, encoding="utf-8")
+        click.echo(f"wrote {directory / name}", err=True)
