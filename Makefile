@@ -1,0 +1,106 @@
+# Everything that a bare Debian 12 (Python 3.11, Go 1.26, git, make, apt) needs to try, test and build the Boardroom operator.
+# What is missing is installed or built by the targets themselves, and they say so.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+	--python-version 3.11 --custom-compile-command "make lock"
+BOARD := manifests/examples/executive-board.yaml
+QUESTION := Analyze Q2 performance and recommend a strategy
+PYTEST := $(BIN)/pytest
+
+.PHONY: help
+help: ## Show this help.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+## -- try it ------------------------------------------------------------------------------------------------
+
+.PHONY: try
+try: .venv/installed ## Ask the example board one question, in seconds, without any cluster (simulated LoRAX, no GPU).
+	@$(BIN)/boardroom serve -f $(BOARD) -- $(BIN)/boardroom ask executive "$(QUESTION)"
+
+.PHONY: demo
+demo: .venv/installed ## The whole loop on a real Kubernetes: cluster, operator, board, five answers (KEEP=1 leaves it running).
+	@$(BIN)/boardroom demo $(if $(KEEP),--keep)
+
+## -- test it -----------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: lint test-unit test-integration test-e2e ## Lint, unit, integration (real kube-apiserver) and e2e tests (real pods).
+
+.PHONY: lint
+lint: .venv/installed ## ruff, mypy strict, the rooms' import rule, and that operator/ does not shadow the stdlib's operator.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -c "import operator; operator.add"
+
+.PHONY: test-unit
+test-unit: .venv/installed .venv-lorax-client/installed ## Unit tests: no cluster.
+	$(PYTEST) tests/unit
+
+.PHONY: test-integration
+test-integration: .venv/installed ## Tests on a real kube-apiserver (the first run builds it: about 6 minutes on 2 cores).
+	$(PYTEST) tests/integration
+
+.PHONY: test-e2e e2e
+e2e: test-e2e
+test-e2e: .venv/installed ## Tests on real pods (the first run builds a Kubernetes node: about 6 minutes more).
+	$(PYTEST) tests/e2e
+
+.PHONY: conformance
+conformance: .venv/installed .venv-lorax-client/installed ## The real lorax-client against the simulator.
+	$(PYTEST) tests/unit/conformance
+
+.PHONY: test-cold
+test-cold: ## `make test` in a fresh clone with empty caches; prints what each part took.
+	@tests/cold.sh
+
+## -- work on it --------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: .venv/installed .venv-lorax-client/installed ## Make the virtual environments.
+
+.PHONY: format
+format: .venv/installed ## Format the code and mend what ruff can mend.
+	$(BIN)/ruff check --fix -q . || true
+	$(BIN)/ruff format .
+
+.PHONY: crds
+crds: .venv/installed ## Write crds/ from operator/boardroom/api.
+	$(BIN)/boardroom crds crds
+
+.PHONY: lock
+lock: .venv/installed ## Write requirements/*.lock from pyproject.toml (hashed, universal, without index addresses).
+	echo 'uv==0.13.9' | $(LOCK) - -o requirements/uv.lock
+	$(LOCK) pyproject.toml -o requirements/runtime.lock
+	$(LOCK) pyproject.toml --group dev -c requirements/runtime.lock -o requirements/dev.lock
+	$(LOCK) --group lorax-client -o requirements/lorax-client.lock
+
+.PHONY: clean
+clean: ## Remove the environments and build output (the cluster's cache stays: `boardroom cluster down` first).
+	rm -rf .venv .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+## -- environments ------------------------------------------------------------------------------------------
+
+# Debian splits venv's ensurepip into a package of its own.
+.venv/installed: pyproject.toml requirements/dev.lock requirements/uv.lock
+	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+		echo "installing python3-venv from Debian" >&2; apt-get update -qq && apt-get install -qqy python3-venv >/dev/null; fi
+	@echo "making .venv from requirements/dev.lock" >&2
+	@rm -rf .venv && $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements/uv.lock
+	@$(BIN)/uv pip sync -q --require-hashes --python .venv requirements/dev.lock
+	@$(BIN)/uv pip install -q --no-deps --no-build-isolation --python .venv -e .
+	@touch $@
+
+.venv-lorax-client/installed: requirements/lorax-client.lock | .venv/installed
+	@echo "making .venv-lorax-client from requirements/lorax-client.lock" >&2
+	@rm -rf .venv-lorax-client && $(PYTHON) -m venv --without-pip .venv-lorax-client
+	@$(BIN)/uv pip sync -q --require-hashes --python .venv-lorax-client requirements/lorax-client.lock
+	@touch $@
