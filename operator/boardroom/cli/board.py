@@ -1,0 +1,110 @@
+"""`boardroom ask`, `status`, `agents`: what people do with a board, in a cluster or standalone."""
+
+from typing import Any
+
+import click
+import httpx
+
+from boardroom.api.ask import AskRequest, AskResponse, CoordinationMode, ErrorResponse
+from boardroom.cli import render
+from boardroom.cli.target import Target, target_options
+
+_output = click.option(
+    "-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", help="Form of the output."
+)
+
+
+@click.command()
+@click.argument("board")
+@click.argument("question")
+@click.option("--agents", help="Names or roles of the members to ask, separated by commas; all when left out.")
+@click.option("--agent-id", help="The primary member: asked first, with the members of --domain.")
+@click.option("--domain", help="Ask the members of this domain.")
+@click.option("--mode", type=click.Choice([m.value for m in CoordinationMode]), help="How the members are asked.")
+@click.option("--conv-id", help="Conversation id, echoed in the answer.")
+@click.option("--lorax/--no-lorax", "use_lorax", default=True, help="Ask LoRAX, or standard inference instead.")
+@click.option("--max-new-tokens", type=int, help="Longest answer in tokens.")
+@click.option("--temperature", type=float, help="Sampling temperature; 0 is greedy.")
+@click.option("--seed", type=int, help="Seed of the sampling.")
+@click.option("--timeout", type=float, help="Deadline of the question in seconds.")
+@click.option("--min-successful", type=int, help="Fail with fewer answers than this.")
+@_output
+@target_options
+def ask(
+    board: str, question: str, agents: str | None, mode: str | None, output: str, target: Target, **rest: Any
+) -> None:
+    """Ask BOARD the QUESTION and print each member's answer.
+
+    Exits with 1 when the board could not answer; the reasons stand on standard error.
+    """
+    body = _body(question, agents, mode, rest)
+    with target.coordinator(board) as client:
+        response = client.post("/v1/ask", json=body)
+    if response.is_error:
+        raise click.ClickException(_error(response))
+    if output == "text":
+        click.echo(render.answer(board, AskResponse.model_validate_json(response.content)), nl=False)
+    else:
+        click.echo(render.data(response.json(), output), nl=False)
+
+
+@click.command()
+@click.argument("board")
+@_output
+@target_options
+def status(board: str, output: str, target: Target) -> None:
+    """Show how BOARD is: its conditions, its members, and the health of LoRAX."""
+    if target.url:
+        with target.coordinator(board) as client:
+            health, members = _get(client, "/v1/health"), _get(client, "/v1/agents")
+        text = render.health(health, members)
+        found = {"health": health, "agents": members}
+    else:
+        found = target.kubectl.get("boardroom.boardroom.dev", board)
+        members = target.kubectl.get(
+            "boardagents.boardroom.dev", None, f"--field-selector=spec.boardroomRef.name={board}"
+        )
+        text = render.board(found, members["items"])
+    click.echo(text if output == "text" else render.data(found, output), nl=False)
+
+
+@click.command()
+@click.argument("board")
+@_output
+@target_options
+def agents(board: str, output: str, target: Target) -> None:
+    """List the members of BOARD, those without a seat too."""
+    with target.coordinator(board) as client:
+        found = _get(client, "/v1/agents")
+    click.echo(render.agents(found) if output == "text" else render.data(found, output), nl=False)
+
+
+def _body(question: str, agents: str | None, mode: str | None, rest: dict[str, Any]) -> dict[str, Any]:
+    parameters = {name: rest.pop(name) for name in ("max_new_tokens", "temperature", "seed")}
+    fields: dict[str, Any] = {
+        "user_input": question,
+        "agents": [name.strip() for name in agents.split(",")] if agents else None,
+        "coordination_mode": mode,
+        "parameters": {name: value for name, value in parameters.items() if value is not None} or None,
+        **rest,
+    }
+    body = {name: value for name, value in fields.items() if value is not None}
+    unknown = body.keys() - AskRequest.model_fields.keys()
+    if unknown:
+        raise TypeError(f"not fields of a question: {sorted(unknown)}")
+    return body
+
+
+def _get(client: httpx.Client, path: str) -> dict[str, Any]:
+    response = client.get(path)
+    if response.is_error:
+        raise click.ClickException(_error(response))
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def _error(response: httpx.Response) -> str:
+    try:
+        return render.error(ErrorResponse.model_validate_json(response.content).error)
+    except ValueError:
+        return f"HTTP {response.status_code}: {response.text[:500]}"

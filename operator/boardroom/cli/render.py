@@ -1,0 +1,117 @@
+"""What people see: answers, boards and errors as text. Pure; data in, text out."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+import yaml
+
+from boardroom.api.ask import AskResponse, Batch, ErrorDetail, MemberAnswer
+
+WIDTH = 110
+
+
+def data(value: Any, form: str) -> str:
+    """Json or yaml, for programs."""
+    if form == "yaml":
+        return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=WIDTH)
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def answer(board: str, response: AskResponse) -> str:
+    """A board's answer: the figures first, then each member under its role."""
+    answered = len(response.agents_involved)
+    lines = [
+        (
+            f"{board}: {answered} of {len(response.answers)} members answered · mode {response.coordination_mode}"
+            f" · used_lorax {str(response.used_lorax).lower()} · execution_time {response.execution_time:.2f} s"
+        ),
+        f"batch: {_batch(response.batch)}",
+        *(f"warning: {warning}" for warning in response.warnings),
+    ]
+    for member in response.answers:
+        lines += ["", _heading(member), *_wrapped(member.text or f"no answer: {member.reason}")]
+    return "\n".join(lines) + "\n"
+
+
+def error(detail: ErrorDetail) -> str:
+    """An error of the coordinator, with every member's reason."""
+    field = f" (field {detail.field})" if detail.field else ""
+    lines = [f"{detail.code}: {detail.message}{field}"]
+    lines += [f"  {m.role} ({m.agent}): {m.reason}" for m in detail.members or ()]
+    return "\n".join(lines)
+
+
+def board(resource: dict[str, Any], members: Iterable[dict[str, Any]]) -> str:
+    """A Boardroom object and its BoardAgents."""
+    status = resource.get("status", {})
+    rows = [
+        (c["type"], c["status"], c["reason"], c["message"])
+        for c in sorted(status.get("conditions", ()), key=lambda c: c["type"] != "Ready")
+    ]
+    agents_ = [
+        (
+            m["metadata"]["name"],
+            m["spec"]["role"],
+            *_condition(m, "Ready"),
+            (m.get("status", {}).get("adapter") or {}).get("digest", "")[:19],
+        )
+        for m in members
+    ]
+    lorax_ = status.get("lorax", {})
+    return "\n".join(
+        [
+            (
+                f"Boardroom {resource['metadata']['namespace']}/{resource['metadata']['name']}"
+                f" · model {resource['spec']['model']['id']} · agents {status.get('agents', '-')}"
+                f" · {status.get('endpoint', '')}"
+            ),
+            "",
+            table(("CONDITION", "STATUS", "REASON", "MESSAGE"), rows),
+            "",
+            table(("AGENT", "ROLE", "READY", "REASON", "ADAPTER"), agents_),
+            "",
+            "LoRAX",
+            textwrap.indent(yaml.safe_dump(lorax_, sort_keys=False) if lorax_ else "(not observed)\n", "  "),
+        ]
+    )
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Columns as kubectl prints them."""
+    cells = [tuple(headings), *(tuple("" if cell is None else str(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
+    return "\n".join(
+        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
+
+
+def _batch(batch: Batch | None) -> str:
+    if batch is None:
+        return "none (fewer than two members were submitted together)"
+    return f"{batch.size} members in one LoRAX batch, {batch.wall_ms:.0f} ms, slowest {batch.slowest}"
+
+
+def _heading(member: MemberAnswer) -> str:
+    facts: list[str] = [member.status]
+    if member.engine:
+        facts.append(f"engine {member.engine}")
+    if member.adapter:
+        facts.append(f"{member.adapter.path} {(member.adapter.digest or '')[:19]}".rstrip())
+    if member.usage:
+        facts.append(f"{member.usage.completion_tokens} tokens")
+    if member.latency_ms is not None:
+        facts.append(f"{member.latency_ms:.0f} ms" + (" with a cold load" if member.cold_load else ""))
+    return f"{member.role} ({member.agent}) · " + " · ".join(facts)
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ") or ["  "]
+
+
+def _condition(resource: dict[str, Any], type_: str) -> tuple[str, str]:
+    for condition in resource.get("status", {}).get("conditions", ()):
+        if condition["type"] == type_:
+            return condition["status"], condition["reason"]
+    return "Unknown", "NotObserved"

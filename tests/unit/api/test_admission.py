@@ -1,0 +1,49 @@
+import pytest
+
+from boardroom.api.admission import Candidate, admit, unknown_board
+from boardroom.api.boardagent import BoardAgentSpec
+
+
+def candidate(name: str, role: str, created: str = "2026-01-01T00:00:00Z") -> Candidate:
+    spec = BoardAgentSpec.model_validate({"boardroomRef": {"name": "b"}, "role": role})
+    return Candidate(name=name, created=created, spec=spec)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "max_members", "reasons"),
+    [
+        pytest.param([], 15, {}, id="an empty board"),
+        pytest.param([candidate("a", "CEO"), candidate("b", "CFO")], 2, {"a": "Accepted", "b": "Accepted"}, id="room"),
+        pytest.param(
+            [candidate("a", "CEO"), candidate("b", "ceo")], 15, {"a": "Accepted", "b": "DuplicateRole"}, id="case"
+        ),
+        pytest.param(
+            [candidate("a", "CEO", "2026-02-01T00:00:00Z"), candidate("b", "CEO", "2026-01-01T00:00:00Z")],
+            15,
+            {"a": "DuplicateRole", "b": "Accepted"},
+            id="the older one keeps the role",
+        ),
+        pytest.param([candidate("a", "A"), candidate("b", "B")], 1, {"a": "Accepted", "b": "BoardFull"}, id="full"),
+        pytest.param(
+            [candidate("a", "A"), candidate("b", "a"), candidate("c", "C")],
+            2,
+            {"a": "Accepted", "b": "DuplicateRole", "c": "Accepted"},
+            id="a refused agent takes no seat",
+        ),
+    ],
+)
+def test_seats_go_to_the_first_comers(candidates: list[Candidate], max_members: int, reasons: dict[str, str]) -> None:
+    assert {name: verdict.reason for name, verdict in admit(candidates, max_members).items()} == reasons
+
+
+def test_the_order_of_candidates_does_not_matter() -> None:
+    candidates = [candidate(f"agent-{i}", f"role{i % 3}") for i in range(9)]
+    assert admit(candidates, 2) == admit(reversed(candidates), 2)
+
+
+def test_a_refusal_names_the_field_and_the_remedy() -> None:
+    verdicts = admit([candidate("a", "CEO"), candidate("b", "ceo")], 15)
+    assert verdicts["b"].message == (
+        "spec.role 'ceo' is taken by BoardAgent 'a' (case is ignored): choose another role or delete one of the two"
+    )
+    assert "spec.boardroomRef.name: there is no Boardroom 'x' in namespace 'ns'" in unknown_board("x", "ns").message
