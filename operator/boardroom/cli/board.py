@@ -31,7 +31,7 @@ _output = click.option(
 @_output
 @target_options
 def ask(
-    board: str, question: str, agents: str | None, mode: str | None, output: str, target: Target, **rest: Any
+    *, board: str, question: str, agents: str | None, mode: str | None, output: str, target: Target, **rest: Any
 ) -> None:
     """Ask BOARD the QUESTION and print each member's answer.
 

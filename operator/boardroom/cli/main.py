@@ -19,7 +19,6 @@ class Commands(click.Group):
         "coordinator": "boardroom.cli.coordinator",
         "crds": "boardroom.cli.crds",
         "demo": "boardroom.cli.demo",
-        "doctor": "boardroom.cli.doctor",
         "operator": "boardroom.cli.operator",
         "serve": "boardroom.cli.serve",
         "simulate": "boardroom.cli.simulate",

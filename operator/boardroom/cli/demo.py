@@ -1,0 +1,111 @@
+"""`boardroom demo`: the whole loop on a real Kubernetes, shown step by step (`make demo`)."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from boardroom.cli.kubectl import Kubectl
+
+NAMESPACE = "boardroom-demo"
+BOARD = "executive"
+QUESTION = "Analyze Q2 performance and recommend a strategy"
+_PROGRAM = str(Path(sys.executable).parent / "boardroom")
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Leave the cluster and the board running.")
+@click.option("--manifests", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path("manifests"))
+def demo(*, keep: bool, manifests: Path) -> None:
+    """Start a Kubernetes, install the operator, create a board of five, ask it, then break a sixth member.
+
+    No GPU is needed: the node advertises simulated ones and LoRAX is simulated too. Run it from a clone of the project.
+    """
+    began = time.monotonic()
+    with _cluster(keep=keep) as kubectl:
+        _say("the operator, from manifests/ (LoRAX is our own image: no GPU here, simulated LoRAX)")
+        _kubectl(kubectl, "apply", "--server-side", "-k", str(manifests / "demo"), quiet=True)
+        _kubectl(kubectl, "-n", "boardroom-system", "rollout", "status", "deployment/boardroom-operator")
+        _board(kubectl, manifests)
+        _questions(kubectl, manifests)
+        click.secho(f"\ndone in {time.monotonic() - began:.0f} s", bold=True)
+        if keep:
+            click.echo(f"it goes on running; as kubectl uses it:\n  export KUBECONFIG={kubectl.kubeconfig}")
+            click.echo(f'  boardroom ask {BOARD} -n {NAMESPACE} "..."\n  boardroom cluster down')
+
+
+def _board(kubectl: Kubectl, manifests: Path) -> None:
+    _say("an adapters volume, filled with five small real adapters")
+    namespace = f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n"
+    # LoRAX's own image runs as root, so a board's namespace takes Pod Security baseline.
+    namespace += "  labels:\n    pod-security.kubernetes.io/enforce: baseline\n"
+    kubectl.run("apply", "--server-side", "-f", "-", stdin=namespace)
+    _kubectl(kubectl, "apply", "--server-side", "-f", str(manifests / "demo/adapters.yaml"), quiet=True)
+    _kubectl(kubectl, "-n", NAMESPACE, "wait", "job/fill-board-adapters", "--for=condition=Complete", "--timeout=120s")
+    _say("the board: one Boardroom, five BoardAgents")
+    _kubectl(kubectl, "-n", NAMESPACE, "apply", "-f", str(manifests / "examples/executive-board.yaml"))
+    _kubectl(kubectl, "-n", NAMESPACE, "wait", f"boardroom/{BOARD}", "--for=condition=Ready", "--timeout=180s")
+
+
+def _questions(kubectl: Kubectl, manifests: Path) -> None:
+    _say("one question, five attributed answers, one batch")
+    _ask(kubectl)
+    _say("what the cluster says of it")
+    _kubectl(kubectl, "-n", NAMESPACE, "get", "boardrooms,boardagents")
+    _kubectl(kubectl, "-n", NAMESPACE, "get", "boardroom", BOARD, "-o", "jsonpath-as-json={.status.lorax}")
+    _say("a sixth member whose adapter files don't exist")
+    _kubectl(kubectl, "-n", NAMESPACE, "apply", "-f", str(manifests / "demo/sixth-member.yaml"))
+    _kubectl(kubectl, "-n", NAMESPACE, "wait", "boardagent/clo", "--for=condition=AdapterReady=False", "--timeout=60s")
+    _ask(kubectl)
+    _kubectl(kubectl, "-n", NAMESPACE, "get", "boardrooms,boardagents")
+
+
+def _ask(kubectl: Kubectl) -> None:
+    flags = ["--mode", "parallel", "-n", NAMESPACE, "--kubeconfig", str(kubectl.kubeconfig)]
+    click.secho(f'$ boardroom ask {BOARD} "{QUESTION}" --mode parallel -n {NAMESPACE}', fg="green")
+    _checked([_PROGRAM, "ask", BOARD, QUESTION, *flags])
+
+
+@contextmanager
+def _cluster(*, keep: bool) -> Iterator[Kubectl]:
+    """A cluster with our image in it; one that ran before is left running, its demo board removed."""
+    ran_before = subprocess.run([_PROGRAM, "cluster", "status"], capture_output=True, check=False).returncode == 0
+    _say("a Kubernetes node (the first time its programs are built from Go modules: about 10 minutes on 2 cores)")
+    _checked([_PROGRAM, "cluster", "up"])
+    _checked([_PROGRAM, "cluster", "load"])
+    kubectl = Kubectl(program=_output("cluster", "bin", "kubectl"), kubeconfig=_output("cluster", "kubeconfig"))
+    try:
+        yield kubectl
+    finally:
+        if keep:
+            pass
+        elif ran_before:
+            kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found")
+            kubectl.run("delete", "persistentvolume", "board-adapters", "--ignore-not-found")
+        else:
+            _checked([_PROGRAM, "cluster", "down"])
+
+
+def _kubectl(kubectl: Kubectl, *args: str, quiet: bool = False) -> None:
+    click.secho(f"$ kubectl {' '.join(args)}", fg="green")
+    words = kubectl.run(*args)
+    if not quiet:
+        click.echo(words, nl=False)
+
+
+def _output(*args: str) -> str:
+    return subprocess.run([_PROGRAM, *args], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def _checked(command: list[str]) -> None:
+    returncode = subprocess.run(command, check=False).returncode
+    if returncode != 0:
+        raise click.ClickException(f"`boardroom {' '.join(command[1:3])}` failed with {returncode}")
+
+
+def _say(text: str) -> None:
+    click.secho(f"\n== {text}", bold=True)

@@ -1,0 +1,120 @@
+"""`boardroom serve`: a board from its YAML as local processes, without any cluster."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Never
+
+import click
+
+from boardroom.adapters.make import make
+from boardroom.api.resources import BoardAgent, Boardroom, ManifestError, read_manifest
+from boardroom.api.settings import Defaults, SettingsError, effective
+from boardroom.cli.local import Process, free_port, wait_ready
+from boardroom.controller.plan.launcher import launcher_args
+
+STARTUP_TIMEOUT = 30.0
+"""Seconds until every local process must answer."""
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("-f", "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="YAML.")
+@click.option("--board", "name", help="Which Boardroom of the file; needed when it holds several.")
+@click.option("--lorax-url", help="A LoRAX that runs; without it one is simulated here (no GPU).")
+@click.option("--adapters", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Adapters' directory.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address of the coordinator.")
+@click.option("--port", default=8000, show_default=True, help="Port of the coordinator; 0 takes a free one.")
+@click.argument("command", nargs=-1)
+def serve(
+    *,
+    file: Path,
+    name: str | None,
+    lorax_url: str | None,
+    adapters: Path | None,
+    host: str,
+    port: int,
+    command: tuple[str, ...],
+) -> None:
+    """Serve the board of a YAML file: coordinator, adapters service and, unless --lorax-url names a real one, a
+    simulated LoRAX, with small adapters made on the spot unless --adapters names a directory.
+
+    After `--` a COMMAND can be given: it runs with BOARDROOM_URL set once the board is ready, and ends the serving.
+    """
+    try:
+        boards, agents = read_manifest(file.read_text(encoding="utf-8"))
+        board = _chosen(boards, name, file)
+        defaults = Defaults.from_env(os.environ)
+    except (ManifestError, SettingsError) as error:
+        raise click.ClickException(f"{file}: {error}") from error
+    signal.signal(signal.SIGTERM, _interrupt)
+    with ExitStack() as stack:
+        root = adapters or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boardroom-")))
+        if adapters is None:
+            _make_adapters(root, board, agents)
+        adapters_url = stack.enter_context(_adapters_service(root))
+        if lorax_url is None and effective(board.spec, defaults).enabled:
+            lorax_url = stack.enter_context(_simulated_lorax(board, defaults))
+        url = stack.enter_context(_coordinator(file, board, lorax_url, adapters_url, root, host, port or free_port()))
+        click.echo(f"board {board.metadata.name!r} answers at {url}", err=True)
+        if command:
+            sys.exit(subprocess.run(command, env=os.environ | {"BOARDROOM_URL": url}, check=False).returncode)
+        click.echo(f'  export BOARDROOM_URL={url}\n  boardroom ask {board.metadata.name} "..."', err=True)
+        signal.pause()
+
+
+def _interrupt(*_: object) -> Never:
+    raise KeyboardInterrupt
+
+
+def _chosen(boards: list[Boardroom], name: str | None, file: Path) -> Boardroom:
+    names = [b.metadata.name for b in boards]
+    chosen = [b for b in boards if name in (None, b.metadata.name)]
+    if len(chosen) != 1:
+        raise click.UsageError(f"{file} holds the Boardrooms {names}: name one of them with --board")
+    return chosen[0]
+
+
+def _make_adapters(root: Path, board: Boardroom, agents: list[BoardAgent]) -> None:
+    """Adapters for the members that name none of their own, in the directories that their specs say."""
+    paths = [a.spec.adapter_path for a in agents if a.spec.boardroom_ref.name == board.metadata.name]
+    for path in paths:
+        if path is not None:
+            make(root / path, role=path, base_model=board.spec.model.id)
+
+
+@contextmanager
+def _adapters_service(root: Path) -> Iterator[str]:
+    port = free_port()
+    with Process(
+        "boardroom", "adapters", "serve", "--root", str(root), "--host", "127.0.0.1", "--port", str(port)
+    ) as p:
+        yield wait_ready(p, f"http://127.0.0.1:{port}", "/healthz", STARTUP_TIMEOUT)
+
+
+@contextmanager
+def _simulated_lorax(board: Boardroom, defaults: Defaults) -> Iterator[str]:
+    """The launcher with the flags that the controller gives it, but for host and port."""
+    port = free_port()
+    settings = effective(board.spec, defaults).model_copy(update={"port": port})
+    args = launcher_args(board.spec, settings, hostname="127.0.0.1")
+    click.echo("no GPU here: simulated LoRAX", err=True)
+    with Process("lorax-launcher", *args) as process:
+        yield wait_ready(process, f"http://127.0.0.1:{port}", "/health", STARTUP_TIMEOUT)
+
+
+@contextmanager
+def _coordinator(
+    file: Path, board: Boardroom, lorax_url: str | None, adapters_url: str, root: Path, host: str, port: int
+) -> Iterator[str]:
+    metrics_port = free_port()
+    args = ["--file", str(file), "--board", board.metadata.name, "--host", host, "--port", str(port)]
+    args += ["--metrics-port", str(metrics_port), "--adapters-url", adapters_url, "--adapters-root", str(root)]
+    args += ["--lorax-url", lorax_url] if lorax_url else []
+    with Process("boardroom", "coordinator", *args) as process:
+        wait_ready(process, f"http://127.0.0.1:{metrics_port}", "/readyz", STARTUP_TIMEOUT)
+        yield f"http://{host}:{port}"
