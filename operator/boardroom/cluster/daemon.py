@@ -1,0 +1,65 @@
+"""A program that runs beside us until we stop it, its words in a log file."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_POLL_SECONDS = 0.05
+
+
+class DaemonError(RuntimeError):
+    """A daemon ended, or did not answer in time; the message holds the end of its log."""
+
+
+class Daemon:
+    """One child process that dies with the thread that started it, whatever ends that."""
+
+    def __init__(self, name: str, command: Sequence[str | Path], log: Path, environment: Mapping[str, str]) -> None:
+        """Start `command` with exactly `environment`; stdout and stderr go to `log`."""
+        self.name = name
+        self.log = log
+        # PR_SET_PDEATHSIG by way of util-linux: nothing of ours is left when the starter is killed.
+        setpriv = shutil.which("setpriv")
+        leash = [setpriv, "--pdeathsig", "KILL"] if setpriv else []
+        with log.open("ab") as sink:
+            self.process = subprocess.Popen(
+                [*leash, *map(str, command)],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                env=dict(environment),
+                start_new_session=True,
+            )
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> None:
+        """Poll `ready` until it holds; raise DaemonError if the daemon ends before, or after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if self.process.poll() is not None:
+                raise DaemonError(f"{self.name} ended with code {self.process.returncode}; {self._last_words()}")
+            if time.monotonic() > deadline:
+                raise DaemonError(f"{self.name} was not ready within {seconds:.0f} s; {self._last_words()}")
+            time.sleep(_POLL_SECONDS)
+
+    def kill(self) -> None:
+        """End it at once: what it keeps is thrown away or survives a crash by design."""
+        self.process.kill()
+        self.process.wait()
+
+    def _last_words(self) -> str:
+        return f"the end of {self.log}:\n{tail(self.log)}"
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """Return the last lines of a log, or nothing where there is none."""
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,50 @@
+"""A kubeconfig with one cluster, one user and one context."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from boardroom.cluster.pki import KeyPair
+
+
+def kubeconfig(*, server: str, authority: bytes, certificate: bytes, key: bytes, name: str = "boardroom") -> Any:
+    """Return a kubeconfig that holds its certificates itself, so that the file may be moved or copied."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": {"server": server, "certificate-authority-data": _base64(authority)}}],
+        "users": [
+            {
+                "name": name,
+                "user": {"client-certificate-data": _base64(certificate), "client-key-data": _base64(key)},
+            }
+        ],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }
+
+
+def write(file: Path, *, server: str, authority: Path, user: KeyPair) -> Path:
+    """Write the kubeconfig of `user` (JSON, which is YAML), readable by its owner only, and return `file`."""
+    content = kubeconfig(
+        server=server,
+        authority=authority.read_bytes(),
+        certificate=user.certificate.read_bytes(),
+        key=user.key.read_bytes(),
+    )
+    fresh = file.with_name(f".{file.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as private:
+        json.dump(content, private, indent=1)
+    fresh.replace(file)
+    return file
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
