@@ -1,0 +1,101 @@
+"""adapter_config.json as PEFT writes it, and which of its features LoRAX would silently ignore."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from boardroom.adapters.files import CONFIG, File
+from boardroom.adapters.problem import ProblemError
+
+MAX_BYTES: Final = 1 << 20
+MAX_RANK: Final = 4096
+
+_RETRAIN: Final = "train without it, or merge the adapter into the base model"
+UNSUPPORTED: Final = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save")
+"""LoRAX pins peft 0.4.0, which ignores these: the adapter would load and answer wrongly (LORAX.md, trap 9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterConfig:
+    """What a LoRA server needs to know of an adapter besides its weights."""
+
+    rank: int
+    base_model: str | None
+    target_modules: tuple[str, ...]
+    unsupported: str | None
+    """The message of the first feature that LoRAX would ignore; None when there is none."""
+
+
+def read_config(directory: Path, files: Mapping[str, File]) -> AdapterConfig:
+    """Parse adapter_config.json; raises ProblemError AdapterMissing or AdapterInvalid."""
+    file = files.get(CONFIG)
+    if file is None:
+        raise ProblemError(
+            "AdapterMissing", f"{directory / CONFIG}: no such file; save the adapter there with PEFT's save_pretrained"
+        )
+    if file.size > MAX_BYTES:
+        raise ProblemError(
+            "AdapterInvalid", f"{file.path}: {file.size} bytes, more than {MAX_BYTES}; this is no PEFT adapter_config"
+        )
+    try:
+        fields = orjson.loads(file.path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise ProblemError(
+            "AdapterInvalid", f"{file.path}: not JSON ({error}); save the adapter again with PEFT's save_pretrained"
+        ) from error
+    except OSError as error:
+        raise ProblemError(
+            "AdapterInvalid", f"{file.path}: {error.strerror}; make it readable for the pod's user"
+        ) from error
+    if not isinstance(fields, dict):
+        raise ProblemError("AdapterInvalid", f"{file.path}: not a JSON object; save the adapter again with PEFT")
+    return AdapterConfig(
+        rank=_rank(file, fields),
+        base_model=_base_model(file, fields),
+        target_modules=_target_modules(file, fields),
+        unsupported=_unsupported(file, fields),
+    )
+
+
+def _rank(file: File, fields: dict[str, Any]) -> int:
+    rank = fields.get("r")
+    if isinstance(rank, int) and not isinstance(rank, bool) and 0 < rank <= MAX_RANK:
+        return rank
+    if fields.get("peft_type", "LORA") != "LORA":  # another kind has no rank; _unsupported says so
+        return 0
+    raise ProblemError("AdapterInvalid", f"{file.path}: field r is {rank!r}; it must be the LoRA rank, 1 to {MAX_RANK}")
+
+
+def _base_model(file: File, fields: dict[str, Any]) -> str | None:
+    base = fields.get("base_model_name_or_path")
+    if base is None or isinstance(base, str):
+        return base or None
+    raise ProblemError(
+        "AdapterInvalid", f"{file.path}: field base_model_name_or_path is {base!r}; it must be the base model's id"
+    )
+
+
+def _target_modules(file: File, fields: dict[str, Any]) -> tuple[str, ...]:
+    modules = fields.get("target_modules")
+    if modules is None:
+        return ()
+    if isinstance(modules, str):
+        return (modules,)
+    if isinstance(modules, list) and all(isinstance(module, str) for module in modules):
+        return tuple(modules)
+    raise ProblemError(
+        "AdapterInvalid", f"{file.path}: field target_modules must be a list of module names, or one pattern"
+    )
+
+
+def _unsupported(file: File, fields: dict[str, Any]) -> str | None:
+    kind = fields.get("peft_type", "LORA")
+    if kind != "LORA":
+        return f"{file.path}: field peft_type is {kind!r}, and only LORA is served; train a LoRA adapter"
+    for field in UNSUPPORTED:
+        if fields.get(field):
+            return f"{file.path}: field {field} is set and LoRAX ignores it, which gives wrong answers; {_RETRAIN}"
+    return None

@@ -1,0 +1,38 @@
+"""What an adapter's files weigh in as: sha256 over names and contents, hashed again only when a file changed."""
+
+import hashlib
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from boardroom.adapters.files import File
+
+_RACY_NS: Final = 2_000_000_000
+"""A file this young may be written again within its own timestamp, so its hash isn't kept."""
+
+
+class Digests:
+    """Hashes files, and remembers the hash of each by name, size, mtime and inode."""
+
+    def __init__(self, capacity: int = 65_536) -> None:
+        self._capacity = capacity
+        self._known: dict[File, str] = {}
+
+    def of(self, files: Iterable[File]) -> str:
+        """`sha256:<hex>` over the files, in the order of their names; raises OSError."""
+        total = hashlib.sha256()
+        for file in sorted(files, key=lambda file: file.name):
+            total.update(f"{file.name}\0{self._file(file)}\n".encode("utf-8", "surrogateescape"))
+        return f"sha256:{total.hexdigest()}"
+
+    def _file(self, file: File) -> str:
+        known = self._known.get(file)
+        if known is not None:
+            return known
+        with file.path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if time.time_ns() - file.mtime_ns > _RACY_NS:
+            while len(self._known) >= self._capacity:
+                del self._known[next(iter(self._known))]
+            self._known[file] = digest
+        return digest

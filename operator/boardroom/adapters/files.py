@@ -1,0 +1,63 @@
+"""The files of one adapter directory: regular, inside the root, and never too many."""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from boardroom.adapters.problem import ProblemError
+
+CONFIG: Final = "adapter_config.json"
+MAX_ENTRIES: Final = 10_000
+"""Directory entries looked at in one adapter; a mount pointed at the wrong place must not stall a scan."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A regular file and what tells a changed one from an unchanged one."""
+
+    path: Path
+    name: str
+    size: int
+    mtime_ns: int
+    inode: int
+    device: int
+
+
+def adapter_files(directory: Path, root: Path | None) -> Mapping[str, File]:
+    """adapter_config.json, *.safetensors and *.bin directly in the directory, by name, sorted.
+
+    With a root, a link that leaves it raises ProblemError; without one nothing is confined, as in LoRAX.
+    """
+    try:
+        with os.scandir(directory) as entries:
+            names = sorted(entry.name for entry, _ in zip(entries, range(MAX_ENTRIES), strict=False))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ProblemError(
+            "AdapterMissing", f"{directory}: no such directory; put the adapter's files there or correct the path"
+        ) from None
+    except OSError as error:
+        raise ProblemError(
+            "AdapterInvalid", f"{directory}: {error.strerror}; make the directory readable for the pod's user"
+        ) from error
+    return {name: _file(directory / name, root) for name in names if _belongs(name)}
+
+
+def _belongs(name: str) -> bool:
+    return name == CONFIG or name.endswith((".safetensors", ".bin"))
+
+
+def _file(path: Path, root: Path | None) -> File:
+    try:
+        if root is not None and not path.resolve().is_relative_to(root):
+            raise ProblemError(
+                "AdapterInvalid", f"{path}: links to a place outside {root}; copy the file into the adapter instead"
+            )
+        status = path.stat()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
+        raise ProblemError("AdapterInvalid", f"{path}: {error}; repair or remove it") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ProblemError("AdapterInvalid", f"{path}: not a regular file; replace it by one")
+    return File(path, path.name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)

@@ -1,0 +1,112 @@
+"""Small but real PEFT LoRA adapters, for demos and tests: deterministic, and different for each role."""
+
+import array
+import ctypes
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+import safetensors
+
+from boardroom.adapters.files import CONFIG
+
+WEIGHTS: Final = "adapter_model.safetensors"
+_SCALE: Final = 0.02 / 32768
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """Sizes of the model that the adapter is cut for; the defaults make an adapter of some 20 kB."""
+
+    base_model: str = "mistralai/Mistral-7B-Instruct-v0.1"
+    rank: int = 8
+    layers: int = 2
+    hidden: int = 64
+    """Mistral-7B has 32 layers and 4096; its key and value projections are a quarter as wide, as here."""
+
+
+def adapter_directory(role: str) -> str:
+    """The directory that a member's adapter is looked for in by default."""
+    return f"{role.lower()}_lora_adapter"
+
+
+def make(directory: Path, roles: Iterable[str], shape: Shape) -> list[tuple[Path, bool]]:
+    """Write one adapter per role; returns each path and whether anything was written. Raises OSError."""
+    made = []
+    for role in roles:
+        path = directory / adapter_directory(role)
+        path.mkdir(parents=True, exist_ok=True)
+        changed = [
+            _write(path / CONFIG, config_json(shape)),
+            _write(path / WEIGHTS, weights(role, shape)),
+        ]
+        made.append((path, any(changed)))
+    return made
+
+
+def config_json(shape: Shape) -> bytes:
+    """adapter_config.json with the fields that PEFT's save_pretrained writes."""
+    fields: dict[str, Any] = {
+        "alpha_pattern": {},
+        "auto_mapping": None,
+        "base_model_name_or_path": shape.base_model,
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "init_lora_weights": True,
+        "layers_pattern": None,
+        "layers_to_transform": None,
+        "lora_alpha": 2 * shape.rank,
+        "lora_dropout": 0.0,
+        "modules_to_save": None,
+        "peft_type": "LORA",
+        "r": shape.rank,
+        "rank_pattern": {},
+        "revision": None,
+        "target_modules": ["q_proj", "v_proj"],
+        "task_type": "CAUSAL_LM",
+        "use_dora": False,
+        "use_rslora": False,
+    }
+    return orjson.dumps(fields, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def weights(role: str, shape: Shape) -> bytes:
+    """The safetensors file: lora_A and lora_B of q_proj and v_proj in float32."""
+    buffers: dict[str, tuple[list[int], bytearray]] = {}
+    for layer in range(shape.layers):
+        for module, width in (("q_proj", shape.hidden), ("v_proj", max(1, shape.hidden // 4))):
+            prefix = f"base_model.model.model.layers.{layer}.self_attn.{module}"
+            for matrix, size in (("lora_A", [shape.rank, shape.hidden]), ("lora_B", [width, shape.rank])):
+                name = f"{prefix}.{matrix}.weight"
+                buffers[name] = size, _numbers(f"{role.lower()}\0{name}", size[0] * size[1])
+    # safetensors reads the buffers by address, so they must outlive the call: `buffers` holds them.
+    tensors = {
+        name: safetensors.TensorSpec(
+            dtype="float32",
+            shape=size,
+            data_ptr=ctypes.addressof(ctypes.c_char.from_buffer(data)),
+            data_len=len(data),
+        )
+        for name, (size, data) in buffers.items()
+    }
+    return bytes(safetensors.serialize(tensors, {"format": "pt"}))
+
+
+def _numbers(seed: str, count: int) -> bytearray:
+    """Numbers in about +-0.02, the same for the same seed on every machine."""
+    integers = array.array("h", hashlib.shake_256(seed.encode()).digest(2 * count))
+    return bytearray(array.array("f", [integer * _SCALE for integer in integers]).tobytes())
+
+
+def _write(path: Path, content: bytes) -> bool:
+    if path.is_file() and path.read_bytes() == content:
+        return False
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(content)
+    partial.replace(path)
+    return True

@@ -1,0 +1,95 @@
+"""`boardroom adapters`: what lies on an adapters volume."""
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from boardroom.adapters import Found, Scanner, read
+
+
+@click.group()
+def adapters() -> None:
+    """Make, check and serve the LoRA adapters of a board."""
+
+
+@adapters.command()
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="/models",
+    show_default=True,
+    help="Where the adapters volume is mounted.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 in a pod.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8082, show_default=True, help="Port to listen on.")
+def serve(root: Path, host: str, port: int) -> None:
+    """Serve what lies below --root, read-only: GET /v1/adapters, GET /healthz.
+
+    Runs beside LoRAX, which has no route that lists its adapters.
+    """
+    import uvicorn
+
+    from boardroom.adapters.server import application
+
+    click.echo(f"adapters below {root} on http://{host}:{port}/v1/adapters", err=True)
+    uvicorn.run(application(root), host=host, port=port, log_level="warning", access_log=False, lifespan="off")
+
+
+@adapters.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--roles", required=True, help="Roles, separated by commas: ceo,cfo,coo.")
+@click.option(
+    "--base-model",
+    default="mistralai/Mistral-7B-Instruct-v0.1",
+    show_default=True,
+    help="Base model that the adapters claim to be trained on.",
+)
+@click.option("--rank", type=click.IntRange(1, 512), default=8, show_default=True, help="LoRA rank.")
+@click.option("--layers", type=click.IntRange(1, 256), default=2, show_default=True, help="Layers of the model.")
+@click.option("--hidden", type=click.IntRange(4, 32768), default=64, show_default=True, help="Width of the model.")
+def make(*, directory: Path, roles: str, base_model: str, rank: int, layers: int, hidden: int) -> None:
+    """Write small real LoRA adapters into DIRECTORY, one `{role}_lora_adapter` per role.
+
+    The weights are deterministic, differ by role and mean nothing: they show and test serving, not answering.
+    """
+    from boardroom.adapters.make import Shape
+    from boardroom.adapters.make import make as make_adapters
+
+    names = [role.strip() for role in roles.split(",") if role.strip()]
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,62}", name):
+            raise click.BadParameter(f"{name!r} is no role: a letter, then letters, digits, _ or -", param_hint="roles")
+    shape = Shape(base_model=base_model, rank=rank, layers=layers, hidden=hidden)
+    for path, written in make_adapters(directory, names, shape):
+        click.echo(f"{path}\t{'written' if written else 'unchanged'}")
+
+
+@adapters.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
+def check(directory: Path) -> None:
+    """Print the adapters in DIRECTORY (an adapter, or a folder of them); exit 1 if one has a problem."""
+    found = Scanner(directory).scan()
+    if (directory / "adapter_config.json").exists() or not found:
+        found = [Found(".", read(directory, root=directory.resolve()))]
+    rows = [_row(item) for item in found]
+    header = ("NAME", "RANK", "BASE MODEL", "SIZE", "DIGEST", "PROBLEM")
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header) - 1)]
+    for row in (header, *rows):
+        cells = [cell.ljust(width) for cell, width in zip(row, (*widths, 0), strict=True)]
+        click.echo("  ".join(cells).rstrip())
+    sys.exit(1 if any(item.adapter.problem for item in found) else 0)
+
+
+def _row(item: Found) -> tuple[str, ...]:
+    adapter = item.adapter
+    problem = f"{adapter.problem.reason}: {adapter.problem.message}" if adapter.problem else "none"
+    return (
+        item.name,
+        str(adapter.rank or "-"),
+        adapter.base_model or "-",
+        f"{adapter.size_bytes / 1000:.1f}kB",
+        (adapter.digest or "-")[:19],
+        problem,
+    )

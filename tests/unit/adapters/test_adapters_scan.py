@@ -1,0 +1,61 @@
+"""boardroom.adapters.Scanner: every adapter below a mount."""
+
+from pathlib import Path
+
+import pytest
+
+from boardroom.adapters import Scanner
+from boardroom.adapters.make import Shape, make
+from boardroom.adapters.scan import MAX_DEPTH
+
+
+def names(root: Path) -> list[str]:
+    return [found.name for found in Scanner(root).scan()]
+
+
+def test_adapters_are_listed_by_name_at_any_depth(tmp_path):
+    make(tmp_path, ["cto", "ceo"], Shape())
+    make(tmp_path / "finance" / "v2", ["cfo"], Shape())
+    assert names(tmp_path) == ["ceo_lora_adapter", "cto_lora_adapter", "finance/v2/cfo_lora_adapter"]
+
+
+def test_an_empty_directory_is_a_member_whose_files_are_missing(tmp_path):
+    (tmp_path / "coo_lora_adapter").mkdir()
+    (found,) = Scanner(tmp_path).scan()
+    assert found.adapter.problem is not None
+    assert (found.name, found.adapter.problem.reason) == ("coo_lora_adapter", "AdapterMissing")
+
+
+def test_hidden_directories_and_the_root_itself_are_no_adapters(tmp_path):
+    make(tmp_path / "..data", ["ceo"], Shape())
+    (tmp_path / "lost+found").mkdir()
+    assert names(tmp_path) == []
+
+
+def test_links_are_followed_inside_the_root_only(tmp_path):
+    root = tmp_path / "root"
+    make(root / "..2026", ["ceo"], Shape())
+    make(tmp_path / "outside", ["cfo"], Shape())
+    (root / "ceo").symlink_to(root / "..2026" / "ceo_lora_adapter")
+    (root / "cfo").symlink_to(tmp_path / "outside" / "cfo_lora_adapter")
+    assert [(found.name, found.adapter.problem) for found in Scanner(root).scan()] == [("ceo", None)]
+
+
+def test_a_loop_of_links_ends(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").symlink_to(tmp_path / "a")
+    assert len(names(tmp_path)) <= MAX_DEPTH
+
+
+def test_a_missing_root_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"absent: no such directory; is the adapters volume mounted"):
+        Scanner(tmp_path / "absent").scan()
+
+
+def test_a_second_scan_sees_what_came_and_went(tmp_path):
+    make(tmp_path, ["ceo"], Shape())
+    scanner = Scanner(tmp_path)
+    scanner.scan()
+    make(tmp_path, ["cfo"], Shape())
+    (tmp_path / "ceo_lora_adapter").rename(tmp_path / "chair")
+    assert [found.name for found in scanner.scan()] == ["cfo_lora_adapter", "chair"]
