@@ -1,0 +1,62 @@
+"""Fixtures of the tests on real pods: the operator installed once, the executive board shared, further boards on demand."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from boardroom.cli.kubectl import Kubectl
+from e2e.board_on_pods import ROLES, ROOT, BoardOnPods, adapters_volume, board, member, until
+
+
+@pytest.fixture(scope="session")
+def boardroom() -> str:
+    """The `boardroom` command of this environment."""
+    return str(Path(sys.executable).parent / "boardroom")
+
+
+@pytest.fixture(scope="session")
+def operator(kubectl: Kubectl) -> BoardOnPods:
+    """The operator from manifests/, running; as the cluster-wide view of it."""
+    kubectl.run("apply", "--server-side", "-k", str(ROOT / "manifests/demo"))
+    kubectl.run("-n", "boardroom-system", "rollout", "status", "deployment/boardroom-operator", "--timeout=120s")
+    return BoardOnPods(kubectl=Kubectl(program=kubectl.program, kubeconfig=kubectl.kubeconfig, namespace="default"))
+
+
+@pytest.fixture(scope="session")
+def new_board(operator: BoardOnPods) -> Iterator[Callable[[str], BoardOnPods]]:
+    """Makes a Ready board of five in a namespace of its own; all are removed in the end."""
+    made: list[BoardOnPods] = []
+    kube = operator.kubectl
+
+    def make(namespace: str) -> BoardOnPods:
+        board_ = BoardOnPods(Kubectl(program=kube.program, kubeconfig=kube.kubeconfig, namespace=namespace))
+        made.append(board_)
+        labels = {"pod-security.kubernetes.io/enforce": "baseline"}
+        board_.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
+        board_.apply(*adapters_volume(namespace, ROLES))
+        board_.kubectl.run("wait", "job/fill-board-adapters", "--for=condition=Complete", "--timeout=120s")
+        board_.apply(board(board_), *(member(board_, role) for role in ROLES))
+        board_.wait_ready()
+        board_.wait_members("5/5")
+        return board_
+
+    yield make
+    for board_ in made:
+        board_.kubectl.run("delete", "namespace", board_.namespace, "--ignore-not-found", "--timeout=120s")
+        board_.kubectl.run("delete", "persistentvolume", f"board-adapters-{board_.namespace}", "--ignore-not-found")
+
+
+@pytest.fixture(scope="session")
+def shared_board(new_board: Callable[[str], BoardOnPods]) -> BoardOnPods:
+    return new_board("first-board")
+
+
+@pytest.fixture
+def executive(shared_board: BoardOnPods) -> BoardOnPods:
+    """The shared board, Ready with all five, whatever the test before did to it."""
+    shared_board.wait_ready()
+    shared_board.wait_members("5/5")
+    until("it has one LoRAX pod", lambda: len(shared_board.pods("lorax")) == 1)
+    return shared_board

@@ -1,0 +1,154 @@
+"""One board on real pods, as its users handle it: YAML in through kubectl, questions through the coordinator's Service."""
+
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import yaml
+
+from boardroom.cli.kubectl import Kubectl
+
+ROOT = Path(__file__).parents[2]
+QUESTION = "Analyze Q2 performance and recommend a strategy"
+ROLES = ("CEO", "CFO", "COO", "CMO", "CTO")
+T = TypeVar("T")
+MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
+
+
+def until(what: str, look: Callable[[], T | None], timeout: float = 90.0) -> T:
+    """What `look` returns once it is truthy; `what` names it when the time (seconds) is up."""
+    deadline = time.monotonic() + timeout
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
+        time.sleep(0.5)
+
+
+@dataclass
+class BoardOnPods:
+    """A board `executive` in a namespace of its own, with a secret in LoRAX's answers that only the test knows."""
+
+    kubectl: Kubectl
+    name: str = "executive"
+    salt: str = field(default_factory=lambda: secrets.token_hex(16))
+
+    @property
+    def namespace(self) -> str:
+        assert self.kubectl.namespace
+        return self.kubectl.namespace
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        self.kubectl.run("apply", "--server-side", "-f", "-", stdin=yaml.safe_dump_all(objects))
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        return self.kubectl.get(kind, name)
+
+    def names(self, kinds: str) -> list[str]:
+        return self.kubectl.run("get", kinds, "-o", "name").split()
+
+    def condition(self, type_: str, kind: str = "boardroom", name: str | None = None) -> dict[str, Any]:
+        conditions = self.get(kind, name or self.name).get("status", {}).get("conditions", [])
+        return next((c for c in conditions if c["type"] == type_), {"status": "Absent", "reason": "", "message": ""})
+
+    def wait_ready(self, timeout: float = 180.0) -> None:
+        generation = self.get("boardroom", self.name)["metadata"]["generation"]
+
+        def ready() -> bool:
+            status = self.get("boardroom", self.name).get("status", {})
+            return status.get("observedGeneration") == generation and self.condition("Ready")["status"] == "True"
+
+        until(f"{self.namespace}/{self.name} is Ready", ready, timeout)
+
+    def wait_members(self, ready: str, timeout: float = 90.0) -> None:
+        until(
+            f"{ready} members are ready",
+            lambda: self.get("boardroom", self.name).get("status", {}).get("agents") == ready,
+            timeout,
+        )
+
+    def pods(self, component: str) -> list[dict[str, Any]]:
+        selector = f"boardroom.dev/board={self.name},app.kubernetes.io/component={component}"
+        items: list[dict[str, Any]] = self.kubectl.get("pods", None, "-l", selector)["items"]
+        return [pod for pod in items if not pod["metadata"].get("deletionTimestamp")]
+
+    def lorax_pod(self) -> tuple[str, int]:
+        """uid and restarts of the one LoRAX pod: equal before and after means that it was never touched."""
+        (pod,) = self.pods("lorax")
+        return pod["metadata"]["uid"], sum(s["restartCount"] for s in pod["status"]["containerStatuses"])
+
+    @contextmanager
+    def coordinator(self) -> Iterator[httpx.Client]:
+        with (
+            self.kubectl.port_forward(f"service/{self.name}-coordinator", 8000) as url,
+            httpx.Client(base_url=url, timeout=60.0) as client,
+        ):
+            yield client
+
+    @contextmanager
+    def lorax(self) -> Iterator[httpx.Client]:
+        """Straight to the LoRAX pod, for the simulator's own routes; users never do this."""
+        (pod,) = self.pods("lorax")
+        with (
+            self.kubectl.port_forward(f"pod/{pod['metadata']['name']}", 8080) as url,
+            httpx.Client(base_url=url, timeout=60.0) as client,
+        ):
+            yield client
+
+    def ask(self, **body: Any) -> httpx.Response:
+        with self.coordinator() as client:
+            return client.post("/v1/ask", json={"user_input": QUESTION} | body)
+
+
+def board(board_: BoardOnPods, **lorax: Any) -> dict[str, Any]:
+    """The Boardroom object, with the salt in LoRAX's environment."""
+    return {
+        "apiVersion": "boardroom.dev/v1alpha1",
+        "kind": "Boardroom",
+        "metadata": {"name": board_.name, "namespace": board_.namespace},
+        "spec": {
+            "model": {"id": MODEL},
+            "lorax": {"env": [{"name": "SIMULATOR_IDENTITY_SALT", "value": board_.salt}]} | lorax,
+            "adapters": {"volume": {"persistentVolumeClaim": {"claimName": "board-adapters"}}},
+        },
+    }
+
+
+def member(board_: BoardOnPods, role: str, **spec: Any) -> dict[str, Any]:
+    """A BoardAgent named after its role."""
+    return {
+        "apiVersion": "boardroom.dev/v1alpha1",
+        "kind": "BoardAgent",
+        "metadata": {"name": role.lower(), "namespace": board_.namespace},
+        "spec": {
+            "boardroomRef": {"name": board_.name},
+            "role": role,
+            "systemPrompt": f"You are the {role}.",
+            "generation": {"maxNewTokens": 48},
+        }
+        | spec,
+    }
+
+
+def adapters_volume(namespace: str, roles: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The demo's volume, claim and filling Job, moved to a namespace of the test's own."""
+    text = (ROOT / "manifests/demo/adapters.yaml").read_text(encoding="utf-8")
+    text = text.replace("boardroom-demo", namespace).replace("ceo,cfo,coo,cmo,cto", ",".join(roles).lower())
+    objects: list[dict[str, Any]] = list(yaml.safe_load_all(text))
+    for object_ in objects:
+        if object_["kind"] == "PersistentVolume":
+            object_["metadata"]["name"] = f"board-adapters-{namespace}"
+        if object_["kind"] == "PersistentVolumeClaim":
+            object_["spec"]["volumeName"] = f"board-adapters-{namespace}"
+    return objects
+
+
+def run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, text=True, capture_output=True, check=False, cwd=ROOT, **options)
