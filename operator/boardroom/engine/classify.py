@@ -1,0 +1,82 @@
+"""LoRAX's refusals, told apart by status and text (LORAX.md, "HTTP"); everything here is pure."""
+
+from typing import Final
+
+import msgspec
+
+from boardroom.engine.errors import (
+    AdapterFailed,
+    AdapterFault,
+    BadResponse,
+    EngineError,
+    GenerationFailed,
+    InvalidRequest,
+    Overloaded,
+    TemplateFailed,
+    Unhealthy,
+)
+
+MAX_CAUSE_CHARS: Final = 600
+
+_ADAPTER_TEXTS: Final = (
+    ("No local weights found in", AdapterFault.MISSING),
+    ("No valid adapter config file found", AdapterFault.MISSING),
+    ("is not compatible with model", AdapterFault.INCOMPATIBLE),
+    ("is larger than adapter memory reservation", AdapterFault.TOO_LARGE),
+    ("Memory reserved for adapters is 0", AdapterFault.REFUSED),
+    ("does not support adapter loading", AdapterFault.REFUSED),
+    ("when downloading adapter", AdapterFault.REFUSED),
+)
+"""Every adapter failure is 424 `generation`: only its text tells it from a failed forward pass."""
+
+
+class _Refusal(msgspec.Struct):
+    error: str
+    error_type: str = ""
+
+
+_DECODER: Final = msgspec.json.Decoder(_Refusal)
+
+
+def classify(status: int, body: bytes) -> EngineError:
+    """The error that an answer with this status (not 2xx) stands for."""
+    text, kind = _read(body)
+    cause = text or f"HTTP {status} without a text"
+    match status:
+        case 429:
+            error: EngineError = Overloaded(cause)
+        case 424:
+            error = adapter_failure(cause) or GenerationFailed(cause)
+        case 422 if kind == "template_error":
+            error = TemplateFailed(cause)
+        case 422:
+            error = InvalidRequest(cause)
+        case 400 | 413 | 415:
+            error = InvalidRequest(f"HTTP {status}: {cause}")
+        case 503:
+            error = Unhealthy(cause)
+        case 500 if kind:
+            error = GenerationFailed(cause)
+        case _:
+            error = BadResponse(f"HTTP {status}: {cause}")
+    return error
+
+
+def adapter_failure(cause: str) -> AdapterFailed | None:
+    """The adapter failure that a text of LoRAX stands for, if it does."""
+    return next((AdapterFailed(fault, cause) for text, fault in _ADAPTER_TEXTS if text in cause), None)
+
+
+def _read(body: bytes) -> tuple[str, str]:
+    """Text and error_type; LoRAX's rejected bodies are plain text."""
+    try:
+        refusal = _DECODER.decode(body)
+    except msgspec.MsgspecError:
+        return clean(body.decode("utf-8", "replace")), ""
+    return clean(refusal.error), refusal.error_type
+
+
+def clean(text: str) -> str:
+    """A foreign text as one bounded line: it goes into answers, conditions and logs."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * MAX_CAUSE_CHARS]).split())
+    return line if len(line) <= MAX_CAUSE_CHARS else line[: MAX_CAUSE_CHARS - 1] + "…"

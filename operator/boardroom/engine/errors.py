@@ -1,0 +1,99 @@
+"""Why an engine gave no text: a small set of our own, so that callers never read an engine's error texts."""
+
+# ruff: noqa: N818 (named for what happened, as aiohttp and asyncio name theirs)
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class EngineError(Exception):
+    """The base of all; str() is the cause in words.
+
+    `code` is a bounded label for metrics; `retryable` says whether the same request alone may succeed at once.
+    """
+
+    code: ClassVar[str] = "engine_error"
+    retryable: ClassVar[bool] = False
+
+
+class Unreachable(EngineError):
+    """No connection: nothing was asked."""
+
+    code = "unreachable"
+
+
+class Starting(Unreachable):
+    """The connection was refused: LoRAX opens its port only after weights and warm-up, many minutes after its start."""
+
+    code = "starting"
+
+
+class ConnectionLost(EngineError):
+    """The connection broke while the engine was at work."""
+
+    code = "connection_lost"
+    retryable = True
+
+
+class EngineTimeout(EngineError):
+    """No answer within the time given."""
+
+    code = "timeout"
+
+
+class Unhealthy(EngineError):
+    """The engine says of itself that it can't serve (503)."""
+
+    code = "unhealthy"
+
+
+class Overloaded(EngineError):
+    """The engine takes no more requests right now (429); asking again a little later may help."""
+
+    code = "overloaded"
+
+
+class InvalidRequest(EngineError):
+    """The engine refuses the request as it stands: too long, out of range."""
+
+    code = "invalid_request"
+
+
+class TemplateFailed(InvalidRequest):
+    """The model has no chat template, or its template refuses these messages."""
+
+    code = "template"
+
+
+class GenerationFailed(EngineError):
+    """The forward pass failed. An error in a batch fails every request in it, so one alone may succeed."""
+
+    code = "generation"
+    retryable = True
+
+
+class BadResponse(EngineError):
+    """The engine answered something that is not an answer of its protocol."""
+
+    code = "bad_response"
+    retryable = True
+
+
+class AdapterFault(StrEnum):
+    """What is wrong with an adapter."""
+
+    MISSING = "missing"
+    INCOMPATIBLE = "incompatible"
+    TOO_LARGE = "too_large"
+    REFUSED = "refused"
+    """The engine loads no adapter at all, or not this one."""
+
+
+class AdapterFailed(EngineError):
+    """The engine can't load the adapter; str() is the engine's own text."""
+
+    code = "adapter"
+
+    def __init__(self, fault: AdapterFault, cause: str) -> None:
+        super().__init__(cause)
+        self.fault = fault

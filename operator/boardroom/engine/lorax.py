@@ -1,0 +1,205 @@
+"""The LoRAX driver: /v1/chat/completions, or /generate with a plain layout where the model has no chat template."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from boardroom.engine.classify import classify
+from boardroom.engine.errors import BadResponse, InvalidRequest, TemplateFailed
+from boardroom.engine.metrics import EngineMetrics, parse
+from boardroom.engine.protocol import FinishReason, Generation, GenerationRequest
+from boardroom.engine.transport import HttpTransport, Reply, Transport
+
+MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
+_OK: Final = 200
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int | None = None
+
+
+class _Chat(msgspec.Struct):
+    choices: list[_Choice]
+    usage: _Usage | None = None
+
+
+class _Details(msgspec.Struct):
+    finish_reason: str | None = None
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+
+
+class _Plain(msgspec.Struct):
+    generated_text: str
+    details: _Details | None = None
+
+
+_CHAT: Final = msgspec.json.Decoder(_Chat)
+_PLAIN: Final = msgspec.json.Decoder(_Plain)
+
+
+class LoraxEngine:
+    """One LoRAX server, and so one base model: whether its template works is learnt once and remembered."""
+
+    def __init__(self, url: str, transport: Transport | None = None) -> None:
+        self._http = transport or HttpTransport(url)
+        self._plain = False
+
+    @property
+    def url(self) -> str:
+        return self._http.url
+
+    @property
+    def plain_layout(self) -> bool:
+        """Whether the chat template failed, so that prompts go out in the plain layout."""
+        return self._plain
+
+    async def generate(self, request: GenerationRequest, timeout: float) -> Generation:
+        if self._plain:
+            return await self._generate(request, timeout)
+        try:
+            reply = await self._post("/v1/chat/completions", chat_body(request), request, timeout)
+        except TemplateFailed:
+            self._plain = True
+            return await self._generate(request, timeout)
+        return read_chat(reply)
+
+    async def health(self, timeout: float) -> None:
+        reply = await self._http.request("GET", "/health", timeout=timeout, limit=MAX_PAGE_BYTES)
+        if reply.status != _OK:
+            raise classify(reply.status, reply.body)
+
+    async def metrics(self, timeout: float) -> EngineMetrics:
+        reply = await self._http.request("GET", "/metrics", timeout=timeout, limit=MAX_PAGE_BYTES)
+        if reply.status != _OK:
+            raise classify(reply.status, reply.body)
+        try:
+            return await asyncio.to_thread(parse, reply.body.decode("utf-8", "replace"))
+        except ValueError as error:
+            raise BadResponse(f"{self.url}/metrics is no Prometheus text: {error}") from error
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def _generate(self, request: GenerationRequest, timeout: float) -> Generation:
+        return read_plain(await self._post("/generate", plain_body(request), request, timeout))
+
+    async def _post(self, path: str, body: dict[str, Any], request: GenerationRequest, timeout: float) -> Reply:
+        try:
+            data = orjson.dumps(body)
+        except TypeError as error:
+            raise InvalidRequest(f"the prompt is not valid Unicode: {error}") from error
+        reply = await self._http.request(
+            "POST", path, body=data, timeout=timeout, limit=MAX_ANSWER_BYTES, request_id=request.request_id
+        )
+        if reply.status != _OK:
+            raise classify(reply.status, reply.body)
+        return reply
+
+
+def chat_body(request: GenerationRequest) -> dict[str, Any]:
+    """A chat body. LoRAX samples unless temperature is 0, and reserves the whole context unless max_tokens is set."""
+    system = [{"role": "system", "content": request.system}] if request.system else []
+    body: dict[str, Any] = {
+        "model": request.adapter_id or "",
+        "messages": [*system, {"role": "user", "content": request.prompt}],
+        "max_tokens": request.max_new_tokens,
+        "temperature": request.temperature,
+        "stream": False,
+    }
+    return body | _adapter_source(request) | _sampling(request)
+
+
+def plain_body(request: GenerationRequest) -> dict[str, Any]:
+    """A /generate body, greedy unless a temperature is set; details carry the finish reason."""
+    parameters: dict[str, Any] = {
+        "max_new_tokens": request.max_new_tokens,
+        "do_sample": request.temperature > 0,
+        "details": True,
+        "return_full_text": False,
+    }
+    if request.adapter_id:
+        parameters["adapter_id"] = request.adapter_id
+    if request.temperature > 0:
+        parameters["temperature"] = request.temperature
+    parameters |= _adapter_source(request) | _sampling(request)
+    return {"inputs": plain_layout(request.system, request.prompt), "parameters": parameters}
+
+
+def plain_layout(system: str, prompt: str) -> str:
+    """The layout for models without a chat template (docs/coordinator.md)."""
+    return f"{system}\n\nQuestion: {prompt}\n\nAnswer:" if system else f"Question: {prompt}\n\nAnswer:"
+
+
+def read_chat(reply: Reply) -> Generation:
+    """A chat answer with LoRAX's deviations mended; raises BadResponse where it is none."""
+    try:
+        chat = _CHAT.decode(reply.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BadResponse(f"LoRAX's answer is no chat completion: {error}") from error
+    if not chat.choices or chat.choices[0].message.content is None:
+        raise BadResponse("LoRAX's answer has no choice with a text")
+    choice = chat.choices[0]
+    usage = chat.usage or _Usage()
+    return _generation(
+        reply, choice.message.content or "", choice.finish_reason, usage.prompt_tokens, usage.completion_tokens or 0
+    )
+
+
+def read_plain(reply: Reply) -> Generation:
+    """A /generate answer; raises BadResponse where it is none."""
+    try:
+        plain = _PLAIN.decode(reply.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BadResponse(f"LoRAX's answer is no generation: {error}") from error
+    details = plain.details or _Details()
+    return _generation(
+        reply, plain.generated_text, details.finish_reason, details.prompt_tokens, details.generated_tokens
+    )
+
+
+def _generation(reply: Reply, text: str, finish: str | None, prompt_tokens: int, completion_tokens: int) -> Generation:
+    return Generation(
+        text=text,
+        finish_reason=finish_reason(finish),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        queue_ms=_milliseconds(reply.headers, "x-queue-time"),
+        total_ms=_milliseconds(reply.headers, "x-total-time"),
+    )
+
+
+def finish_reason(text: str | None) -> FinishReason:
+    """LoRAX says `content_filter` for a stop sequence, and `eos_token` or `stop_sequence` on its own routes."""
+    return "length" if text == "length" else "stop"
+
+
+def _milliseconds(headers: Mapping[str, str], name: str) -> float | None:
+    try:
+        return float(headers[name])
+    except (KeyError, ValueError):
+        return None
+
+
+def _adapter_source(request: GenerationRequest) -> dict[str, Any]:
+    """Said even though the launcher has the same default: a LoRAX that others run may default to the hub."""
+    return {"adapter_source": "local"} if request.adapter_id else {}
+
+
+def _sampling(request: GenerationRequest) -> dict[str, Any]:
+    optional = {"top_p": request.top_p, "stop": list(request.stop) or None, "seed": request.seed}
+    return {name: value for name, value in optional.items() if value is not None}
