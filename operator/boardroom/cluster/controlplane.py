@@ -56,7 +56,8 @@ class ControlPlane:
         self._ports: Ports | None = None
         self._authority: Authority | None = None
         self._admin: KeyPair | None = None
-        self._daemons: list[Daemon] = []
+        self.daemons: list[Daemon] = []
+        """The parts that run, in the order of their start."""
 
     def start(self) -> None:
         """Bring every part up and return once the API server is ready; programs are built first where missing."""
@@ -77,8 +78,8 @@ class ControlPlane:
 
     def stop(self) -> None:
         """End every part at once; the data stay in the directory."""
-        while self._daemons:
-            self._daemons.pop().kill()
+        while self.daemons:
+            self.daemons.pop().kill()
 
     def __enter__(self) -> Self:
         self.start()
@@ -120,7 +121,7 @@ class ControlPlane:
     def _run(self, name: str, programs: Path, flags: Sequence[str], ready: Callable[[], bool]) -> None:
         environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(self.directory)}
         daemon = Daemon(name, [programs / name, *flags], self.directory / "log" / f"{name}.log", environment)
-        self._daemons.append(daemon)
+        self.daemons.append(daemon)
         daemon.wait_until(ready, seconds=_READY_SECONDS)
 
     def _make_keys(self) -> KeyPair:

@@ -1,0 +1,95 @@
+"""Programs of the system that a cluster needs, installed by apt where they are missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boardroom.cluster.progress import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# A root's PATH may lack the sbin folders (su without -).
+SEARCH_PATH = os.pathsep.join(
+    [
+        *filter(None, [os.environ.get("PATH")]),
+        "/usr/local/sbin",
+        "/usr/sbin",
+        "/sbin",
+        "/usr/local/bin",
+        "/usr/bin",
+        "/bin",
+    ]
+)
+
+
+class MissingProgramsError(RuntimeError):
+    """Something of the system is not there and could not be installed; the message says what to install."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A Debian package, and one file by which it is known to be there under whatever name another system has it."""
+
+    name: str
+    program: str
+    folders: str = SEARCH_PATH
+
+    def find(self) -> Path | None:
+        """Return where the program is, or None."""
+        found = shutil.which(self.program, path=self.folders)
+        return Path(found) if found else None
+
+
+RUNC = Package("runc", "runc")
+IPTABLES = Package("iptables", "iptables")
+IPROUTE = Package("iproute2", "ip")
+UTIL_LINUX = Package("util-linux", "unshare")
+CNI = Package("containernetworking-plugins", "ptp", "/usr/lib/cni:/opt/cni/bin:/usr/libexec/cni")
+BUILDAH = Package("buildah", "buildah")
+MMDEBSTRAP = Package("mmdebstrap", "mmdebstrap")
+
+NODE = (RUNC, IPTABLES, IPROUTE, UTIL_LINUX, CNI)
+IMAGE = (BUILDAH, MMDEBSTRAP)
+
+
+def ensure(packages: Iterable[Package]) -> None:
+    """Install by apt, saying so, the packages whose programs are not there; needs root for that."""
+    missing = [package for package in packages if package.find() is None]
+    if not missing:
+        return
+    names = [package.name for package in missing]
+    apt = shutil.which("apt-get", path=SEARCH_PATH)
+    if apt is None or os.geteuid() != 0:
+        raise MissingProgramsError(f"please install (as Debian names them): {' '.join(names)}")
+    say(f"installing from Debian: {' '.join(names)}")
+    install = [apt, "install", "-y", "-q", "--no-install-recommends", *names]
+    # The package lists of a fresh machine are old or not there at all: then, and only then, fetch them.
+    if _run(install).returncode != 0:
+        _run([apt, "update", "-q"])
+        tried = _run(install)
+        if tried.returncode != 0:
+            raise MissingProgramsError(f"`{' '.join(install)}` failed:\n{tried.stdout[-2000:]}")
+    absent = [package.name for package in missing if package.find() is None]
+    if absent:
+        raise MissingProgramsError(f"apt installed {' '.join(absent)}, but the programs are still not found")
+
+
+def require(package: Package) -> Path:
+    """Return where the package's program is; raises MissingProgramsError where it is not."""
+    found = package.find()
+    if found is None:
+        raise MissingProgramsError(f"please install (as Debian names it): {package.name}")
+    return found
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    return subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )

@@ -1,0 +1,75 @@
+"""A cluster that is somebody's already, known by its kubeconfig: asked whether it answers, otherwise left alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boardroom.cluster import build
+from boardroom.cluster.progress import say
+from boardroom.cluster.provider import ClusterError, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TIMEOUT_SECONDS = 15
+
+
+class GivenCluster:
+    """The cluster of a kubeconfig; asked by kubectl, which knows every way to log in."""
+
+    name = "kubeconfig"
+
+    def __init__(self, kubeconfig: Path) -> None:
+        """Speak of the current context of `kubeconfig`."""
+        self._kubeconfig = kubeconfig.absolute()
+
+    def up(self, *, gpus: int) -> None:  # noqa: ARG002 - its nodes are not ours to patch
+        """Check that it answers; raises ClusterError where it does not."""
+        status = self.status()
+        if not status.healthy:
+            raise ClusterError(f"{self._kubeconfig}: {'; '.join(status.problems)}")
+        say(f"it answers: Kubernetes {status.version}, {status.gpus} nvidia.com/gpu on its nodes")
+
+    def down(self) -> None:
+        """Leave it alone."""
+        say("a given cluster is not stopped: it is not ours")
+
+    def status(self) -> Status:
+        """Ask for its version and for the GPUs of its nodes."""
+        try:
+            version = self._get("/version")["gitVersion"]
+        except ClusterError as error:
+            return Status(provider=self.name, running=False, healthy=False, problems=[str(error)])
+        return Status(provider=self.name, running=True, healthy=True, version=version, gpus=self._gpus())
+
+    def kubeconfig(self) -> Path:
+        """Return the file that was given; raises ClusterError where it is gone."""
+        if not self._kubeconfig.exists():
+            raise ClusterError(f"{self._kubeconfig} does not exist")
+        return self._kubeconfig
+
+    def load(self, images: Sequence[str]) -> None:
+        """Refuse: a given cluster's nodes pull from a registry."""
+        named = " ".join(images) or "the image"
+        raise ClusterError(
+            f"images can't be loaded into a given cluster: push {named} to a registry that it pulls from, "
+            "and set that image in the operator's installation"
+        )
+
+    def _gpus(self) -> int:
+        try:
+            nodes = self._get("/api/v1/nodes")["items"]
+        except ClusterError:
+            return 0  # Many users may not list nodes; the cluster serves them all the same.
+        return sum(int(node["status"].get("allocatable", {}).get("nvidia.com/gpu", "0")) for node in nodes)
+
+    def _get(self, path: str) -> Any:
+        command = [build.program("kubectl"), f"--kubeconfig={self.kubeconfig()}", "get", "--raw", path]
+        timeout = f"--request-timeout={_TIMEOUT_SECONDS}s"
+        done = subprocess.run([*command, timeout], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ClusterError(f"it does not answer: {done.stderr.strip()}")
+        return json.loads(done.stdout)

@@ -1,0 +1,134 @@
+"""What a native node changes on the machine itself: one network link, its NAT rules and a few kernel settings."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import socket
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boardroom.cluster import addresses as addressing
+from boardroom.cluster.debian import IPROUTE, IPTABLES, require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from boardroom.cluster.addresses import Addresses
+
+INTERFACE_PREFIX = "boardroom"
+NODE_INTERFACE = "eth0"
+# The kubelet sets these for the whole machine; net.ipv4.ip_forward is ours, for the way out of the node.
+SETTINGS = (
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+    "net/ipv4/ip_forward",
+)
+_SYSCTL = Path("/proc/sys")
+_RESOLV_CONFS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+
+
+class HostError(RuntimeError):
+    """The machine refused a change; the message holds the command and its words."""
+
+
+def free_addresses() -> Addresses:
+    """Return addresses for a new node that nothing on this machine routes to yet."""
+    routes = json.loads(_run([str(require(IPROUTE)), "-json", "route", "show", "table", "all"]) or "[]")
+    return addressing.choose(route["dst"] for route in routes if ":" not in route["dst"])
+
+
+def name_servers() -> list[str]:
+    """Return the name servers of this machine that answer to other networks too."""
+    return addressing.upstream_dns([file.read_text() for file in _RESOLV_CONFS if file.exists()])
+
+
+def connect(ours: Addresses, pid: int) -> None:
+    """Link the network namespace of process `pid` to this machine, and let the node out through it."""
+    link = ours.host_interface
+    _ip("link", "add", link, "type", "veth", "peer", "name", NODE_INTERFACE, "netns", str(pid))
+    _ip("address", "add", f"{ours.host}/30", "dev", link)
+    _ip("link", "set", link, "up")
+    for network in (ours.pods, ours.services):
+        _ip("route", "add", network, "via", ours.node, "dev", link)
+    (_SYSCTL / "net/ipv4/ip_forward").write_text("1")
+    for table, rule in rules(ours):
+        _run([str(require(IPTABLES)), "--wait", "--table", table, *rule])
+
+
+def rules(ours: Addresses) -> list[tuple[str, list[str]]]:
+    """Return (table, arguments) of the iptables rules that let a node out; each carries the link's name."""
+    link = ours.host_interface
+    mark = ["-m", "comment", "--comment", link]
+    back = ["-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED"]
+    return [
+        ("nat", ["-A", "POSTROUTING", "-s", ours.link, "!", "-o", link, *mark, "-j", "MASQUERADE"]),
+        ("filter", ["-I", "FORWARD", "-i", link, *mark, "-j", "ACCEPT"]),
+        ("filter", ["-I", "FORWARD", "-o", link, *back, *mark, "-j", "ACCEPT"]),
+    ]
+
+
+def disconnect(link: str) -> None:
+    """Remove a node's link with all its routes, if it is still there."""
+    if link in interfaces():
+        _ip("link", "delete", link)
+
+
+def remove_orphaned_rules() -> None:
+    """Remove every iptables rule of a node whose link no longer exists."""
+    iptables = IPTABLES.find()
+    if iptables is None:
+        return
+    present = interfaces()
+    for table in ("nat", "filter"):
+        saved = _run([str(iptables.with_name("iptables-save")), "--table", table])
+        for rule in orphaned(saved, present):
+            _run([str(iptables), "--wait", "--table", table, *rule])
+
+
+def orphaned(saved: str, present: set[str]) -> list[list[str]]:
+    """Return the arguments that delete each rule in iptables-save's text that belongs to a link not in `present`."""
+    found = []
+    for line in saved.splitlines():
+        words = shlex.split(line) if line.startswith("-A ") else []
+        comment = words[words.index("--comment") + 1] if "--comment" in words else ""
+        number = comment.removeprefix(INTERFACE_PREFIX)
+        if comment.startswith(INTERFACE_PREFIX) and number.isdigit() and comment not in present:
+            found.append(["-D", *words[1:]])
+    return found
+
+
+def interfaces() -> set[str]:
+    """Return the names of this machine's network interfaces."""
+    return {name for _, name in socket.if_nameindex()}
+
+
+def settings() -> dict[str, str]:
+    """Return the kernel settings that a node changes, as they are now."""
+    return {name: (_SYSCTL / name).read_text().strip() for name in SETTINGS if (_SYSCTL / name).exists()}
+
+
+def restore(former: Mapping[str, str]) -> None:
+    """Put kernel settings back to what they were; one that this machine does not let us write stays."""
+    for name, value in former.items():
+        file = _SYSCTL / name
+        if name in SETTINGS and file.read_text().strip() != value:
+            with contextlib.suppress(PermissionError):
+                file.write_text(value)
+
+
+def _ip(*arguments: str) -> str:
+    return _run([str(require(IPROUTE)), *arguments])
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise HostError(f"`{shlex.join(command)}` failed: {done.stderr.strip()}")
+    return done.stdout

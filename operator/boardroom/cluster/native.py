@@ -1,0 +1,261 @@
+"""A Kubernetes node on this machine without Docker: Linux, root, one folder, one set of namespaces."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boardroom.cluster import build, cgroups, debian, host, init, objects, places, processes
+from boardroom.cluster.addresses import Addresses
+from boardroom.cluster.daemon import tail
+from boardroom.cluster.node_config import NODE_NAME
+from boardroom.cluster.progress import say, still_working
+from boardroom.cluster.provider import ClusterError, Status
+from boardroom.cluster.rest import Rest, RestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_READY_SECONDS = 180.0
+_POLL_SECONDS = 0.1
+_NODE = f"/api/v1/nodes/{NODE_NAME}"
+_RUNTIME_SOCKET = "run/boardroom/containerd.sock"
+
+
+class NativeNode:
+    """One node in one folder. Several can run side by side, each with a folder of its own."""
+
+    name = "native"
+
+    def __init__(self, directory: Path | None = None) -> None:
+        """Speak of the node in `directory`, by default `node` in the state folder; nothing is done yet."""
+        self.directory = (directory or places.state() / "node").absolute()
+
+    def up(self, *, gpus: int = 8) -> None:
+        """Bring the node up and return once it is Ready and advertises `gpus` GPUs; builds programs if needed.
+
+        On a healthy node this only sees to the number of GPUs. What a crash left is removed first.
+        """
+        _require_linux_root()
+        with self._locked():
+            status = self.status()
+            if status.healthy:
+                self._advertise(gpus)
+                say(f"already up: {self._describe(gpus)}")
+                return
+            self._clean()
+            debian.ensure(debian.NODE)
+            build.ensure(*init.PROGRAMS)
+            started = time.monotonic()
+            try:
+                self._start()
+                with still_working(lambda seconds: f"waiting for the node to be Ready: {seconds} s"):
+                    self._wait_until_ready(gpus)
+            except BaseException:
+                self._clean()
+                raise
+            say(f"up in {time.monotonic() - started:.0f} s: {self._describe(gpus)}")
+
+    def down(self) -> None:
+        """Stop the node and remove all it left: processes, mounts, network, control groups, data; its logs stay."""
+        _require_linux_root()
+        with self._locked():
+            there = self._settings() is not None or processes.marked(self.directory)
+            self._clean()
+            say("down" if there else "already down")
+
+    def status(self) -> Status:
+        """Look at processes, API server and node now."""
+        first = self._init()
+        if first is None:
+            problems = ["what a crash left is still there: `boardroom cluster down` removes it"]
+            return Status(
+                provider=self.name, running=False, healthy=False, problems=problems if self._settings() else ()
+            )
+        present = {child.name for child in processes.children(first.pid)}
+        problems = [f"{name} is not running" for name in init.DAEMONS if name not in present]
+        version, gpus = "", 0
+        try:
+            api = Rest(self._kubeconfig)
+            node = api.get(_NODE)
+            version, gpus = node["status"]["nodeInfo"]["kubeletVersion"], _gpus(node)
+            problems += [] if _is_ready(node) else ["the node is not Ready"]
+        except (OSError, http.client.HTTPException, RestError) as error:
+            problems.append(f"the API server does not answer: {error}")
+        return Status(
+            provider=self.name, running=True, healthy=not problems, version=version, gpus=gpus, problems=problems
+        )
+
+    def kubeconfig(self) -> Path:
+        """Return the administrator's kubeconfig; raises ClusterError where the node is not up."""
+        if not self._kubeconfig.exists():
+            raise ClusterError("there is no cluster: run `boardroom cluster up`")
+        return self._kubeconfig
+
+    def load(self, images: Sequence[str]) -> None:
+        """Import image archives (docker-archive or OCI) into the node; raises ClusterError where it is not up."""
+        for image in images:
+            say(f"importing {image}")
+            done = self.ctr("images", "import", str(Path(image).absolute()))
+            if done.returncode:
+                raise ClusterError(f"{image} could not be imported: {done.stderr.strip()}")
+
+    def ctr(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run containerd's own client on the node's images and containers."""
+        first = self._init()
+        if first is None:
+            raise ClusterError("there is no node: run `boardroom cluster up`")
+        # The socket has a short name in the node's mount namespace, and a way there from ours.
+        address = f"/proc/{first.pid}/root/{_RUNTIME_SOCKET}"
+        command = [build.program("ctr"), "--address", address, "--namespace", "k8s.io", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    @property
+    def _kubeconfig(self) -> Path:
+        return self.directory / "control-plane" / "kubeconfig"
+
+    def _settings(self) -> Any:
+        try:
+            return json.loads((self.directory / "node.json").read_text())
+        except FileNotFoundError:
+            return None
+
+    def _init(self) -> processes.Process | None:
+        """Return the node's first process, seen from here."""
+        found = [process for process in processes.marked(self.directory) if process.inner_pid == 1]
+        return found[0] if found else None
+
+    def _start(self) -> None:
+        ours = host.free_addresses()
+        made = [place for place in init.MOUNT_POINTS if not place.exists()]
+        settings = {
+            "number": ours.number,
+            "name_servers": host.name_servers(),
+            "settings": host.settings(),
+            "made": [str(place) for place in made],
+        }
+        (self.directory / "node.json").write_text(json.dumps(settings, indent=1))
+        for place in made:
+            place.mkdir(parents=True)
+        shutil.rmtree(self.directory / "log", ignore_errors=True)
+        (self.directory / "log").mkdir()
+        say(f"starting the node (logs in {self.directory / 'log'})")
+        self._spawn()
+        outer = self._wait_for_namespace()
+        host.connect(ours, outer.pid)
+
+    def _spawn(self) -> None:
+        """Start the node's first process apart from us, so that it survives us."""
+        unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "--propagation", "slave", "--mount-proc"]
+        first = [sys.executable, "-m", "boardroom.cluster.init", str(self.directory)]
+        environment = os.environ | {processes.MARK: str(self.directory), "PATH": debian.SEARCH_PATH}
+        with (self.directory / "log" / "node.log").open("wb") as log:
+            subprocess.run(
+                ["setsid", "--fork", *unshare, *first],
+                cwd="/",
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=True,
+            )
+
+    def _wait_for_namespace(self) -> processes.Process:
+        """Return the process that holds the node's network namespace, as soon as it has one of its own."""
+        own = Path("/proc/self/ns/net").readlink()
+        deadline = time.monotonic() + _READY_SECONDS
+        while time.monotonic() < deadline:
+            for process in processes.marked(self.directory):
+                with suppress(OSError):
+                    if process.inner_pid == 1 and Path(f"/proc/{process.pid}/ns/net").readlink() != own:
+                        return process
+            time.sleep(_POLL_SECONDS)
+        raise ClusterError(f"the node's namespaces could not be made; {self._last_words()}")
+
+    def _wait_until_ready(self, gpus: int) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while self._init() is not None:
+            with suppress(OSError, http.client.HTTPException, RestError):
+                node = Rest(self._kubeconfig).get(_NODE)
+                if _is_ready(node):
+                    self._advertise(gpus)
+                    return
+            if time.monotonic() > deadline:
+                raise ClusterError(f"the node was not Ready within {_READY_SECONDS:.0f} s; {self._last_words()}")
+            time.sleep(_POLL_SECONDS)
+        raise ClusterError(f"the node could not start; {self._last_words()}")
+
+    def _advertise(self, gpus: int) -> None:
+        api = Rest(self._kubeconfig)
+        if _gpus(api.get(_NODE)) != gpus:
+            api.merge(f"{_NODE}/status", objects.gpu_patch(gpus))
+
+    def _clean(self) -> None:
+        """Remove everything of this node, in whatever state it is. Does nothing where there is nothing."""
+        first = self._init()
+        if first is not None:
+            processes.kill([first])
+        processes.kill(processes.marked(self.directory))
+        settings = self._settings()
+        if settings is not None:
+            ours = Addresses(settings["number"])
+            host.disconnect(ours.host_interface)
+            host.restore(settings["settings"])
+        host.remove_orphaned_rules()
+        for group in cgroups.named(host.INTERFACE_PREFIX) - host.interfaces():
+            cgroups.remove(group)
+        self._remove_data()
+        for place in map(Path, settings["made"] if settings else ()):
+            with suppress(OSError):
+                place.rmdir()
+
+    def _remove_data(self) -> None:
+        """Remove the folder's content but the logs, never reaching through a mount into what is not ours."""
+        inside = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        mounts = [place for place in inside if Path(place).is_relative_to(self.directory)]
+        if mounts:
+            raise ClusterError(f"still mounted below {self.directory}: {', '.join(mounts)}; unmount that first")
+        for entry in self.directory.iterdir():
+            if entry.name in {"log", "lock"}:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+    def _describe(self, gpus: int) -> str:
+        return f"one node with {gpus} nvidia.com/gpu; export KUBECONFIG={self._kubeconfig}"
+
+    def _last_words(self) -> str:
+        log = self.directory / "log" / "node.log"
+        return f"the end of {log}:\n{tail(log)}"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with (self.directory / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _require_linux_root() -> None:
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        raise ClusterError("a native node needs Linux and root; give a cluster of yours by --kubeconfig instead")
+
+
+def _is_ready(node: Any) -> bool:
+    conditions = node.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def _gpus(node: Any) -> int:
+    return int(node.get("status", {}).get("allocatable", {}).get("nvidia.com/gpu", "0"))

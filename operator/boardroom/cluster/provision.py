@@ -1,0 +1,45 @@
+"""Gives volumes to the claims of the node's StorageClass: a folder each, removed when the claim is gone."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boardroom.cluster import objects
+from boardroom.cluster.progress import say
+from boardroom.cluster.rest import RestError
+
+if TYPE_CHECKING:
+    from boardroom.cluster.rest import Rest
+
+_CLAIMS = "/api/v1/persistentvolumeclaims"
+_VOLUMES = "/api/v1/persistentvolumes"
+_FROM_CACHE = "?resourceVersion=0"
+_PERIOD_SECONDS = 1.0
+
+
+def keep_provisioning(api: Rest) -> None:
+    """Look again and again, for ever; a failed look is said and tried anew."""
+    while True:
+        try:
+            provision(api)
+        except (OSError, http.client.HTTPException, RestError) as error:
+            say(f"volumes: {error}")
+        time.sleep(_PERIOD_SECONDS)
+
+
+def provision(api: Rest) -> None:
+    """Serve every claim that waits now, and remove every volume whose claim is gone."""
+    for claim in objects.unbound(api.get(_CLAIMS + _FROM_CACHE)["items"]):
+        volume = objects.volume(claim)
+        folder = Path(volume["spec"]["hostPath"]["path"])
+        folder.mkdir(parents=True, exist_ok=True)
+        # fsGroup does not reach host paths, and pods here run under any user.
+        folder.chmod(0o777)
+        api.apply(f"{_VOLUMES}/{volume['metadata']['name']}", volume)
+    for name in objects.released(api.get(_VOLUMES + _FROM_CACHE)["items"]):
+        shutil.rmtree(objects.VOLUMES / name, ignore_errors=True)
+        api.delete(f"{_VOLUMES}/{name}")
