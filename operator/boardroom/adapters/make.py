@@ -36,16 +36,15 @@ def adapter_directory(role: str) -> str:
 
 def make(directory: Path, roles: Iterable[str], shape: Shape) -> list[tuple[Path, bool]]:
     """Write one adapter per role; returns each path and whether anything was written. Raises OSError."""
-    made = []
-    for role in roles:
-        path = directory / adapter_directory(role)
-        path.mkdir(parents=True, exist_ok=True)
-        changed = [
-            _write(path / CONFIG, config_json(shape)),
-            _write(path / WEIGHTS, weights(role, shape)),
-        ]
-        made.append((path, any(changed)))
-    return made
+    paths = {role: directory / adapter_directory(role) for role in roles}
+    return [(path, make_one(path, role, shape)) for role, path in paths.items()]
+
+
+def make_one(path: Path, role: str, shape: Shape) -> bool:
+    """Write the adapter of a role into a directory; returns whether anything was written. Raises OSError."""
+    path.mkdir(parents=True, exist_ok=True)
+    changed = [_write(path / CONFIG, config_json(shape)), _write(path / WEIGHTS, weights(role, shape))]
+    return any(changed)
 
 
 def config_json(shape: Shape) -> bytes:

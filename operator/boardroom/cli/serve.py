@@ -12,7 +12,7 @@ from typing import Never
 
 import click
 
-from boardroom.adapters.make import make
+from boardroom.adapters.make import Shape, make_one
 from boardroom.api.resources import BoardAgent, Boardroom, ManifestError, read_manifest
 from boardroom.api.settings import Defaults, SettingsError, effective
 from boardroom.cli.local import Process, free_port, wait_ready
@@ -59,7 +59,12 @@ def serve(
         adapters_url = stack.enter_context(_adapters_service(root))
         if lorax_url is None and effective(board.spec, defaults).enabled:
             lorax_url = stack.enter_context(_simulated_lorax(board, defaults))
-        url = stack.enter_context(_coordinator(file, board, lorax_url, adapters_url, root, host, port or free_port()))
+        port = port or free_port()
+        args = ["--file", str(file), "--board", board.metadata.name, "--host", host, "--port", str(port)]
+        args += ["--adapters-url", adapters_url, "--adapters-root", str(root)]
+        args += ["--lorax-url", lorax_url] if lorax_url else []
+        stack.enter_context(_coordinator(args))
+        url = f"http://{host}:{port}"
         click.echo(f"board {board.metadata.name!r} answers at {url}", err=True)
         if command:
             sys.exit(subprocess.run(command, env=os.environ | {"BOARDROOM_URL": url}, check=False).returncode)
@@ -80,11 +85,12 @@ def _chosen(boards: list[Boardroom], name: str | None, file: Path) -> Boardroom:
 
 
 def _make_adapters(root: Path, board: Boardroom, agents: list[BoardAgent]) -> None:
-    """Adapters for the members that name none of their own, in the directories that their specs say."""
-    paths = [a.spec.adapter_path for a in agents if a.spec.boardroom_ref.name == board.metadata.name]
-    for path in paths:
-        if path is not None:
-            make(root / path, role=path, base_model=board.spec.model.id)
+    """Small adapters for the board's members, in the directories that their specs name."""
+    shape = Shape(base_model=board.spec.model.id)
+    for agent in agents:
+        path = agent.spec.adapter_path
+        if path is not None and agent.spec.boardroom_ref.name == board.metadata.name:
+            make_one(root / path, agent.spec.role, shape)
 
 
 @contextmanager
@@ -108,13 +114,8 @@ def _simulated_lorax(board: Boardroom, defaults: Defaults) -> Iterator[str]:
 
 
 @contextmanager
-def _coordinator(
-    file: Path, board: Boardroom, lorax_url: str | None, adapters_url: str, root: Path, host: str, port: int
-) -> Iterator[str]:
+def _coordinator(args: list[str]) -> Iterator[None]:
     metrics_port = free_port()
-    args = ["--file", str(file), "--board", board.metadata.name, "--host", host, "--port", str(port)]
-    args += ["--metrics-port", str(metrics_port), "--adapters-url", adapters_url, "--adapters-root", str(root)]
-    args += ["--lorax-url", lorax_url] if lorax_url else []
-    with Process("boardroom", "coordinator", *args) as process:
+    with Process("boardroom", "coordinator", *args, "--metrics-port", str(metrics_port)) as process:
         wait_ready(process, f"http://127.0.0.1:{metrics_port}", "/readyz", STARTUP_TIMEOUT)
-        yield f"http://{host}:{port}"
+        yield
