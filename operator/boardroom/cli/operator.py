@@ -1,0 +1,85 @@
+"""`boardroom operator`: the controller that runs in the cluster."""
+
+import os
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    envvar="BOARDROOM_NAMESPACES",
+    metavar="NS",
+    help="Look only at this namespace; repeat for several. Default: all.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve probes and metrics on.")
+@click.option("--metrics-port", type=click.IntRange(0, 65535), default=9090, show_default=True, help="/metrics.")
+@click.option(
+    "--health-port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="/healthz and /readyz."
+)
+@click.option("--workers", type=click.IntRange(1, 64), default=8, show_default=True, help="Boards reconciled at once.")
+@click.option(
+    "--resync-seconds",
+    type=click.FloatRange(min=1),
+    default=600,
+    show_default=True,
+    help="How often everything is listed anew, for what no watch reports.",
+)
+@click.option(
+    "--kubeconfig",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Default: the pod's service account, else KUBECONFIG.",
+)
+@click.option("--context", help="Context of the kubeconfig.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="JSON lines on standard output.",
+)
+def operator(
+    *,
+    namespaces: tuple[str, ...],
+    host: str,
+    metrics_port: int,
+    health_port: int,
+    workers: int,
+    resync_seconds: float,
+    kubeconfig: Path | None,
+    context: str | None,
+    log_level: str,
+) -> None:
+    """Turn Boardrooms and BoardAgents into running boards.
+
+    Defaults for boards come from the environment: AOS_ENABLE_LORAX, AOS_LORAX_IMAGE, AOS_LORAX_PORT,
+    AOS_LORAX_ADAPTER_CACHE_SIZE, AOS_LORAX_MAX_CONCURRENT_REQUESTS, AOS_MAX_MEMBERS. Coordinators run from
+    BOARDROOM_IMAGE (BOARDROOM_IMAGE_PULL_POLICY), or else from the image of the pod that the operator runs in.
+    """
+    import uvloop
+
+    from boardroom.api.settings import Defaults, SettingsError
+    from boardroom.controller.connection import ConnectionConfigError
+    from boardroom.controller.kubeclient import KubeError
+    from boardroom.controller.logs import configure
+    from boardroom.controller.operator import Options, StartError, run
+
+    configure(log_level)
+    try:
+        options = Options(
+            defaults=Defaults.from_env(os.environ),
+            namespaces=namespaces,
+            kubeconfig=kubeconfig,
+            context=context,
+            host=host,
+            metrics_port=metrics_port,
+            health_port=health_port,
+            workers=workers,
+            resync_seconds=resync_seconds,
+        )
+        uvloop.run(run(options, os.environ))
+    except (SettingsError, StartError, ConnectionConfigError, KubeError, OSError) as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,124 @@
+"""Brings a board's objects from what they are to what they should be, and writes nothing where nothing differs."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from boardroom.api.meta import BOARDROOM
+from boardroom.controller.kinds import Key, Kind, Object, controller_of
+from boardroom.controller.kubeclient import ConflictError, Kube, RefusedError
+from boardroom.controller.plan.children import Child
+from boardroom.controller.store import Store
+
+_log = logging.getLogger(__name__)
+_METADATA = ("uid", "labels", "ownerReferences")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One object that can't be written; `stalled` where no later try will do better by itself."""
+
+    reason: str
+    message: str
+    stalled: bool
+
+
+@dataclass(frozen=True)
+class _Applied:
+    """What we wanted when we last wrote an object, and what the API server made of it."""
+
+    wanted: bytes
+    found: bytes
+
+
+@dataclass
+class Children:
+    """The writer of what boards own."""
+
+    kube: Kube
+    store: Store
+    _applied: dict[tuple[Kind, Key], _Applied] = field(default_factory=dict)
+
+    async def converge(self, board: Key, uid: str, children: Sequence[Child]) -> list[Problem]:
+        """Apply or delete what differs; what can't be written is told, and does not stop the rest."""
+        problems = [await self._one(board, uid, child) for child in children]
+        return [problem for problem in problems if problem is not None]
+
+    def forget(self, board: Key) -> None:
+        """The board is gone; the garbage collector removes what it owned."""
+        for kind, key in [entry for entry in self._applied if entry[1][0] == board[0]]:
+            if self.store.get(kind, *key) is None:
+                del self._applied[kind, key]
+
+    async def _one(self, board: Key, uid: str, child: Child) -> Problem | None:
+        key = (board[0], child.name)
+        live = self.store.get(child.kind, *key)
+        if child.manifest is None:
+            await self._delete(child.kind, key, live, uid)
+            return None
+        wanted = _digest(child.manifest)
+        applied = self._applied.get((child.kind, key))
+        if live is not None and applied == _Applied(wanted, fingerprint(live)):
+            return None
+        unseen = live is None
+        if live is None:
+            # Watched by label: an object that somebody else made under this name is not in the store.
+            live = await self.kube.get(child.kind, *key)
+        if live is not None and not _owned(live, uid):
+            return _taken(child, live)
+        try:
+            # Without force the first time: an object that came into being since we looked is not overwritten.
+            result = await self.kube.apply(child.kind, child.manifest, force=not (unseen and live is None))
+        except ConflictError as error:
+            return Problem(reason="NameConflict", message=f"{child.kind} {child.name}: {error}", stalled=False)
+        except RefusedError as error:
+            return Problem(
+                reason="ApplyRefused",
+                message=f"the API server refuses {child.kind} {child.name}: {error}; mend what it names, or "
+                f"delete that {child.kind} and it is made anew",
+                stalled=True,
+            )
+        self.store.put(child.kind, result)
+        self._applied[child.kind, key] = _Applied(wanted, fingerprint(result))
+        _log.info("applied %s %s/%s", child.kind, *key)
+        return None
+
+    async def _delete(self, kind: Kind, key: Key, live: Object | None, uid: str) -> None:
+        self._applied.pop((kind, key), None)
+        if live is None or not _owned(live, uid) or "deletionTimestamp" in live["metadata"]:
+            return
+        await self.kube.delete(kind, *key, live["metadata"]["uid"])
+        _log.info("deleted %s %s/%s", kind, *key)
+
+
+def fingerprint(live: Object) -> bytes:
+    """Digest of all in a live object that a writer could have changed under us; status and bookkeeping aside."""
+    metadata = {name: live["metadata"].get(name) or None for name in _METADATA}
+    body = {name: value for name, value in live.items() if name not in ("metadata", "status")}
+    return _digest({"metadata": metadata, **body})
+
+
+def _digest(obj: Object) -> bytes:
+    return hashlib.blake2b(orjson.dumps(obj, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+
+
+def _owned(live: Object, uid: str) -> bool:
+    owner = controller_of(live)
+    return owner is not None and owner.get("uid") == uid
+
+
+def _taken(child: Child, live: Object) -> Problem:
+    owner = controller_of(live)
+    if owner is not None and owner.get("kind") == BOARDROOM:
+        message = (
+            f"{child.kind} {child.name} belongs to a Boardroom that was deleted: it is made anew once that is gone"
+        )
+        return Problem(reason="WaitingForDeletion", message=message, stalled=False)
+    message = (
+        f"{child.kind} {child.name} exists and is not this board's: it is left alone; delete or rename it, or give the "
+        "board another name"
+    )
+    return Problem(reason="NameConflict", message=message, stalled=True)

@@ -1,0 +1,75 @@
+"""Where the API server is and who we are there: the service account in a pod, a kubeconfig outside."""
+
+import asyncio
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import kopf
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config import load_incluster_config, load_kube_config
+from kubernetes.aio.config.config_exception import ConfigException
+from kubernetes.aio.config.kube_config import refresh_token
+
+_TOKEN_LIFETIME = timedelta(minutes=5)
+
+
+class ConnectionConfigError(Exception):
+    """No way to an API server was found; the message says what was looked for."""
+
+
+class Connection:
+    """One identity at one API server, for our own client and for Kopf alike."""
+
+    def __init__(self, configuration: Configuration, refresher: asyncio.Task[None] | None = None) -> None:
+        self.configuration = configuration
+        self._refresher = refresher
+
+    @classmethod
+    async def open(cls, kubeconfig: Path | None = None, context: str | None = None) -> "Connection":
+        """Use `kubeconfig` where one is given, else the pod's service account, else the user's own kubeconfig."""
+        configuration = Configuration()
+        if kubeconfig is None and context is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
+            try:
+                load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            except ConfigException as error:
+                raise ConnectionConfigError(f"service account of this pod: {error}") from error
+            return cls(configuration)
+        try:
+            loader = await load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=str(kubeconfig) if kubeconfig else None,
+                context=context,
+                client_configuration=configuration,
+                persist_config=False,
+            )
+        except (ConfigException, OSError) as error:
+            raise ConnectionConfigError(
+                f"kubeconfig: {error}; give --kubeconfig, set KUBECONFIG, or run inside a cluster"
+            ) from error
+        # Returns at once unless the kubeconfig's user is an exec plugin, whose tokens expire.
+        refreshing = refresh_token(loader, configuration)  # type: ignore[no-untyped-call]
+        return cls(configuration, asyncio.create_task(refreshing))
+
+    async def login(self) -> kopf.ConnectionInfo:
+        """The same identity in Kopf's words; a token is asked for again before it can expire."""
+        configuration = self.configuration
+        bearer = (await configuration.auth_settings()).get("BearerToken", {}).get("value")
+        scheme, token = bearer.split(" ", 1) if bearer else (None, None)
+        return kopf.ConnectionInfo(
+            server=configuration.host,
+            ca_path=configuration.ssl_ca_cert,
+            ca_data=configuration.ca_cert_data,
+            insecure=not configuration.verify_ssl,
+            scheme=scheme.capitalize() if scheme else None,
+            token=token,
+            certificate_path=configuration.cert_file,
+            private_key_path=configuration.key_file,
+            expiration=datetime.now(UTC) + _TOKEN_LIFETIME if token else None,
+            proxy_url=configuration.proxy,
+        )
+
+    async def close(self) -> None:
+        """Stop refreshing."""
+        if self._refresher is not None:
+            self._refresher.cancel()
+            await asyncio.gather(self._refresher, return_exceptions=True)

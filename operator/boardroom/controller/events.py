@@ -1,0 +1,115 @@
+"""Kubernetes Events about boards and members: named reasons, on transitions only."""
+
+import logging
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from boardroom.api.conditions import AgentCondition, BoardCondition
+from boardroom.api.meta import OPERATOR_MANAGER
+from boardroom.controller.kinds import EVENT, Kind, Object
+from boardroom.controller.kubeclient import Kube, KubeError
+
+_log = logging.getLogger(__name__)
+_NOTE_MAX: Final = 1024
+_QUIET: Final = timedelta(minutes=5)
+_REMEMBERED: Final = 4096
+_EXPECTED: Final = frozenset({"Starting", "Creating", "Updating", "Disabled"})
+"""Reasons of LoraxReady=False and CoordinatorReady=False that are no cause for concern."""
+
+EventType = Literal["Normal", "Warning"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened to an object."""
+
+    type: EventType
+    reason: str
+    note: str
+
+
+def board_events(before: Iterable[Object], after: Iterable[Object]) -> list[Event]:
+    """What a board's conditions say has happened."""
+    events = []
+    for condition in _changed(before, after):
+        good, reason = condition["status"] == "True", condition["reason"]
+        if condition["type"] == BoardCondition.LORAX_READY:
+            events.append(_event(good or reason in _EXPECTED, f"Lorax{reason}", condition))
+        elif condition["type"] == BoardCondition.COORDINATOR_READY:
+            events.append(_event(good or reason in _EXPECTED, f"Coordinator{reason}", condition))
+        elif condition["type"] == BoardCondition.STALLED and good:
+            events.append(_event(False, "BoardStalled", condition))
+        elif condition["type"] == BoardCondition.READY and good:
+            events.append(_event(True, "BoardReady", condition))
+    return events
+
+
+def agent_events(before: Iterable[Object], after: Iterable[Object]) -> list[Event]:
+    """What a member's conditions say has happened."""
+    return [
+        _event(c["status"] == "True", "AgentAccepted" if c["status"] == "True" else "AgentRefused", c)
+        for c in _changed(before, after)
+        if c["type"] == AgentCondition.ACCEPTED and c["status"] != "Unknown"
+    ]
+
+
+def _changed(before: Iterable[Object], after: Iterable[Object]) -> list[Object]:
+    old = {c["type"]: (c["status"], c["reason"]) for c in before}
+    return [c for c in after if old.get(c["type"]) != (c["status"], c["reason"])]
+
+
+def _event(normal: bool, reason: str, condition: Object) -> Event:
+    return Event(type="Normal" if normal else "Warning", reason=reason, note=condition["message"])
+
+
+@dataclass
+class Recorder:
+    """Writes events, each at most once in five minutes. A lost event is logged and never fails a reconcile."""
+
+    kube: Kube
+    now: Callable[[], datetime]
+    instance: str
+    _recent: OrderedDict[tuple[str, str, str], datetime] = field(default_factory=OrderedDict)
+
+    async def record(self, kind: Kind, regarding: Object, events: Iterable[Event]) -> None:
+        """Write events about one object."""
+        for event in events:
+            if self._is_new(regarding["metadata"]["uid"], event):
+                await self._write(kind, regarding["metadata"], event)
+
+    def _is_new(self, uid: str, event: Event) -> bool:
+        key, now = (uid, event.reason, event.note), self.now()
+        last = self._recent.pop(key, None)
+        self._recent[key] = now
+        if len(self._recent) > _REMEMBERED:
+            self._recent.popitem(last=False)
+        return last is None or now - last >= _QUIET
+
+    async def _write(self, kind: Kind, metadata: Object, event: Event) -> None:
+        manifest: Object = {
+            "apiVersion": EVENT.api_version,
+            "kind": EVENT.name,
+            "metadata": {"name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}", "namespace": metadata["namespace"]},
+            "eventTime": self.now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "reportingController": f"boardroom.dev/{OPERATOR_MANAGER}",
+            "reportingInstance": self.instance,
+            "action": "Reconcile",
+            "reason": event.reason,
+            "note": event.note[:_NOTE_MAX],
+            "type": event.type,
+            "regarding": {
+                "apiVersion": kind.api_version,
+                "kind": kind.name,
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": metadata["uid"],
+            },
+        }
+        try:
+            await self.kube.create(EVENT, manifest)
+        except KubeError as error:
+            _log.warning("event %s of %s %s was lost: %s", event.reason, kind, metadata["name"], error)

@@ -1,0 +1,85 @@
+"""The kinds that the controller reads and writes, and where the API server keeps them."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from boardroom.api import meta
+
+Object = dict[str, Any]
+"""A Kubernetes object as JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A namespaced kind of object."""
+
+    group: str
+    version: str
+    name: str
+    plural: str
+
+    @property
+    def api_version(self) -> str:
+        """Its apiVersion."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
+        """URL path of one object, or of the collection where `name` is None (of all namespaces without `namespace`)."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        parts = [part for part in (name, subresource) if part]
+        return "/".join([f"{root}{scope}/{self.plural}", *parts])
+
+    def __str__(self) -> str:
+        return self.name
+
+
+BOARDROOM: Final = Kind(group=meta.GROUP, version=meta.VERSION, name=meta.BOARDROOM, plural=meta.BOARDROOMS)
+BOARDAGENT: Final = Kind(group=meta.GROUP, version=meta.VERSION, name=meta.BOARDAGENT, plural=meta.BOARDAGENTS)
+DEPLOYMENT: Final = Kind(group="apps", version="v1", name="Deployment", plural="deployments")
+SERVICE: Final = Kind(group="", version="v1", name="Service", plural="services")
+SERVICE_ACCOUNT: Final = Kind(group="", version="v1", name="ServiceAccount", plural="serviceaccounts")
+CLAIM: Final = Kind(group="", version="v1", name="PersistentVolumeClaim", plural="persistentvolumeclaims")
+POD: Final = Kind(group="", version="v1", name="Pod", plural="pods")
+ROLE: Final = Kind(group="rbac.authorization.k8s.io", version="v1", name="Role", plural="roles")
+ROLE_BINDING: Final = Kind(group="rbac.authorization.k8s.io", version="v1", name="RoleBinding", plural="rolebindings")
+EVENT: Final = Kind(group="events.k8s.io", version="v1", name="Event", plural="events")
+
+CHILDREN: Final = (CLAIM, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, SERVICE, DEPLOYMENT)
+"""What a board owns, in the order in which it is applied: a pod's needs before the pod."""
+LABELLED: Final = (*CHILDREN, POD)
+"""Watched by label only: the cluster holds many more of these than are ours."""
+WATCHED: Final = (BOARDROOM, BOARDAGENT, *LABELLED)
+
+Key = tuple[str, str]
+"""Namespace and name of a Boardroom: what a reconcile is about."""
+
+
+def selector(kind: Kind) -> str:
+    """The label selector by which a kind is listed and watched."""
+    return meta.BOARD_LABEL if kind in LABELLED else ""
+
+
+def key_of(obj: Object) -> Key:
+    """An object's own namespace and name."""
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def controller_of(obj: Object) -> dict[str, Any] | None:
+    """The owner reference of the object's controller, if it has one."""
+    return next((o for o in obj["metadata"].get("ownerReferences") or () if o.get("controller")), None)
+
+
+def boards_of(kind: Kind, obj: Object) -> frozenset[Key]:
+    """The boards that an object concerns; a relabelled child concerns its owner and the board it claims to be of."""
+    namespace = obj["metadata"].get("namespace", "")
+    if kind is BOARDROOM:
+        names = {obj["metadata"]["name"]}
+    elif kind is BOARDAGENT:
+        names = {obj.get("spec", {}).get("boardroomRef", {}).get("name", "")}
+    else:
+        owner = controller_of(obj) or {}
+        names = {(obj["metadata"].get("labels") or {}).get(meta.BOARD_LABEL, "")}
+        if owner.get("kind") == meta.BOARDROOM:
+            names.add(owner["name"])
+    return frozenset((namespace, name) for name in names if name)

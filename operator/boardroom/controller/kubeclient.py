@@ -1,0 +1,203 @@
+"""The API server behind one narrow Protocol; the implementation sends plain dicts through `kubernetes.aio`.
+
+Its typed models refuse unknown fields and its dynamic client writes a discovery cache to disk, so neither is used.
+"""
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import aiohttp
+import orjson
+from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+
+from boardroom import __version__
+from boardroom.api.meta import OPERATOR_MANAGER
+from boardroom.controller.kinds import Kind, Object
+
+_PAGE = 500
+_APPLY = "application/apply-patch+yaml"
+_USER_AGENT = f"boardroom-operator/{__version__}"
+
+
+class KubeError(Exception):
+    """The API server refused, or could not be reached (status 0). `retry_after` is what it asked for, in seconds."""
+
+    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class NotFoundError(KubeError):
+    """404: the object, its namespace or its kind does not exist."""
+
+
+class ConflictError(KubeError):
+    """409: another writer owns a field, the object exists already, or a precondition does not hold."""
+
+
+class RefusedError(KubeError):
+    """400, 403, 422: the same request will be refused again until somebody changes something."""
+
+
+_BY_STATUS: Mapping[int, type[KubeError]] = {
+    HTTPStatus.NOT_FOUND: NotFoundError,
+    HTTPStatus.CONFLICT: ConflictError,
+    HTTPStatus.BAD_REQUEST: RefusedError,
+    HTTPStatus.FORBIDDEN: RefusedError,
+    HTTPStatus.UNPROCESSABLE_ENTITY: RefusedError,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The objects of one kind as of a resource version."""
+
+    items: list[Object]
+    resource_version: str
+
+
+class Kube(Protocol):
+    """What the controller needs of an API server. Every method may raise KubeError."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """The object, or None where there is none."""
+
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> Listing:
+        """All objects of a kind in one namespace, or in all where `namespace` is None."""
+
+    async def apply(self, kind: Kind, manifest: Object, *, force: bool = True, dry_run: bool = False) -> Object:
+        """Server-side apply under our field manager; without `force` another writer's field is a ConflictError."""
+
+    async def apply_status(self, kind: Kind, manifest: Object) -> Object:
+        """Server-side apply of `status`; the manifest carries all that we own there."""
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Delete that very object; one that is gone or was replaced is left alone."""
+
+    async def create(self, kind: Kind, manifest: Object) -> Object:
+        """Create an object under a name of its own."""
+
+
+Observer = Callable[[str, Kind, int], None]
+"""Called after each request with its verb, kind and HTTP status (0: not reached)."""
+
+
+def _unobserved(verb: str, kind: Kind, status: int) -> None:
+    """Observe nothing."""
+
+
+class KubeClient:
+    """Kube on a real API server."""
+
+    def __init__(
+        self, configuration: Configuration, *, observe: Observer = _unobserved, timeout_seconds: float = 30
+    ) -> None:
+        self._configuration = configuration
+        self._rest = RESTClientObject(configuration)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=10)
+        self._observe = observe
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._rest.close()
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        try:
+            return await self._send("GET", kind, kind.path(namespace, name))
+        except NotFoundError:
+            return None
+
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> Listing:
+        items: list[Object] = []
+        query: dict[str, str] = {"limit": str(_PAGE)}
+        if selector:
+            query["labelSelector"] = selector
+        while True:
+            page = await self._send("GET", kind, kind.path(namespace), query, verb="LIST")
+            items += page.get("items") or ()
+            more = page["metadata"].get("continue")
+            if not more:
+                # Items of a list carry neither, and the rest of the controller wants to know what it holds.
+                stamped = [item | {"apiVersion": kind.api_version, "kind": kind.name} for item in items]
+                return Listing(items=stamped, resource_version=page["metadata"].get("resourceVersion", ""))
+            query["continue"] = more
+
+    async def apply(self, kind: Kind, manifest: Object, *, force: bool = True, dry_run: bool = False) -> Object:
+        query = {"fieldManager": OPERATOR_MANAGER, "force": str(force).lower()}
+        if dry_run:
+            query["dryRun"] = "All"
+        return await self._send("PATCH", kind, _path(kind, manifest), query, manifest, verb="APPLY")
+
+    async def apply_status(self, kind: Kind, manifest: Object) -> Object:
+        query = {"fieldManager": OPERATOR_MANAGER, "force": "true"}
+        return await self._send("PATCH", kind, _path(kind, manifest, "status"), query, manifest, verb="APPLY_STATUS")
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        try:
+            await self._send("DELETE", kind, kind.path(namespace, name), body=options)
+        except (NotFoundError, ConflictError):
+            return
+
+    async def create(self, kind: Kind, manifest: Object) -> Object:
+        query = {"fieldManager": OPERATOR_MANAGER}
+        return await self._send("POST", kind, kind.path(manifest["metadata"]["namespace"]), query, manifest)
+
+    async def _send(
+        self,
+        method: str,
+        kind: Kind,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        *,
+        verb: str | None = None,
+    ) -> Object:
+        url = self._configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        status = 0
+        try:
+            response = await self._rest.request(  # type: ignore[no-untyped-call]  # the library has no types there
+                method, url, headers=await self._headers(method), body=body, _request_timeout=self._timeout
+            )
+            status = response.status
+            content = await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError, ssl.SSLError) as error:
+            raise KubeError(
+                0, "Unreachable", f"the API server does not answer: {error or type(error).__name__}"
+            ) from error
+        finally:
+            self._observe(verb or method, kind, status)
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise _error(status, content, response.headers.get("Retry-After"))
+        answer: Object = orjson.loads(content)
+        return answer
+
+    async def _headers(self, method: str) -> dict[str, str]:
+        headers = {"Accept": "application/json", "User-Agent": _USER_AGENT}
+        headers["Content-Type"] = _APPLY if method == "PATCH" else "application/json"
+        bearer = (await self._configuration.auth_settings()).get("BearerToken")
+        if bearer is not None and bearer["value"]:
+            headers["Authorization"] = bearer["value"]
+        return headers
+
+
+def _path(kind: Kind, manifest: Object, subresource: str | None = None) -> str:
+    return kind.path(manifest["metadata"]["namespace"], manifest["metadata"]["name"], subresource)
+
+
+def _error(status: int, content: bytes, retry_after: str | None) -> KubeError:
+    try:
+        answer: Any = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        answer = None
+    details = answer if isinstance(answer, dict) else {}
+    message = details.get("message") or content[:500].decode(errors="replace") or HTTPStatus(status).phrase
+    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+    return _BY_STATUS.get(status, KubeError)(status, details.get("reason") or str(status), message, seconds)

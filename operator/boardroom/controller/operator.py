@@ -1,0 +1,180 @@
+"""`boardroom operator`: wires the rooms' parts together and runs them until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+import socket
+import time
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import kopf
+
+from boardroom import __version__
+from boardroom.api.settings import Defaults
+from boardroom.controller.children import Children
+from boardroom.controller.connection import Connection
+from boardroom.controller.events import Recorder
+from boardroom.controller.informer import Informer, settings
+from boardroom.controller.kinds import POD, Key
+from boardroom.controller.kubeclient import Kube, KubeClient
+from boardroom.controller.metrics import Metrics
+from boardroom.controller.plan.blueprint import Image
+from boardroom.controller.probes import health_app, metrics_app, serve
+from boardroom.controller.queue import WorkQueue
+from boardroom.controller.reconcile import Reconciler
+from boardroom.controller.store import Store
+from boardroom.controller.workers import Workers
+
+_log = logging.getLogger(__name__)
+_DRAIN_SECONDS: Final = 20.0
+_CONTAINER: Final = "operator"
+_PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
+
+
+class StartError(Exception):
+    """The operator can't start as it is configured; the message names what is missing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How the operator runs."""
+
+    defaults: Defaults
+    namespaces: tuple[str, ...] = ()
+    kubeconfig: Path | None = None
+    context: str | None = None
+    host: str = "127.0.0.1"
+    metrics_port: int = 9090
+    health_port: int = 8081
+    workers: int = 8
+    resync_seconds: float = 600.0
+
+
+async def run(options: Options, env: Mapping[str, str]) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises StartError, ConnectionConfigError, KubeError or OSError when it can't start.
+    """
+    metrics, store = Metrics(), Store()
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as stack:
+        connection = await Connection.open(options.kubeconfig, options.context)
+        stack.push_async_callback(connection.close)
+        kube = KubeClient(connection.configuration, observe=metrics.request)
+        stack.push_async_callback(kube.close)
+        image = await own_image(kube, env)
+        queue: WorkQueue[Key] = WorkQueue(loop.call_later)
+        reconciler = Reconciler(
+            kube=kube,
+            store=store,
+            children=Children(kube, store),
+            recorder=Recorder(kube, _now, env.get("POD_NAME") or socket.gethostname()),
+            defaults=options.defaults,
+            image=image,
+            now=_now,
+        )
+        workers = Workers(queue, reconciler.reconcile, metrics, time.monotonic)
+        informer = Informer(
+            kube, store, queue, metrics, namespaces=options.namespaces, resync_seconds=options.resync_seconds
+        )
+        await _serve(stack, options, informer, workers, metrics)
+        _log.info("boardroom operator %s at %s, own image %s", __version__, connection.configuration.host, image.name)
+        await _run(options, connection, informer, workers)
+    _log.info("stopped")
+
+
+async def own_image(kube: Kube, env: Mapping[str, str]) -> Image:
+    """The image that coordinators and sidecars run from: BOARDROOM_IMAGE, else the one of the pod that we run in."""
+    policy = env.get("BOARDROOM_IMAGE_PULL_POLICY") or ""
+    if policy and policy not in _PULL_POLICIES:
+        raise StartError(f"BOARDROOM_IMAGE_PULL_POLICY={policy!r}: give one of {', '.join(_PULL_POLICIES)}")
+    if name := env.get("BOARDROOM_IMAGE"):
+        return Image(name=name, pull_policy=policy or "IfNotPresent")
+    pod_name, namespace = env.get("POD_NAME"), env.get("POD_NAMESPACE")
+    if not pod_name or not namespace:
+        raise StartError(
+            "BOARDROOM_IMAGE is not set: give the image of the operator's own version, which coordinators run from; "
+            "inside a cluster POD_NAME and POD_NAMESPACE (downward API) do as well"
+        )
+    pod = await kube.get(POD, namespace, pod_name)
+    containers = pod["spec"]["containers"] if pod else []
+    own = next((c for c in containers if c["name"] == _CONTAINER), None)
+    if own is None:
+        raise StartError(f"pod {namespace}/{pod_name} has no container {_CONTAINER!r}: set BOARDROOM_IMAGE")
+    return Image(name=own["image"], pull_policy=policy or own["imagePullPolicy"])
+
+
+async def _serve(
+    stack: AsyncExitStack, options: Options, informer: Informer, workers: Workers, metrics: Metrics
+) -> None:
+    def alive() -> str | None:
+        stuck = workers.stuck()
+        return f"reconcile hangs: {', '.join('/'.join(key) for key in stuck)}" if stuck else None
+
+    def ready() -> str | None:
+        return None if informer.synced.is_set() else "waits for the first list of all objects"
+
+    for what, app, port in (
+        ("probes", health_app(alive, ready), options.health_port),
+        ("metrics", metrics_app(metrics.registry), options.metrics_port),
+    ):
+        runner, bound = await serve(app, options.host, port)
+        stack.push_async_callback(runner.cleanup)
+        _log.info("serving %s on http://%s:%d", what, options.host, bound)
+
+
+async def _run(options: Options, connection: Connection, informer: Informer, workers: Workers) -> None:
+    """Sync, then let Kopf watch until a signal comes or a part fails; then finish what is being reconciled."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)  # Kopf puts its own in their place once it runs
+    if not await _before(stop, informer.first_sync()):
+        return
+    # Kopf ends every task that began after itself, so ours begin before.
+    resync = asyncio.create_task(informer.resync(), name="resync")
+    tasks = [*workers.start(options.workers), resync]
+    for task in tasks:
+        task.add_done_callback(lambda _: stop.set())  # none ends before the queue is shut down, unless it failed
+    try:
+        await kopf.operator(
+            registry=informer.registry(connection),
+            settings=settings(),
+            clusterwide=not options.namespaces,
+            namespaces=options.namespaces,
+            standalone=True,
+            stop_flag=stop,
+        )
+    finally:
+        _log.info("stopping")
+        workers.queue.shut_down()
+        resync.cancel()
+        _, late = await asyncio.wait(tasks, timeout=_DRAIN_SECONDS)
+        for task in late:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
+
+
+async def _before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work unless told to stop meanwhile; tells whether it was done."""
+    task, told = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait([task, told], return_when=asyncio.FIRST_COMPLETED)
+    done = task.done()
+    for pending in (task, told):
+        pending.cancel()
+    ends = await asyncio.gather(task, told, return_exceptions=True)
+    if done and isinstance(ends[0], Exception):
+        raise ends[0]
+    return done
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

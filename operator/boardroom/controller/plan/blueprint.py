@@ -1,0 +1,69 @@
+"""All that the builders know: the board, the settings in force for it, and the operator's own image."""
+
+from dataclasses import dataclass, field
+
+from boardroom.api import meta
+from boardroom.api.boardroom import BoardroomSpec
+from boardroom.api.resources import Boardroom
+from boardroom.api.settings import Defaults, effective
+from boardroom.api.status import EffectiveSettings
+from boardroom.controller.kinds import Kind, Object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """A container image and when the node pulls it."""
+
+    name: str
+    pull_policy: str = "IfNotPresent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blueprint:
+    """What one board's objects are built from."""
+
+    board: Boardroom
+    defaults: Defaults
+    image: Image
+    """Our own image: coordinator and adapters sidecar run from it."""
+    members: tuple[str, ...] = ()
+    """Names of the BoardAgents whose status the coordinator writes."""
+    settings: EffectiveSettings = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "settings", effective(self.board.spec, self.defaults))
+
+    @property
+    def spec(self) -> BoardroomSpec:
+        """The board's spec."""
+        return self.board.spec
+
+    @property
+    def name(self) -> str:
+        """The board's name."""
+        return self.board.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        """The board's namespace."""
+        return self.board.metadata.namespace
+
+    def manifest(self, kind: Kind, name: str, component: str, **body: object) -> Object:
+        """An object that the board owns, labelled and named, with `body` as its further top-level fields."""
+        owner = meta.owner_reference(meta.BOARDROOM, {"name": self.name, "uid": self.board.metadata.uid})
+        return {
+            "apiVersion": kind.api_version,
+            "kind": kind.name,
+            "metadata": {
+                "name": name,
+                "namespace": self.namespace,
+                "labels": meta.labels(self.name, component),
+                "ownerReferences": [owner],
+            },
+            **body,
+        }
+
+    def pull_secrets(self) -> Object:
+        """ImagePullSecrets of a pod, or nothing."""
+        references = [reference.to_object() for reference in self.spec.image_pull_secrets]
+        return {"imagePullSecrets": references} if references else {}

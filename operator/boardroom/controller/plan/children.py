@@ -1,0 +1,39 @@
+"""Every object that a board may own, with its manifest, or None where it should not exist: deleting it is data too."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from boardroom.api.meta import coordinator_name, lorax_name, model_cache_name
+from boardroom.controller.kinds import CLAIM, DEPLOYMENT, ROLE, ROLE_BINDING, SERVICE, SERVICE_ACCOUNT, Kind, Object
+from boardroom.controller.plan import coordinator, lorax, rbac, storage
+from boardroom.controller.plan.blueprint import Blueprint
+
+Live = Callable[[Kind, str], Object | None]
+"""The live object of a kind and name in the board's namespace."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Child:
+    """One object as it should be."""
+
+    kind: Kind
+    name: str
+    manifest: Object | None
+
+
+def children(blueprint: Blueprint, live: Live) -> tuple[Child, ...]:
+    """All of them, in the order in which they are applied: what a pod needs before the pod."""
+    board = blueprint.name
+    cache = storage.model_cache(blueprint, live(CLAIM, model_cache_name(board)))
+    lorax_deployment = lorax.deployment(blueprint, live(DEPLOYMENT, lorax_name(board)))
+    rows: tuple[tuple[Kind, str, Object | None], ...] = (
+        (CLAIM, model_cache_name(board), cache),
+        (SERVICE_ACCOUNT, coordinator_name(board), rbac.service_account(blueprint)),
+        (ROLE, coordinator_name(board), rbac.role(blueprint)),
+        (ROLE_BINDING, coordinator_name(board), rbac.role_binding(blueprint)),
+        (SERVICE, lorax_name(board), lorax.service(blueprint)),
+        (DEPLOYMENT, lorax_name(board), lorax_deployment),
+        (SERVICE, coordinator_name(board), coordinator.service(blueprint)),
+        (DEPLOYMENT, coordinator_name(board), coordinator.deployment(blueprint)),
+    )
+    return tuple(Child(kind=kind, name=name, manifest=manifest) for kind, name, manifest in rows)

@@ -1,0 +1,115 @@
+"""The coordinator's Deployment and Service."""
+
+from typing import Final
+
+from boardroom.api.meta import (
+    ADAPTERS_PORT,
+    COORDINATOR_METRICS_PORT,
+    COORDINATOR_PORT,
+    coordinator_name,
+    lorax_name,
+    selector,
+)
+from boardroom.controller.kinds import DEPLOYMENT, SERVICE, Object
+from boardroom.controller.plan import security
+from boardroom.controller.plan.blueprint import Blueprint
+
+COMPONENT: Final = "coordinator"
+CONTAINER: Final = "coordinator"
+_RESOURCES = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
+_DRAIN_SECONDS = 30
+
+
+def endpoint(board: str, namespace: str) -> str:
+    """Where a board takes questions inside the cluster."""
+    return f"http://{coordinator_name(board)}.{namespace}.svc:{COORDINATOR_PORT}"
+
+
+def deployment(blueprint: Blueprint) -> Object:
+    """The Deployment."""
+    labels = selector(blueprint.name, COMPONENT)
+    return blueprint.manifest(
+        DEPLOYMENT,
+        coordinator_name(blueprint.name),
+        COMPONENT,
+        spec={
+            "replicas": 1,
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "revisionHistoryLimit": 3,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(blueprint)},
+        },
+    )
+
+
+def service(blueprint: Blueprint) -> Object:
+    """The Service that applications ask."""
+    return blueprint.manifest(
+        SERVICE,
+        coordinator_name(blueprint.name),
+        COMPONENT,
+        spec={
+            "type": "ClusterIP",
+            "selector": selector(blueprint.name, COMPONENT),
+            "ports": [
+                {"name": "http", "port": COORDINATOR_PORT, "targetPort": "http", "protocol": "TCP"},
+                {"name": "metrics", "port": COORDINATOR_METRICS_PORT, "targetPort": "metrics", "protocol": "TCP"},
+            ],
+        },
+    )
+
+
+def _pod(blueprint: Blueprint) -> Object:
+    timeout = blueprint.spec.coordinator.request_timeout_seconds
+    return {
+        "serviceAccountName": coordinator_name(blueprint.name),
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        # A question in flight may take its whole deadline.
+        "terminationGracePeriodSeconds": timeout + _DRAIN_SECONDS,
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [_container(blueprint)],
+        **blueprint.pull_secrets(),
+    }
+
+
+def _container(blueprint: Blueprint) -> Object:
+    given = blueprint.spec.coordinator.resources
+    return {
+        "name": CONTAINER,
+        "image": blueprint.image.name,
+        "imagePullPolicy": blueprint.image.pull_policy,
+        "args": _arguments(blueprint),
+        "env": [{"name": name, "value": value} for name, value in blueprint.defaults.to_env().items()],
+        "ports": [
+            {"name": "http", "containerPort": COORDINATOR_PORT, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": COORDINATOR_METRICS_PORT, "protocol": "TCP"},
+        ],
+        "resources": given.to_object() if given else _RESOURCES,
+        "securityContext": security.restricted(),
+        "readinessProbe": {
+            "httpGet": {"path": "/readyz", "port": "metrics"},
+            "periodSeconds": 2,
+            "timeoutSeconds": 5,
+            "failureThreshold": 3,
+        },
+        "livenessProbe": {
+            "httpGet": {"path": "/healthz", "port": "metrics"},
+            "initialDelaySeconds": 10,
+            "periodSeconds": 10,
+            "timeoutSeconds": 10,
+            "failureThreshold": 6,
+        },
+        "lifecycle": {"preStop": {"sleep": {"seconds": 3}}},
+    }
+
+
+def _arguments(blueprint: Blueprint) -> list[str]:
+    name, namespace = blueprint.name, blueprint.namespace
+    arguments = ["coordinator", "--board", name, "--namespace", namespace]
+    if blueprint.settings.enabled:
+        host = f"{lorax_name(name)}.{namespace}.svc"
+        arguments += ["--lorax-url", f"http://{host}:{blueprint.settings.port}"]
+        arguments += ["--adapters-url", f"http://{host}:{ADAPTERS_PORT}"]
+    ports = ["--port", str(COORDINATOR_PORT), "--metrics-port", str(COORDINATOR_METRICS_PORT)]
+    return [*arguments, "--host", "0.0.0.0", *ports]

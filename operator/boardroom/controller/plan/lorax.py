@@ -1,0 +1,164 @@
+"""The LoRAX Deployment and its headless Service."""
+
+import hashlib
+import math
+from typing import Final
+
+import orjson
+
+from boardroom.api.meta import ADAPTERS_PORT, GROUP, lorax_name, selector
+from boardroom.api.pods import Toleration
+from boardroom.controller.kinds import DEPLOYMENT, SERVICE, Object
+from boardroom.controller.plan import launcher, security, storage
+from boardroom.controller.plan.blueprint import Blueprint, Image
+
+COMPONENT: Final = "lorax"
+CONTAINER: Final = "lorax"
+SIDECAR: Final = "adapters"
+TEMPLATE_ANNOTATION: Final = f"{GROUP}/lorax-template"
+"""Digest of the pod template without the sidecar's image: tells whether the pod must be replaced anyway."""
+
+_GRACE_SECONDS = 120  # LoRAX lets requests in flight finish for 90 s
+_PRE_STOP_SECONDS = 5  # endpoints are gone everywhere before the listener closes
+_PULL_SECONDS = 900  # LoRAX's image has more than 10 GB
+_PROBE_SECONDS = 5
+_SIDECAR_RESOURCES = {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}
+
+
+def deployment(blueprint: Blueprint, live: Object | None = None) -> Object | None:
+    """The Deployment, or None where the board runs without LoRAX.
+
+    Where nothing but our own image differs from the `live` one, its sidecar keeps the image it runs: an upgrade of the
+    operator must not restart a GPU pod.
+    """
+    if not blueprint.settings.enabled:
+        return None
+    pod = _pod(blueprint)
+    digest = hashlib.sha256(orjson.dumps(pod, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    pod["spec"]["containers"].append(_sidecar(blueprint, _running_sidecar(live, digest) or blueprint.image))
+    manifest = blueprint.manifest(
+        DEPLOYMENT,
+        lorax_name(blueprint.name),
+        COMPONENT,
+        spec={
+            "replicas": 1,
+            # A rolling update wants a second GPU, and waits for ever where there is one.
+            "strategy": {"type": "Recreate"},
+            "progressDeadlineSeconds": blueprint.spec.lorax.startup_timeout_seconds + _PULL_SECONDS,
+            "revisionHistoryLimit": 3,
+            "selector": {"matchLabels": selector(blueprint.name, COMPONENT)},
+            "template": pod,
+        },
+    )
+    manifest["metadata"]["annotations"] = {TEMPLATE_ANNOTATION: digest}
+    return manifest
+
+
+def service(blueprint: Blueprint) -> Object | None:
+    """The headless Service, or None where the board runs without LoRAX.
+
+    It names pods that are not ready too: the coordinator tells a server that is starting (connection refused) from one
+    that has no pod (no address), and reads the adapters while the model still loads.
+    """
+    if not blueprint.settings.enabled:
+        return None
+    return blueprint.manifest(
+        SERVICE,
+        lorax_name(blueprint.name),
+        COMPONENT,
+        spec={
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": selector(blueprint.name, COMPONENT),
+            "ports": [
+                {"name": "lorax", "port": blueprint.settings.port, "targetPort": "lorax", "protocol": "TCP"},
+                {"name": "adapters", "port": ADAPTERS_PORT, "targetPort": "adapters", "protocol": "TCP"},
+            ],
+        },
+    )
+
+
+def _running_sidecar(live: Object | None, digest: str) -> Image | None:
+    """The sidecar's image that runs, if the pod would be the same but for that image and has been up once."""
+    if live is None or (live["metadata"].get("annotations") or {}).get(TEMPLATE_ANNOTATION) != digest:
+        return None
+    conditions = live.get("status", {}).get("conditions") or ()
+    if not any(c["type"] == "Progressing" and c.get("reason") == "NewReplicaSetAvailable" for c in conditions):
+        return None
+    containers = live["spec"]["template"]["spec"]["containers"]
+    return next(
+        (Image(name=c["image"], pull_policy=c["imagePullPolicy"]) for c in containers if c["name"] == SIDECAR), None
+    )
+
+
+def _pod(blueprint: Blueprint) -> Object:
+    lorax = blueprint.spec.lorax
+    spec: Object = {
+        "enableServiceLinks": False,
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": _GRACE_SECONDS,
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "tolerations": _tolerations(lorax.tolerations),
+        "containers": [_container(blueprint)],
+        "volumes": storage.volumes(blueprint),
+        **blueprint.pull_secrets(),
+    }
+    if lorax.node_selector:
+        spec["nodeSelector"] = dict(lorax.node_selector)
+    return {"metadata": {"labels": selector(blueprint.name, COMPONENT)}, "spec": spec}
+
+
+def _tolerations(given: tuple[Toleration, ...] | None) -> list[Object]:
+    if given is None:
+        return [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+    return [toleration.to_object() for toleration in given]
+
+
+def _container(blueprint: Blueprint) -> Object:
+    health = {"httpGet": {"path": "/health", "port": "lorax"}}
+    window = math.ceil(blueprint.spec.lorax.startup_timeout_seconds / _PROBE_SECONDS)
+    return {
+        "name": CONTAINER,
+        "image": blueprint.settings.image,
+        "imagePullPolicy": blueprint.spec.lorax.image_pull_policy,
+        "command": ["lorax-launcher"],
+        "args": launcher.launcher_args(blueprint.spec, blueprint.settings),
+        "env": launcher.environment(blueprint),
+        "ports": [{"name": "lorax", "containerPort": blueprint.settings.port, "protocol": "TCP"}],
+        "resources": _resources(blueprint),
+        "securityContext": security.baseline(),
+        "startupProbe": {**health, "periodSeconds": _PROBE_SECONDS, "timeoutSeconds": 10, "failureThreshold": window},
+        "readinessProbe": {**health, "periodSeconds": _PROBE_SECONDS, "timeoutSeconds": 10, "failureThreshold": 3},
+        # /health waits behind a forward pass: a busy server is slow to answer, not dead.
+        "livenessProbe": {**health, "periodSeconds": 30, "timeoutSeconds": 30, "failureThreshold": 6},
+        "lifecycle": {"preStop": {"sleep": {"seconds": _PRE_STOP_SECONDS}}},
+        "volumeMounts": storage.lorax_mounts(blueprint),
+    }
+
+
+def _resources(blueprint: Blueprint) -> Object:
+    gpu, given = blueprint.spec.lorax.gpu, blueprint.spec.lorax.resources
+    requests = dict(given.requests or {}) if given else {}
+    limits = dict(given.limits or {}) if given else {}
+    # Requests of an extended resource must equal its limit, so what was given for it elsewhere does not count.
+    requests.pop(gpu.resource_name, None)
+    limits[gpu.resource_name] = str(gpu.count)
+    return {"requests": requests, "limits": limits} if requests else {"limits": limits}
+
+
+def _sidecar(blueprint: Blueprint, image: Image) -> Object:
+    """Serves what is on the adapters volume. It has no readiness probe: the pod is ready when LoRAX is."""
+    health = {"httpGet": {"path": "/healthz", "port": "adapters"}, "timeoutSeconds": 10}
+    root = blueprint.spec.adapters.mount_path
+    return {
+        "name": SIDECAR,
+        "image": image.name,
+        "imagePullPolicy": image.pull_policy,
+        "args": ["adapters", "serve", "--root", root, "--host", "0.0.0.0", "--port", str(ADAPTERS_PORT)],
+        "ports": [{"name": "adapters", "containerPort": ADAPTERS_PORT, "protocol": "TCP"}],
+        "resources": _SIDECAR_RESOURCES,
+        "securityContext": security.restricted(),
+        "startupProbe": {**health, "periodSeconds": 2, "failureThreshold": 60},
+        "livenessProbe": {**health, "periodSeconds": 20, "failureThreshold": 6},
+        "volumeMounts": [storage.adapters_mount(blueprint)],
+    }

@@ -1,0 +1,155 @@
+"""A board's conditions: a chain of policies from what was observed to one reason for Ready."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from boardroom.api.conditions import BoardCondition, Condition
+from boardroom.controller.kinds import Object
+from boardroom.controller.plan.blueprint import Blueprint
+from boardroom.controller.plan.coordinator import endpoint
+from boardroom.controller.status.agent import Member
+from boardroom.controller.status.conditions import stated
+from boardroom.controller.status.finding import Finding
+
+_MAX_MEMBERS_SHOWN: Final = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """All that the conditions are made of. `members` are the seated; `refused` names the rest, each with its reason."""
+
+    lorax: Finding
+    coordinator: Finding
+    members: Sequence[Member]
+    refused: Mapping[str, str] = field(default_factory=dict)
+    obstacle: Finding | None = None
+    """Why the objects could not all be written."""
+    enabled: bool = True
+
+
+DISABLED: Final = Finding(
+    status="False", reason="Disabled", message="spec.enableLorax (or the operator's AOS_ENABLE_LORAX) is false"
+)
+
+
+def board_status(blueprint: Blueprint, observed: Observed, before: tuple[Condition, ...], now: datetime) -> Object:
+    """All of a Boardroom's status that the controller owns, whole each time: what is left out would be removed."""
+    metadata = blueprint.board.metadata
+    return {
+        "observedGeneration": metadata.generation,
+        "conditions": stated(findings(observed), metadata.generation, before, now),
+        "agents": f"{_ready(observed)}/{len(observed.members)}",
+        "lorax": {"effective": blueprint.settings.to_object()},
+        "members": [m.status.to_object() for m in observed.members][:_MAX_MEMBERS_SHOWN],
+        "endpoint": endpoint(metadata.name, metadata.namespace),
+    }
+
+
+def invalid_status(problem: str, generation: int, before: tuple[Condition, ...], now: datetime) -> Object:
+    """The status of a board whose spec can't be read: it waits for an edit, and nothing of it is touched."""
+    message = f"{problem}; mend spec, or install the CRDs of the operator's own version"
+    bad = Finding(status="False", reason="InvalidSpec", message=message, stalled=True)
+    unknown = Finding(status="Unknown", reason="InvalidSpec", message="spec can't be read")
+    aspects = dict.fromkeys(
+        (BoardCondition.LORAX_READY, BoardCondition.COORDINATOR_READY, BoardCondition.AGENTS_READY), unknown
+    )
+    conditions = stated(_summary(bad) | {str(t): f for t, f in aspects.items()}, generation, before, now)
+    return {"observedGeneration": generation, "conditions": conditions}
+
+
+def findings(observed: Observed) -> Mapping[str, Finding]:
+    """Every condition of a board that the controller owns."""
+    ready = next(found for policy in _POLICIES if (found := policy(observed)) is not None)
+    return {
+        **_summary(ready),
+        str(BoardCondition.LORAX_READY): observed.lorax,
+        str(BoardCondition.COORDINATOR_READY): observed.coordinator,
+        str(BoardCondition.AGENTS_READY): _agents(observed),
+    }
+
+
+def _summary(ready: Finding) -> dict[str, Finding]:
+    """Ready and the two abnormal conditions that kstatus reads beside it."""
+    stalled, busy = ready.stalled, (not ready.good or ready.changing) and not ready.stalled
+    return {
+        str(BoardCondition.READY): ready,
+        str(BoardCondition.RECONCILING): Finding(
+            status="True" if busy else "False",
+            reason=ready.reason if busy else "Settled",
+            message=ready.message if busy else "nothing is under way",
+        ),
+        str(BoardCondition.STALLED): Finding(
+            status="True" if stalled else "False",
+            reason=ready.reason if stalled else "NotStalled",
+            message=ready.message if stalled else "nothing waits for an edit",
+        ),
+    }
+
+
+def _obstacle(observed: Observed) -> Finding | None:
+    return observed.obstacle
+
+
+def _engine(observed: Observed) -> Finding | None:
+    if not observed.enabled:
+        return Finding(
+            status="False",
+            reason="NoEngine",
+            message="LoRAX is off and the board has no other engine: set spec.enableLorax: true",
+            stalled=True,
+        )
+    return None if observed.lorax.good else _of("Lorax", observed.lorax)
+
+
+def _coordinator(observed: Observed) -> Finding | None:
+    return None if observed.coordinator.good else _of("Coordinator", observed.coordinator)
+
+
+def _members(observed: Observed) -> Finding | None:
+    agents = _agents(observed)
+    return None if _ready(observed) else agents
+
+
+def _ready_board(observed: Observed) -> Finding:
+    message = f"{_ready(observed)} of {len(observed.members)} members answer"
+    changing = observed.lorax.changing or observed.coordinator.changing
+    return Finding(status="True", reason="Ready", message=message, changing=changing)
+
+
+_POLICIES: Final[tuple[Callable[[Observed], Finding | None], ...]] = (
+    _obstacle,
+    _engine,
+    _coordinator,
+    _members,
+    _ready_board,
+)
+
+
+def _of(prefix: str, finding: Finding) -> Finding:
+    return Finding(
+        status=finding.status, reason=f"{prefix}{finding.reason}", message=finding.message, stalled=finding.stalled
+    )
+
+
+def _agents(observed: Observed) -> Finding:
+    refused = _named(observed.refused)
+    beside = f"; refused: {refused}" if refused else ""
+    if not observed.members:
+        message = f"no member has a seat: create a BoardAgent with spec.boardroomRef.name of this board{beside}"
+        return Finding(status="False", reason="NoMembers", message=message)
+    waiting = {m.agent.metadata.name: m.ready.reason for m in observed.members if not m.ready.good}
+    count = f"{_ready(observed)} of {len(observed.members)} members are ready"
+    if not waiting:
+        return Finding(status="True", reason="AllReady", message=count + beside)
+    reason = "SomeNotReady" if _ready(observed) else "NoneReady"
+    return Finding(status="False", reason=reason, message=f"{count}; not ready: {_named(waiting)}{beside}")
+
+
+def _named(reasons: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({reason})" for name, reason in sorted(reasons.items()))
+
+
+def _ready(observed: Observed) -> int:
+    return sum(m.ready.good for m in observed.members)

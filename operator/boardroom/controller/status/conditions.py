@@ -1,0 +1,38 @@
+"""Findings as conditions on the wire."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from boardroom.api.conditions import Condition, carried, condition
+from boardroom.controller.kinds import Object
+from boardroom.controller.status.finding import Finding
+
+
+def stated(
+    findings: Mapping[str, Finding], generation: int, before: Iterable[Condition], now: datetime
+) -> list[Object]:
+    """The findings as conditions of that generation; a time moves only where the status does."""
+    old = tuple(before)
+    return [
+        carried(
+            condition(type_, finding.status, finding.reason, finding.message, generation=generation, now=now), old
+        ).to_object()
+        for type_, finding in findings.items()
+    ]
+
+
+def differs(live: Object | None, ours: Object) -> bool:
+    """Whether a live status lacks or contradicts anything of ours; what others own there does not count."""
+    status = live or {}
+    held = {c["type"]: c for c in status.get("conditions") or ()}
+    if any(held.get(c["type"]) != c for c in ours["conditions"]):
+        return True
+    return any(_differs(status.get(name), value) for name, value in ours.items() if name != "conditions")
+
+
+def _differs(live: object, ours: object) -> bool:
+    """Objects are compared field by field, for another writer may own fields beside ours; lists are ours whole."""
+    if isinstance(ours, dict):
+        held = live if isinstance(live, dict) else {}
+        return any(_differs(held.get(name), value) for name, value in ours.items())
+    return live != ours and bool(live or ours)

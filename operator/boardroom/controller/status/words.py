@@ -1,0 +1,37 @@
+"""How the two workloads of a board are called in messages, and what helps them."""
+
+from boardroom.controller.plan import coordinator, lorax
+from boardroom.controller.plan.blueprint import Blueprint
+from boardroom.controller.status.trouble import Words
+
+
+def lorax_words(blueprint: Blueprint) -> Words:
+    """Of LoRAX."""
+    gpu = blueprint.spec.lorax.gpu
+    return Words(
+        subject="LoRAX",
+        container=lorax.CONTAINER,
+        service="LoRAX",
+        starting=f"LoRAX is starting: it downloads {blueprint.spec.model.id}, loads it and warms up, which may take "
+        f"{blueprint.spec.lorax.startup_timeout_seconds} s (spec.lorax.startupTimeoutSeconds)",
+        image_remedy="check spec.lorax.image (or the operator's AOS_LORAX_IMAGE) and spec.imagePullSecrets",
+        unschedulable_remedy=f"add a node with {gpu.count} {gpu.resource_name}, free one, or change spec.lorax.gpu, "
+        "nodeSelector or tolerations",
+        crash_remedy="check spec.model.id and revision, spec.model.tokenSecretRef, and spec.lorax.extraArgs",
+        memory_remedy="raise spec.lorax.resources.limits.memory",
+        gpu=gpu.resource_name,
+    )
+
+
+def coordinator_words() -> Words:
+    """Of the coordinator."""
+    return Words(
+        subject="the coordinator",
+        container=coordinator.CONTAINER,
+        service="the coordinator",
+        starting="the coordinator is starting",
+        image_remedy="check the operator's BOARDROOM_IMAGE (by default its own image) and spec.imagePullSecrets",
+        unschedulable_remedy="add a node or free some CPU and memory, or lower spec.coordinator.resources",
+        crash_remedy="check spec.coordinator and the operator's AOS_* environment",
+        memory_remedy="raise spec.coordinator.resources.limits.memory",
+    )

@@ -1,0 +1,97 @@
+"""Whether a Deployment does what it should, and if not, why."""
+
+from datetime import datetime
+from typing import Any
+
+from boardroom.controller.kinds import Object
+from boardroom.controller.status.finding import Finding
+from boardroom.controller.status.trouble import Subject, Words, explain
+
+
+def workload(deployment: Object | None, pods: list[Object], words: Words, now: datetime) -> Finding:
+    """What stands for a Deployment of one replica; `pods` are those of its selector."""
+    if deployment is None or not deployment.get("status", {}).get("observedGeneration"):
+        return Finding(status="False", reason="Creating", message=f"the Deployment of {words.subject} is being created")
+    refused = _refused(deployment)
+    if refused is not None:
+        return refused
+    up = [pod for pod in pods if _up(pod, words.container)]
+    if _rolling(deployment):
+        return _updating(deployment, up, words)
+    if up:
+        return Finding(status="True", reason="Ready", message=f"{words.subject} is up{_beside(up[0], words)}")
+    current = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    if not current:
+        return Finding(status="False", reason="Starting", message=f"{words.subject} waits for its pod")
+    newest = max(current, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
+    return _overdue(deployment, explain(Subject(pod=newest, words=words, now=now)))
+
+
+def _up(pod: Object, container: str) -> bool:
+    if "deletionTimestamp" in pod["metadata"]:
+        return False
+    statuses = pod.get("status", {}).get("containerStatuses") or ()
+    return any(s["name"] == container and s.get("ready") for s in statuses)
+
+
+def _rolling(deployment: Object) -> bool:
+    """Whether the Deployment controller has yet to act on the newest spec, or is about it."""
+    status = deployment.get("status", {})
+    wanted = deployment["spec"].get("replicas", 1)
+    observed = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    return not observed or status.get("updatedReplicas", 0) < wanted
+
+
+def _updating(deployment: Object, up: list[Object], words: Words) -> Finding:
+    if deployment["spec"].get("strategy", {}).get("type") == "RollingUpdate" and up:
+        message = f"{words.subject} is up; its pod is being replaced"
+        return Finding(status="True", reason="Updating", message=message, changing=True)
+    return Finding(status="False", reason="Updating", message=f"the pod of {words.subject} is being replaced")
+
+
+def _beside(pod: Object, words: Words) -> str:
+    """What is wrong with the containers beside the main one."""
+    statuses = pod.get("status", {}).get("containerStatuses") or ()
+    others = [s["name"] for s in statuses if s["name"] != words.container and not s.get("ready")]
+    return f"; not ready beside it: {', '.join(sorted(others))}" if others else ""
+
+
+def _refused(deployment: Object) -> Finding | None:
+    """Pods that the API server does not let come into being."""
+    failure = _condition(deployment, "ReplicaFailure")
+    if failure is None or failure.get("status") != "True":
+        return None
+    said = failure.get("message", "")
+    namespace = deployment["metadata"]["namespace"]
+    if "violates PodSecurity" in said:
+        return Finding(
+            status="False",
+            reason="PodSecurity",
+            message=f"Pod Security refuses the pod: LoRAX's image runs as root and needs baseline (hostPath volumes "
+            f"need privileged): `kubectl label namespace {namespace} pod-security.kubernetes.io/enforce=baseline "
+            f"--overwrite` ({said})",
+            stalled=True,
+        )
+    if "exceeded quota" in said:
+        message = f"a ResourceQuota of namespace {namespace} has no room for the pod: raise it or free some ({said})"
+        return Finding(status="False", reason="QuotaExceeded", message=message)
+    return Finding(
+        status="False",
+        reason=failure.get("reason") or "FailedCreate",
+        message=f"the API server refuses the pod: {said}",
+    )
+
+
+def _overdue(deployment: Object, finding: Finding) -> Finding:
+    """A start that takes longer than the Deployment's deadline will not heal by itself."""
+    progress = _condition(deployment, "Progressing")
+    if progress is None or progress.get("reason") != "ProgressDeadlineExceeded" or finding.stalled:
+        return finding
+    seconds = deployment["spec"].get("progressDeadlineSeconds")
+    message = f"{finding.message}; not up within {seconds} s"
+    return Finding(status=finding.status, reason=finding.reason, message=message, stalled=True)
+
+
+def _condition(obj: Object, type_: str) -> dict[str, Any] | None:
+    conditions = obj.get("status", {}).get("conditions") or ()
+    return next((c for c in conditions if c["type"] == type_), None)

@@ -1,0 +1,98 @@
+"""What the API server last told us, by kind and by board."""
+
+from collections import defaultdict
+from typing import Any
+
+from boardroom.api.meta import GROUP
+from boardroom.controller.kinds import POD, Key, Kind, Object, boards_of, key_of
+from boardroom.controller.kubeclient import Listing
+
+
+class Store:
+    """The latest known version of each watched object.
+
+    Watch events, lists and the answers to our own writes arrive in any order; the highest resource version wins.
+    """
+
+    def __init__(self) -> None:
+        self._objects: dict[Kind, dict[Key, Object]] = defaultdict(dict)
+        self._by_board: dict[Kind, dict[Key, set[Key]]] = defaultdict(lambda: defaultdict(set))
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """One object."""
+        return self._objects[kind].get((namespace, name))
+
+    def of_board(self, kind: Kind, board: Key) -> list[Object]:
+        """A board's objects of a kind, in the order of their names."""
+        keys = self._by_board[kind].get(board, ())
+        return [self._objects[kind][key] for key in sorted(keys)]
+
+    def boards(self) -> set[Key]:
+        """Every board that some object concerns, whether it exists or not."""
+        return {board for index in self._by_board.values() for board, keys in index.items() if keys}
+
+    def put(self, kind: Kind, obj: Object) -> frozenset[Key]:
+        """Take in an object unless a newer version of it is known; returns the boards concerned."""
+        key = key_of(obj)
+        old = self._objects[kind].get(key)
+        if old is not None and _version(old) >= _version(obj) and _uid(old) == _uid(obj):
+            return frozenset()
+        concerned = boards_of(kind, obj)
+        if old is not None:
+            concerned |= self._drop(kind, key, old)
+        self._objects[kind][key] = _trimmed(kind, obj)
+        for board in boards_of(kind, obj):
+            self._by_board[kind][board].add(key)
+        return concerned
+
+    def remove(self, kind: Kind, obj: Object) -> frozenset[Key]:
+        """Forget an object that was deleted; one created anew under the same name stays."""
+        key = key_of(obj)
+        old = self._objects[kind].get(key)
+        if old is None or (_uid(old) != _uid(obj) and _version(old) > _version(obj)):
+            return frozenset()
+        return self._drop(kind, key, old) | boards_of(kind, obj)
+
+    def replace(self, kind: Kind, namespace: str | None, listing: Listing) -> frozenset[Key]:
+        """Take in a whole list: what it lacks is gone, unless it is newer than the list."""
+        concerned: frozenset[Key] = frozenset().union(*(self.put(kind, obj) for obj in listing.items))
+        listed = {key_of(obj) for obj in listing.items}
+        horizon = _number(listing.resource_version)
+        for key, obj in list(self._objects[kind].items()):
+            if key not in listed and namespace in (None, key[0]) and _version(obj) <= horizon:
+                concerned |= self._drop(kind, key, obj)
+        return concerned
+
+    def _drop(self, kind: Kind, key: Key, obj: Object) -> frozenset[Key]:
+        del self._objects[kind][key]
+        boards = boards_of(kind, obj)
+        for board in boards:
+            keys = self._by_board[kind][board]
+            keys.discard(key)
+            if not keys:
+                del self._by_board[kind][board]
+        return boards
+
+
+def _trimmed(kind: Kind, obj: Object) -> Object:
+    """The object without what we never read and what weighs most."""
+    metadata = {name: value for name, value in obj["metadata"].items() if name not in ("managedFields", "annotations")}
+    annotations = obj["metadata"].get("annotations") or {}
+    metadata["annotations"] = {name: value for name, value in annotations.items() if name.startswith(f"{GROUP}/")}
+    trimmed = obj | {"metadata": metadata}
+    if kind is POD:
+        trimmed.pop("spec", None)
+    return trimmed
+
+
+def _uid(obj: Object) -> Any:
+    return obj["metadata"].get("uid")
+
+
+def _version(obj: Object) -> int:
+    return _number(obj["metadata"].get("resourceVersion", ""))
+
+
+def _number(resource_version: str) -> int:
+    """Resource versions of one kind compare as numbers (KEP-5504)."""
+    return int(resource_version) if resource_version.isdigit() else 0
