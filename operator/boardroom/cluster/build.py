@@ -95,7 +95,7 @@ def _go_build(module: Module, programs: Sequence[Program], out: Path) -> None:
 def _follow(process: subprocess.Popen[str], doing: str) -> list[str]:
     """Read what `go build -v` says until it ends: one line for each package compiled or module downloaded."""
     said: list[str] = []
-    with still_working(lambda seconds: f"{doing}: {seconds} s, {len(said)} packages so far"):
+    with still_working(lambda seconds: f"{doing}: {seconds} s" + (f", {len(said)} packages compiled" if said else "")):
         for line in process.stderr or ():
             said.append(line)  # noqa: PERF402 - extend() would show the count only at the end
         process.wait()

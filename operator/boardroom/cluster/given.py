@@ -67,7 +67,7 @@ class GivenCluster:
         return sum(int(node["status"].get("allocatable", {}).get("nvidia.com/gpu", "0")) for node in nodes)
 
     def _get(self, path: str) -> Any:
-        command = [build.program("kubectl"), f"--kubeconfig={self.kubeconfig()}", "get", "--raw", path]
+        command = [str(build.program("kubectl")), f"--kubeconfig={self.kubeconfig()}", "get", "--raw", path]
         timeout = f"--request-timeout={_TIMEOUT_SECONDS}s"
         done = subprocess.run([*command, timeout], capture_output=True, text=True, check=False)
         if done.returncode:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boardroom.cluster import build, cgroups, debian, host, init, objects, places, processes
+from boardroom.cluster import build, cgroups, debian, host, image, init, objects, places, processes
 from boardroom.cluster.addresses import Addresses
 from boardroom.cluster.daemon import tail
 from boardroom.cluster.node_config import NODE_NAME
@@ -102,12 +102,33 @@ class NativeNode:
         return self._kubeconfig
 
     def load(self, images: Sequence[str]) -> None:
-        """Import image archives (docker-archive or OCI) into the node; raises ClusterError where it is not up."""
-        for image in images:
-            say(f"importing {image}")
-            done = self.ctr("images", "import", str(Path(image).absolute()))
-            if done.returncode:
-                raise ClusterError(f"{image} could not be imported: {done.stderr.strip()}")
+        """Import image archives (docker-archive or OCI), or our own image, built if need be, when none is named.
+
+        Our own is skipped while its sources are those of the last load. Raises ClusterError where the node is not up.
+        """
+        if not images:
+            self._load_ours()
+        for named in images:
+            if not Path(named).is_file():
+                raise ClusterError(f"{named} is not a file: save the image first (docker save -o image.tar {named})")
+            self._import(Path(named))
+
+    def _load_ours(self) -> None:
+        root = image.repository()
+        digest = image.digest(root)
+        loaded = self.directory / "image.digest"
+        names = self.ctr("images", "list", "--quiet").stdout.splitlines()
+        if image.REFERENCE in names and loaded.exists() and loaded.read_text() == digest:
+            say(f"{image.REFERENCE}: unchanged since the last load")
+            return
+        self._import(image.ensure_archive(root, digest))
+        loaded.write_text(digest)
+
+    def _import(self, archive: Path) -> None:
+        say(f"importing {archive}")
+        done = self.ctr("images", "import", str(archive.absolute()))
+        if done.returncode:
+            raise ClusterError(f"{archive} could not be imported: {done.stderr.strip()}")
 
     def ctr(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run containerd's own client on the node's images and containers."""
@@ -116,7 +137,7 @@ class NativeNode:
             raise ClusterError("there is no node: run `boardroom cluster up`")
         # The socket has a short name in the node's mount namespace, and a way there from ours.
         address = f"/proc/{first.pid}/root/{_RUNTIME_SOCKET}"
-        command = [build.program("ctr"), "--address", address, "--namespace", "k8s.io", *arguments]
+        command = [str(build.program("ctr")), "--address", address, "--namespace", "k8s.io", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     @property

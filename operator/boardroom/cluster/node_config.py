@@ -102,7 +102,6 @@ def kubelet(addresses: Addresses, *, pki: Path, cgroup: str) -> Any:
         "failCgroupV1": False,
         "failSwapOn": False,
         "enforceNodeAllocatable": [],
-        "localStorageCapacityIsolation": False,
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         # Images are imported, so one that is collected could not be pulled again.
         "imageGCHighThresholdPercent": 100,
