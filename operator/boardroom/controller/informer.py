@@ -112,6 +112,7 @@ def settings() -> kopf.OperatorSettings:
     settings.networking.request_timeout = 60
     settings.networking.connect_timeout = 10
     settings.process.ultimate_exiting_timeout = 60
+    settings.queueing.exit_timeout = 0.1  # our own queue holds the work; Kopf only passes events on
     for kind in WATCHED:
         if labels := selector(kind):
             settings.watching.label_selectors[kind.group, kind.version, kind.plural] = labels

@@ -130,15 +130,14 @@ async def _serve(
 
 async def _run(options: Options, connection: Connection, informer: Informer, workers: Workers) -> None:
     """Sync, then let Kopf watch until a signal comes or a part fails; then finish what is being reconciled."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)  # Kopf puts its own in their place once it runs
+    stop, watching = asyncio.Event(), asyncio.Event()
+    _stop_on_signals(stop)
     if not await _before(stop, informer.first_sync()):
         return
     # Kopf ends every task that began after itself, so ours begin before.
     resync = asyncio.create_task(informer.resync(), name="resync")
     tasks = [*workers.start(options.workers), resync]
+    ours = asyncio.create_task(_take_back_signals(watching, stop), name="signals")
     for task in tasks:
         task.add_done_callback(lambda _: stop.set())  # none ends before the queue is shut down, unless it failed
     try:
@@ -149,11 +148,13 @@ async def _run(options: Options, connection: Connection, informer: Informer, wor
             namespaces=options.namespaces,
             standalone=True,
             stop_flag=stop,
+            ready_flag=watching,
         )
     finally:
         _log.info("stopping")
         workers.queue.shut_down()
-        resync.cancel()
+        for task in (resync, ours):
+            task.cancel()
         _, late = await asyncio.wait(tasks, timeout=_DRAIN_SECONDS)
         for task in late:
             task.cancel()
@@ -161,6 +162,18 @@ async def _run(options: Options, connection: Connection, informer: Informer, wor
     for end in ends:
         if isinstance(end, Exception):
             raise end
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def _take_back_signals(watching: asyncio.Event, stop: asyncio.Event) -> None:
+    """Kopf puts handlers of its own in place; stopped by those, it waits 5 s for a task of its own that never ends."""
+    await watching.wait()
+    _stop_on_signals(stop)
 
 
 async def _before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
