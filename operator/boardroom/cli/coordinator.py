@@ -1,0 +1,82 @@
+"""`boardroom coordinator`: the service in front of one board's LoRAX."""
+
+import os
+from pathlib import Path
+
+import click
+import uvloop
+
+from boardroom.api.meta import COORDINATOR_METRICS_PORT, COORDINATOR_PORT
+from boardroom.api.resources import ManifestError
+from boardroom.api.settings import Defaults, SettingsError
+
+
+@click.command()
+@click.option("--board", help="Name of the Boardroom; may be left out with a --file that holds only one.")
+@click.option("--namespace", default="default", show_default=True, help="Namespace of the Boardroom.")
+@click.option("--lorax-url", help="URL of LoRAX; without it the board runs without LoRAX.")
+@click.option("--adapters-url", help="URL of the adapters service beside LoRAX (`boardroom adapters serve`).")
+@click.option(
+    "--file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Standalone: take the board from this YAML file instead of a cluster. It is read again when it changes.",
+)
+@click.option(
+    "--adapters-root",
+    type=click.Path(path_type=Path),
+    help="Standalone: the directory that stands in for spec.adapters.mountPath.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=COORDINATOR_PORT, show_default=True, help="Port of the API.")
+@click.option("--metrics-port", default=COORDINATOR_METRICS_PORT, show_default=True, help="Port of probes and metrics.")
+@click.option(
+    "--max-in-flight", default=256, show_default=True, type=click.IntRange(1), help="Questions at once; more get 429."
+)
+@click.option(
+    "--log-level",
+    default="INFO",
+    show_default=True,
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+    help="Least level that is logged (JSON lines on standard output).",
+)
+def coordinator(
+    *,
+    board: str | None,
+    namespace: str,
+    lorax_url: str | None,
+    adapters_url: str | None,
+    file: Path | None,
+    adapters_root: Path | None,
+    host: str,
+    port: int,
+    metrics_port: int,
+    max_in_flight: int,
+    log_level: str,
+) -> None:
+    """Take questions for one board, ask its members through LoRAX in one batch, and keep the board's status.
+
+    In a cluster the members come from a watch on the board's BoardAgents; with --file they come from a YAML file and
+    no status is written. SIGTERM lets questions in flight finish.
+    """
+    from boardroom.coordinator.logs import configure
+    from boardroom.coordinator.start import Options, start
+
+    if file is None and board is None:
+        raise click.UsageError("give --board (and --namespace), or --file")
+    if file is None and adapters_root is not None:
+        raise click.UsageError("--adapters-root goes with --file: in a cluster spec.adapters.mountPath is the root")
+    try:
+        options = Options(
+            board=board,
+            namespace=namespace,
+            defaults=Defaults.from_env(os.environ),
+            lorax_url=lorax_url,
+            adapters_url=adapters_url,
+            file=file,
+            adapters_root=str(adapters_root.absolute()) if adapters_root else None,
+            max_in_flight=max_in_flight,
+        )
+        configure(log_level.upper())
+        uvloop.run(start(options, host=host, port=port, metrics_port=metrics_port))
+    except (ManifestError, SettingsError, OSError) as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,203 @@
+"""What is known of each adapter: a small state machine per adapter, fed by answers, probes and the sidecar.
+
+LoRAX tells nothing about adapters, a request is a load, and each failed load evicts a good adapter (LORAX.md, traps 0,
+1 and 6). So a failed adapter is not sent to again before its back-off is over; its member is absent at once, with the
+cause that LoRAX gave.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
+
+FIRST_RETRY_SECONDS: Final = 5.0
+LAST_RETRY_SECONDS: Final = 300.0
+MAX_ABANDONED: Final = 8
+"""Requests left behind at a deadline that may wait for one adapter's first load."""
+
+UNSUPPORTED: Final = "UnsupportedFeature"
+MISSING: Final = "AdapterMissing"
+
+
+class AdapterState(StrEnum):
+    """unknown: not asked since LoRAX started. ready: it has answered since. failed: LoRAX could not load it."""
+
+    UNKNOWN = "unknown"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What the sidecar says of an adapter's files."""
+
+    digest: str | None = None
+    rank: int | None = None
+    base_model: str | None = None
+    problem: str | None = None
+    """AdapterMissing, AdapterInvalid, UnsupportedFeature, or None."""
+    message: str = ""
+
+
+GONE: Final = Finding(problem=MISSING, message="there is no such directory on the adapters volume")
+
+
+class AdapterRecord:
+    """One adapter. `path` is the directory that LoRAX reads, which is its id there."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.state = AdapterState.UNKNOWN
+        self.finding: Finding | None = None
+        self.cause = ""
+        self.fault = ""
+        """The reason of AdapterReady=False."""
+        self.failures = 0
+        self.retry_at = 0.0
+        self.trying = False
+        self.abandoned = 0
+        self.loaded_digest: str | None = None
+        """Digest of the files when LoRAX first answered through them."""
+        self.replaced = False
+        """Files changed under a path that LoRAX has loaded: it does not read them again (trap 4)."""
+        self.load_ms: int | None = None
+        self.last_probe: datetime | None = None
+
+    @property
+    def refusal(self) -> str | None:
+        """What LoRAX would silently get wrong (trap 9), so that nothing is ever sent."""
+        finding = self.finding
+        return finding.message if finding and finding.problem == UNSUPPORTED else None
+
+    @property
+    def digest(self) -> str | None:
+        """The weights that speak; None where that can't be known."""
+        return None if self.replaced else self.loaded_digest
+
+
+class AdapterBook:
+    """The records of all adapters that the board's members name."""
+
+    def __init__(self, clock: Callable[[], float], on_change: Callable[[], None] = lambda: None) -> None:
+        self._clock = clock
+        self._records: dict[str, AdapterRecord] = {}
+        self.on_change = on_change
+
+    def __getitem__(self, path: str) -> AdapterRecord:
+        return self._records.setdefault(path, AdapterRecord(path))
+
+    def keep(self, paths: Iterable[str]) -> None:
+        """Make records for these adapters, and forget the others."""
+        wanted = sorted(set(paths))
+        if wanted != list(self._records):
+            self._records = {path: self[path] for path in wanted}
+            self.on_change()
+
+    def found(self, findings: Mapping[str, Finding]) -> None:
+        """Take in what lies on the volume; new files or a new problem are a reason to try again at once."""
+        for record in self._records.values():
+            finding = findings.get(record.path, GONE)
+            if record.finding != finding:
+                self._renew(record, finding)
+                self.on_change()
+
+    def gate(self, path: str) -> str | None:
+        """None: send. Else why nothing may be sent to this adapter now."""
+        record = self[path]
+        if record.refusal is not None:
+            return record.refusal
+        if record.state is AdapterState.FAILED and (record.trying or self._clock() < record.retry_at):
+            return record.cause
+        if record.state is AdapterState.UNKNOWN and record.abandoned >= MAX_ABANDONED:
+            return f"LoRAX has not finished loading {path}; {record.abandoned} earlier questions wait for it"
+        return None
+
+    def sending(self, path: str) -> None:
+        """A request leaves; of a failed adapter only one at a time is tried."""
+        self[path].trying = True
+
+    def proved(self, path: str) -> bool:
+        """Whether it has answered since LoRAX started."""
+        return self[path].state is AdapterState.READY
+
+    def answered(self, path: str, queue_ms: float | None) -> None:
+        """It gave tokens; `queue_ms` is the wait before, in which LoRAX loads an adapter that it lacks."""
+        record = self[path]
+        record.trying = False
+        if record.state is AdapterState.READY:
+            return
+        digest = record.finding.digest if record.finding else None
+        record.replaced = record.loaded_digest is not None and record.loaded_digest != digest
+        record.loaded_digest = record.loaded_digest or digest
+        record.state, record.failures, record.cause, record.fault = AdapterState.READY, 0, "", ""
+        record.load_ms = None if queue_ms is None else round(queue_ms)
+        record.last_probe = datetime.now(UTC)
+        self.on_change()
+
+    def failed(self, path: str, error: EngineError) -> None:
+        """A request failed. Only what tells about the adapter changes its state: an adapter failure always, a failed
+        generation or a timeout where the adapter has never answered.
+        """
+        record = self[path]
+        record.trying = False
+        if not (
+            isinstance(error, AdapterFailed) or (error.code in ("generation", "timeout") and not self.proved(path))
+        ):
+            return
+        record.failures += 1
+        delay = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(record.failures - 1, 16))
+        record.retry_at = self._clock() + delay
+        record.state, record.cause, record.fault = AdapterState.FAILED, str(error), _reason(error)
+        record.loaded_digest, record.replaced, record.load_ms = None, False, None
+        record.last_probe = datetime.now(UTC)
+        self.on_change()
+
+    def restarted(self) -> None:
+        """LoRAX has started anew: nothing is loaded, and what failed may work now."""
+        for record in self._records.values():
+            record.state, record.failures, record.retry_at = AdapterState.UNKNOWN, 0, 0.0
+            record.cause, record.fault, record.trying = "", "", False
+            record.loaded_digest, record.replaced, record.load_ms = None, False, None
+        self.on_change()
+
+    def unproved(self) -> list[str]:
+        """Adapters that a probe may be sent to now."""
+        return [
+            r.path for r in self._records.values() if r.state is not AdapterState.READY and self.gate(r.path) is None
+        ]
+
+    def ready(self) -> list[str]:
+        """Adapters that have answered since LoRAX started."""
+        return [r.path for r in self._records.values() if r.state is AdapterState.READY]
+
+    def states(self) -> list[AdapterState]:
+        """The state of every adapter."""
+        return [r.state for r in self._records.values()]
+
+    def next_retry(self) -> float | None:
+        """When (on the clock) the next failed adapter may be tried again."""
+        times = [r.retry_at for r in self._records.values() if r.state is AdapterState.FAILED and r.refusal is None]
+        return min(times, default=None)
+
+    def _renew(self, record: AdapterRecord, finding: Finding) -> None:
+        old, record.finding = record.finding, finding
+        if old is None:
+            if record.state is AdapterState.READY:
+                record.loaded_digest = finding.digest
+            return
+        if record.state is AdapterState.FAILED:
+            record.state, record.failures, record.retry_at = AdapterState.UNKNOWN, 0, 0.0
+            record.cause, record.fault = "", ""
+        elif record.state is AdapterState.READY and finding.digest not in (None, record.loaded_digest):
+            record.state = AdapterState.UNKNOWN
+
+
+def _reason(error: EngineError) -> str:
+    """The reason of AdapterReady=False."""
+    fault = error.fault if isinstance(error, AdapterFailed) else None
+    if fault is AdapterFault.MISSING:
+        return MISSING
+    return "AdapterIncompatible" if fault is AdapterFault.INCOMPATIBLE else "LoadFailed"

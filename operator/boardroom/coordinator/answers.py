@@ -1,0 +1,62 @@
+"""A member's outcome as the API says it. Pure."""
+
+from typing import Final
+
+from boardroom.api.ask import AdapterIdentity, AnswerStatus, EngineName, MemberAnswer, Usage
+from boardroom.coordinator.adapters import AdapterRecord
+from boardroom.coordinator.roster import Member
+from boardroom.coordinator.selection import Seat
+from boardroom.engine.errors import AdapterFailed, EngineError, Unreachable
+from boardroom.engine.protocol import Generation
+
+ABSENT_ERRORS: Final = (AdapterFailed, Unreachable)
+"""The member could not be asked at all; with every other error it was asked and broke."""
+
+
+def answered(
+    member: Member, generation: Generation, record: AdapterRecord | None, *, took_ms: float, cold_load: bool
+) -> MemberAnswer:
+    """The member spoke, through `record`'s adapter or (None) as the base model."""
+    return MemberAnswer(
+        agent=member.name,
+        role=member.role,
+        status=AnswerStatus.ANSWERED,
+        text=generation.text,
+        engine=EngineName.LORAX,
+        adapter=AdapterIdentity(path=record.path, digest=record.digest) if record else None,
+        finish_reason=generation.finish_reason,
+        usage=Usage(
+            prompt_tokens=generation.prompt_tokens,
+            completion_tokens=generation.completion_tokens,
+            total_tokens=generation.prompt_tokens + generation.completion_tokens,
+        ),
+        latency_ms=round(took_ms, 1),
+        cold_load=cold_load if record else None,
+    )
+
+
+def broken(member: Member, error: EngineError, reason: str, *, took_ms: float) -> MemberAnswer:
+    """The engine gave no text."""
+    status = AnswerStatus.ABSENT if isinstance(error, ABSENT_ERRORS) else AnswerStatus.FAILED
+    return missing(member, status, reason, took_ms=took_ms)
+
+
+def missing(seat: Seat, status: AnswerStatus, reason: str, *, took_ms: float | None = None) -> MemberAnswer:
+    """There is no text; the adapter that should have spoken is named for the reader who looks for it."""
+    path = seat.adapter_id if isinstance(seat, Member) else None
+    return MemberAnswer(
+        agent=seat.name,
+        role=seat.role,
+        status=status,
+        reason=reason,
+        latency_ms=None if took_ms is None else round(took_ms, 1),
+        adapter=AdapterIdentity(path=path, digest=None) if path else None,
+    )
+
+
+def replaced(member: Member, record: AdapterRecord) -> str:
+    """The warning about weights that LoRAX does not read again (trap 4)."""
+    return (
+        f"{member.role} ({member.name}): the files at {record.path} changed after LoRAX loaded them, and it may still "
+        "speak with the old ones; put new weights under a new path"
+    )

@@ -1,0 +1,189 @@
+"""The coordinator of one board: its parts, how they hear of each other, and what runs in the background."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from boardroom.api.ask import AskRequest, AskResponse
+from boardroom.coordinator import asking
+from boardroom.coordinator.adapters import AdapterBook, AdapterState
+from boardroom.coordinator.attempts import Attempts
+from boardroom.coordinator.findings import POLL_SECONDS, Findings
+from boardroom.coordinator.health import NO_LORAX, Observation
+from boardroom.coordinator.kube import Kube
+from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.observer import Observer
+from boardroom.coordinator.prober import Prober
+from boardroom.coordinator.problems import NotReady, TooManyQuestions
+from boardroom.coordinator.roster import Roster
+from boardroom.coordinator.sources import Source
+from boardroom.coordinator.writer import HealthWriter
+from boardroom.engine.protocol import Engine
+
+MAX_IN_FLIGHT: Final = 256
+"""Questions at once; the next one gets 429."""
+
+SETTLE_SECONDS: Final = 10.0
+"""After the start, adapters are proved before the status is written: no flicker when a coordinator is replaced."""
+
+DRAIN_SECONDS: Final = 5.0
+_LAST_PAUSE: Final = 30.0
+_LOG = logging.getLogger(__name__)
+
+
+class Coordinator:
+    """Everything but HTTP. Without an engine the board runs without LoRAX; without kube no status is written."""
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        engine: Engine | None = None,
+        findings: Findings | None = None,
+        kube: Kube | None = None,
+        max_in_flight: int = MAX_IN_FLIGHT,
+    ) -> None:
+        self.metrics = Metrics()
+        self.book = AdapterBook(time.monotonic, self._book_changed)
+        self.observer: Observer | None = None
+        self._source, self._engine, self._findings, self._kube = source, engine, findings, kube
+        self._attempts: Attempts | None = None
+        self._prober: Prober | None = None
+        self._writer: HealthWriter | None = None
+        self._max_in_flight = max_in_flight
+        self._in_flight = 0
+        self._started = time.monotonic()
+        if engine is not None:
+            self._wire_engine(engine)
+        if kube is not None:
+            self._writer = HealthWriter(
+                kube, self.book, self.metrics, roster=lambda: self.roster, observed=self._settled_observation
+            )
+        if findings is not None:
+            findings.on_change = self._findings_changed
+        source.on_change = self._roster_changed
+        self._roster_changed()
+
+    @property
+    def roster(self) -> Roster | None:
+        """The board as it is now; None until it is known."""
+        return self._source.roster
+
+    @property
+    def problem(self) -> str:
+        """Why there is no roster."""
+        return self._source.problem
+
+    def observation(self) -> Observation:
+        """LoRAX as of the last look."""
+        if self.observer is None or (self.roster is not None and not self.roster.lorax_enabled):
+            return Observation(running=None, why_not=NO_LORAX, metrics=None)
+        return Observation(
+            running=self.observer.running, why_not=self.observer.why_not, metrics=self.observer.metrics()
+        )
+
+    async def ask(self, request: AskRequest, request_id: str, began: float) -> AskResponse:
+        """The board's answer; raises AskProblem. `began` is a time of the event loop's clock."""
+        roster = self.roster
+        if roster is None:
+            raise NotReady(self.problem)
+        if self._in_flight >= self._max_in_flight:
+            raise TooManyQuestions(f"{self._in_flight} questions are being asked; ask again in a moment")
+        self._in_flight += 1
+        self.metrics.in_flight.set(self._in_flight)
+        try:
+            question = asking.Question(request=request, request_id=request_id, began=began)
+            return await asking.ask(question, roster, self._attempts if roster.lorax_enabled else None)
+        finally:
+            self._in_flight -= 1
+            self.metrics.in_flight.set(self._in_flight)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Everything in the background; at the end first loads may finish for a few seconds."""
+        jobs: list[tuple[str, Callable[[], Awaitable[None]]]] = [("roster", self._source.run)]
+        if self.observer is not None and self._prober is not None:
+            prober = self._prober
+            jobs += [("observer", self.observer.run), ("prober", lambda: prober.run(time.monotonic))]
+        if self._findings is not None:
+            jobs.append(("findings", self._poll))
+        if self._writer is not None:
+            jobs.append(("health writer", self._writer.run))
+        tasks = [asyncio.create_task(_kept_alive(name, job), name=name) for name, job in jobs]
+        try:
+            yield
+        finally:
+            if self._attempts is not None:
+                await self._attempts.drain(DRAIN_SECONDS)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for part in (self._engine, self._findings, self._kube):
+                if part is not None:
+                    await part.close()
+
+    def _wire_engine(self, engine: Engine) -> None:
+        self.observer = Observer(engine, on_restart=self.book.restarted, on_change=self._looked)
+        self._attempts = Attempts(engine, self.book, self.metrics, on_trouble=self.observer.suspect)
+        self._attempts.on_answer = self.observer.note_answer
+        self._prober = Prober(engine, self.book, self.observer, self.metrics)
+
+    def _roster_changed(self) -> None:
+        roster = self.roster
+        if roster is None:
+            return
+        self.metrics.members.set(len(roster.members))
+        self.book.keep(roster.adapters.values())
+        self._findings_changed()
+        self._wake()
+
+    def _findings_changed(self) -> None:
+        found = self._findings.of(self.roster.adapters) if self._findings and self.roster else None
+        if found is not None:
+            self.book.found(found)
+
+    def _book_changed(self) -> None:
+        states = self.book.states()
+        for state in AdapterState:
+            self.metrics.adapters.labels(state).set(states.count(state))
+        self._wake()
+
+    def _looked(self) -> None:
+        self.metrics.lorax_up.set(bool(self.observer and self.observer.running))
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._prober is not None:
+            self._prober.wake()
+        if self._writer is not None:
+            self._writer.wake()
+
+    def _settled_observation(self) -> Observation | None:
+        """What may be written; None while the first look and the first proofs are under way."""
+        seen = self.observation()
+        if self.observer is not None and self.observer.running is None and seen.why_not != NO_LORAX:
+            return None
+        settling = self._prober is not None and not self._prober.idle
+        if seen.running and settling and time.monotonic() < self._started + SETTLE_SECONDS:
+            return None
+        return seen
+
+    async def _poll(self) -> None:
+        while self._findings is not None:
+            await self._findings.poll()
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def _kept_alive(name: str, job: Callable[[], Awaitable[None]]) -> None:
+    """A background job that breaks by a fault of ours is said so and started again: the board goes on answering."""
+    pause = 1.0
+    while True:
+        try:
+            await job()
+        except Exception:  # noqa: BLE001 (whatever broke, the job must go on)
+            _LOG.exception("a background job broke", extra={"job": name})
+        await asyncio.sleep(pause)
+        pause = min(_LAST_PAUSE, 2 * pause)

@@ -1,0 +1,170 @@
+"""What the coordinator writes into status: its observation of LoRAX and of every member's adapter. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from boardroom.api.conditions import AgentCondition, BoardCondition, Condition, Status, condition, find
+from boardroom.api.meta import API_VERSION, BOARDAGENT, BOARDROOM
+from boardroom.api.status import AdapterStatus, LoraxMetrics, LoraxStatus
+from boardroom.coordinator.adapters import AdapterBook, AdapterRecord, AdapterState
+from boardroom.coordinator.roster import Member, Roster
+
+VOLUME: Final = "Volume"
+NO_LORAX: Final = "this board runs without LoRAX"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """LoRAX as of one look; `running` None means that nobody looks, because the board has none."""
+
+    running: bool | None
+    why_not: str
+    metrics: LoraxMetrics | None
+
+
+def lorax_status(roster: Roster, book: AdapterBook, seen: Observation, now: datetime) -> LoraxStatus:
+    """The coordinator's part of status.lorax."""
+    paths = set(roster.adapters.values())
+    return LoraxStatus(
+        running=bool(seen.running),
+        total_adapters=len(paths),
+        loaded_adapters=len(paths & set(book.ready())),
+        metrics=seen.metrics,
+        last_probe_time=now.replace(microsecond=0),
+    )
+
+
+def latency_high(roster: Roster, seen: Observation) -> Condition:
+    """LatencyHigh. Its message names no figure that moves: those stand in status.lorax.metrics."""
+    limit = roster.latency_warning_ms
+    average = seen.metrics.average_latency_ms if seen.metrics else None
+    facts: tuple[Status, str, str]
+    if not seen.running:
+        facts = "Unknown", "LoraxNotRunning", seen.why_not or NO_LORAX
+    elif average is None:
+        facts = "False", "NoTraffic", "no question reached LoRAX in the last 60 s"
+    elif average > limit:
+        remedy = "ask fewer members at once, ask for fewer tokens, or use a faster GPU"
+        text = f"the average of the last 60 s is above spec.lorax.latencyWarningMs ({limit} ms): {remedy}"
+        facts = "True", "AverageAboveLimit", text
+    else:
+        facts = "False", "AverageWithinLimit", f"the average of the last 60 s is within {limit} ms"
+    return condition(BoardCondition.LATENCY_HIGH, *facts, generation=roster.observed_generation)
+
+
+def adapter_ready(member: Member, record: AdapterRecord | None, seen: Observation) -> Condition:
+    """AdapterReady: True only because the adapter gave tokens since LoRAX started."""
+    return condition(
+        AgentCondition.ADAPTER_READY, *_adapter_facts(member, record, seen), generation=member.observed_generation
+    )
+
+
+def _adapter_facts(member: Member, record: AdapterRecord | None, seen: Observation) -> tuple[Status, str, str]:
+    if member.adapter is None or record is None:
+        return "True", "NoAdapter", "the base model speaks, with this member's prompt"
+    if record.refusal is not None:
+        return "False", "UnsupportedFeature", record.refusal
+    if record.state is AdapterState.READY:
+        text = f"LoRAX answered through {record.path}"
+        changed = ", but its files changed since it loaded them, and it does not read them again: use a new path"
+        return "True", "AdapterProved", text + (changed if record.replaced else "")
+    if record.state is AdapterState.FAILED:
+        found = record.finding.message if record.finding and record.finding.problem else ""
+        return "False", record.fault, f"LoRAX: {record.cause}" + (f" ({found})" if found else "")
+    waits = f"LoRAX has not answered through {record.path} yet"
+    return "Unknown", "NotProved", waits if seen.running else seen.why_not or NO_LORAX
+
+
+def adapter_status(member: Member, record: AdapterRecord | None) -> AdapterStatus | None:
+    """status.adapter of a member; None when the base model speaks."""
+    if member.adapter is None or record is None:
+        return None
+    finding = record.finding
+    return AdapterStatus(
+        source=VOLUME,
+        path=record.path,
+        digest=finding.digest if finding else None,
+        rank=finding.rank if finding else None,
+        base_model=finding.base_model if finding else None,
+        last_probe_time=record.last_probe.replace(microsecond=0) if record.last_probe else None,
+        load_ms=record.load_ms,
+    )
+
+
+def board_object(roster: Roster, lorax: LoraxStatus, conditions: Sequence[Condition]) -> dict[str, Any]:
+    """The Boardroom as this field manager applies it; the uid keeps it off a namesake made later."""
+    status = {"lorax": lorax.to_object(), "conditions": [c.to_object() for c in conditions]}
+    return _object(BOARDROOM, roster.board, roster.namespace, roster.uid, status)
+
+
+def agent_object(
+    member: Member, namespace: str, adapter: AdapterStatus | None, conditions: Sequence[Condition]
+) -> dict[str, Any]:
+    """The BoardAgent as this field manager applies it."""
+    status: dict[str, Any] = {"conditions": [c.to_object() for c in conditions]}
+    if adapter is not None:
+        status["adapter"] = adapter.to_object()
+    return _object(BOARDAGENT, member.name, namespace, member.uid, status)
+
+
+def meaning(status: dict[str, Any]) -> dict[str, Any]:
+    """A status without what moves by itself: two of the same meaning need no write."""
+    return {
+        "lorax": {k: v for k, v in status.get("lorax", {}).items() if k not in ("lastProbeTime", "effective")},
+        "adapter": {k: v for k, v in status.get("adapter", {}).items() if k != "lastProbeTime"},
+        "conditions": [{k: v for k, v in c.items() if k != "lastTransitionTime"} for c in status.get("conditions", ())],
+    }
+
+
+def urgent(new: dict[str, Any], old: dict[str, Any]) -> bool:
+    """Whether the difference between two meanings should not wait for the ten seconds: LoRAX or an adapter turned."""
+    return new["lorax"].get("running") != old["lorax"].get("running") or _verdicts(new) != _verdicts(old)
+
+
+def owned(conditions: Iterable[Condition], type_: str) -> list[dict[str, Any]]:
+    """The live condition of that type, as an object."""
+    live = find(conditions, type_)
+    return [live.to_object()] if live else []
+
+
+def high_latency_event(roster: Roster, lorax: LoraxStatus, now: datetime) -> dict[str, Any]:
+    """The one Warning of an episode of high latency."""
+    average = lorax.metrics.average_latency_ms if lorax.metrics else None
+    at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{roster.board}.", "namespace": roster.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": BOARDROOM,
+            "name": roster.board,
+            "namespace": roster.namespace,
+            "uid": roster.uid,
+        },
+        "type": "Warning",
+        "reason": "HighLatency",
+        "message": f"LoRAX took {average} ms on average over the last 60 s; "
+        f"spec.lorax.latencyWarningMs is {roster.latency_warning_ms}",
+        "source": {"component": "boardroom-coordinator"},
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "count": 1,
+    }
+
+
+def _verdicts(part: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (c["type"], c["status"], c["reason"]) for c in part["conditions"] if c["type"] == AgentCondition.ADAPTER_READY
+    ]
+
+
+def _object(kind: str, name: str, namespace: str, uid: str, status: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace, "uid": uid},
+        "status": status,
+    }

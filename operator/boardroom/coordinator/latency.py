@@ -1,0 +1,113 @@
+"""Latency of the last minute out of a cumulative histogram, without our own probes. Pure."""
+
+from collections import deque
+from collections.abc import Iterable
+from math import inf
+from typing import Final
+
+from boardroom.engine.metrics import Histogram
+
+WINDOW_SECONDS: Final = 60.0
+_P95: Final = 0.95
+
+
+def delta(new: Histogram, old: Histogram) -> Histogram:
+    """What `new` counted since `old`; `old`'s bounds may be fewer (a series appears at its first use)."""
+    before = dict(old.buckets)
+    return Histogram(
+        buckets=tuple((bound, count - before.get(bound, 0.0)) for bound, count in new.buckets),
+        total=new.total - old.total,
+        count=new.count - old.count,
+    )
+
+
+def without(histogram: Histogram, durations: Iterable[float]) -> Histogram:
+    """The histogram as if these requests (seconds) had not been made."""
+    probes = list(durations)
+    return Histogram(
+        buckets=tuple((b, max(0.0, count - sum(d <= b for d in probes))) for b, count in histogram.buckets),
+        total=max(0.0, histogram.total - sum(probes)),
+        count=max(0.0, histogram.count - len(probes)),
+    )
+
+
+def mean_ms(histogram: Histogram) -> int | None:
+    """The mean in milliseconds; None without requests."""
+    return round(1000 * histogram.total / histogram.count) if histogram.count > 0 else None
+
+
+def quantile_ms(histogram: Histogram, quantile: float) -> int | None:
+    """The quantile in milliseconds, interpolated within its bucket as Prometheus does; None without requests."""
+    if histogram.count <= 0:
+        return None
+    rank = quantile * histogram.count
+    lower_bound = lower_count = 0.0
+    for bound, count in histogram.buckets:
+        if count >= rank:
+            if bound == inf:
+                return round(1000 * lower_bound)
+            share = (rank - lower_count) / (count - lower_count) if count > lower_count else 1.0
+            return round(1000 * (lower_bound + (bound - lower_bound) * share))
+        lower_bound, lower_count = bound, count
+    return round(1000 * lower_bound)
+
+
+class LatencyWindow:
+    """Samples of the histogram over the last minute. Times are seconds on any one clock."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, Histogram]] = deque()
+        self._probes: deque[tuple[float, float]] = deque()
+
+    def sample(self, at: float, histogram: Histogram) -> None:
+        """Take in a scrape; a histogram that went back is a LoRAX that has started anew."""
+        if self._samples and histogram.count < self._samples[-1][1].count:
+            self.clear()
+        self._samples.append((at, histogram))
+        while len(self._samples) > 1 and self._samples[1][0] <= at - WINDOW_SECONDS:
+            self._samples.popleft()
+        while self._probes and self._probes[0][0] < self._samples[0][0]:
+            self._probes.popleft()
+
+    def probe(self, at: float, seconds: float) -> None:
+        """A probe of ours took so long in LoRAX."""
+        self._probes.append((at, seconds))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._samples.clear()
+        self._probes.clear()
+
+    def figures(self) -> tuple[int | None, int | None]:
+        """Mean and 95th percentile in milliseconds; None without traffic."""
+        if not self._samples:
+            return None, None
+        (first, old), (last, new) = self._samples[0], self._samples[-1]
+        traffic = without(delta(new, old), [seconds for at, seconds in self._probes if first < at <= last])
+        return mean_ms(traffic), quantile_ms(traffic, _P95)
+
+
+class HitWindow:
+    """Share of answers that needed no adapter load, over the last minute; one counter per second."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[list[int]] = deque()
+
+    def note(self, at: float, *, cold: bool) -> None:
+        """An answer came through an adapter."""
+        second = int(at)
+        if not self._seconds or self._seconds[-1][0] != second:
+            self._seconds.append([second, 0, 0])
+        self._seconds[-1][1] += not cold
+        self._seconds[-1][2] += 1
+        self._forget(at)
+
+    def percent(self, at: float) -> int | None:
+        """0 to 100; None without answers."""
+        self._forget(at)
+        total = sum(second[2] for second in self._seconds)
+        return round(100 * sum(second[1] for second in self._seconds) / total) if total else None
+
+    def _forget(self, at: float) -> None:
+        while self._seconds and self._seconds[0][0] < at - WINDOW_SECONDS:
+            self._seconds.popleft()

@@ -1,0 +1,136 @@
+"""One question's way to its members: submit together, wait until each one's deadline, and name everybody in the end."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from boardroom.api.ask import AnswerStatus, Batch, MemberAnswer, Parameters
+from boardroom.coordinator import answers
+from boardroom.coordinator.attempts import Attempts, Outcome
+from boardroom.coordinator.roster import Member
+from boardroom.coordinator.selection import Seat
+from boardroom.engine.errors import EngineError
+from boardroom.engine.protocol import GenerationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is put to one member."""
+
+    seat: Seat
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Submitted:
+    member: Member
+    deadline: float
+    task: asyncio.Task[Outcome]
+
+
+class Panel:
+    """Asks members for one question. `deadline` is a time of the event loop's clock, in seconds."""
+
+    def __init__(self, attempts: Attempts, *, request_id: str, parameters: Parameters, deadline: float) -> None:
+        self._attempts = attempts
+        self._request_id = request_id
+        self._parameters = parameters
+        self._deadline = deadline
+        self._alone = asyncio.Lock()
+        self.batch: Batch | None = None
+        self.warnings: list[str] = []
+
+    async def ask(self, turns: Sequence[Turn]) -> list[MemberAnswer]:
+        """An answer for every turn, in their order. Two or more that can be asked are submitted as one batch.
+
+        Returns by the deadline, whatever LoRAX does.
+        """
+        began = asyncio.get_running_loop().time()
+        found: dict[str, MemberAnswer] = {}
+        submitted: list[_Submitted] = []
+        for turn in turns:
+            seat = turn.seat
+            why = self._why_not(seat)
+            if isinstance(seat, Member) and why is None:
+                submitted.append(self._submit(seat, turn.prompt, began))
+            else:
+                found[seat.name] = answers.missing(seat, AnswerStatus.ABSENT, why or "")
+                self._attempts.metrics.answers.labels(AnswerStatus.ABSENT, "not_sent").inc()
+        await self._gather(submitted)
+        for one in submitted:
+            found[one.member.name] = self._answer(one, began)
+        self._note_batch([found[one.member.name] for one in submitted], began)
+        return [found[turn.seat.name] for turn in turns]
+
+    def _why_not(self, seat: Seat) -> str | None:
+        if not isinstance(seat, Member):
+            return f"{seat.reason}: {seat.message}"
+        return self._attempts.book.gate(seat.adapter_id) if seat.adapter_id else None
+
+    def _submit(self, member: Member, prompt: str, began: float) -> _Submitted:
+        own = member.timeout_seconds
+        deadline = self._deadline if own is None else min(self._deadline, began + own)
+        request = self._request(member, prompt)
+        run = self._attempts.run(member, request, deadline, self._alone)
+        return _Submitted(member, deadline, asyncio.create_task(run))
+
+    async def _gather(self, submitted: Sequence[_Submitted]) -> None:
+        """Wait for all, each until its own deadline; one timer for all of them, not one per member."""
+        loop = asyncio.get_running_loop()
+        pending = {one.task: one for one in submitted}
+        try:
+            while pending:
+                first = min(one.deadline for one in pending.values())
+                done, _ = await asyncio.wait(pending, timeout=max(0.0, first - loop.time()))
+                for task in done:
+                    del pending[task]
+                for one in [p for p in pending.values() if p.deadline <= loop.time()]:
+                    self._attempts.abandon(pending.pop(one.task).task, one.member)
+        finally:
+            for one in pending.values():
+                self._attempts.abandon(one.task, one.member)
+
+    def _answer(self, one: _Submitted, began: float) -> MemberAnswer:
+        metrics = self._attempts.metrics
+        if not one.task.done() or one.task.cancelled():
+            metrics.answers.labels(AnswerStatus.FAILED, "timeout").inc()
+            reason = f"timeout: no answer within {one.deadline - began:.1f} s"
+            return answers.missing(one.member, AnswerStatus.FAILED, reason, took_ms=1000 * (one.deadline - began))
+        outcome = one.task.result()
+        took = outcome.finished - began
+        if isinstance(outcome.result, EngineError):
+            answer = answers.broken(one.member, outcome.result, outcome.reason, took_ms=1000 * took)
+            metrics.answers.labels(answer.status, outcome.result.code).inc()
+            return answer
+        metrics.answered(took, cold=outcome.cold_load)
+        record = self._attempts.book[one.member.adapter_id] if one.member.adapter_id else None
+        if record is not None and record.replaced:
+            self.warnings.append(answers.replaced(one.member, record))
+        return answers.answered(one.member, outcome.result, record, took_ms=1000 * took, cold_load=outcome.cold_load)
+
+    def _request(self, member: Member, prompt: str) -> GenerationRequest:
+        """The question's parameters win over the member's own."""
+        asked, own = self._parameters, member.generation
+        return GenerationRequest(
+            request_id=f"{self._request_id}.{member.name}",
+            system=member.system_prompt,
+            prompt=prompt,
+            adapter_id=member.adapter_id,
+            max_new_tokens=asked.max_new_tokens or own.max_new_tokens,
+            temperature=float(own.temperature or 0) if asked.temperature is None else asked.temperature,
+            top_p=(float(own.top_p) if own.top_p else None) if asked.top_p is None else asked.top_p,
+            stop=own.stop if asked.stop is None else asked.stop,
+            seed=own.seed if asked.seed is None else asked.seed,
+        )
+
+    def _note_batch(self, submitted: Sequence[MemberAnswer], began: float) -> None:
+        if len(submitted) <= 1:
+            return
+        wall = asyncio.get_running_loop().time() - began
+        spoke = [a for a in submitted if a.status is AnswerStatus.ANSWERED]
+        slowest = max(spoke, key=lambda a: a.latency_ms or 0.0, default=None)
+        self.batch = Batch(
+            size=len(submitted), wall_ms=round(1000 * wall, 1), slowest=slowest.agent if slowest else None
+        )
+        self._attempts.metrics.batch_size.observe(len(submitted))
+        self._attempts.metrics.batch_seconds.observe(wall)

@@ -1,0 +1,89 @@
+"""What a caller can get wrong, and what a board can fail at: one exception per HTTP error, each in the API's shape."""
+
+from typing import ClassVar
+
+from boardroom.api.ask import ErrorDetail, ErrorResponse, MemberProblem
+
+
+class AskProblem(Exception):  # noqa: N818 (it is a problem, not always an error of ours)
+    """The base; str() says what is wrong and what to do."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, field: str | None = None, members: list[MemberProblem] | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.members = members
+
+    def body(self) -> bytes:
+        """The error's JSON body."""
+        detail = ErrorDetail(code=self.code, message=str(self), field=self.field, members=self.members)
+        return ErrorResponse(error=detail).model_dump_json(exclude_none=True).encode()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers that belong to the error."""
+        return {}
+
+
+class Internal(AskProblem):
+    """Our own fault; the log has the trace under the request id."""
+
+
+class InvalidJson(AskProblem):
+    status, code = 400, "invalid_json"
+
+
+class UnknownAgent(AskProblem):
+    status, code = 404, "unknown_agent"
+
+
+class UnknownDomain(AskProblem):
+    status, code = 404, "unknown_domain"
+
+
+class NotFound(AskProblem):
+    status, code = 404, "not_found"
+
+
+class MethodNotAllowed(AskProblem):
+    status, code = 405, "method_not_allowed"
+
+
+class TooLarge(AskProblem):
+    status, code = 413, "too_large"
+
+
+class UnsupportedMediaType(AskProblem):
+    status, code = 415, "unsupported_media_type"
+
+
+class InvalidQuestion(AskProblem):
+    status, code = 422, "invalid_request"
+
+
+class TooManyQuestions(AskProblem):
+    """The coordinator's own limit, not LoRAX's."""
+
+    status, code = 429, "too_many_requests"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": "1"}
+
+
+class NotEnoughAnswers(AskProblem):
+    """Nobody answered, or fewer than min_successful."""
+
+    status, code = 503, "not_enough_answers"
+
+
+class NotReady(AskProblem):
+    """The board isn't known yet."""
+
+    status, code = 503, "not_ready"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": "2"}

@@ -1,0 +1,63 @@
+"""POST /v1/ask from bytes to a valid AskRequest; everything wrong with it is an AskProblem that names the field."""
+
+import re
+from typing import Any, Final
+
+from pydantic import ValidationError
+from starlette.requests import Request
+
+from boardroom.api.ask import MAX_BODY_BYTES, MAX_QUESTION_CHARS, AskRequest, CoordinationMode
+from boardroom.coordinator.problems import AskProblem, InvalidJson, InvalidQuestion, TooLarge, UnsupportedMediaType
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, at most MAX_BODY_BYTES of it; raises TooLarge and UnsupportedMediaType."""
+    content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if content_type != "application/json":
+        raise UnsupportedMediaType(f"content-type is {content_type!r}: send application/json")
+    too_large = TooLarge(f"the body is longer than {MAX_BODY_BYTES} bytes")
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+        raise too_large
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MAX_BODY_BYTES:
+            raise too_large
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def parse(body: bytes) -> AskRequest:
+    """A valid question; raises AskProblem. Types are taken as they stand: "yes" is no boolean and "5" no number."""
+    try:
+        request = AskRequest.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        raise _problem(error.errors(include_url=False, include_context=False)[0], body) from error
+    if not request.user_input.strip():
+        raise InvalidQuestion("user_input is blank: ask something", field="user_input")
+    return request
+
+
+def request_id_of(header: str | None) -> str | None:
+    """The caller's x-request-id if it is one: letters, digits, dot, dash, underscore, at most 128 of them."""
+    return header if header is not None and _REQUEST_ID.fullmatch(header) else None
+
+
+def _problem(error: Any, body: bytes) -> AskProblem:
+    kind: str = error["type"]
+    field = ".".join(str(part) for part in error["loc"])
+    if kind == "json_invalid":
+        return InvalidJson(f"the body is not JSON: {error['msg']}" if body else "the body is empty: send a JSON object")
+    if field == "user_input" and kind == "string_too_long":
+        return TooLarge(f"user_input is longer than {MAX_QUESTION_CHARS} characters", field=field)
+    if field == "coordination_mode":
+        modes = ", ".join(CoordinationMode)
+        return InvalidQuestion(f"coordination_mode: there is no such mode; the modes are {modes}", field=field)
+    if kind == "extra_forbidden":
+        known = ", ".join(AskRequest.model_fields)
+        return InvalidQuestion(f"{field}: there is no such field; a question has {known}", field=field)
+    return InvalidQuestion(f"{field}: {error['msg']}" if field else str(error["msg"]), field=field or None)

@@ -1,0 +1,133 @@
+"""Who sits on the board: the objects of one Boardroom, reduced to what asking needs. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from boardroom.api.admission import admit
+from boardroom.api.ask import CoordinationMode
+from boardroom.api.boardagent import GenerationSpec
+from boardroom.api.conditions import Condition
+from boardroom.api.resources import BoardAgent, Boardroom
+from boardroom.api.settings import Defaults, effective
+from boardroom.api.status import BoardAgentStatus, BoardroomStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """An agent with a seat. `adapter` is its name below the mount, `adapter_id` the directory that LoRAX reads."""
+
+    name: str
+    role: str
+    domains: tuple[str, ...] = ()
+    system_prompt: str = ""
+    adapter: str | None = None
+    adapter_id: str | None = None
+    generation: GenerationSpec = field(default_factory=GenerationSpec)
+    timeout_seconds: int | None = None
+    uid: str = ""
+    observed_generation: int = 0
+    status: BoardAgentStatus = field(default_factory=BoardAgentStatus)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """An agent of this board without a seat, and why."""
+
+    name: str
+    role: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roster:
+    """One board as of one moment; `members` and `refused` are sorted by name."""
+
+    board: str
+    namespace: str = "default"
+    uid: str = ""
+    observed_generation: int = 0
+    base_model: str = ""
+    lorax_enabled: bool = True
+    latency_warning_ms: int = 500
+    timeout_seconds: int = 120
+    default_mode: CoordinationMode = CoordinationMode.PARALLEL
+    members: tuple[Member, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    status: BoardroomStatus = field(default_factory=BoardroomStatus)
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        return self.status.conditions
+
+    @property
+    def adapters(self) -> dict[str, str]:
+        """adapter_id by the adapter's name below the mount, for those that members name."""
+        return {m.adapter: m.adapter_id for m in self.members if m.adapter and m.adapter_id}
+
+
+def build(
+    board: Boardroom, agents: Iterable[BoardAgent | Refused], defaults: Defaults, adapters_root: str | None = None
+) -> Roster:
+    """The roster of a board: seats by the same rule as the controller's. `adapters_root` stands in for the mount."""
+    own = [a for a in agents if isinstance(a, Refused) or a.spec.boardroom_ref.name == board.metadata.name]
+    present = {a.metadata.name: a for a in own if isinstance(a, BoardAgent) and not a.metadata.deletion_timestamp}
+    settings = effective(board.spec, defaults)
+    verdicts = admit((a.candidate for a in present.values()), settings.max_members)
+    root = (adapters_root or board.spec.adapters.mount_path).rstrip("/")
+    refused = [
+        Refused(name=name, role=present[name].spec.role, reason=verdict.reason, message=verdict.message)
+        for name, verdict in verdicts.items()
+        if not verdict.accepted
+    ]
+    return Roster(
+        board=board.metadata.name,
+        namespace=board.metadata.namespace,
+        uid=board.metadata.uid,
+        observed_generation=board.metadata.generation,
+        base_model=board.spec.model.id,
+        lorax_enabled=settings.enabled,
+        latency_warning_ms=board.spec.lorax.latency_warning_ms,
+        timeout_seconds=board.spec.coordinator.request_timeout_seconds,
+        default_mode=CoordinationMode(board.spec.deliberation.default_mode.lower()),
+        members=tuple(_member(present[name], root) for name in sorted(present) if verdicts[name].accepted),
+        refused=tuple(sorted([*refused, *(a for a in own if isinstance(a, Refused))], key=lambda r: r.name)),
+        status=board.status,
+    )
+
+
+def read_agent(live: Mapping[str, Any]) -> BoardAgent | Refused:
+    """A live object as a BoardAgent, or refused with the reason where our model can't read it."""
+    try:
+        return BoardAgent.model_validate(live)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        role = live.get("spec", {}).get("role", "")
+        return Refused(
+            name=live["metadata"]["name"],
+            role=role if isinstance(role, str) else "",
+            reason="InvalidSpec",
+            message=f"{where}: {first['msg']}; correct the BoardAgent",
+        )
+
+
+def _member(agent: BoardAgent, root: str) -> Member:
+    spec = agent.spec
+    path = spec.adapter_path
+    return Member(
+        name=agent.metadata.name,
+        role=spec.role,
+        domains=spec.domains,
+        system_prompt=spec.system_prompt,
+        adapter=path,
+        adapter_id=f"{root}/{path}" if path else None,
+        generation=spec.generation,
+        timeout_seconds=spec.timeout_seconds,
+        uid=agent.metadata.uid,
+        observed_generation=agent.metadata.generation,
+        status=agent.status,
+    )

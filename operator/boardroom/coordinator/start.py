@@ -1,0 +1,65 @@
+"""A coordinator from its options: standalone from a file, or live in a cluster."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from boardroom.api.settings import Defaults
+from boardroom.coordinator.coordinator import MAX_IN_FLIGHT, Coordinator
+from boardroom.coordinator.findings import Findings
+from boardroom.coordinator.kube import KubeClient, KubeError
+from boardroom.coordinator.server import run
+from boardroom.coordinator.sources import FileSource, LiveSource
+from boardroom.engine.lorax import LoraxEngine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a coordinator needs to know; with `file` it is standalone, else `board` is required."""
+
+    board: str | None = None
+    namespace: str = "default"
+    defaults: Defaults = field(default_factory=Defaults)
+    lorax_url: str | None = None
+    adapters_url: str | None = None
+    file: Path | None = None
+    adapters_root: str | None = None
+    max_in_flight: int = MAX_IN_FLIGHT
+
+
+def standalone(options: Options, file: Path) -> Coordinator:
+    """The coordinator of a board in a file; raises ManifestError and OSError."""
+    source = FileSource(file, options.board, options.defaults, options.adapters_root)
+    source.load()
+    return Coordinator(
+        source, engine=_engine(options), findings=_findings(options), max_in_flight=options.max_in_flight
+    )
+
+
+async def live(options: Options) -> Coordinator:
+    """The coordinator of a board in the cluster; raises KubeError."""
+    kube = await KubeClient.connect()
+    source = LiveSource(kube, options.board or "", options.namespace, options.defaults)
+    return Coordinator(
+        source,
+        engine=_engine(options),
+        findings=_findings(options),
+        kube=kube,
+        max_in_flight=options.max_in_flight,
+    )
+
+
+async def start(options: Options, *, host: str, port: int, metrics_port: int) -> None:
+    """Serve until SIGTERM; raises ManifestError and OSError."""
+    try:
+        coordinator = standalone(options, options.file) if options.file else await live(options)
+    except KubeError as error:
+        raise OSError(str(error)) from error
+    await run(coordinator, host=host, port=port, metrics_port=metrics_port)
+
+
+def _engine(options: Options) -> LoraxEngine | None:
+    return LoraxEngine(options.lorax_url) if options.lorax_url else None
+
+
+def _findings(options: Options) -> Findings | None:
+    return Findings(options.adapters_url) if options.adapters_url else None

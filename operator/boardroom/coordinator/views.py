@@ -1,0 +1,72 @@
+"""GET /v1/agents and GET /v1/health as data. Pure."""
+
+from typing import Any
+
+from boardroom.coordinator.adapters import AdapterBook, AdapterRecord
+from boardroom.coordinator.health import Observation, adapter_ready
+from boardroom.coordinator.roster import Member, Roster
+
+
+def agents(roster: Roster, book: AdapterBook, seen: Observation) -> dict[str, Any]:
+    """The members, whether each can answer and why, and those without a seat."""
+    return {
+        "board": roster.board,
+        "namespace": roster.namespace,
+        "agents": [_agent(member, _record(member, book), seen) for member in roster.members],
+        "refused": [
+            {"agent": r.name, "role": r.role, "reason": r.reason, "message": r.message} for r in roster.refused
+        ],
+    }
+
+
+def health(roster: Roster | None, problem: str, book: AdapterBook, seen: Observation) -> dict[str, Any]:
+    """The board's health, in the shape that callers of get_boardroom_status know."""
+    paths = set(roster.adapters.values()) if roster else set()
+    lorax = {
+        "running": bool(seen.running),
+        "total_adapters": len(paths),
+        "loaded_adapters": len(paths & set(book.ready())),
+        "metrics": seen.metrics.model_dump() if seen.metrics else {},
+        "reason": seen.why_not or None,
+    }
+    members = [(m, adapter_ready(m, _record(m, book), seen)) for m in (roster.members if roster else ())]
+    ready = bool(seen.running) and any(c.status == "True" for _, c in members)
+    return {
+        "board": roster.board if roster else None,
+        "namespace": roster.namespace if roster else None,
+        "ready": ready,
+        "reason": None if roster else problem,
+        "system_health": {
+            "lorax": lorax,
+            "members": {
+                "total": len(members),
+                "ready": sum(c.status == "True" for _, c in members) if seen.running else 0,
+                "refused": len(roster.refused) if roster else 0,
+            },
+        },
+    }
+
+
+def _agent(member: Member, record: AdapterRecord | None, seen: Observation) -> dict[str, Any]:
+    condition = adapter_ready(member, record, seen)
+    finding = record.finding if record else None
+    return {
+        "agent": member.name,
+        "role": member.role,
+        "domains": list(member.domains),
+        "ready": bool(seen.running) and condition.status == "True",
+        "reason": condition.reason,
+        "message": condition.message,
+        "adapter": {
+            "path": record.path,
+            "digest": finding.digest if finding else None,
+            "rank": finding.rank if finding else None,
+            "base_model": finding.base_model if finding else None,
+        }
+        if record
+        else None,
+    }
+
+
+def _record(member: Member, book: AdapterBook) -> AdapterRecord | None:
+    return book[member.adapter_id] if member.adapter_id else None
