@@ -1,0 +1,102 @@
+"""`boardroom cluster`: a Kubernetes to try and test on."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from boardroom.cluster import build, choice
+from boardroom.cluster.daemon import DaemonError
+from boardroom.cluster.debian import MissingProgramsError
+from boardroom.cluster.host import HostError
+from boardroom.cluster.programs import PROGRAMS
+from boardroom.cluster.provider import ClusterError, Status
+
+_EXPECTED = (ClusterError, DaemonError, HostError, MissingProgramsError, build.BuildError)
+
+
+@click.group()
+def cluster() -> None:
+    """A Kubernetes to try and test on: yours by kubeconfig, or a native node on this machine (Linux, root)."""
+
+
+@cluster.command()
+@click.option("--provider", type=click.Choice(choice.PROVIDERS), default="auto", show_default=True)
+@click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Use this cluster; it is checked, never changed.",
+)
+@click.option("--gpus", type=click.IntRange(0, 1024), default=8, show_default=True, help="nvidia.com/gpu to advertise.")
+def up(*, provider: str, kubeconfig: Path | None, gpus: int) -> None:
+    """Bring a cluster up; one that is up and healthy is left as it is."""
+    with _said():
+        chosen = choice.choose(provider, kubeconfig)
+        chosen.up(gpus=gpus)
+        choice.remember(chosen)
+
+
+@cluster.command()
+def down() -> None:
+    """Stop the native node and remove all that it left, also after a crash. A given cluster is left alone."""
+    with _said():
+        choice.current().down()
+        choice.forget()
+
+
+@cluster.command()
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
+def status(ctx: click.Context, *, output: str) -> None:
+    """Say what is there; the exit status is 0 when the cluster takes pods, else 1."""
+    with _said():
+        seen = choice.current().status()
+    click.echo(json.dumps(dataclasses.asdict(seen)) if output == "json" else _as_text(seen))
+    ctx.exit(0 if seen.healthy else 1)
+
+
+@cluster.command()
+def kubeconfig() -> None:
+    """Print the path of the cluster's kubeconfig."""
+    with _said():
+        click.echo(choice.current().kubeconfig())
+
+
+@cluster.command()
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+def load(*, images: tuple[str, ...]) -> None:
+    """Load image archives into the cluster; without any, our own, localhost/boardroom-operator:dev, built if needed."""
+    with _said():
+        choice.current().load(images)
+
+
+@cluster.command(name="bin")
+@click.argument("name", type=click.Choice(sorted(PROGRAMS)), metavar="NAME")
+def bin_(*, name: str) -> None:
+    """Print the path of one of the cluster's programs, such as kubectl, building it first if needed."""
+    with _said():
+        click.echo(build.program(name))
+
+
+def _as_text(seen: Status) -> str:
+    state = "up" if seen.healthy else "not healthy" if seen.running else "not running"
+    lines = [f"{seen.provider}: {state}"]
+    if seen.version:
+        lines.append(f"Kubernetes {seen.version}, {seen.gpus} nvidia.com/gpu")
+    return "\n".join([*lines, *(f"- {problem}" for problem in seen.problems)])
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Turn the errors that a user can mend into one message and exit status 1."""
+    try:
+        yield
+    except _EXPECTED as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    cluster()
