@@ -17,8 +17,16 @@ _log = logging.getLogger(__name__)
 _NOTE_MAX: Final = 1024
 _QUIET: Final = timedelta(minutes=5)
 _REMEMBERED: Final = 4096
-_EXPECTED: Final = frozenset({"Starting", "Creating", "Updating", "Disabled"})
+_SILENT: Final = frozenset({"Creating", "InvalidSpec"})
+"""Reasons of LoraxReady and CoordinatorReady that tell nobody anything, or that BoardStalled tells already."""
+_EXPECTED: Final = frozenset({"Starting", "Updating", "Disabled"})
 """Reasons of LoraxReady=False and CoordinatorReady=False that are no cause for concern."""
+
+_WORKLOADS: Final[dict[str, str]] = {
+    BoardCondition.LORAX_READY: "Lorax",
+    BoardCondition.COORDINATOR_READY: "Coordinator",
+}
+_SUMMARIES: Final[dict[str, str]] = {BoardCondition.READY: "BoardReady", BoardCondition.STALLED: "BoardStalled"}
 
 EventType = Literal["Normal", "Warning"]
 
@@ -34,18 +42,17 @@ class Event:
 
 def board_events(before: Iterable[Object], after: Iterable[Object]) -> list[Event]:
     """What a board's conditions say has happened."""
-    events = []
-    for condition in _changed(before, after):
-        good, reason = condition["status"] == "True", condition["reason"]
-        if condition["type"] == BoardCondition.LORAX_READY:
-            events.append(_event(good or reason in _EXPECTED, f"Lorax{reason}", condition))
-        elif condition["type"] == BoardCondition.COORDINATOR_READY:
-            events.append(_event(good or reason in _EXPECTED, f"Coordinator{reason}", condition))
-        elif condition["type"] == BoardCondition.STALLED and good:
-            events.append(_event(False, "BoardStalled", condition))
-        elif condition["type"] == BoardCondition.READY and good:
-            events.append(_event(True, "BoardReady", condition))
-    return events
+    events = [_board_event(condition) for condition in _changed(before, after)]
+    return [event for event in events if event is not None]
+
+
+def _board_event(condition: Object) -> Event | None:
+    good, reason = condition["status"] == "True", condition["reason"]
+    if (workload := _WORKLOADS.get(condition["type"])) and reason not in _SILENT:
+        return _event(good or reason in _EXPECTED, f"{workload}{reason}", condition)
+    if good and (named := _SUMMARIES.get(condition["type"])):
+        return _event(named == "BoardReady", named, condition)
+    return None
 
 
 def agent_events(before: Iterable[Object], after: Iterable[Object]) -> list[Event]:

@@ -24,7 +24,6 @@ def role(blueprint: Blueprint) -> Object:
         _rule(GROUP, BOARDROOMS, ["get", "list", "watch"], board),
         _rule(GROUP, BOARDAGENTS, ["get", "list", "watch"]),
         _rule(GROUP, f"{BOARDROOMS}/status", ["patch"], board),
-        _rule("events.k8s.io", "events", ["create", "patch"]),
         _rule("", "events", ["create", "patch"]),
     ]
     if blueprint.members:  # a rule without names would mean every agent

@@ -155,6 +155,17 @@ def _evicted(subject: Subject) -> Finding | None:
     return _bad("PodFailed", f"pod {subject.name} failed ({reason}: {status.get('message', '')}); it is replaced")
 
 
+def _placing(subject: Subject) -> Finding | None:
+    """Before any container runs there is nothing to load a model yet."""
+    main = subject.main
+    if main is None:
+        return _bad("Starting", f"pod {subject.name} waits for a node")
+    waiting = main.get("state", {}).get("waiting") or {}
+    if waiting.get("reason") == "ContainerCreating":
+        return _bad("Starting", f"the node pulls image {main.get('image', '')} and mounts the volumes")
+    return None
+
+
 _POLICIES: Final[tuple[Callable[[Subject], Finding | None], ...]] = (
     _evicted,
     _unschedulable,
@@ -162,6 +173,7 @@ _POLICIES: Final[tuple[Callable[[Subject], Finding | None], ...]] = (
     _configuration,
     _crashed,
     _not_answering,
+    _placing,
 )
 
 
