@@ -127,7 +127,7 @@ class Coordinator:
 
     def _wire_engine(self, engine: Engine) -> None:
         self.observer = Observer(engine, on_restart=self.book.restarted, on_change=self._looked)
-        self._attempts = Attempts(engine, self.book, self.metrics, on_trouble=self.observer.suspect)
+        self._attempts = Attempts(engine, self.book, self.metrics, on_trouble=self.observer.look_soon)
         self._attempts.on_answer = self.observer.note_answer
         self._prober = Prober(engine, self.book, self.observer, self.metrics)
 

@@ -102,6 +102,10 @@ class HitWindow:
         self._seconds[-1][2] += 1
         self._forget(at)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._seconds.clear()
+
     def percent(self, at: float) -> int | None:
         """0 to 100; None without answers."""
         self._forget(at)

@@ -39,8 +39,8 @@ class Observer:
         self._look_now = asyncio.Event()
         self._gone = False
 
-    def suspect(self) -> None:
-        """Something broke on the way to LoRAX: look at once."""
+    def look_soon(self) -> None:
+        """Something happened at LoRAX, or broke on the way there: look at once."""
         self._look_now.set()
 
     def note_answer(self, cold: bool) -> None:
@@ -106,4 +106,5 @@ class Observer:
         """No connection is a process that is gone, and counters that went back are a new one."""
         self.counters = None
         self.latency.clear()
+        self.hits.clear()
         self.on_restart()

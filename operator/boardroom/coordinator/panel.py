@@ -94,7 +94,7 @@ class Panel:
         metrics = self._attempts.metrics
         if not one.task.done() or one.task.cancelled():
             metrics.answers.labels(AnswerStatus.FAILED, "timeout").inc()
-            reason = f"timeout: no answer within {one.deadline - began:.1f} s"
+            reason = f"timeout: no answer within {one.deadline - began:.3g} s"
             return answers.missing(one.member, AnswerStatus.FAILED, reason, took_ms=1000 * (one.deadline - began))
         outcome = one.task.result()
         took = outcome.finished - began

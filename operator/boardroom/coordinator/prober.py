@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Final
 
 from boardroom.coordinator.adapters import AdapterBook
-from boardroom.coordinator.attempts import COLD_QUEUE_MS, FIRST_LOAD_SECONDS
+from boardroom.coordinator.attempts import FIRST_LOAD_SECONDS, is_cold
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.observer import Observer
-from boardroom.engine.errors import AdapterFailed, EngineError
+from boardroom.engine.errors import EngineError
 from boardroom.engine.protocol import Engine, Generation, GenerationRequest
 
 MAX_ROUNDS: Final = 3
-"""A wave is repeated until no probe waited for a load, at most so often."""
+"""After a wave the proved adapters are probed until none waited for a load, at most so often."""
 
 REST_SECONDS: Final = 1.0
 MAX_REST_SECONDS: Final = 16.0
@@ -57,14 +57,15 @@ class Prober:
                 await self._sleep(clock)
 
     async def wave(self) -> None:
-        """All unproved adapters at once together with the proved ones, until none of them is loaded any more."""
-        paths = [*self._book.unproved(), *self._book.ready()]
+        """All unproved adapters at once together with the proved ones; then the proved ones again, because each load
+        may have evicted one of them, until none waits for a load any more.
+        """
+        await asyncio.gather(*(self._probe(path) for path in [*self._book.unproved(), *self._book.ready()]))
         for _ in range(MAX_ROUNDS):
-            results = await asyncio.gather(*(self._probe(path) for path in paths))
-            waits = [r.queue_ms for r in results if r is not None and r.queue_ms is not None]
-            if not any(wait >= COLD_QUEUE_MS for wait in waits):
-                return
-            paths = self._book.ready()
+            results = await asyncio.gather(*(self._probe(path) for path in self._book.ready()))
+            if not any(result and is_cold(result.queue_ms, proved=True) for result in results):
+                break
+        self._observer.look_soon()
 
     async def _probe(self, path: str) -> Generation | None:
         self._count += 1
@@ -81,8 +82,6 @@ class Prober:
         except EngineError as error:
             self._metrics.probes.labels(error.code).inc()
             self._book.failed(path, error)
-            if not isinstance(error, AdapterFailed):
-                self._observer.suspect()
             _LOG.warning("adapter probe failed", extra={"adapter": path, "cause": error.code, "error": str(error)})
             return None
         self._metrics.probes.labels("answered").inc()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from prometheus_client import disable_created_metrics
+
 from boardroom.api.settings import Defaults
 from boardroom.coordinator.coordinator import MAX_IN_FLIGHT, Coordinator
 from boardroom.coordinator.findings import Findings
@@ -50,6 +52,7 @@ async def live(options: Options) -> Coordinator:
 
 async def start(options: Options, *, host: str, port: int, metrics_port: int) -> None:
     """Serve until SIGTERM; raises ManifestError and OSError."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     try:
         coordinator = standalone(options, options.file) if options.file else await live(options)
     except KubeError as error:
