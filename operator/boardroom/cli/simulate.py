@@ -1,0 +1,5 @@
+"""`boardroom simulate`: a LoRAX without a GPU."""
+
+from boardroom.simulator.launcher import simulate
+
+__all__ = ["simulate"]

@@ -1,0 +1,68 @@
+"""The ASGI application: routes, and errors as LoRAX answers them."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from boardroom.simulator import information, inspection, native, openai
+from boardroom.simulator.engine import Engine
+from boardroom.simulator.errors import LoraxError, Rejection
+from boardroom.simulator.exchange import JSON, TEXT, ClientGone, Exchange
+
+_LOG = logging.getLogger(__name__)
+
+Handler = Callable[[Engine, Exchange], Awaitable[None]]
+
+ROUTES: Final[Mapping[str, Mapping[str, Handler]]] = {
+    "/": {"POST": native.generate_either, "GET": information.health},
+    "/generate": {"POST": native.generate_whole},
+    "/generate_stream": {"POST": native.generate_stream},
+    "/invocations": {"POST": native.generate_either},
+    "/v1/completions": {"POST": openai.completions},
+    "/v1/chat/completions": {"POST": openai.chat_completions},
+    "/tokenize": {"POST": information.tokens},
+    "/health": {"GET": information.health},
+    "/ping": {"GET": information.health},
+    "/info": {"GET": information.info},
+    "/metrics": {"GET": information.metrics},
+}
+INSPECTION: Final[Mapping[str, Mapping[str, Handler]]] = {
+    "/simulator/steps": {"GET": inspection.steps},
+    "/simulator/state": {"GET": inspection.state},
+}
+
+
+class Application:
+    """Serves an engine that runs."""
+
+    def __init__(self, engine: Engine, *, inspect: bool = True) -> None:
+        self._engine = engine
+        self._routes = {**ROUTES, **INSPECTION} if inspect else dict(ROUTES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"only HTTP is served, not {scope['type']}")
+        exchange = Exchange(scope, receive, send)
+        methods = self._routes.get(scope["path"])
+        handler = methods.get("GET" if scope["method"] == "HEAD" else scope["method"]) if methods else None
+        if methods is None:
+            await exchange.respond(404)
+        elif handler is None:
+            await exchange.respond(405, headers=((b"allow", ",".join(methods).encode()),))
+        else:
+            await self._serve(handler, exchange)
+
+    async def _serve(self, handler: Handler, exchange: Exchange) -> None:
+        try:
+            await handler(self._engine, exchange)
+        except LoraxError as error:
+            _LOG.info("%s", error.message)
+            body = orjson.dumps({"error": error.message, "error_type": error.error_type})
+            await exchange.respond(error.status, body, JSON)
+        except Rejection as rejection:
+            await exchange.respond(rejection.status, rejection.message.encode(), TEXT)
+        except ClientGone:
+            _LOG.info("a client left before its answer")

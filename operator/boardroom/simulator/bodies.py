@@ -1,0 +1,98 @@
+"""From bytes to requests, refused as axum and serde refuse."""
+
+import re
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from boardroom.simulator.errors import Rejection
+from boardroom.simulator.exchange import Exchange
+
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+_MISSING: Final = re.compile(r"^Object missing required field `([^`]+)`")
+_PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
+_EXPECTED: Final = re.compile(r"^Expected `([^`]+)`")
+_BYTE: Final = re.compile(r"\(byte (\d+)\)")
+_NAMES: Final = {
+    "str": "a string",
+    "int": "u32",
+    "float": "f32",
+    "bool": "a boolean",
+    "array": "a sequence",
+    "object": "a map",
+}
+
+
+async def read_body(exchange: Exchange, kind: type[Body]) -> Body:
+    """The request's JSON as a struct; raises Rejection in plain text.
+
+    The words are serde's for what is wrong; the position it ends with is the end of the body, as the decoder here
+    doesn't tell where it was.
+    """
+    content_type = (exchange.header(b"content-type") or "").split(";")[0].strip().lower()
+    if content_type != "application/json" and not re.fullmatch(r"application/[^/]+\+json", content_type):
+        raise Rejection(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Expected request with `Content-Type: application/json`")
+    body = await exchange.body()
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise Rejection(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "Failed to deserialize the JSON body into the target type: "
+            f"{_mismatch(str(error), body)} at {_position(body, len(body))}",
+        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Rejection(
+            HTTPStatus.BAD_REQUEST, f"Failed to parse the request body as JSON: {_syntax(str(error), body)}"
+        ) from error
+
+
+def _syntax(message: str, body: bytes) -> str:
+    byte = _BYTE.search(message)
+    if byte is None:
+        return f"EOF while parsing a value at {_position(body, len(body))}"
+    return f"expected value at {_position(body, int(byte[1]) + 1)}"
+
+
+def _position(body: bytes, byte: int) -> str:
+    lines = body[:byte].split(b"\n")
+    return f"line {len(lines)} column {len(lines[-1])}"
+
+
+def _mismatch(message: str, body: bytes) -> str:
+    at = _PATH.search(message)
+    path = at[1] if at else ""
+    prefix = f"{path}: " if path else ""
+    missing = _MISSING.match(message)
+    if missing:
+        return f"{prefix}missing field `{missing[1]}`"
+    value = _unexpected(_value_at(msgspec.json.decode(body), path))
+    expected = _EXPECTED.match(message)
+    if expected is None:
+        return f"{prefix}invalid value: {value}"
+    name = expected[1].split(" ")[0]
+    wrong = "value" if value.startswith("integer") and name == "int" else "type"
+    return f"{prefix}invalid {wrong}: {value}, expected {_NAMES.get(name, name)}"
+
+
+def _value_at(document: Any, path: str) -> Any:
+    for step in re.findall(r"[^.\[\]]+", path):
+        if isinstance(document, dict):
+            document = document.get(step)
+        elif isinstance(document, list) and step.isdigit():
+            document = document[int(step)]
+    return document
+
+
+def _unexpected(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"boolean `{str(value).lower()}`"
+    if isinstance(value, str):
+        return f'string "{value}"'
+    if isinstance(value, int | float):
+        return f"{'integer' if isinstance(value, int) else 'floating point'} `{value}`"
+    if isinstance(value, list | dict):
+        return "sequence" if isinstance(value, list) else "map"
+    return "null"

@@ -1,0 +1,143 @@
+"""The simulated server without its HTTP: requests go in, entries that fill with tokens come out."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Self
+
+from boardroom.simulator.answer import Author
+from boardroom.simulator.batcher import Batcher
+from boardroom.simulator.clock import Clock
+from boardroom.simulator.entry import BASE_MODEL, Entry
+from boardroom.simulator.errors import GenerationError, OverloadedError, ValidationError
+from boardroom.simulator.loader import Loader
+from boardroom.simulator.metrics import Metrics
+from boardroom.simulator.queues import AdapterQueues
+from boardroom.simulator.request import Parameters
+from boardroom.simulator.settings import Settings
+from boardroom.simulator.shard import Shard
+from boardroom.simulator.sources import AdapterSources
+from boardroom.simulator.validation import Prompt, validate
+
+
+class Engine:
+    """Router, loader and model server in one process.
+
+    Use it as an async context manager, on the loop that serves it: entering preloads adapters and starts the tasks.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or Clock(settings.time_scale)
+        self.metrics = Metrics(settings.max_input_length, settings.max_total_tokens)
+        self.shard = Shard(
+            model_id=settings.model_id,
+            author=Author(settings.model_id, settings.identity_salt),
+            sources=AdapterSources(settings.hub_cache),
+            cost=settings.cost,
+            clock=self.clock,
+            adapter_memory_fraction=settings.adapter_memory_fraction,
+        )
+        self.queues = AdapterQueues(settings.max_active_adapters, settings.adapter_cycle_time_s)
+        self.permits_taken = 0
+        self._woken = asyncio.Event()
+        self._loader = Loader(self.shard, self.queues, self.metrics, self._woken.set)
+        self._batcher = Batcher(
+            shard=self.shard,
+            queues=self.queues,
+            loader=self._loader,
+            metrics=self.metrics,
+            clock=self.clock,
+            limits=settings.batch_limits,
+            woken=self._woken,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        source = self.settings.preloaded_adapter_source or self.settings.adapter_source
+        await self.shard.preload(self.settings.preloaded_adapter_ids, source)
+        self._tasks = [asyncio.create_task(self._loader.run()), asyncio.create_task(self._batcher.run())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def submit(
+        self,
+        prompt: Prompt,
+        parameters: Parameters,
+        *,
+        on_change: Callable[[], None],
+        wants_tokens: bool = False,
+        request_id: str | None = None,
+    ) -> Entry:
+        """Queue a request. The caller holds a permit: release() it when the entry has ended or is abandoned.
+
+        Raises OverloadedError at once when --max-concurrent-requests are under way, and ValidationError.
+        """
+        if self.permits_taken >= self.settings.max_concurrent_requests:
+            self.metrics.failed("overloaded")
+            raise OverloadedError
+        try:
+            valid = validate(prompt, parameters, self.settings)
+        except ValidationError:
+            self.metrics.failed("validation")
+            raise
+        self.metrics.observe("lorax_request_input_length", valid.prompt_tokens)
+        self.metrics.observe("lorax_request_max_new_tokens", valid.sampling.max_new_tokens)
+        entry = Entry(
+            request_id=request_id or uuid.uuid4().hex,
+            adapter_id=_adapter_id(parameters),
+            adapter_source=parameters.adapter_source or self.settings.adapter_source,
+            api_token=parameters.api_token,
+            prompt=valid.prompt,
+            question=valid.question,
+            prompt_tokens=valid.prompt_tokens,
+            sampling=valid.sampling,
+            queued_at=self.clock.now(),
+            on_change=on_change,
+            wants_tokens=wants_tokens,
+        )
+        self.permits_taken += 1
+        new = self.queues.append(entry)
+        if new is not None:
+            self._loader.order("download", new)
+        self._woken.set()
+        return entry
+
+    def release(self, entry: Entry) -> None:
+        """Give the permit back; an entry that hasn't ended is dropped at its next step."""
+        self.permits_taken -= 1
+        entry.abandoned = not entry.done
+
+    def state(self) -> dict[str, Any]:
+        """What LoRAX never tells: for GET /simulator/state."""
+        return {
+            "loaded": list(self.shard.loaded),
+            "active": [_name(queue.adapter_id) for queue in self.queues.active],
+            "pending": [_name(queue.adapter_id) for queue in self.queues.pending],
+            "queue": len(self.queues),
+            "requests": self.permits_taken,
+            "gpu_seconds": self.shard.steps.gpu_seconds,
+            "last_step": self.shard.steps.last_id,
+            "profile": self.settings.profile,
+        }
+
+
+def _adapter_id(parameters: Parameters) -> str:
+    """The one adapter that a request names; raises GenerationError for a merge, which isn't simulated."""
+    merged = parameters.merged_adapters
+    if merged is None:
+        return parameters.adapter_id or BASE_MODEL
+    if len(merged.ids) > 1:
+        raise GenerationError("the simulator does not merge adapters")
+    return merged.ids[0]
+
+
+def _name(adapter_id: str) -> str:
+    return "" if adapter_id == BASE_MODEL else adapter_id

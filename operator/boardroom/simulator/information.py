@@ -1,0 +1,74 @@
+"""What LoRAX tells of itself: /health, /info, /metrics, /tokenize."""
+
+from typing import Annotated, Any
+
+import msgspec
+import orjson
+
+from boardroom.simulator.bodies import read_body
+from boardroom.simulator.engine import Engine
+from boardroom.simulator.exchange import JSON, Exchange
+from boardroom.simulator.tokenizer import BOS, token_id, tokenize
+
+
+class TokenizeRequest(msgspec.Struct):
+    """POST /tokenize."""
+
+    inputs: str
+    add_special_tokens: Annotated[bool | None, msgspec.Meta(description="true when absent")] = None
+
+
+async def health(engine: Engine, exchange: Exchange) -> None:
+    """GET /health: says nothing of load or adapters, and waits for the model server's present work."""
+    await engine.shard.health()
+    await exchange.respond(200)
+
+
+async def info(engine: Engine, exchange: Exchange) -> None:
+    """GET /info."""
+    await exchange.respond(200, orjson.dumps(_info(engine)), JSON)
+
+
+async def metrics(engine: Engine, exchange: Exchange) -> None:
+    """GET /metrics."""
+    await exchange.respond(200, engine.metrics.page().encode(), b"text/plain")
+
+
+async def tokens(engine: Engine, exchange: Exchange) -> None:  # noqa: ARG001 (every route has this signature)
+    """POST /tokenize."""
+    request = await read_body(exchange, TokenizeRequest)
+    position = 0
+    answer = [] if request.add_special_tokens is False else [_simple_token(BOS, 0, 0)]
+    for text in tokenize(request.inputs):
+        answer.append(_simple_token(text, position, position + len(text)))
+        position += len(text)
+    await exchange.respond(200, orjson.dumps(answer), JSON)
+
+
+def _simple_token(text: str, start: int, stop: int) -> dict[str, Any]:
+    return {"id": token_id(text), "text": text, "start": start, "stop": stop}
+
+
+def _info(engine: Engine) -> dict[str, Any]:
+    settings = engine.settings
+    return {
+        "model_id": settings.model_id,
+        "model_sha": None,
+        "model_dtype": f"torch.{settings.dtype}",
+        "model_device_type": "cuda",
+        "model_pipeline_tag": "text-generation",
+        "max_concurrent_requests": settings.max_concurrent_requests,
+        "max_best_of": settings.max_best_of,
+        "max_stop_sequences": settings.max_stop_sequences,
+        "max_input_length": settings.max_input_length,
+        "max_total_tokens": settings.max_total_tokens,
+        "waiting_served_ratio": settings.waiting_served_ratio,
+        "max_batch_total_tokens": settings.batch_limits.max_batch_total_tokens,
+        "max_waiting_tokens": settings.max_waiting_tokens,
+        "validation_workers": settings.validation_workers,
+        "eager_prefill": settings.eager_prefill,
+        "version": "0.1.0",
+        "sha": None,
+        "docker_label": None,
+        "request_logger_url": None,
+    }

@@ -1,0 +1,158 @@
+"""One queue per adapter, and which adapters are active: LoRAX's scheduling of adapters, as LORAX.md tells it.
+
+Plain state, no waiting: the batcher asks, the loader reports. Adapters are known by their id alone; source and token
+are those of the first request that named it.
+"""
+
+from collections import deque
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from boardroom.simulator.entry import Entry
+
+
+class Status(Enum):
+    """Where an adapter is on its way to the GPU."""
+
+    DOWNLOADING = "downloading"
+    DOWNLOADED = "downloaded"
+    READY = "ready"
+    ERRORED = "errored"
+
+
+@dataclass(slots=True, eq=False)
+class AdapterQueue:
+    """The waiting requests of one adapter, oldest first."""
+
+    adapter_id: str
+    source: str
+    api_token: str | None
+    entries: deque[Entry] = field(default_factory=deque)
+    status: Status = Status.DOWNLOADING
+    cost: float | None = None
+    """Share of the memory reserved for adapters; None until it is downloaded."""
+    activated_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What the loader has to do, in this order."""
+
+    offload: tuple[AdapterQueue, ...]
+    load: tuple[AdapterQueue, ...]
+
+
+class AdapterQueues:
+    """Pending adapters wait for a place on the GPU, active ones have or get it."""
+
+    def __init__(self, max_active: int, cycle_seconds: float) -> None:
+        self._max_active = max_active
+        self._cycle_seconds = cycle_seconds
+        self._queues: dict[str, AdapterQueue] = {}
+        self._pending: deque[AdapterQueue] = deque()
+        self._active: deque[AdapterQueue] = deque()
+        self._tracked: set[str] = set()
+        self._memory_left = 1.0
+
+    def __len__(self) -> int:
+        """Requests that wait."""
+        return sum(len(queue.entries) for queue in self._queues.values())
+
+    def __contains__(self, queue: AdapterQueue) -> bool:
+        return self._queues.get(queue.adapter_id) is queue
+
+    @property
+    def pending(self) -> Iterator[AdapterQueue]:
+        """Adapters that wait for a place, first in first."""
+        return iter(self._pending)
+
+    @property
+    def active(self) -> Iterator[AdapterQueue]:
+        """Adapters that have a place, first in first."""
+        return iter(self._active)
+
+    def append(self, entry: Entry) -> AdapterQueue | None:
+        """Queue a request; returns the queue when its adapter is new and must be downloaded."""
+        queue = self._queues.get(entry.adapter_id)
+        new = queue is None
+        if queue is None:
+            queue = AdapterQueue(entry.adapter_id, entry.adapter_source, entry.api_token)
+            self._queues[entry.adapter_id] = queue
+        if queue.adapter_id not in self._tracked:
+            self._tracked.add(queue.adapter_id)
+            self._pending.append(queue)
+        queue.entries.append(entry)
+        return queue if new else None
+
+    def put_back(self, entry: Entry) -> None:
+        """Return a request to the front of its queue."""
+        self._queues[entry.adapter_id].entries.appendleft(entry)
+
+    def errored(self) -> list[AdapterQueue]:
+        """Adapters whose download or load has failed and whose requests still wait for the bad news."""
+        return [queue for queue in self._queues.values() if queue.status is Status.ERRORED]
+
+    def untrack(self, queue: AdapterQueue) -> None:
+        """Take an adapter out of the pending and the active ones."""
+        for places in (self._active, self._pending):
+            if queue in places:
+                places.remove(queue)
+        self._tracked.discard(queue.adapter_id)
+
+    def forget(self, queue: AdapterQueue) -> None:
+        """Drop the adapter altogether; the next request for it downloads again."""
+        self.untrack(queue)
+        self._queues.pop(queue.adapter_id, None)
+
+    def update(self, in_use: Collection[str], now: float) -> Changes:
+        """Make room for pending adapters and give them places.
+
+        Each pending adapter pushes out one idle active one, the longest active first, however many places are free.
+        Then the longest active of all goes, idle or not, if it is not in use and has had its time. Places are given
+        in the order of asking, and the first adapter that isn't downloaded or doesn't fit holds up the rest.
+        """
+        offload = self._idle(in_use)
+        for queue in offload:
+            self._active.remove(queue)
+            self._tracked.discard(queue.adapter_id)
+        offload += self._overdue(in_use, now)
+        self._memory_left += sum(queue.cost or 0.0 for queue in offload)
+        return Changes(tuple(offload), tuple(self._activate(now)))
+
+    def next_entry(self, now: float) -> Entry | None:
+        """The oldest request of any ready adapter, those within their time before those beyond it."""
+        ready = [queue for queue in self._active if queue.entries and queue.status is Status.READY]
+        within = [queue for queue in ready if now - queue.activated_at < self._cycle_seconds]
+        candidates = within or ready
+        if not candidates:
+            return None
+        return min(candidates, key=lambda queue: queue.entries[0].queued_at).entries.popleft()
+
+    def _idle(self, in_use: Collection[str]) -> list[AdapterQueue]:
+        idle: list[AdapterQueue] = []
+        for queue in self._active:
+            if len(self._pending) <= len(idle):
+                break
+            if not queue.entries and queue.adapter_id not in in_use:
+                idle.append(queue)
+        return idle
+
+    def _overdue(self, in_use: Collection[str], now: float) -> list[AdapterQueue]:
+        if not self._active or not self._pending:
+            return []
+        first = self._active[0]
+        if first.adapter_id in in_use or now - first.activated_at <= self._cycle_seconds:
+            return []
+        self._pending.append(self._active.popleft())
+        return [first]
+
+    def _activate(self, now: float) -> Iterator[AdapterQueue]:
+        while self._pending and len(self._active) < self._max_active:
+            queue = self._pending[0]
+            if queue.cost is None or queue.cost > self._memory_left:
+                return
+            self._active.append(self._pending.popleft())
+            queue.activated_at = now
+            self._memory_left -= queue.cost
+            yield queue

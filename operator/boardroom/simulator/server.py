@@ -1,0 +1,108 @@
+"""Serving until told to stop: the port opens after start-up, and closes before the last answer is out."""
+
+import asyncio
+import logging
+import signal
+import sys
+from typing import Final
+
+import orjson
+import uvicorn
+import uvloop
+
+from boardroom.simulator.app import Application
+from boardroom.simulator.engine import Engine
+from boardroom.simulator.flags import Launch
+from boardroom.simulator.sources import SourceError
+
+DRAIN_SECONDS: Final = 90
+"""LoRAX kills what is still in flight after this."""
+
+
+class _JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"timestamp": self.formatTime(record), "level": record.levelname, "message": record.getMessage()}
+        return orjson.dumps(line).decode()
+
+
+class _Server(uvicorn.Server):
+    """Prints where it listens, which with port 0 nobody knows before."""
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # sockets are not ours
+        await super().startup(sockets)  # type: ignore[arg-type]  # idem
+        for server in self.servers:
+            for socket in server.sockets:
+                host, port = socket.getsockname()[:2]
+                address = f"[{host}]" if ":" in host else host
+                print(f"listening on http://{address}:{port}", flush=True)  # noqa: T201 (for whoever started it)
+
+
+def run(launch: Launch) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit status."""
+    _configure_logging(json_output=launch.json_output)
+    settings = launch.settings
+    print(  # noqa: T201 (the one thing a person must know)
+        f"This is a simulated LoRAX: no GPU, no weights of {settings.model_id}; profile {settings.profile}.",
+        flush=True,
+    )
+    if launch.download_only:
+        return 0
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(launch))
+
+
+async def _serve(launch: Launch) -> int:
+    if await _stopped_within(launch.startup_seconds):
+        return 0
+    try:
+        async with Engine(launch.settings) as engine:
+            config = uvicorn.Config(
+                Application(engine, inspect=launch.inspect),
+                host=launch.host,
+                port=launch.port,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                interface="asgi3",
+                date_header=True,
+                server_header=False,
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+            )
+            server = _Server(config)
+            _outlive_signals()
+            await server.serve()
+            return 0 if server.started else 1
+    except SourceError as error:
+        logging.getLogger(__name__).error("a preloaded adapter can't be loaded: %s", error)  # noqa: TRY400 (no traceback: the cause is the message)
+        return 1
+
+
+async def _stopped_within(seconds: float) -> bool:
+    """Wait, as weights would be loaded now; True when SIGTERM or SIGINT came first."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return False
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+    return True
+
+
+def _outlive_signals() -> None:
+    """Uvicorn raises the signal that stopped it once more; dying of that would hide that the end was orderly."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+
+
+def _configure_logging(*, json_output: bool) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(_JsonFormatter() if json_output else plain)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

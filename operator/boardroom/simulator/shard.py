@@ -1,0 +1,137 @@
+"""The model server behind the router: one process, one GPU, one thing at a time.
+
+LoRAX's server handles its calls on one thread, so a download or a load stalls every forward pass and the health check
+(LORAX.md, trap 2). A lock that is handed over in order of asking does the same here.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from boardroom.simulator.answer import Author
+from boardroom.simulator.clock import Clock
+from boardroom.simulator.compatibility import incompatibility
+from boardroom.simulator.cost import CostModel
+from boardroom.simulator.entry import BASE_MODEL, Answer, Entry
+from boardroom.simulator.sources import AdapterSources, SourceError, Weights
+from boardroom.simulator.steps import StepLog
+
+
+class Shard:
+    """Holds the base model and the loaded adapters, and runs the steps."""
+
+    def __init__(
+        self,
+        *,
+        model_id: str,
+        author: Author,
+        sources: AdapterSources,
+        cost: CostModel,
+        clock: Clock,
+        adapter_memory_fraction: float,
+    ) -> None:
+        self.model_id = model_id
+        self.steps = StepLog()
+        self._author = author
+        self._sources = sources
+        self._cost = cost
+        self._clock = clock
+        self._adapter_memory = int(cost.gpu_memory_gb * 1e9 * adapter_memory_fraction)
+        self._loaded: dict[str, Weights] = {}
+        self._preloaded: dict[str, float] = {}
+        self._lock = asyncio.Lock()
+
+    @property
+    def loaded(self) -> Sequence[str]:
+        """Ids of the adapters on the GPU, in the order they came."""
+        return tuple(self._loaded)
+
+    async def health(self) -> None:
+        """Returns when the server has answered, which is after what it is doing now."""
+        async with self._lock:
+            return
+
+    async def preload(self, adapter_ids: Sequence[str], source: str) -> None:
+        """Load adapters before the first request; from then on no other can be loaded. Raises SourceError."""
+        memory = self._cost.gpu_memory_gb * 1e9
+        for adapter_id in adapter_ids:
+            size = await asyncio.to_thread(self._sources.download, adapter_id, source, None)
+            await self.load(adapter_id, source)
+            self._preloaded[adapter_id] = size / memory
+
+    async def download(self, adapter_id: str, source: str, api_token: str | None) -> float:
+        """Check an adapter's files; returns its share of the memory reserved for adapters. Raises SourceError."""
+        async with self._lock:
+            if adapter_id == BASE_MODEL:
+                return 0.0
+            if adapter_id in self._preloaded:
+                return self._preloaded[adapter_id]
+            size = await asyncio.to_thread(self._sources.download, adapter_id, source, api_token)
+            await self._clock.sleep(self._cost.download_seconds(size))
+            if self._adapter_memory == 0:
+                raise SourceError("Memory reserved for adapters is 0. Please set a memory reservation for adapters.")
+            if size > self._adapter_memory:
+                raise SourceError(
+                    f"Adapter {adapter_id} is larger than adapter memory reservation: "
+                    f"{size} / {self._adapter_memory} bytes"
+                )
+            return size / self._adapter_memory
+
+    async def load(self, adapter_id: str, source: str) -> None:
+        """Bring an adapter onto the GPU. Raises SourceError."""
+        async with self._lock:
+            if adapter_id == BASE_MODEL or adapter_id in self._loaded:
+                return
+            if self._preloaded:
+                raise SourceError(
+                    "This model does not support dynamic adapter loading. "
+                    "Please initialize a new model instance from the base model and remove preloaded adapters "
+                    "to use the dynamic adapter loading feature."
+                )
+            weights = await asyncio.to_thread(self._sources.load, adapter_id, source)
+            complaint = incompatibility(adapter_id, weights.base_model, self.model_id)
+            if complaint is not None:
+                raise SourceError(complaint)
+            await self._clock.sleep(self._cost.load_seconds(weights.size_bytes))
+            self._loaded[adapter_id] = weights
+
+    async def offload(self, adapter_id: str) -> None:
+        """Take an adapter off the GPU; preloaded ones stay."""
+        async with self._lock:
+            if adapter_id not in self._preloaded:
+                self._loaded.pop(adapter_id, None)
+
+    async def prefill(self, entries: Sequence[Entry]) -> None:
+        """Read the prompts and emit the first token of each."""
+        async with self._lock:
+            at = self._clock.now()
+            for entry in entries:
+                entry.answer = self._answer(entry)
+            tokens = sum(entry.prompt_tokens for entry in entries)
+            duration = self._cost.prefill_seconds(tokens, _adapters(entries))
+            await self._clock.sleep(duration)
+            self.steps.record("prefill", at, duration, entries)
+        first_token_at = self._clock.now()
+        for entry in entries:
+            entry.first_token_at = first_token_at
+            entry.emit()
+
+    async def decode(self, entries: Sequence[Entry]) -> None:
+        """Emit the next token of each."""
+        async with self._lock:
+            at = self._clock.now()
+            context = sum(entry.prompt_tokens + entry.emitted for entry in entries)
+            duration = self._cost.decode_seconds(len(entries), context, _adapters(entries))
+            await self._clock.sleep(duration)
+            self.steps.record("decode", at, duration, entries)
+        for entry in entries:
+            entry.emit()
+
+    def _answer(self, entry: Entry) -> Answer:
+        weights = self._loaded.get(entry.adapter_id)
+        if weights is None:  # the base model, or an adapter that isn't there: LoRAX doesn't notice either
+            return self._author.write(entry.prompt, entry.question, entry.sampling, "", "")
+        return self._author.write(entry.prompt, entry.question, entry.sampling, entry.public_adapter_id, weights.digest)
+
+
+def _adapters(entries: Sequence[Entry]) -> int:
+    return len({entry.adapter_id for entry in entries if entry.adapter_id != BASE_MODEL})

@@ -1,0 +1,55 @@
+"""Server-sent events as LoRAX frames them: data lines only, a comment as sign of life, errors inside a 200."""
+
+from contextlib import aclosing
+from typing import Any, Final, Protocol
+
+import orjson
+
+from boardroom.simulator.engine import Engine
+from boardroom.simulator.entry import Entry
+from boardroom.simulator.errors import LoraxError
+from boardroom.simulator.exchange import Exchange, Headers
+from boardroom.simulator.generation import Call, call_headers, stream
+
+SIGN_OF_LIFE: Final = b":\n\n"
+DONE: Final = b"data: [DONE]\n\n"
+
+
+class EventShape(Protocol):
+    """What a route makes of the token at an index; the last one ends the answer."""
+
+    def __call__(self, entry: Entry, index: int, *, last: bool) -> dict[str, Any]: ...
+
+
+async def send_stream(engine: Engine, exchange: Exchange, call: Call, event: EventShape, end: bytes) -> None:
+    """Stream an answer; what came out of the engine together goes out together."""
+    await exchange.start_events(_headers(engine, call))
+    try:
+        async with aclosing(stream(engine, exchange, call)) as news:
+            async for item in news:
+                if item is None:
+                    await exchange.send_events(SIGN_OF_LIFE)
+                    continue
+                entry, new = item
+                total = len(entry.answer.tokens) if entry.answer is not None else 0
+                indexes = range(entry.emitted - new, entry.emitted)
+                await exchange.send_events(
+                    b"".join(frame(event(entry, index, last=index == total - 1)) for index in indexes)
+                )
+            if end:
+                await exchange.send_events(end)
+    except LoraxError as error:
+        await exchange.send_events(frame({"error": error.message, "error_type": error.error_type}))
+    await exchange.end_events()
+
+
+def frame(document: dict[str, Any]) -> bytes:
+    """One event."""
+    return b"data: " + orjson.dumps(document) + b"\n\n"
+
+
+def _headers(engine: Engine, call: Call) -> Headers:
+    yield b"x-compute-type", b"gpu+optimized"
+    yield b"x-compute-characters", str(len(call.prompt.text)).encode()
+    yield b"x-accel-buffering", b"no"
+    yield from call_headers(engine, call)
