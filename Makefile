@@ -21,7 +21,7 @@ help: ## Show this help.
 
 .PHONY: try
 try: .venv/installed ## Ask the example board one question, in seconds, without any cluster (simulated LoRAX, no GPU).
-	@$(BIN)/boardroom serve -f $(BOARD) -- $(BIN)/boardroom ask executive "$(QUESTION)"
+	@$(BIN)/boardroom serve -f $(BOARD) --port 0 -- $(BIN)/boardroom ask executive "$(QUESTION)"
 
 .PHONY: demo
 demo: .venv/installed ## The whole loop on a real Kubernetes: cluster, operator, board, five answers (KEEP=1 leaves it running).

@@ -1,4 +1,4 @@
-"""Fixtures of the tests on real pods: the operator installed once, the executive board shared, further boards on demand."""
+"""Fixtures of the tests on real pods: the operator once, the executive board shared, further boards on demand."""
 
 import sys
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""One board on real pods, as its users handle it: YAML in through kubectl, questions through the coordinator's Service."""
+"""One board on real pods, as its users handle it: YAML in through kubectl, questions through its Service."""
 
 import secrets
 import subprocess

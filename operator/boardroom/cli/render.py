@@ -78,6 +78,26 @@ def board(resource: dict[str, Any], members: Iterable[dict[str, Any]]) -> str:
     )
 
 
+def agents(found: dict[str, Any]) -> str:
+    """GET /v1/agents: the members, and who has no seat and why."""
+    rows = [
+        (m["agent"], m["role"], ",".join(m["domains"]), m["ready"], m["reason"], (m["adapter"] or {}).get("path", ""))
+        for m in found["agents"]
+    ]
+    shown = table(("AGENT", "ROLE", "DOMAINS", "READY", "REASON", "ADAPTER"), rows)
+    refused = table(("REFUSED", "ROLE", "REASON", "MESSAGE"), [
+        (m["agent"], m["role"], m["reason"], m["message"]) for m in found["refused"]
+    ])  # fmt: skip
+    return shown + (f"\n\n{refused}\n" if found["refused"] else "\n")
+
+
+def health(found: dict[str, Any], members: dict[str, Any]) -> str:
+    """GET /v1/health and /v1/agents of a board that runs without a cluster."""
+    heading = f"Boardroom {found['board']} · {_readiness(found)}"
+    lorax_ = yaml.safe_dump(found["system_health"]["lorax"], sort_keys=False)
+    return f"{heading}\n\n{agents(members)}\nLoRAX\n{textwrap.indent(lorax_, '  ')}"
+
+
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Columns as kubectl prints them."""
     cells = [tuple(headings), *(tuple("" if cell is None else str(cell) for cell in row) for row in rows)]
@@ -85,6 +105,10 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return "\n".join(
         "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
     )
+
+
+def _readiness(found: dict[str, Any]) -> str:
+    return "ready" if found["ready"] else f"not ready: {found['reason'] or 'its adapters are being proved'}"
 
 
 def _batch(batch: Batch | None) -> str:
