@@ -2,22 +2,30 @@
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
 
+from boardroom.cluster import build
+
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+
+
+def _program() -> str:
+    """The user's kubectl, or the one that `boardroom cluster` built."""
+    return shutil.which("kubectl") or str(build.found("kubectl") or "kubectl")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kubectl:
     """kubectl with the flags of one call: which cluster, which namespace."""
 
-    program: str = "kubectl"
+    program: str = field(default_factory=_program)
     namespace: str | None = None
     context: str | None = None
     kubeconfig: str | None = None

@@ -51,6 +51,12 @@ def program(name: str) -> Path:
     return ensure(name) / name
 
 
+def found(name: str) -> Path | None:
+    """Return a program that `ensure` has made before, or None; builds nothing."""
+    path = places.cache() / "bin" / _overall_key() / name
+    return path if path.exists() else None
+
+
 def ensure_built(module: Module, programs: Sequence[Program], store: Path) -> Path:
     """Return the folder under `store` that holds these programs of one module, building the missing ones together."""
     place = store / f"{module.name}-{module.key()}"
