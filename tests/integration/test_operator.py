@@ -1,0 +1,395 @@
+"""The real operator under its real RBAC rules on a real API server; the test plays kubelet and coordinator."""
+
+from typing import Any
+
+import pytest
+
+from integration.boards import MODEL, agent, board
+from integration.kube_api import KubeApi, Object, until
+from integration.operator_process import IMAGE, OperatorProcess
+
+OWNED = {
+    "Deployment": ["executive-coordinator", "executive-lorax"],
+    "Service": ["executive-coordinator", "executive-lorax"],
+    "ServiceAccount": ["default", "executive-coordinator"],
+    "Role": ["executive-coordinator"],
+    "RoleBinding": ["executive-coordinator"],
+    "PersistentVolumeClaim": [],
+}
+
+
+def owned(kube: KubeApi) -> dict[str, list[str]]:
+    return {kind: kube.names(kind) for kind in OWNED}
+
+
+def wait_built(kube: KubeApi) -> None:
+    until("every object is there", lambda: owned(kube) == OWNED)
+    until("the board has a status", lambda: reason(kube) not in ("", "LoraxCreating"))
+
+
+def reason(kube: KubeApi, name: str = "executive", type_: str = "Ready") -> str:
+    return str(kube.condition("Boardroom", name, type_)["reason"])
+
+
+def container(kube: KubeApi, deployment: str, name: str) -> Object:
+    pod = kube.live("Deployment", deployment)["spec"]["template"]["spec"]
+    return next(c for c in pod["containers"] if c["name"] == name)
+
+
+def play_kubelet(kube: KubeApi, component: str, **state: Any) -> None:
+    """Bring a component's pod up, or into the given container state."""
+    pods = until(f"a pod of {component}", lambda: kube.every("Pod", f"app.kubernetes.io/component={component}"))
+    pod = max(pods, key=lambda p: p["metadata"]["creationTimestamp"])
+    ready = not state
+    statuses = [
+        {
+            "name": c["name"],
+            "image": c["image"],
+            "imageID": "",
+            "ready": ready,
+            "started": ready,
+            "restartCount": 0,
+            "state": state or {"running": {}},
+        }
+        for c in pod["spec"]["containers"]
+    ]
+    conditions = [{"type": t, "status": str(ready)} for t in ("Ready", "ContainersReady")]
+    status = {"phase": "Running" if ready else "Pending", "conditions": conditions, "containerStatuses": statuses}
+    kube.patch("Pod", pod["metadata"]["name"], {"status": status}, "status")
+
+
+def play_coordinator(kube: KubeApi, name: str, status: str = "True", reason_: str = "AdapterProved") -> None:
+    """Say that an adapter was proved, as the coordinator does."""
+    live = kube.get("BoardAgent", name)
+    assert live is not None
+    condition = {
+        "type": "AdapterReady",
+        "status": status,
+        "reason": reason_,
+        "message": "played by the test",
+        "observedGeneration": live["metadata"]["generation"],
+        "lastTransitionTime": "2026-11-23T00:00:00Z",
+    }
+    body = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": {"name": name}}
+    path = kube.path("BoardAgent", name) + "/status"
+    kube.apply(path, body | {"status": {"conditions": [condition]}}, "boardroom-coordinator").raise_for_status()
+
+
+def make_ready(kube: KubeApi, *roles: str) -> None:
+    wait_built(kube)
+    play_kubelet(kube, "lorax")
+    play_kubelet(kube, "coordinator")
+    for role in roles:
+        play_coordinator(kube, role.lower())
+    until("the board is ready", lambda: kube.condition("Boardroom", "executive", "Ready")["status"] == "True")
+
+
+def test_a_board_becomes_its_objects_and_says_what_they_do(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board())
+    kube.create(agent("CEO"))
+    wait_built(kube)
+    uid = kube.live("Boardroom", "executive")["metadata"]["uid"]
+    for kind, names in OWNED.items():
+        for name in names:
+            if name != "default":
+                (owner,) = kube.live(kind, name)["metadata"]["ownerReferences"]
+                assert (owner["uid"], owner["controller"]) == (uid, True)
+    assert container(kube, "executive-lorax", "lorax")["resources"]["limits"] == {"nvidia.com/gpu": "1"}
+    assert container(kube, "executive-lorax", "adapters")["image"] == IMAGE
+    until("LoRAX starts", lambda: reason(kube) == "LoraxStarting")
+    status = kube.live("Boardroom", "executive")["status"]
+    assert status["observedGeneration"] == 1
+    assert status["agents"] == "0/1"
+    assert status["members"] == [{"name": "ceo", "role": "CEO", "ready": False, "reason": "NotProved"}]
+    assert status["endpoint"] == f"http://executive-coordinator.{kube.namespace}.svc:8000"
+    assert status["lorax"]["effective"]["adapterCacheSize"] == 100
+
+
+def test_a_board_is_ready_once_its_pods_are_and_a_member_is_proved(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board())
+    kube.create(agent("CEO"))
+    kube.create(agent("CFO"))
+    make_ready(kube, "CEO")
+    conditions = {
+        c["type"]: (c["status"], c["reason"]) for c in kube.live("Boardroom", "executive")["status"]["conditions"]
+    }
+    assert conditions == {
+        "Ready": ("True", "Ready"),
+        "Reconciling": ("False", "Settled"),
+        "Stalled": ("False", "NotStalled"),
+        "LoraxReady": ("True", "Ready"),
+        "CoordinatorReady": ("True", "Ready"),
+        "AgentsReady": ("False", "SomeNotReady"),
+    }
+    until("the board counts its members", lambda: kube.live("Boardroom", "executive")["status"]["agents"] == "1/2")
+    assert kube.condition("BoardAgent", "ceo", "Ready")["status"] == "True"
+    assert kube.condition("BoardAgent", "cfo", "Ready")["status"] == "Unknown"
+    reasons = until("the event", lambda: {e["reason"] for e in kube.every("Event")} >= {"BoardReady", "AgentAccepted"})
+    assert reasons
+
+
+def test_nothing_is_written_at_steady_state(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board())
+    kube.create(agent("CEO"))
+    make_ready(kube, "CEO")
+
+    def versions() -> dict[str, str]:
+        kinds = (*OWNED, "Boardroom", "BoardAgent", "Pod")
+        return {
+            f"{kind}/{o['metadata']['name']}": o["metadata"]["resourceVersion"]
+            for kind in kinds
+            for o in kube.every(kind)
+        }
+
+    def quiet() -> bool:
+        """Whether nothing was written for a whole resync."""
+        writes, seen = operator.writes(), operator.reconciles()
+        until("another reconcile", lambda: operator.reconciles() > seen)
+        return operator.writes() == writes
+
+    until("it settles", quiet)
+    before, writes, seen = versions(), operator.writes(), operator.reconciles()
+    assert writes > 0
+    until("many more reconciles", lambda: operator.reconciles() > seen + 5)
+    assert (versions(), operator.writes()) == (before, writes)
+
+
+def test_an_edit_reaches_the_deployment(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board())
+    kube.create(agent("CEO"))
+    make_ready(kube, "CEO")
+    kube.patch("Boardroom", "executive", {"spec": {"lorax": {"gpu": {"count": 2}, "adapterCacheSize": 7}}})
+
+    def edited() -> bool:
+        lorax = container(kube, "executive-lorax", "lorax")
+        flag = lorax["args"].index("--max-active-adapters")
+        return lorax["resources"]["limits"]["nvidia.com/gpu"] == "2" and lorax["args"][flag + 1] == "7"
+
+    until("the Deployment follows", edited)
+    until("the board says so", lambda: kube.live("Boardroom", "executive")["status"]["observedGeneration"] == 2)
+    assert kube.live("Boardroom", "executive")["status"]["lorax"]["effective"]["adapterCacheSize"] == 7
+    assert kube.condition("Boardroom", "executive", "Ready")["status"] == "False"
+
+
+def test_a_change_of_members_leaves_the_lorax_pod_alone(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board())
+    kube.create(agent("CEO"))
+    make_ready(kube, "CEO")
+    before = kube.get("Deployment", "executive-lorax")
+    kube.create(agent("CFO"))
+    until("two members", lambda: kube.live("Boardroom", "executive")["status"]["agents"] == "1/2")
+    kube.delete("BoardAgent", "ceo")
+    until("one member", lambda: kube.live("Boardroom", "executive")["status"]["agents"] == "0/1")
+    after = kube.get("Deployment", "executive-lorax")
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "patch", "look"),
+    [
+        ("Deployment", "executive-coordinator", {"spec": {"replicas": 3}}, lambda o: o["spec"]["replicas"] == 1),
+        (
+            "Service",
+            "executive-lorax",
+            {"spec": {"publishNotReadyAddresses": False}},
+            lambda o: o["spec"].get("publishNotReadyAddresses"),
+        ),
+        ("Role", "executive-coordinator", {"rules": []}, lambda o: o["rules"]),
+        (
+            "Deployment",
+            "executive-lorax",
+            {"metadata": {"labels": {"boardroom.dev/board": None}}},
+            lambda o: o["metadata"]["labels"].get("boardroom.dev/board") == "executive",
+        ),
+    ],
+    ids=["replicas", "service", "role", "label"],
+)
+@pytest.mark.usefixtures("operator")
+def test_drift_is_corrected(kube: KubeApi, kind: str, name: str, patch: Object, look: Any) -> None:
+    kube.create(board())
+    wait_built(kube)
+    kube.patch(kind, name, patch)
+    until("it is as before", lambda: look(kube.get(kind, name)))
+
+
+def test_a_deleted_child_comes_back(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board())
+    wait_built(kube)
+    kube.delete("Service", "executive-coordinator")
+    until("it is back", lambda: kube.get("Service", "executive-coordinator"))
+
+
+def test_a_deleted_board_leaves_nothing_and_its_agents_say_so(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board())
+    kube.create(agent("CEO"))
+    wait_built(kube)
+    kube.delete("Boardroom", "executive")
+    nothing = {kind: [] for kind in OWNED} | {"ServiceAccount": ["default"]}
+    until("nothing is left", lambda: owned(kube) == nothing)
+    until("the agent is without a board", lambda: kube.condition("BoardAgent", "ceo", "Accepted")["status"] == "False")
+    assert kube.condition("BoardAgent", "ceo", "Accepted")["reason"] == "BoardroomNotFound"
+
+
+def test_two_boards_of_one_name_in_two_namespaces_dont_touch_each_other(
+    operator: OperatorProcess, kube: KubeApi, second_kube: KubeApi
+) -> None:
+    for place in (kube, second_kube):
+        place.create(board())
+        place.create(agent("CEO"))
+        wait_built(place)
+    make_ready(second_kube, "CEO")
+    before = {o["metadata"]["uid"]: o["spec"] for o in second_kube.every("Deployment")}
+    kube.patch("Boardroom", "executive", {"spec": {"lorax": {"port": 9999}}})
+    until("the first follows", lambda: "9999" in container(kube, "executive-lorax", "lorax")["args"])
+    kube.delete("Boardroom", "executive")
+    until("the first is gone", lambda: kube.every("Deployment") == [])
+    assert {o["metadata"]["uid"]: o["spec"] for o in second_kube.every("Deployment")} == before
+    assert second_kube.condition("Boardroom", "executive", "Ready")["status"] == "True"
+
+
+def test_without_lorax_its_objects_go_and_the_board_says_what_it_lacks(
+    operator: OperatorProcess, kube: KubeApi
+) -> None:
+    kube.create(board())
+    wait_built(kube)
+    kube.patch("Boardroom", "executive", {"spec": {"enableLorax": False}})
+    until("LoRAX is gone", lambda: kube.names("Deployment") == ["executive-coordinator"])
+    assert kube.names("Service") == ["executive-coordinator"]
+    until("the board says so", lambda: reason(kube) == "NoEngine")
+    assert reason(kube, type_="LoraxReady") == "Disabled"
+    stalled = kube.condition("Boardroom", "executive", "Stalled")
+    assert stalled["status"] == "True"
+    assert "spec.enableLorax: true" in stalled["message"]
+    assert "--lorax-url" not in container(kube, "executive-coordinator", "coordinator")["args"]
+
+
+def test_a_foreign_object_of_the_same_name_is_left_alone(operator: OperatorProcess, kube: KubeApi) -> None:
+    ports = [{"port": 1, "protocol": "TCP"}]
+    foreign = kube.create(
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "executive-lorax"}, "spec": {"ports": ports}}
+    )
+    kube.create(board())
+    until("the board says so", lambda: reason(kube) == "NameConflict")
+    stalled = kube.condition("Boardroom", "executive", "Stalled")
+    assert stalled["status"] == "True"
+    assert "Service executive-lorax" in stalled["message"]
+    assert kube.get("Service", "executive-lorax") == foreign
+    assert kube.names("Deployment") == ["executive-coordinator", "executive-lorax"]
+
+
+@pytest.mark.parametrize(
+    ("objects", "refused", "expected"),
+    [
+        ([agent("CEO", "nowhere")], "ceo", "BoardroomNotFound"),
+        ([agent("CEO", name="a"), agent("ceo", name="b")], "b", "DuplicateRole"),
+        ([agent("CEO", name="a"), agent("CFO", name="b")], "b", "BoardFull"),
+    ],
+    ids=["unknown board", "duplicate role", "board full"],
+)
+def test_an_agent_without_a_seat_is_told_why(
+    operator: OperatorProcess, kube: KubeApi, objects: list[Object], refused: str, expected: str
+) -> None:
+    kube.create(board(maxMembers=1 if expected == "BoardFull" else 15))
+    for obj in objects:
+        kube.create(obj)
+    until("it is refused", lambda: kube.condition("BoardAgent", refused, "Accepted")["reason"] == expected)
+    assert kube.condition("BoardAgent", refused, "Ready")["reason"] == expected
+    if refused == "b":
+        until("the other has a seat", lambda: kube.condition("BoardAgent", "a", "Accepted")["status"] == "True")
+    warned = until(
+        "an event", lambda: [e for e in kube.every("Event") if e["reason"] == "AgentRefused" and e["type"] == "Warning"]
+    )
+    assert warned[0]["regarding"]["name"] == refused
+
+
+def test_a_seat_that_becomes_free_goes_to_the_next(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board(maxMembers=1))
+    kube.create(agent("CEO", name="a"))
+    kube.create(agent("CFO", name="b"))
+    until("b is refused", lambda: kube.condition("BoardAgent", "b", "Accepted")["reason"] == "BoardFull")
+    kube.delete("BoardAgent", "a")
+    until("b has the seat", lambda: kube.condition("BoardAgent", "b", "Accepted")["status"] == "True")
+
+
+def test_an_image_that_cant_be_pulled_stalls_the_board(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board(lorax={"image": "registry.example/no-such:1"}))
+    wait_built(kube)
+    play_kubelet(kube, "lorax", waiting={"reason": "ImagePullBackOff", "message": "not found"})
+    until("the board says so", lambda: reason(kube) == "LoraxImagePullFailed")
+    stalled = kube.condition("Boardroom", "executive", "Stalled")
+    assert stalled["status"] == "True"
+    assert "spec.lorax.image" in stalled["message"]
+
+
+def test_a_refusal_by_pod_security_is_told_with_its_remedy(operator: OperatorProcess, kube: KubeApi) -> None:
+    labels = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}
+    headers = {"Content-Type": "application/merge-patch+json"}
+    kube.http.patch(f"/api/v1/namespaces/{kube.namespace}", json=labels, headers=headers).raise_for_status()
+    kube.create(board())
+    until("the board says so", lambda: reason(kube) == "LoraxPodSecurity")
+    assert "pod-security.kubernetes.io/enforce=baseline" in kube.condition("Boardroom", "executive", "Ready")["message"]
+    until("the coordinator's pod is accepted", lambda: kube.every("Pod", "app.kubernetes.io/component=coordinator"))
+
+
+def test_the_model_cache_outlives_a_pause_of_lorax(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board(model={"id": MODEL, "cache": {"size": "5Gi"}}))
+    claim = until("the claim", lambda: kube.get("PersistentVolumeClaim", "executive-model-cache"))
+    kube.patch("Boardroom", "executive", {"spec": {"enableLorax": False}})
+    until("LoRAX is gone", lambda: kube.names("Deployment") == ["executive-coordinator"])
+    kept = kube.get("PersistentVolumeClaim", "executive-model-cache")
+    assert kept is not None
+    assert kept["metadata"]["uid"] == claim["metadata"]["uid"]
+
+
+def test_what_the_api_server_refuses_to_change_is_told(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board(model={"id": MODEL, "cache": {"size": "5Gi"}}))
+    wait = lambda: kube.get("PersistentVolumeClaim", "executive-model-cache")  # noqa: E731
+    until("the claim", wait)
+    kube.patch("Boardroom", "executive", {"spec": {"model": {"cache": {"size": "1Gi"}}}})
+    until("the board says so", lambda: reason(kube) == "ApplyRefused")
+    assert (
+        "PersistentVolumeClaim executive-model-cache" in kube.condition("Boardroom", "executive", "Stalled")["message"]
+    )
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_the_next_operator_makes_good_what_happened_meanwhile(
+    operator: OperatorProcess, kube: KubeApi, how: str
+) -> None:
+    kube.create(board())
+    kube.create(agent("CEO"))
+    make_ready(kube, "CEO")
+    lorax = kube.get("Deployment", "executive-lorax")
+    assert (operator.stop() if how == "stopped" else operator.kill()) in (0, None)
+    kube.delete("Service", "executive-coordinator")
+    kube.create(agent("CFO"))
+    operator.start()
+    until("the Service is back", lambda: kube.get("Service", "executive-coordinator"))
+    until("the agent has a seat", lambda: kube.condition("BoardAgent", "cfo", "Accepted")["status"] == "True")
+    assert kube.get("Deployment", "executive-lorax") == lorax
+
+
+def test_status_of_others_is_left_alone(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board())
+    kube.create(agent("CEO"))
+    make_ready(kube, "CEO")
+    body = {"apiVersion": "boardroom.dev/v1alpha1", "kind": "Boardroom", "metadata": {"name": "executive"}}
+    observed = {"running": True, "metrics": {"totalRequests": 7}}
+    path = kube.path("Boardroom", "executive") + "/status"
+    kube.apply(path, body | {"status": {"lorax": observed}}, "boardroom-coordinator").raise_for_status()
+    kube.patch("Boardroom", "executive", {"spec": {"maxMembers": 3}})
+    until(
+        "the controller wrote after it",
+        lambda: kube.live("Boardroom", "executive")["status"]["lorax"]["effective"]["maxMembers"] == 3,
+    )
+    lorax = kube.live("Boardroom", "executive")["status"]["lorax"]
+    assert {name: lorax[name] for name in observed} == observed
+
+
+def test_no_finalizer_and_no_annotation_is_put_on_what_users_write(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board())
+    kube.create(agent("CEO"))
+    make_ready(kube, "CEO")
+    for kind, name in (("Boardroom", "executive"), ("BoardAgent", "ceo")):
+        metadata = kube.live(kind, name)["metadata"]
+        assert (metadata.get("finalizers"), metadata.get("annotations")) == (None, None)
