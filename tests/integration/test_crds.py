@@ -1,0 +1,141 @@
+"""The CRDs on a real API server: what is good is taken, what is bad is refused by field and with a remedy."""
+
+from typing import Any
+
+import pytest
+
+from integration.boards import MODEL, agent, board
+from integration.kube_api import KubeApi, Object
+
+CLAIM = {"persistentVolumeClaim": {"claimName": "a"}}
+NFS = {"nfs": {"server": "nas", "path": "/exports"}}
+
+BAD: dict[str, tuple[Object, str, str]] = {
+    "no model": (board() | {"spec": {}}, "spec.model", "Required value"),
+    "model of a wrong type": (board(model={"id": 7}), "spec.model.id", "must be of type string"),
+    "model with blanks": (board(model={"id": "a b"}), "spec.model.id", "should match"),
+    "unknown source": (board(model={"id": MODEL, "source": "S3"}), "spec.model.source", '"Hub", "Local"'),
+    "cache by claim and size": (
+        board(model={"id": MODEL, "cache": {"claimName": "a", "size": "1Gi"}}),
+        "spec.model.cache",
+        "give either claimName (a claim that exists) or size (a claim that the operator makes), not both",
+    ),
+    "class without size": (
+        board(model={"id": MODEL, "cache": {"storageClassName": "fast"}}),
+        "spec.model.cache.storageClassName",
+        "storageClassName needs size",
+    ),
+    "count as text": (board(lorax={"gpu": {"count": "one"}}), "spec.lorax.gpu.count", "must be of type integer"),
+    "no GPU": (board(lorax={"gpu": {"count": 0}}), "spec.lorax.gpu.count", "greater than or equal to 1"),
+    "GPU without a domain": (
+        board(lorax={"gpu": {"resourceName": "gpu"}}),
+        "spec.lorax.gpu.resourceName",
+        "should match",
+    ),
+    "privileged port": (board(lorax={"port": 80}), "spec.lorax.port", "greater than or equal to 1024"),
+    "a managed flag": (
+        board(lorax={"extraArgs": ["--port=1"]}),
+        "spec.lorax.extraArgs",
+        "extraArgs may not set a flag that the operator manages; use the field of",
+    ),
+    "a managed variable": (
+        board(lorax={"env": [{"name": "HF_TOKEN", "value": "x"}]}),
+        "spec.lorax.env",
+        "env may not set what the operator manages",
+    ),
+    "a variable without a value": (
+        board(lorax={"env": [{"name": "A"}]}),
+        "spec.lorax.env[0]",
+        "give either value or secretKeyRef",
+    ),
+    "more input than total": (
+        board(lorax={"maxInputTokens": 9, "maxTotalTokens": 9}),
+        "spec.lorax.maxInputTokens",
+        "must be below maxTotalTokens",
+    ),
+    "not a quantity": (board(lorax={"shmSize": "much"}), "spec.lorax.shmSize", "should match"),
+    "two volumes": (
+        board(adapters={"volume": CLAIM | NFS}),
+        "spec.adapters.volume",
+        "give at most one of persistentVolumeClaim, nfs, csi, hostPath",
+    ),
+    "relative mount path": (board(adapters={"mountPath": "models"}), "spec.adapters.mountPath", "should match"),
+    "unknown mode": (board(deliberation={"defaultMode": "Duel"}), "spec.deliberation.defaultMode", '"Parallel"'),
+    "no seat": (board(maxMembers=0), "spec.maxMembers", "greater than or equal to 1"),
+    "too long a name": (board("b" * 50), "<nil>", "at most 49 characters"),
+    "a name that no Service can have": (board("1st"), "<nil>", "must be a DNS-1035 label"),
+    "agent without a role": (agent("") | {"spec": {"boardroomRef": {"name": "b"}}}, "spec.role", "Required value"),
+    "role with a blank": (agent("C EO", name="ceo"), "spec.role", "should match"),
+    "path out of the mount": (agent("CEO", adapter={"path": "../x"}), "spec.adapter.path", "should match"),
+    "absolute path": (agent("CEO", adapter={"path": "/etc"}), "spec.adapter.path", "should match"),
+    "path with a newline": (agent("CEO", adapter={"path": "a\nb"}), "spec.adapter.path", "should match"),
+    "path and none": (
+        agent("CEO", adapter={"path": "a", "none": True}),
+        "spec.adapter",
+        "give either path or none: true, not both",
+    ),
+    "temperature as a number": (
+        agent("CEO", generation={"temperature": 0.7}),
+        "spec.generation.temperature",
+        "must be of type string",
+    ),
+    "top_p above one": (agent("CEO", generation={"topP": "1.5"}), "spec.generation.topP", "should match"),
+    "five stop texts": (
+        agent("CEO", generation={"stop": list("abcde")}),
+        "spec.generation.stop",
+        "must have at most 4 items",
+    ),
+    "one domain twice": (agent("CEO", domains=["a", "a"]), "spec.domains[1]", "Duplicate value"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_object_is_refused_by_field_and_with_a_remedy(kube: KubeApi, case: str) -> None:
+    obj, field, remedy = BAD[case]
+    response = kube.try_create(obj)
+    status = response.json()
+    causes = {cause.get("field"): cause["message"] for cause in status.get("details", {}).get("causes", ())}
+    assert response.status_code == 422, status.get("message")
+    assert field in causes
+    assert remedy in causes[field]
+
+
+def test_an_unknown_field_is_refused_under_strict_validation(kube: KubeApi) -> None:
+    response = kube.try_create(board(enableLoraxx=True), fieldValidation="Strict")
+    assert response.status_code == 400
+    assert 'unknown field "spec.enableLoraxx"' in response.json()["message"]
+
+
+def test_an_agent_cannot_change_its_board(kube: KubeApi) -> None:
+    kube.create(agent("CEO", "first"))
+    moved: dict[str, Any] = {"spec": {"boardroomRef": {"name": "second"}}}
+    headers = {"Content-Type": "application/merge-patch+json"}
+    response = kube.http.patch(kube.path("BoardAgent", "ceo"), json=moved, headers=headers)
+    assert response.status_code == 422
+    (cause,) = response.json()["details"]["causes"]
+    assert cause["field"] == "spec.boardroomRef"
+    assert "boardroomRef is immutable: delete the BoardAgent and create it for the other board" in cause["message"]
+
+
+def test_a_new_object_has_observed_generation_minus_one(kube: KubeApi) -> None:
+    assert kube.create(board("fresh"))["status"] == {"observedGeneration": -1}
+
+
+def test_agents_can_be_selected_by_their_board(kube: KubeApi) -> None:
+    kube.create(agent("CEO", "first"))
+    kube.create(agent("CFO", "second"))
+    selected = kube.http.get(kube.path("BoardAgent"), params={"fieldSelector": "spec.boardroomRef.name=second"})
+    assert [item["metadata"]["name"] for item in selected.json()["items"]] == ["cfo"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "obj", "expected"),
+    [
+        ("Boardroom", board(), ["Name", "Ready", "Status", "Model", "Agents", "Age"]),
+        ("BoardAgent", agent("CEO"), ["Name", "Ready", "Status", "Board", "Role", "Age"]),
+    ],
+)
+def test_the_printed_columns(kube: KubeApi, kind: str, obj: Object, expected: list[str]) -> None:
+    kube.create(obj)
+    table = kube.http.get(kube.path(kind), headers={"Accept": "application/json;as=Table;g=meta.k8s.io;v=v1"}).json()
+    assert [c["name"] for c in table["columnDefinitions"] if c["priority"] == 0] == expected
