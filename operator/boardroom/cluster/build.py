@@ -64,6 +64,8 @@ def ensure_built(module: Module, programs: Sequence[Program], store: Path) -> Pa
     with _locked(place / ".lock", f"another build of {module.name}"):
         missing = [program for program in programs if not (place / program.name).exists()]
         if missing:
+            for left in place.glob(".build-*"):
+                shutil.rmtree(left)
             with tempfile.TemporaryDirectory(dir=place, prefix=".build-") as scratch:
                 _go_build(module, missing, Path(scratch))
                 # A program appears under its name only whole, so an interrupted build never counts as built.

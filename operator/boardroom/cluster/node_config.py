@@ -119,6 +119,8 @@ def kube_proxy(addresses: Addresses) -> Any:
         "hostnameOverride": NODE_NAME,
         "mode": "iptables",
         "clusterCIDR": addresses.pods,
+        # A small cluster can afford to follow each change at once, so that a Ready pod is soon reached.
+        "iptables": {"minSyncPeriod": "0.1s"},
         "conntrack": {
             "maxPerCore": 0,
             "min": 0,

@@ -65,7 +65,7 @@ class Program:
         return self.module.name if self.package == "." else elements[-1]
 
 
-KUBERNETES = Module(name="kubernetes", folder=_GOMODS / "kubernetes", cold_minutes=8, stamp="k8s.io/kubernetes")
+KUBERNETES = Module(name="kubernetes", folder=_GOMODS / "kubernetes", cold_minutes=6, stamp="k8s.io/kubernetes")
 CONTAINERD = Module(
     name="containerd", folder=_GOMODS / "containerd", cold_minutes=2, tags="no_btrfs,no_devmapper,no_zfs,no_aufs"
 )

@@ -22,12 +22,16 @@ _PERIOD_SECONDS = 1.0
 
 
 def keep_provisioning(api: Rest) -> None:
-    """Look again and again, for ever; a failed look is said and tried anew."""
+    """Look again and again, for ever; a failed look is tried anew, and said where it fails in another way."""
+    said = ""
     while True:
         try:
             provision(api)
+            said = ""
         except (OSError, http.client.HTTPException, RestError) as error:
-            say(f"volumes: {error}")
+            if str(error) != said:
+                said = str(error)
+                say(f"volumes: {said}")
         time.sleep(_PERIOD_SECONDS)
 
 
