@@ -33,6 +33,12 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "should match",
     ),
     "privileged port": (board(lorax={"port": 80}), "spec.lorax.port", "greater than or equal to 1024"),
+    "the sidecar's port": (board(lorax={"port": 8082}), "spec.lorax.port", "belongs to the adapters sidecar"),
+    "adapters over the model cache": (
+        board(adapters={"mountPath": "/data"}),
+        "spec.adapters.mountPath",
+        "choose another mountPath",
+    ),
     "a managed flag": (
         board(lorax={"extraArgs": ["--port=1"]}),
         "spec.lorax.extraArgs",

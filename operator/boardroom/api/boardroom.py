@@ -109,6 +109,13 @@ class AdapterVolume(Model):
 class AdaptersSpec(Model):
     """Where the members' LoRA adapters are."""
 
+    model_config = checked(
+        rule(
+            "!(self.mountPath in ['/data', '/dev/shm'])",
+            "/data holds the model cache and /dev/shm the shared memory; choose another mountPath",
+            ".mountPath",
+        )
+    )
     mount_path: Path = Field(default="/models", description="Where the volume is mounted in the LoRAX pod, read-only.")
     volume: AdapterVolume = Field(default_factory=AdapterVolume, description="The volume that holds the adapters.")
 

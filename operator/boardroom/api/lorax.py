@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
+from boardroom.api.meta import ADAPTERS_PORT
 from boardroom.api.model import ATOMIC, Model, Quantity, checked, map_list, rule
 from boardroom.api.pods import EnvVar, LabelValue, ResourceRequirements, Toleration
 
@@ -71,6 +72,11 @@ class LoraxSpec(Model):
             "env may not set what the operator manages; use the field of spec.model, spec.lorax or spec.adapters "
             "instead",
             ".env",
+        ),
+        rule(
+            f"!has(self.port) || self.port != {ADAPTERS_PORT}",
+            f"port {ADAPTERS_PORT} belongs to the adapters sidecar in the same pod; choose another",
+            ".port",
         ),
         rule(
             "!(has(self.maxInputTokens) && has(self.maxTotalTokens)) || self.maxInputTokens < self.maxTotalTokens",

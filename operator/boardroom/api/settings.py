@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from boardroom.api.boardroom import BoardroomSpec
+from boardroom.api.meta import ADAPTERS_PORT
 from boardroom.api.status import EffectiveSettings
 
 DEFAULT_LORAX_IMAGE = "ghcr.io/predibase/lorax:0.12.1"
@@ -31,7 +32,7 @@ class Defaults:
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
         """Read AOS_*; raises SettingsError naming the variable."""
-        return cls(
+        defaults = cls(
             enable_lorax=_boolean(env, "AOS_ENABLE_LORAX", default=cls.enable_lorax),
             lorax_image=env.get("AOS_LORAX_IMAGE") or cls.lorax_image,
             lorax_port=_integer(env, "AOS_LORAX_PORT", cls.lorax_port, 1024, 65535),
@@ -41,6 +42,9 @@ class Defaults:
             ),
             max_members=_integer(env, "AOS_MAX_MEMBERS", cls.max_members, 1, 256),
         )
+        if defaults.lorax_port == ADAPTERS_PORT:
+            raise SettingsError(f"AOS_LORAX_PORT={ADAPTERS_PORT}: that port belongs to the adapters sidecar")
+        return defaults
 
     def to_env(self) -> dict[str, str]:
         """The same, as the environment that `from_env` reads back: the operator hands it on to coordinators."""

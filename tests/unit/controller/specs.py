@@ -1,0 +1,102 @@
+"""Any Boardroom spec that the CRD takes, for property tests."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+Spec = dict[str, Any]
+NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
+KEYS = st.from_regex(r"[a-zA-Z0-9][-._a-zA-Z0-9]{0,20}", fullmatch=True)
+PATHS = st.from_regex(r"/[a-z0-9]{1,12}(/[a-z0-9]{1,12}){0,3}", fullmatch=True)
+QUANTITIES = st.from_regex(r"[1-9][0-9]{0,2}(Mi|Gi)", fullmatch=True)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=40)
+SECRET_KEYS = st.fixed_dictionaries({"name": NAMES, "key": KEYS})
+
+
+def sparse(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[Spec]:
+    """An object with its required fields and any of its optional ones."""
+    return st.fixed_dictionaries(required, optional=optional)
+
+
+CACHES = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"claimName": NAMES}),
+    sparse({"size": QUANTITIES}, {"storageClassName": NAMES}),
+)
+MODELS = sparse(
+    {"id": st.from_regex(r"[A-Za-z0-9]{1,20}(/[A-Za-z0-9._-]{1,20})?", fullmatch=True)},
+    {
+        "revision": st.from_regex(r"[a-f0-9]{7,40}", fullmatch=True),
+        "source": st.sampled_from(["Hub", "Local"]),
+        "tokenSecretRef": SECRET_KEYS,
+        "cache": CACHES,
+    },
+)
+ENV = st.one_of(
+    st.fixed_dictionaries({"name": st.from_regex(r"X_[A-Z]{1,10}", fullmatch=True), "value": TEXTS}),
+    st.fixed_dictionaries({"name": st.from_regex(r"X_[A-Z]{1,10}", fullmatch=True), "secretKeyRef": SECRET_KEYS}),
+)
+TOLERATIONS = st.one_of(
+    sparse(
+        {"operator": st.just("Exists")}, {"key": NAMES, "effect": st.sampled_from(["NoSchedule", "PreferNoSchedule"])}
+    ),
+    sparse({"key": NAMES, "operator": st.just("Equal"), "value": NAMES}, {}),
+    sparse(
+        {"key": NAMES, "operator": st.just("Exists"), "effect": st.just("NoExecute")},
+        {"tolerationSeconds": st.integers(0, 3600)},
+    ),
+)
+REQUESTS = st.dictionaries(st.sampled_from(["cpu", "memory"]), st.just("1Gi"), max_size=2)
+LIMITS = st.dictionaries(st.sampled_from(["cpu", "memory"]), st.just("2Gi"), max_size=2)
+RESOURCES = sparse({}, {"requests": REQUESTS, "limits": LIMITS})
+LORAX = sparse(
+    {},
+    {
+        "image": st.sampled_from(["ghcr.io/predibase/lorax:0.12.1", "a/b@sha256:" + "0" * 64]),
+        "imagePullPolicy": st.sampled_from(["Always", "IfNotPresent", "Never"]),
+        "port": st.integers(1024, 65535).filter(lambda port: port != 8082),
+        "adapterCacheSize": st.integers(1, 4096),
+        "maxConcurrentRequests": st.integers(1, 65536),
+        "maxInputTokens": st.integers(1, 1000),
+        "maxTotalTokens": st.integers(1001, 1_000_000),
+        "quantize": st.sampled_from(["awq", "bitsandbytes-nf4"]),
+        "dtype": st.sampled_from(["float16", "bfloat16"]),
+        "gpu": sparse(
+            {}, {"count": st.integers(1, 16), "resourceName": st.sampled_from(["nvidia.com/gpu", "amd.com/gpu"])}
+        ),
+        "resources": RESOURCES,
+        "nodeSelector": st.dictionaries(NAMES, NAMES, max_size=3),
+        "tolerations": st.lists(TOLERATIONS, max_size=3),
+        "shmSize": QUANTITIES,
+        "startupTimeoutSeconds": st.integers(30, 86400),
+        "extraArgs": st.lists(st.sampled_from(["--compile", "--eager-prefill", "true"]), max_size=3),
+        "env": st.lists(ENV, max_size=3, unique_by=lambda e: e["name"]),
+    },
+)
+VOLUMES = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"persistentVolumeClaim": st.fixed_dictionaries({"claimName": NAMES})}),
+    st.fixed_dictionaries({"nfs": st.fixed_dictionaries({"server": NAMES, "path": PATHS})}),
+    st.fixed_dictionaries(
+        {
+            "csi": sparse(
+                {"driver": NAMES},
+                {"fsType": st.just("ext4"), "volumeAttributes": st.dictionaries(NAMES, TEXTS, max_size=2)},
+            )
+        }
+    ),
+    st.fixed_dictionaries({"hostPath": st.fixed_dictionaries({"path": PATHS})}),
+)
+SPECS = sparse(
+    {"model": MODELS},
+    {
+        "enableLorax": st.booleans(),
+        "maxMembers": st.integers(1, 256),
+        "lorax": LORAX,
+        "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=3, unique_by=lambda s: s["name"]),
+        "adapters": sparse({}, {"mountPath": PATHS, "volume": VOLUMES}),
+        "coordinator": sparse({}, {"resources": RESOURCES, "requestTimeoutSeconds": st.integers(1, 3600)}),
+        "deliberation": sparse({}, {"defaultMode": st.sampled_from(["Parallel", "Sequential"])}),
+    },
+)
+MEMBERS = st.lists(NAMES, max_size=4, unique=True).map(tuple)
