@@ -60,11 +60,15 @@ class Engine:
         self._tasks = [asyncio.create_task(self._loader.run()), asyncio.create_task(self._batcher.run())]
         return self
 
+    async def work(self) -> None:
+        """Returns never; raises what ended the loader or the batcher, as a panic ends LoRAX."""
+        await asyncio.gather(*self._tasks)
+
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError, Exception):  # work() has raised it to whoever listens
                 await task
 
     def submit(
@@ -88,6 +92,8 @@ class Engine:
         except ValidationError:
             self.metrics.failed("validation")
             raise
+        if parameters.response_format is not None and parameters.response_format.type.lower() != "text":
+            raise GenerationError("the simulator does not follow a response_format")
         self.metrics.observe("lorax_request_input_length", valid.prompt_tokens)
         self.metrics.observe("lorax_request_max_new_tokens", valid.sampling.max_new_tokens)
         entry = Entry(

@@ -15,7 +15,7 @@ from boardroom.simulator.entry import Entry
 from boardroom.simulator.errors import TemplateError, ToolError
 from boardroom.simulator.exchange import JSON, Exchange
 from boardroom.simulator.generation import Call, details, generate, text_of
-from boardroom.simulator.request import I32, Parameters, Unsigned
+from boardroom.simulator.request import I32, Parameters, ResponseFormat, Unsigned
 from boardroom.simulator.sse import DONE, send_stream
 from boardroom.simulator.validation import Prompt
 
@@ -39,6 +39,7 @@ class _Common(msgspec.Struct, kw_only=True):
     ignore_eos_token: bool | None = None
     adapter_source: str | None = None
     api_token: str | None = None
+    response_format: ResponseFormat | None = None
 
 
 class CompletionRequest(_Common, kw_only=True):
@@ -133,6 +134,7 @@ def _parameters(engine: Engine, request: _Common) -> Parameters:
         stop=request.stop,
         details=True,
         seed=request.seed,
+        response_format=request.response_format,
     )
 
 

@@ -21,10 +21,11 @@ class MergedAdapters(msgspec.Struct):
 
 
 class ResponseFormat(msgspec.Struct):
-    """`response_format` of the native routes."""
+    """`response_format`: text, json_object or json_schema, with the schema in one of two places."""
 
     type: str
     schema: Any = None
+    json_schema: Any = None
 
 
 class Parameters(msgspec.Struct):

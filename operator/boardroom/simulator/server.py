@@ -15,6 +15,8 @@ from boardroom.simulator.engine import Engine
 from boardroom.simulator.flags import Launch
 from boardroom.simulator.sources import SourceError
 
+_LOG = logging.getLogger(__name__)
+
 DRAIN_SECONDS: Final = 90
 """LoRAX kills what is still in flight after this."""
 
@@ -34,17 +36,14 @@ class _Server(uvicorn.Server):
             for socket in server.sockets:
                 host, port = socket.getsockname()[:2]
                 address = f"[{host}]" if ":" in host else host
-                print(f"listening on http://{address}:{port}", flush=True)  # noqa: T201 (for whoever started it)
+                _LOG.info("listening on http://%s:%s", address, port)
 
 
 def run(launch: Launch) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status."""
     _configure_logging(json_output=launch.json_output)
     settings = launch.settings
-    print(  # noqa: T201 (the one thing a person must know)
-        f"This is a simulated LoRAX: no GPU, no weights of {settings.model_id}; profile {settings.profile}.",
-        flush=True,
-    )
+    _LOG.info("This is a simulated LoRAX: no GPU, no weights of %s; profile %s", settings.model_id, settings.profile)
     if launch.download_only:
         return 0
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -67,13 +66,21 @@ async def _serve(launch: Launch) -> int:
                 date_header=True,
                 server_header=False,
                 timeout_graceful_shutdown=DRAIN_SECONDS,
+                timeout_keep_alive=3600,  # LoRAX never closes an idle connection
+                http="httptools",
             )
             server = _Server(config)
             _outlive_signals()
-            await server.serve()
+            serving = asyncio.create_task(server.serve())
+            working = asyncio.create_task(engine.work())
+            await asyncio.wait((serving, working), return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                await working
+            working.cancel()
+            await serving
             return 0 if server.started else 1
     except SourceError as error:
-        logging.getLogger(__name__).error("a preloaded adapter can't be loaded: %s", error)  # noqa: TRY400 (no traceback: the cause is the message)
+        _LOG.error("a preloaded adapter can't be loaded: %s", error)
         return 1
 
 

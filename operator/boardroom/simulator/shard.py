@@ -53,10 +53,12 @@ class Shard:
     async def preload(self, adapter_ids: Sequence[str], source: str) -> None:
         """Load adapters before the first request; from then on no other can be loaded. Raises SourceError."""
         memory = self._cost.gpu_memory_gb * 1e9
+        shares = {}
         for adapter_id in adapter_ids:
             size = await asyncio.to_thread(self._sources.download, adapter_id, source, None)
             await self.load(adapter_id, source)
-            self._preloaded[adapter_id] = size / memory
+            shares[adapter_id] = size / memory
+        self._preloaded = shares
 
     async def download(self, adapter_id: str, source: str, api_token: str | None) -> float:
         """Check an adapter's files; returns its share of the memory reserved for adapters. Raises SourceError."""

@@ -44,7 +44,10 @@ class AdapterSources:
         """Check that the adapter is there; returns the bytes of its weights. Raises SourceError."""
         directory = self._directory(adapter_id, source, api_token)
         _load_config(directory)
-        return sum(_weight_bytes(file) for file in _weight_files(adapter_id, directory))
+        try:
+            return sum(_weight_bytes(file) for file in _weight_files(adapter_id, directory))
+        except OSError as error:
+            raise SourceError(str(error)) from error
 
     def load(self, adapter_id: str, source: str) -> Weights:
         """Read it as it is now, which may be other than it was at download. Raises SourceError."""
@@ -85,7 +88,7 @@ def _load_config(directory: Path) -> dict[str, Any]:
     path = directory / "adapter_config.json"
     try:
         config = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         full_model = directory / "config.json"
         tried = full_model if full_model.exists() else None
         raise SourceError(f"No valid adapter config file found: tried None and {tried}") from None
@@ -140,4 +143,5 @@ def _check_tensors(file: File) -> None:
         try:
             safetensors.deserialize(file.path.read_bytes())  # type: ignore[no-untyped-call]  # the library itself says what is wrong
         except (OSError, safetensors.SafetensorError) as error:
-            raise SourceError(str(error)) from error
+            # LoRAX opens the file instead of reading it whole, which words the same complaint a little differently.
+            raise SourceError(str(error).replace("deserializing:", "deserializing header:")) from error

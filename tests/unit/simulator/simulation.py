@@ -1,0 +1,89 @@
+"""Helpers of the simulator's tests: an engine on virtual time, and one behind httpx."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from boardroom.adapters.make import Shape, make
+from boardroom.simulator.app import Application
+from boardroom.simulator.engine import Engine
+from boardroom.simulator.entry import Entry
+from boardroom.simulator.request import Parameters
+from boardroom.simulator.settings import Settings
+from boardroom.simulator.validation import Prompt
+from boardroom.simulator.virtual import VirtualTimeLoop
+
+T = TypeVar("T")
+
+
+class Simulation:
+    """An engine, and members who ask it through their adapters."""
+
+    def __init__(self, engine: Engine, models: Path) -> None:
+        self.engine = engine
+        self.models = models
+
+    def adapter(self, name: str) -> str | None:
+        """The adapter of a member; the base model for ""."""
+        return f"{self.models}/{name}_lora_adapter" if name else None
+
+    async def ask(self, name: str, *, max_new_tokens: int = 8, prompt: str = "What now?", **parameters: Any) -> Entry:
+        """One member's answer."""
+        ended = asyncio.Event()
+        entry = self.engine.submit(
+            Prompt(prompt),
+            Parameters(adapter_id=self.adapter(name), max_new_tokens=max_new_tokens, **parameters),
+            on_change=ended.set,
+            request_id=name or "base",
+        )
+        await ended.wait()
+        self.engine.release(entry)
+        return entry
+
+    async def ask_all(self, names: Sequence[str], **parameters: Any) -> list[Entry]:
+        """Members asked at once."""
+        return await asyncio.gather(*(self.ask(name, **parameters) for name in names))
+
+    @property
+    def loaded(self) -> list[str]:
+        """Members whose adapters are on the GPU."""
+        return [Path(path).name.removesuffix("_lora_adapter") for path in self.engine.shard.loaded]
+
+
+def simulate(
+    models: Path, story: Callable[[Simulation], Awaitable[T]], members: Sequence[str] = (), **settings: Any
+) -> T:
+    """Run a story on virtual time, with real adapters for the members."""
+    make(models, members, Shape())
+
+    async def run() -> T:
+        async with Engine(Settings(adapter_source="local", **settings).checked()) as engine:
+            return await story(Simulation(engine, models))
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(run())
+
+
+def waited(entry: Entry) -> float:
+    """Seconds in the queue."""
+    assert entry.started_at is not None
+    return entry.started_at - entry.queued_at
+
+
+def text(entry: Entry) -> str:
+    """What was answered."""
+    assert entry.answer is not None, entry.error
+    return "".join(entry.answer.tokens)
+
+
+@asynccontextmanager
+async def serving(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a simulated LoRAX that doesn't wait."""
+    async with Engine(Settings(adapter_source="local", profile="instant", **settings).checked()) as engine:
+        transport = httpx.ASGITransport(Application(engine))
+        async with httpx.AsyncClient(transport=transport, base_url="http://lorax", timeout=10) as client:
+            yield client

@@ -1,0 +1,256 @@
+"""The engine on virtual time: batching, the loader, and LORAX.md's traps 0 to 2, 6 and 7."""
+
+import asyncio
+
+import pytest
+
+from boardroom.simulator.errors import OverloadedError
+from boardroom.simulator.identity import voice
+from boardroom.simulator.request import Parameters
+from boardroom.simulator.validation import Prompt
+from unit.simulator.simulation import Simulation, simulate, text, waited
+
+BOARD = ("ceo", "cfo", "coo", "cmo", "cto")
+
+
+def test_members_asked_at_once_share_every_decode_step_once_all_are_in(tmp_path):
+    async def story(simulation: Simulation):
+        await simulation.ask_all(BOARD)
+        since = simulation.engine.shard.steps.last_id
+        await simulation.ask_all(BOARD, max_new_tokens=20)
+        return simulation.engine.shard.steps.since(since)
+
+    steps = simulate(tmp_path, story, BOARD)
+    decodes = [{request for request, _ in step.requests} for step in steps if step.kind == "decode"]
+    assert decodes == [set(BOARD)] * 19
+
+
+def test_each_member_answers_with_its_own_weights(tmp_path):
+    async def story(simulation: Simulation):
+        entries = await simulation.ask_all(("", *BOARD), max_new_tokens=40)
+        return [text(entry) for entry in entries], [simulation.engine.shard._loaded.get(e.adapter_id) for e in entries]
+
+    texts, weights = simulate(tmp_path, story, BOARD, identity_salt="salt")
+    model = "mistralai/Mistral-7B-Instruct-v0.1"
+    expected = [voice("salt", model, "", "")] + [
+        voice("salt", model, f"{tmp_path}/{name}_lora_adapter", loaded.digest)
+        for name, loaded in zip(BOARD, weights[1:], strict=True)
+    ]
+    assert [voice_ in text_ for voice_, text_ in zip(expected, texts, strict=True)] == [True] * 6
+    assert len(set(expected)) == 6
+
+
+def test_a_question_of_five_members_takes_about_as_long_as_on_the_gpu(tmp_path):
+    async def story(simulation: Simulation):
+        await simulation.ask_all(BOARD)
+        started = simulation.engine.clock.now()
+        await simulation.ask_all(BOARD, max_new_tokens=64)
+        return simulation.engine.clock.now() - started
+
+    assert 0.8 < simulate(tmp_path, story, BOARD) < 2.5
+
+
+def test_trap_1_a_pending_adapter_evicts_one_idle_adapter_whatever_the_cap(tmp_path):
+    async def story(simulation: Simulation):
+        loaded = []
+        for name in ("ceo", "cfo", "coo", "ceo"):
+            await simulation.ask(name)
+            loaded.append(simulation.loaded)
+        return loaded
+
+    assert simulate(tmp_path, story, BOARD, max_active_adapters=128) == [["ceo"], ["cfo"], ["coo"], ["ceo"]]
+
+
+def test_trap_1_adapters_asked_for_together_stay_together(tmp_path):
+    async def story(simulation: Simulation):
+        await simulation.ask_all(BOARD)
+        return set(simulation.loaded)
+
+    assert simulate(tmp_path, story, BOARD) == set(BOARD)
+
+
+def test_trap_1_an_adapter_that_does_not_exist_evicts_a_good_one_first_in_first_out(tmp_path):
+    async def story(simulation: Simulation):
+        await simulation.ask_all(("ceo", "cfo"))
+        await simulation.ask("nobody")
+        return simulation.loaded
+
+    assert simulate(tmp_path, story, ("ceo", "cfo")) == ["cfo"]
+
+
+def test_trap_0_a_wave_with_the_residents_brings_a_newcomer_in_without_a_loss(tmp_path):
+    async def story(simulation: Simulation):
+        await simulation.ask_all(("ceo", "cfo"))
+        await simulation.ask_all(("ceo", "cfo", "coo"), max_new_tokens=64)
+        return set(simulation.loaded)
+
+    assert simulate(tmp_path, story, BOARD) == {"ceo", "cfo", "coo"}
+
+
+def test_the_cap_holds_and_the_surplus_waits_for_its_turn(tmp_path):
+    async def story(simulation: Simulation):
+        sizes = []
+        asked = asyncio.gather(*(simulation.ask(name) for name in BOARD))
+        while not asked.done():
+            sizes.append(len(simulation.loaded))
+            await asyncio.sleep(0.001)
+        return max(sizes), [entry.error for entry in await asked]
+
+    assert simulate(tmp_path, story, BOARD, max_active_adapters=2) == (2, [None] * 5)
+
+
+def test_trap_2_a_download_delays_a_resident_adapter(tmp_path):
+    async def story(simulation: Simulation):
+        await simulation.ask("ceo")
+        cold = asyncio.create_task(simulation.ask("cfo"))
+        await asyncio.sleep(0)
+        resident = await simulation.ask("ceo")
+        await cold
+        return resident.first_token_at - resident.queued_at
+
+    assert simulate(tmp_path, story, BOARD) >= 0.02
+
+
+def test_health_waits_behind_a_forward_pass(tmp_path):
+    async def story(simulation: Simulation):
+        asked = asyncio.create_task(simulation.ask("", prompt="word " * 2000, max_new_tokens=1))
+        await asyncio.sleep(0.001)
+        started = simulation.engine.clock.now()
+        await simulation.engine.shard.health()
+        waited_for = simulation.engine.clock.now() - started
+        await asked
+        return waited_for
+
+    assert simulate(tmp_path, story) > 0.1
+
+
+def test_trap_6_a_failed_adapter_is_forgotten_and_can_be_repaired(tmp_path):
+    async def story(simulation: Simulation):
+        broken = await simulation.ask("ceo")
+        again = await simulation.ask("ceo")
+        (tmp_path / "ceo_lora_adapter").rmdir()
+        (tmp_path / "cfo_lora_adapter").rename(tmp_path / "ceo_lora_adapter")
+        return broken.error, again.error, (await simulation.ask("ceo")).error
+
+    (tmp_path / "ceo_lora_adapter").mkdir()
+    broken, again, repaired = simulate(tmp_path, story, ("cfo",))
+    assert (str(broken), str(again), repaired) == (str(broken), str(broken), None)
+
+
+def test_a_resident_adapter_answers_after_its_files_are_gone_and_an_evicted_one_does_not(tmp_path):
+    async def story(simulation: Simulation):
+        await simulation.ask("ceo")
+        (tmp_path / "ceo_lora_adapter").rename(tmp_path / "away")
+        resident = (await simulation.ask("ceo")).error
+        await simulation.ask("cfo")
+        return resident, str((await simulation.ask("ceo")).error)
+
+    assert simulate(tmp_path, story, BOARD) == (
+        None,
+        "Request failed during generation: Server error: No valid adapter config file found: tried None and None",
+    )
+
+
+def test_trap_7_preloaded_adapters_stay_and_no_other_loads(tmp_path):
+    async def story(simulation: Simulation):
+        fine = await simulation.ask_all(("ceo", "cfo"))
+        other = await simulation.ask("coo")
+        again = await simulation.ask("ceo")
+        return [entry.error for entry in (*fine, again)], str(other.error), set(simulation.loaded)
+
+    preloaded = tuple(f"{tmp_path}/{name}_lora_adapter" for name in ("ceo", "cfo"))
+    errors, refusal, loaded = simulate(tmp_path, story, BOARD, preloaded_adapter_ids=preloaded)
+    assert (errors, loaded) == ([None] * 3, {"ceo", "cfo"})
+    assert "This model does not support dynamic adapter loading." in refusal
+
+
+@pytest.mark.parametrize(
+    ("fraction", "said"),
+    [
+        (0.0, "Memory reserved for adapters is 0. Please set a memory reservation for adapters."),
+        (1e-7, "is larger than adapter memory reservation: 13312 / 8000 bytes"),
+    ],
+)
+def test_an_adapter_that_does_not_fit_the_reservation_is_refused(tmp_path, fraction, said):
+    async def story(simulation: Simulation):
+        return str((await simulation.ask("ceo")).error)
+
+    assert said in simulate(tmp_path, story, BOARD, adapter_memory_fraction=fraction)
+
+
+def test_an_adapter_of_another_architecture_is_refused_in_loraxs_words(tmp_path):
+    async def story(simulation: Simulation):
+        return str((await simulation.ask("ceo")).error)
+
+    refusal = simulate(tmp_path, story, BOARD, model_id="meta-llama/Llama-2-7b-hf")
+    assert f"Adapter '{tmp_path}/ceo_lora_adapter' is not compatible with model 'meta-llama/Llama-2-7b-hf'" in refusal
+
+
+def test_a_request_beyond_the_limit_is_refused_at_once_and_the_permit_comes_back(tmp_path):
+    async def story(simulation: Simulation):
+        first = asyncio.create_task(simulation.ask(""))
+        await asyncio.sleep(0)
+        with pytest.raises(OverloadedError):
+            await simulation.ask("")
+        await first
+        return (await simulation.ask("")).error
+
+    assert simulate(tmp_path, story, max_concurrent_requests=1) is None
+
+
+def test_requests_wait_for_blocks_and_all_are_answered(tmp_path):
+    async def story(simulation: Simulation):
+        answers = asyncio.gather(*(simulation.ask("", max_new_tokens=40) for _ in range(4)))
+        entries = await answers
+        steps = simulation.engine.shard.steps.since(0)
+        return [entry.error for entry in entries], max(len(step.requests) for step in steps)
+
+    limits = {
+        "max_input_length": 40,
+        "max_total_tokens": 96,
+        "max_batch_prefill_tokens": 60,
+        "max_batch_total_tokens": 96,
+    }
+    assert simulate(tmp_path, story, **limits) == ([None] * 4, 2)
+
+
+def test_a_small_newcomer_waits_for_twenty_decode_steps_of_a_big_batch(tmp_path):
+    async def story(simulation: Simulation):
+        running = asyncio.gather(*(simulation.ask("", max_new_tokens=60) for _ in range(5)))
+        await asyncio.sleep(0.1)
+        newcomer = await simulation.ask("", max_new_tokens=1)
+        await running
+        return waited(newcomer)
+
+    assert simulate(tmp_path, story) > 10 * 0.0112
+
+
+def test_an_abandoned_request_leaves_the_batch_at_the_next_step(tmp_path):
+    async def story(simulation: Simulation):
+        entry = simulation.engine.submit(Prompt("x"), Parameters(max_new_tokens=400), on_change=lambda: None)
+        await asyncio.sleep(0.1)
+        simulation.engine.release(entry)
+        await asyncio.sleep(0.1)
+        steps = simulation.engine.shard.steps.last_id
+        await asyncio.sleep(10)
+        return simulation.engine.shard.steps.last_id - steps, entry.emitted < 400
+
+    assert simulate(tmp_path, story) == (0, True)
+
+
+def test_gpu_seconds_are_shared_by_those_in_a_step(tmp_path):
+    async def story(simulation: Simulation):
+        entries = await simulation.ask_all(BOARD)
+        return sum(entry.gpu_seconds for entry in entries), simulation.engine.shard.steps.gpu_seconds
+
+    charged, total = simulate(tmp_path, story, BOARD)
+    assert charged == pytest.approx(total)
+
+
+def test_ten_thousand_simulated_seconds_take_moments(tmp_path):
+    async def story(simulation: Simulation):
+        await asyncio.sleep(10_000)
+        await simulation.ask("")
+        return simulation.engine.clock.now()
+
+    assert simulate(tmp_path, story) > 10_000

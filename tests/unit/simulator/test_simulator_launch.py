@@ -1,0 +1,201 @@
+"""lorax-launcher: flags, environment, the port, and the end."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Self
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from boardroom.simulator.cost import CostModel, profiles
+from boardroom.simulator.flags import launcher_options, parse, simulate_options
+from boardroom.simulator.launcher import launcher, simulate
+from boardroom.simulator.settings import Settings, SettingsError
+
+
+def launch(*arguments: str, command=launcher, env: dict[str, str] | None = None):
+    """What a command line means; click itself tells where it is wrong."""
+    clean = {name: None for name in os.environ if name.isupper()}
+    with CliRunner(env={**clean, **(env or {})}).isolation():
+        context = command.make_context("x", list(arguments))
+    return parse(context.params)
+
+
+def test_the_launchers_defaults_are_loraxs():
+    parsed = launch()
+    assert (parsed.host, parsed.port, parsed.settings) == ("0.0.0.0", 3000, Settings())
+
+
+def test_simulate_listens_at_home_by_default():
+    parsed = launch(command=simulate, env={"HOSTNAME": "some-pod"})
+    assert (parsed.host, parsed.port) == ("127.0.0.1", 8080)
+
+
+def test_the_flags_that_the_operator_sets_arrive():
+    parsed = launch(
+        "--model-id", "m/x", "--adapter-source=local", "--port", "8080", "--hostname", "127.0.0.1",
+        "--max-active-adapters", "100", "--max-concurrent-requests", "128", "--max-input-length", "1000",
+        "--max-total-tokens", "2000", "--dtype", "bfloat16", "--preloaded-adapter-ids", "/models/a",
+        "--preloaded-adapter-ids", "/models/b", "--num-shard", "2", "--quantize", "awq", "--json-output",
+    )  # fmt: skip
+    assert (parsed.host, parsed.port, parsed.json_output) == ("127.0.0.1", 8080, True)
+    assert parsed.settings == Settings(
+        model_id="m/x",
+        adapter_source="local",
+        max_active_adapters=100,
+        max_concurrent_requests=128,
+        max_input_length=1000,
+        max_total_tokens=2000,
+        dtype="bfloat16",
+        preloaded_adapter_ids=("/models/a", "/models/b"),
+    )
+
+
+def test_every_flag_is_an_environment_variable():
+    env = {
+        "MODEL_ID": "m/x",
+        "PORT": "80",
+        "HUGGINGFACE_HUB_CACHE": "/cache",
+        "MAX_ACTIVE_ADAPTERS": "7",
+        "SIMULATOR_IDENTITY_SALT": "pepper",
+        "SIMULATOR_TIME_SCALE": "0.5",
+        "SIMULATOR_STARTUP_SECONDS": "3",
+        "SIMULATOR_INSPECT": "false",
+        "SIMULATOR_PROFILE": "a10g-24gb-7b",
+    }
+    parsed = launch(env=env)
+    assert (parsed.port, parsed.startup_seconds, parsed.inspect) == (80, 3.0, False)
+    assert parsed.settings == Settings(
+        model_id="m/x",
+        hub_cache=Path("/cache"),
+        max_active_adapters=7,
+        identity_salt="pepper",
+        time_scale=0.5,
+        profile="a10g-24gb-7b",
+    )
+
+
+@pytest.mark.parametrize(("hostname", "host"), [("some-pod-1", "0.0.0.0"), ("::1", "::1"), ("10.0.0.1", "10.0.0.1")])
+def test_a_hostname_that_is_no_address_means_every_address(hostname, host):
+    assert launch(env={"HOSTNAME": hostname}).host == host
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--max-adapters", "5"], "No such option '--max-adapters'"),
+        (["--port", "http"], "'http' is not a number"),
+        (["--max-active-adapters", "-1"], "not in the range"),
+        (["--quantize", "int4"], "'int4' is not one of"),
+        (["--max-input-length", "10", "--max-total-tokens", "10"], "`max_input_length` must be < `max_total_tokens`"),
+        (["--validation-workers", "0"], "`validation_workers` must be > 0"),
+        (["--max-batch-total-tokens", "100"], "`max_batch_prefill_tokens` must be <= `max_batch_total_tokens`"),
+    ],
+)
+def test_a_command_line_that_lorax_would_refuse_is_refused(arguments, said):
+    result = CliRunner().invoke(launcher, arguments)
+    assert (result.exit_code in {1, 2}, said.replace("'", "") in result.output.replace("'", "")) == (True, True)
+
+
+def test_the_salt_is_not_shown():
+    assert "pepper" not in repr(Settings(identity_salt="pepper"))
+
+
+def test_both_commands_know_the_same_flags():
+    names = [
+        {option.name for option in options()} - {"host", "hostname"} for options in (launcher_options, simulate_options)
+    ]
+    assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("profile", profiles())
+def test_every_profile_starts(profile):
+    assert Settings(profile=profile).checked().cost == CostModel.named(profile)
+
+
+def test_an_unknown_profile_names_those_there_are():
+    with pytest.raises(SettingsError, match="no profile named h100; there are a100-80gb-7b"):
+        Settings(profile="h100").checked()
+
+
+def test_decoding_costs_more_with_more_sequences_context_and_adapters():
+    cost = CostModel.named("a100-80gb-7b")
+    one, thirty_two = cost.decode_seconds(1, 128, 0), cost.decode_seconds(32, 32 * 128, 0)
+    assert (round(one * 1000), round(thirty_two * 1000), round(cost.decode_seconds(32, 32 * 2048, 0) * 1000)) == (
+        11,
+        14,
+        35,
+    )
+    assert cost.decode_seconds(1, 128, 1) - one == pytest.approx(0.002117)
+
+
+class Process:
+    """A launcher as a process of its own, on a port that the system picks."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from boardroom.simulator.launcher import main; main()", "--port", "0",
+             "--hostname", "127.0.0.1", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"PATH": os.environ["PATH"]},
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def lines_until(self, word: str) -> list[str]:
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if word in line:
+                return lines
+        raise AssertionError(f"{word} never came: {lines}")
+
+
+def until_refused(url: str) -> None:
+    """Returns once nobody listens there any more."""
+    with contextlib.suppress(httpx.ConnectError):
+        while True:
+            httpx.get(f"{url}/health", timeout=30)
+            time.sleep(0.02)
+
+
+def test_a_process_says_what_it_is_then_opens_its_port_and_drains_at_the_end():
+    with Process("--startup-seconds", "0.2") as server:
+        lines = server.lines_until("listening on")
+        assert "This is a simulated LoRAX: no GPU" in lines[0]
+        url = lines[-1].split("listening on ")[1].strip()
+        with httpx.Client(base_url=url, timeout=30) as client:
+            body = {"inputs": "x", "parameters": {"max_new_tokens": 100, "ignore_eos_token": True}}
+            with client.stream("POST", "/generate_stream", json=body) as stream:
+                received = stream.iter_lines()
+                next(received)
+                server.process.send_signal(signal.SIGTERM)
+                until_refused(url)
+                rest = [line for line in received if line]
+        assert len(rest) == 99
+        assert server.process.wait(timeout=30) == 0
+
+
+def test_a_process_that_is_still_starting_ends_at_once():
+    with Process("--startup-seconds", "600") as server:
+        server.lines_until("simulated LoRAX")
+        server.process.terminate()
+        assert server.process.wait(timeout=30) in {0, -signal.SIGTERM}
+
+
+def test_a_preloaded_adapter_that_is_missing_ends_the_process_with_the_cause():
+    with Process("--preloaded-adapter-ids", "/models/nobody", "--adapter-source", "local") as server:
+        assert "No valid adapter config file found" in server.lines_until("preloaded adapter")[-1]
+        assert server.process.wait(timeout=30) == 1
