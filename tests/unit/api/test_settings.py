@@ -27,6 +27,7 @@ def test_the_environment_is_read_back_as_it_was_written() -> None:
     [
         ("AOS_ENABLE_LORAX", "maybe", "AOS_ENABLE_LORAX='maybe': give true or false"),
         ("AOS_LORAX_PORT", "80", "AOS_LORAX_PORT='80': give a whole number from 1024 to 65535"),
+        ("AOS_LORAX_PORT", "8082", "AOS_LORAX_PORT=8082: that port belongs to the adapters sidecar"),
         ("AOS_MAX_MEMBERS", "many", "AOS_MAX_MEMBERS='many': give a whole number from 1 to 256"),
         ("AOS_LORAX_ADAPTER_CACHE_SIZE", "-1", "AOS_LORAX_ADAPTER_CACHE_SIZE='-1': give a whole number from 1 to 4096"),
         ("AOS_LORAX_MAX_CONCURRENT_REQUESTS", "²", "AOS_LORAX_MAX_CONCURRENT_REQUESTS='²': give a whole number"),

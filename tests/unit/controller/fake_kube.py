@@ -1,0 +1,70 @@
+"""An API server of dicts: enough of server-side apply for one writer, and every request kept."""
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+from boardroom.controller.kinds import Key, Kind, Object
+from boardroom.controller.kubeclient import ConflictError, Listing
+
+
+@dataclass
+class FakeKube:
+    objects: dict[tuple[Kind, Key], Object] = field(default_factory=dict)
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
+    failures: dict[tuple[str, str], Exception] = field(default_factory=dict)
+    """By verb and kind."""
+    version: int = 100
+
+    @property
+    def writes(self) -> list[tuple[str, str, str]]:
+        return [r for r in self.requests if r[0] not in ("get", "list")]
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        self._take("get", kind, name)
+        return copy.deepcopy(self.objects.get((kind, (namespace, name))))
+
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> Listing:
+        self._take("list", kind, selector)
+        items = [o for (k, key), o in self.objects.items() if k is kind and namespace in (None, key[0])]
+        return Listing(items=copy.deepcopy(items), resource_version=str(self.version))
+
+    async def apply(self, kind: Kind, manifest: Object, *, force: bool = True, dry_run: bool = False) -> Object:
+        del dry_run
+        name = manifest["metadata"]["name"]
+        self._take("apply", kind, name)
+        key = (kind, (manifest["metadata"]["namespace"], name))
+        live = self.objects.get(key)
+        if live is not None and not force:
+            raise ConflictError(409, "Conflict", "conflicts with another manager")
+        made = (live or {}) | {k: v for k, v in manifest.items() if k != "metadata"}
+        made["metadata"] = ((live or {}).get("metadata") or {"uid": f"{name}-uid"}) | manifest["metadata"]
+        return self.put(kind, made)
+
+    async def apply_status(self, kind: Kind, manifest: Object) -> Object:
+        name = manifest["metadata"]["name"]
+        self._take("apply_status", kind, name)
+        live = self.objects[kind, (manifest["metadata"]["namespace"], name)]
+        return self.put(kind, live | {"status": live.get("status", {}) | manifest["status"]})
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        self._take("delete", kind, name)
+        if self.objects[kind, (namespace, name)]["metadata"]["uid"] == uid:
+            del self.objects[kind, (namespace, name)]
+
+    async def create(self, kind: Kind, manifest: Object) -> Object:
+        self._take("create", kind, str(manifest.get("reason", manifest["metadata"]["name"])))
+        return self.put(kind, manifest)
+
+    def put(self, kind: Kind, obj: Object) -> Object:
+        """Store an object as a write would."""
+        self.version += 1
+        metadata: dict[str, Any] = obj["metadata"] | {"resourceVersion": str(self.version)}
+        stored = copy.deepcopy(obj | {"metadata": metadata})
+        self.objects[kind, (metadata["namespace"], metadata["name"])] = stored
+        return copy.deepcopy(stored)
+
+    def _take(self, verb: str, kind: Kind, name: str) -> None:
+        self.requests.append((verb, kind.name, name))
+        if error := self.failures.get((verb, kind.name)):
+            raise error

@@ -1,0 +1,61 @@
+"""A member is ready when it has a seat and its adapter was proved for the spec that it has now."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from boardroom.api.admission import Verdict
+from boardroom.controller.status.agent import agent_status, member
+from unit.controller.objects import Object, agent, condition
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+SEAT = Verdict(accepted=True, reason="Accepted", message="has a seat")
+NO_SEAT = Verdict(accepted=False, reason="DuplicateRole", message="taken")
+
+
+def proof(status: str, reason: str, generation: int = 2) -> list[Object]:
+    return [condition("AdapterReady", status, reason, "as the coordinator said", generation)]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "conditions", "expected"),
+    [
+        (SEAT, proof("True", "AdapterProved"), ("True", "Ready")),
+        (SEAT, proof("True", "NoAdapter"), ("True", "Ready")),
+        (SEAT, proof("False", "AdapterMissing"), ("False", "AdapterMissing")),
+        (SEAT, proof("Unknown", "NotProved"), ("Unknown", "NotProved")),
+        (SEAT, proof("True", "AdapterProved", generation=1), ("Unknown", "NotProved")),
+        (SEAT, proof("False", "AdapterMissing", generation=1), ("Unknown", "NotProved")),
+        (SEAT, [], ("Unknown", "NotProved")),
+        (NO_SEAT, proof("True", "AdapterProved"), ("False", "DuplicateRole")),
+    ],
+    ids=["proved", "none needed", "missing", "unknown", "stale proof", "stale failure", "never tried", "no seat"],
+)
+def test_ready(verdict: Verdict, conditions: list[Object], expected: tuple[str, str]) -> None:
+    found = member(agent("CEO", generation=2, conditions=conditions), verdict).ready
+    assert (found.status, found.reason) == expected
+
+
+def test_only_what_the_controller_owns_is_written() -> None:
+    subject = member(agent("CEO", generation=2, conditions=proof("True", "AdapterProved")), SEAT)
+    assert agent_status(subject, NOW) == {
+        "observedGeneration": 2,
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "True",
+                "reason": "Ready",
+                "message": "answers as CEO",
+                "observedGeneration": 2,
+                "lastTransitionTime": "2026-11-24T00:00:00Z",
+            },
+            {
+                "type": "Accepted",
+                "status": "True",
+                "reason": "Accepted",
+                "message": "has a seat",
+                "observedGeneration": 2,
+                "lastTransitionTime": "2026-11-24T00:00:00Z",
+            },
+        ],
+    }

@@ -1,0 +1,148 @@
+"""A board's conditions: the first policy that finds something gives the reason, as kstatus expects it."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from boardroom.api.admission import Verdict
+from boardroom.api.conditions import read
+from boardroom.controller.status.agent import Member, member
+from boardroom.controller.status.board import DISABLED, Observed, board_status, findings, invalid_status
+from boardroom.controller.status.finding import Finding
+from unit.controller.objects import Object, agent, blueprint, condition
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+UP = Finding(status="True", reason="Ready", message="up")
+DOWN = Finding(status="False", reason="Starting", message="it starts")
+ROLLING = Finding(status="True", reason="Updating", message="rolls", changing=True)
+NO_IMAGE = Finding(status="False", reason="ImagePullFailed", message="no image", stalled=True)
+TAKEN = Finding(status="False", reason="NameConflict", message="taken", stalled=True)
+SEAT = Verdict(accepted=True, reason="Accepted", message="has a seat")
+
+
+def seated(role: str, *, ready: bool) -> Member:
+    proof = condition("AdapterReady", "True" if ready else "False", "AdapterProved" if ready else "AdapterMissing")
+    return member(agent(role, conditions=[proof]), SEAT)
+
+
+CEO, CFO = seated("CEO", ready=True), seated("CFO", ready=False)
+READY = Observed(lorax=UP, coordinator=UP, members=[CEO])
+
+CASES: dict[str, tuple[Observed, tuple[str, str], str, str]] = {
+    # what was observed: Ready, Reconciling, Stalled
+    "all well": (READY, ("True", "Ready"), "False", "False"),
+    "a member is missing": (
+        Observed(lorax=UP, coordinator=UP, members=[CEO, CFO]),
+        ("True", "Ready"),
+        "False",
+        "False",
+    ),
+    "a coordinator that rolls": (
+        Observed(lorax=UP, coordinator=ROLLING, members=[CEO]),
+        ("True", "Ready"),
+        "True",
+        "False",
+    ),
+    "LoRAX starts": (
+        Observed(lorax=DOWN, coordinator=UP, members=[CEO]),
+        ("False", "LoraxStarting"),
+        "True",
+        "False",
+    ),
+    "LoRAX's image is not there": (
+        Observed(lorax=NO_IMAGE, coordinator=UP, members=[CEO]),
+        ("False", "LoraxImagePullFailed"),
+        "False",
+        "True",
+    ),
+    "the coordinator starts": (
+        Observed(lorax=UP, coordinator=DOWN, members=[CEO]),
+        ("False", "CoordinatorStarting"),
+        "True",
+        "False",
+    ),
+    "nobody has a seat": (Observed(lorax=UP, coordinator=UP, members=[]), ("False", "NoMembers"), "True", "False"),
+    "nobody is ready": (Observed(lorax=UP, coordinator=UP, members=[CFO]), ("False", "NoneReady"), "True", "False"),
+    "LoRAX is off": (
+        Observed(lorax=DISABLED, coordinator=UP, members=[CEO], enabled=False),
+        ("False", "NoEngine"),
+        "False",
+        "True",
+    ),
+    "a name is taken": (
+        Observed(lorax=DOWN, coordinator=DOWN, members=[], obstacle=TAKEN),
+        ("False", "NameConflict"),
+        "False",
+        "True",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_ready_and_the_two_abnormal_conditions(case: str) -> None:
+    observed, ready, reconciling, stalled = CASES[case]
+    found = findings(observed)
+    assert (found["Ready"].status, found["Ready"].reason) == ready
+    assert (found["Reconciling"].status, found["Stalled"].status) == (reconciling, stalled)
+
+
+@pytest.mark.parametrize(
+    ("members", "refused", "expected"),
+    [
+        ([CEO], {}, ("True", "AllReady", "1 of 1 members are ready")),
+        ([CEO, CFO], {}, ("False", "SomeNotReady", "1 of 2 members are ready; not ready: cfo (AdapterMissing)")),
+        ([CEO], {"x": "DuplicateRole"}, ("True", "AllReady", "1 of 1 members are ready; refused: x (DuplicateRole)")),
+    ],
+)
+def test_agents_ready_names_who_is_not(members: list[Member], refused: dict[str, str], expected: Object) -> None:
+    found = findings(Observed(lorax=UP, coordinator=UP, members=members, refused=refused))["AgentsReady"]
+    assert (found.status, found.reason, found.message) == expected
+
+
+def test_everything_we_own_stands_in_the_status() -> None:
+    plan = blueprint(maxMembers=3)
+    status = board_status(plan, Observed(lorax=UP, coordinator=UP, members=[CEO, CFO]), (), NOW)
+    conditions = status.pop("conditions")
+    assert [c["type"] for c in conditions] == [
+        "Ready", "Reconciling", "Stalled", "LoraxReady", "CoordinatorReady", "AgentsReady",
+    ]  # fmt: skip
+    assert status == {
+        "observedGeneration": 1,
+        "agents": "1/2",
+        "lorax": {
+            "effective": {
+                "enabled": True,
+                "image": "ghcr.io/predibase/lorax:0.12.1",
+                "port": 8080,
+                "adapterCacheSize": 100,
+                "maxConcurrentRequests": 128,
+                "maxMembers": 3,
+            }
+        },
+        "members": [
+            {"name": "ceo", "role": "CEO", "ready": True, "reason": "Ready"},
+            {"name": "cfo", "role": "CFO", "ready": False, "reason": "AdapterMissing"},
+        ],
+        "endpoint": "http://executive-coordinator.team.svc:8000",
+    }
+
+
+def test_a_time_moves_only_with_its_status() -> None:
+    before = read([condition("Ready", "True", "Ready"), condition("LoraxReady", "False", "Starting")])
+    status = board_status(blueprint(), READY, before, NOW)
+    times = {c["type"]: c["lastTransitionTime"] for c in status["conditions"]}
+    assert (times["Ready"], times["LoraxReady"]) == ("2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z")
+
+
+def test_a_spec_that_cant_be_read_stalls_the_board() -> None:
+    status = invalid_status("spec.model: Field required", 4, (), NOW)
+    found = {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
+    assert status["observedGeneration"] == 4
+    assert found == {
+        "Ready": ("False", "InvalidSpec"),
+        "Reconciling": ("False", "Settled"),
+        "Stalled": ("True", "InvalidSpec"),
+        "LoraxReady": ("Unknown", "InvalidSpec"),
+        "CoordinatorReady": ("Unknown", "InvalidSpec"),
+        "AgentsReady": ("Unknown", "InvalidSpec"),
+    }

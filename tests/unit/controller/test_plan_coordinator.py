@@ -1,0 +1,136 @@
+"""The coordinator's pod, and the little that it may do."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from boardroom.api.settings import Defaults
+from boardroom.controller.plan import coordinator, rbac
+from boardroom.controller.plan.children import children
+from unit.controller.objects import Object, blueprint
+
+BASE = Path(__file__).parents[3] / "manifests" / "base"
+LORAX = [
+    "--lorax-url",
+    "http://executive-lorax.team.svc:8080",
+    "--adapters-url",
+    "http://executive-lorax.team.svc:8082",
+]
+TAIL = ["--host", "0.0.0.0", "--port", "8000", "--metrics-port", "9090"]
+
+
+def container(**spec: Object) -> Object:
+    found: Object = coordinator.deployment(blueprint(**spec))["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+@pytest.mark.parametrize(("enabled", "urls"), [(True, LORAX), (False, [])])
+def test_its_arguments(enabled: bool, urls: list[str]) -> None:
+    expected = ["coordinator", "--board", "executive", "--namespace", "team", *urls, *TAIL]
+    assert container(enableLorax=enabled)["args"] == expected
+
+
+def test_it_knows_the_operators_defaults() -> None:
+    env = container()["env"]
+    assert Defaults.from_env({e["name"]: e["value"] for e in env}) == Defaults()
+
+
+def test_its_pod_meets_restricted_pod_security() -> None:
+    assert container()["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def test_a_question_in_flight_may_take_its_deadline() -> None:
+    pod = coordinator.deployment(blueprint(coordinator={"requestTimeoutSeconds": 300}))["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] == 330
+
+
+def test_its_role_is_limited_to_its_board_and_its_members() -> None:
+    assert rbac.role(blueprint(members=("cfo", "ceo")))["rules"] == [
+        {
+            "apiGroups": ["boardroom.dev"],
+            "resources": ["boardrooms"],
+            "verbs": ["get", "list", "watch"],
+            "resourceNames": ["executive"],
+        },
+        {"apiGroups": ["boardroom.dev"], "resources": ["boardagents"], "verbs": ["get", "list", "watch"]},
+        {
+            "apiGroups": ["boardroom.dev"],
+            "resources": ["boardrooms/status"],
+            "verbs": ["patch"],
+            "resourceNames": ["executive"],
+        },
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+        {
+            "apiGroups": ["boardroom.dev"],
+            "resources": ["boardagents/status"],
+            "verbs": ["patch"],
+            "resourceNames": ["ceo", "cfo"],
+        },
+    ]
+
+
+def test_without_members_it_may_write_no_agents_status() -> None:
+    """A rule without names would mean all of them."""
+    assert [r for r in rbac.role(blueprint())["rules"] if "boardagents/status" in r["resources"]] == []
+
+
+def test_the_operator_holds_what_it_grants() -> None:
+    documents = yaml.safe_load_all((BASE / "rbac.yaml").read_text())
+    held = {
+        (group, resource, verb)
+        for document in documents
+        if document["kind"] == "ClusterRole"
+        for rule in document["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    granted = {
+        (group, resource, verb)
+        for rule in rbac.role(blueprint(members=("ceo",)))["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert granted - held == set()
+    assert not any("*" in entry for entry in held)
+
+
+def test_without_lorax_its_objects_should_not_exist() -> None:
+    wanted = children(blueprint(enableLorax=False), lambda _kind, _name: None)
+    assert [(c.kind.name, c.name) for c in wanted if c.manifest is None] == [
+        ("PersistentVolumeClaim", "executive-model-cache"),
+        ("Service", "executive-lorax"),
+        ("Deployment", "executive-lorax"),
+    ]
+
+
+def test_every_object_is_owned_by_its_board_and_carries_labels_made_from_scratch() -> None:
+    owner = {
+        "apiVersion": "boardroom.dev/v1alpha1",
+        "kind": "Boardroom",
+        "name": "executive",
+        "uid": "board-uid",
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    for child in children(blueprint(), lambda _kind, _name: None):
+        if child.manifest is not None:
+            metadata = child.manifest["metadata"]
+            assert metadata["ownerReferences"] == [owner]
+            assert {k: v for k, v in metadata["labels"].items() if k != "app.kubernetes.io/component"} == {
+                "app.kubernetes.io/name": "boardroom",
+                "app.kubernetes.io/instance": "executive",
+                "app.kubernetes.io/part-of": "boardroom",
+                "app.kubernetes.io/managed-by": "boardroom-operator",
+                "boardroom.dev/board": "executive",
+            }

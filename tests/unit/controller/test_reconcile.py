@@ -1,0 +1,231 @@
+"""One reconcile: what it writes, what it leaves alone, and that a second one writes nothing."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+
+from boardroom.api.settings import Defaults
+from boardroom.controller import kinds
+from boardroom.controller.children import Children
+from boardroom.controller.events import Recorder
+from boardroom.controller.kinds import Kind, Object
+from boardroom.controller.kubeclient import KubeError, RefusedError
+from boardroom.controller.reconcile import Reconciler
+from boardroom.controller.store import Store
+from unit.controller.fake_kube import FakeKube
+from unit.controller.objects import IMAGE, agent_object, board_object
+from unit.controller.specs import SPECS, Spec
+
+KEY = ("team", "executive")
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@dataclass
+class Room:
+    """A reconciler on an API server of dicts."""
+
+    kube: FakeKube = field(default_factory=FakeKube)
+    store: Store = field(default_factory=Store)
+
+    def __post_init__(self) -> None:
+        self.reconciler = Reconciler(
+            kube=self.kube,
+            store=self.store,
+            children=Children(self.kube, self.store),
+            recorder=Recorder(self.kube, lambda: NOW, "test"),
+            defaults=Defaults(),
+            image=IMAGE,
+            now=lambda: NOW,
+        )
+
+    def has(self, kind: Kind, obj: Object) -> None:
+        """An object that exists and was seen by the watch."""
+        self.store.put(kind, self.kube.put(kind, obj))
+
+    async def reconcile(self) -> float | None:
+        return await self.reconciler.reconcile(KEY)
+
+    def live(self, kind: Kind, name: str) -> Object:
+        return self.kube.objects[kind, ("team", name)]
+
+    def condition(self, kind: Kind, name: str, type_: str) -> tuple[str, str]:
+        return next(
+            (c["status"], c["reason"]) for c in self.live(kind, name)["status"]["conditions"] if c["type"] == type_
+        )
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+async def test_needs_are_applied_before_the_pods_that_need_them(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object())
+    await room.reconcile()
+    applied = [(kind, name) for verb, kind, name in room.kube.requests if verb == "apply"]
+    assert applied == [
+        ("ServiceAccount", "executive-coordinator"),
+        ("Role", "executive-coordinator"),
+        ("RoleBinding", "executive-coordinator"),
+        ("Service", "executive-lorax"),
+        ("Deployment", "executive-lorax"),
+        ("Service", "executive-coordinator"),
+        ("Deployment", "executive-coordinator"),
+    ]
+
+
+@given(spec=SPECS)
+def test_a_second_reconcile_writes_nothing(spec: Spec) -> None:
+    async def twice() -> list[tuple[str, str, str]]:
+        room = Room()
+        room.has(kinds.BOARDROOM, board_object(**spec))
+        room.has(kinds.BOARDAGENT, agent_object("CEO"))
+        await room.reconcile()
+        room.kube.requests.clear()
+        await room.reconcile()
+        return room.kube.requests
+
+    assert asyncio.run(twice()) == []
+
+
+async def test_drift_is_written_over_once(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object())
+    await room.reconcile()
+    drifted = room.live(kinds.SERVICE, "executive-lorax") | {"spec": {"clusterIP": "10.0.0.1"}}
+    room.has(kinds.SERVICE, drifted)
+    room.kube.requests.clear()
+    await room.reconcile()
+    await room.reconcile()
+    assert room.kube.writes == [("apply", "Service", "executive-lorax")]
+    assert room.live(kinds.SERVICE, "executive-lorax")["spec"]["clusterIP"] == "None"
+
+
+async def test_a_status_that_moves_in_a_child_is_no_drift(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object())
+    await room.reconcile()
+    room.has(kinds.SERVICE, room.live(kinds.SERVICE, "executive-lorax") | {"status": {"loadBalancer": {}}})
+    room.kube.requests.clear()
+    await room.reconcile()
+    assert room.kube.writes == []
+
+
+async def test_a_foreign_object_is_left_alone_and_told(room: Room) -> None:
+    foreign = {"metadata": {"name": "executive-lorax", "namespace": "team", "uid": "x"}, "spec": {"ports": []}}
+    room.kube.put(kinds.SERVICE, foreign)
+    room.has(kinds.BOARDROOM, board_object())
+    again = await room.reconcile()
+    assert room.live(kinds.SERVICE, "executive-lorax")["spec"] == {"ports": []}
+    assert room.condition(kinds.BOARDROOM, "executive", "Stalled") == ("True", "NameConflict")
+    assert again == 60
+
+
+async def test_what_a_deleted_board_of_this_name_left_is_waited_for(room: Room) -> None:
+    owner = {"kind": "Boardroom", "name": "executive", "uid": "older", "controller": True}
+    old = {"metadata": {"name": "executive-lorax", "namespace": "team", "uid": "x", "ownerReferences": [owner]}}
+    room.kube.put(kinds.SERVICE, old)
+    room.has(kinds.BOARDROOM, board_object())
+    await room.reconcile()
+    assert room.condition(kinds.BOARDROOM, "executive", "Ready") == ("False", "WaitingForDeletion")
+    assert room.condition(kinds.BOARDROOM, "executive", "Stalled")[0] == "False"
+
+
+async def test_an_object_that_came_since_we_looked_is_not_overwritten(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object())
+
+    async def looked_away(kind: Kind, namespace: str, name: str) -> Object | None:
+        return None
+
+    foreign = {"metadata": {"name": "executive-lorax", "namespace": "team", "uid": "x"}, "spec": {"ports": []}}
+    room.kube.put(kinds.SERVICE, foreign)
+    room.kube.get = looked_away  # type: ignore[method-assign]
+    await room.reconcile()
+    assert room.live(kinds.SERVICE, "executive-lorax")["spec"] == {"ports": []}
+    assert room.condition(kinds.BOARDROOM, "executive", "Ready") == ("False", "NameConflict")
+
+
+async def test_one_refused_object_does_not_stop_the_rest(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object(model={"id": "m", "cache": {"size": "1Gi"}}))
+    room.kube.failures["apply", "PersistentVolumeClaim"] = RefusedError(422, "Invalid", "can not be less")
+    await room.reconcile()
+    assert room.live(kinds.DEPLOYMENT, "executive-lorax")["spec"]["replicas"] == 1
+    assert room.condition(kinds.BOARDROOM, "executive", "Stalled") == ("True", "ApplyRefused")
+
+
+async def test_an_api_server_that_fails_is_not_the_boards_fault(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object())
+    room.kube.failures["apply", "Deployment"] = KubeError(503, "ServiceUnavailable", "later", 7)
+    with pytest.raises(KubeError):
+        await room.reconcile()
+    assert "conditions" not in room.live(kinds.BOARDROOM, "executive")["status"]
+
+
+async def test_without_lorax_its_objects_are_deleted_and_no_others(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object())
+    await room.reconcile()
+    room.has(
+        kinds.BOARDROOM,
+        room.live(kinds.BOARDROOM, "executive") | {"spec": {"model": {"id": "m"}, "enableLorax": False}},
+    )
+    room.kube.requests.clear()
+    await room.reconcile()
+    assert [r for r in room.kube.writes if r[0] == "delete"] == [
+        ("delete", "Service", "executive-lorax"),
+        ("delete", "Deployment", "executive-lorax"),
+    ]
+
+
+async def test_a_foreign_object_is_not_deleted_either(room: Room) -> None:
+    room.has(kinds.SERVICE, {"metadata": {"name": "executive-lorax", "namespace": "team", "uid": "x"}, "spec": {}})
+    room.has(kinds.BOARDROOM, board_object(enableLorax=False))
+    await room.reconcile()
+    assert room.live(kinds.SERVICE, "executive-lorax")["metadata"]["uid"] == "x"
+
+
+async def test_a_board_that_is_being_deleted_is_left_to_the_garbage_collector(room: Room) -> None:
+    board = board_object()
+    board["metadata"]["deletionTimestamp"] = "2026-11-24T00:00:00Z"
+    room.has(kinds.BOARDROOM, board)
+    await room.reconcile()
+    assert room.kube.requests == []
+
+
+async def test_agents_of_no_board_are_told(room: Room) -> None:
+    room.has(kinds.BOARDAGENT, agent_object("CEO"))
+    await room.reconcile()
+    assert room.condition(kinds.BOARDAGENT, "ceo", "Accepted") == ("False", "BoardroomNotFound")
+    assert room.condition(kinds.BOARDAGENT, "ceo", "Ready") == ("False", "BoardroomNotFound")
+
+
+async def test_a_board_that_our_model_refuses_stalls_and_nothing_of_it_is_touched(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object() | {"spec": {"model": {}}})
+    await room.reconcile()
+    assert room.condition(kinds.BOARDROOM, "executive", "Stalled") == ("True", "InvalidSpec")
+    assert [r for r in room.kube.requests if r[0] == "apply"] == []
+
+
+async def test_an_agent_that_our_model_refuses_has_no_seat_and_the_rest_go_on(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object())
+    room.has(kinds.BOARDAGENT, agent_object("CEO"))
+    room.has(kinds.BOARDAGENT, agent_object("CFO") | {"spec": {"boardroomRef": {"name": "executive"}, "role": "7"}})
+    await room.reconcile()
+    assert room.condition(kinds.BOARDAGENT, "cfo", "Accepted") == ("False", "InvalidSpec")
+    assert room.condition(kinds.BOARDAGENT, "ceo", "Accepted") == ("True", "Accepted")
+
+
+async def test_events_tell_transitions_and_nothing_twice(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object(enableLorax=False))
+    room.has(kinds.BOARDAGENT, agent_object("CEO"))
+    for _ in range(2):
+        await room.reconcile()
+    events = [name for verb, kind, name in room.kube.requests if (verb, kind) == ("create", "Event")]
+    assert events == ["AgentAccepted", "BoardStalled", "LoraxDisabled"]
+
+
+async def test_a_lost_event_does_not_fail_the_reconcile(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object(enableLorax=False))
+    room.kube.failures["create", "Event"] = RefusedError(403, "Forbidden", "no")
+    await room.reconcile()
+    assert room.condition(kinds.BOARDROOM, "executive", "Ready") == ("False", "NoEngine")

@@ -1,0 +1,170 @@
+"""Why a workload is not up is told in words that say the remedy."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from boardroom.controller.status.words import coordinator_words, lorax_words
+from boardroom.controller.status.workload import workload
+from unit.controller.objects import Object, blueprint, container, deployment, pod
+
+NOW = datetime(2026, 11, 23, 0, 1, tzinfo=UTC)
+LATER = datetime(2026, 11, 23, 0, 2, tzinfo=UTC)
+WORDS = lorax_words(blueprint())
+UP = container(ready=True, started=True)
+FAILURE = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+OVERDUE = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+
+
+def unschedulable(message: str) -> Object:
+    return {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+
+
+def refused(message: str) -> Object:
+    return deployment(conditions=[FAILURE | {"message": message}], updatedReplicas=0)
+
+
+CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]] = {
+    "no Deployment": (None, [], ("False", "Creating", False), "being created"),
+    "not seen by its controller": (deployment(observedGeneration=0), [], ("False", "Creating", False), "created"),
+    "refused by Pod Security": (
+        refused('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot'),
+        [],
+        ("False", "PodSecurity", True),
+        "kubectl label namespace team pod-security.kubernetes.io/enforce=baseline",
+    ),
+    "refused by quota": (
+        refused("exceeded quota: gpu"),
+        [],
+        ("False", "QuotaExceeded", False),
+        "raise it or free some",
+    ),
+    "refused otherwise": (refused("webhook says no"), [], ("False", "FailedCreate", False), "webhook says no"),
+    "edited": (deployment(generation=2), [pod(UP)], ("False", "Updating", False), "being replaced"),
+    "no new pod yet": (deployment(updatedReplicas=0), [pod(UP)], ("False", "Updating", False), "being replaced"),
+    "up": (deployment(), [pod(UP)], ("True", "Ready", False), "LoRAX is up"),
+    "up, sidecar not": (
+        deployment(),
+        [pod(UP, container("adapters"))],
+        ("True", "Ready", False),
+        "LoRAX is up; not ready beside it: adapters",
+    ),
+    "only a pod that goes": (
+        deployment(),
+        [pod(UP, metadata={"deletionTimestamp": "2026-11-23T00:00:30Z"})],
+        ("False", "Starting", False),
+        "waits for its pod",
+    ),
+    "not placed yet": (deployment(), [pod()], ("False", "Starting", False), "waits for a node"),
+    "no GPU free": (
+        deployment(),
+        [pod(conditions=[unschedulable("0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")])],
+        ("False", "InsufficientGpu", False),
+        "add a node with 1 nvidia.com/gpu, free one, or change spec.lorax.gpu",
+    ),
+    "no node fits": (
+        deployment(),
+        [pod(conditions=[unschedulable("node(s) didn't match Pod's node affinity/selector")])],
+        ("False", "Unschedulable", False),
+        "nodeSelector or tolerations",
+    ),
+    "no claim": (
+        deployment(),
+        [pod(conditions=[unschedulable('persistentvolumeclaim "board-adapters" not found')])],
+        ("False", "ClaimNotFound", False),
+        'create it, or name another (persistentvolumeclaim "board-adapters" not found)',
+    ),
+    "pulling": (
+        deployment(),
+        [pod(container(waiting={"reason": "ContainerCreating"}))],
+        ("False", "Starting", False),
+        "the node pulls image lorax:1",
+    ),
+    "first pull failed": (
+        deployment(),
+        [pod(container(waiting={"reason": "ErrImagePull", "message": "denied"}))],
+        ("False", "ImagePullFailed", False),
+        "check spec.lorax.image",
+    ),
+    "pulls fail": (
+        deployment(),
+        [pod(container(waiting={"reason": "ImagePullBackOff", "message": "denied"}))],
+        ("False", "ImagePullFailed", True),
+        "spec.imagePullSecrets (denied)",
+    ),
+    "the sidecar's pulls fail": (
+        deployment(),
+        [pod(container(), container("adapters", waiting={"reason": "ImagePullBackOff"}))],
+        ("False", "ImagePullFailed", True),
+        "of container adapters",
+    ),
+    "no Secret": (
+        deployment(),
+        [pod(container(waiting={"reason": "CreateContainerConfigError", "message": 'secret "hf" not found'}))],
+        ("False", "ContainerConfigError", False),
+        'create the Secret that it names, or mend the spec (secret "hf" not found)',
+    ),
+    "killed for memory": (
+        deployment(),
+        [pod(container(waiting={"reason": "CrashLoopBackOff"}, last={"reason": "OOMKilled", "exitCode": 137}))],
+        ("False", "OutOfMemory", False),
+        "raise spec.lorax.resources.limits.memory",
+    ),
+    "crashing": (
+        deployment(),
+        [pod(container(waiting={"reason": "CrashLoopBackOff"}, last={"reason": "Error", "exitCode": 1}))],
+        ("False", "CrashLoop", False),
+        "exit code 1 and is restarted with growing delay: see `kubectl logs executive-lorax-1 -c lorax --previous`",
+    ),
+    "starting": (deployment(), [pod(container())], ("False", "Starting", False), "spec.lorax.startupTimeoutSeconds"),
+    "starting again": (
+        deployment(),
+        [pod(container(last={"reason": "Error", "exitCode": 2}))],
+        ("False", "Starting", False),
+        "it was restarted 1 times, last with exit code 2",
+    ),
+    "silent": (
+        deployment(),
+        [pod(container(started=True))],
+        ("False", "NotAnswering", False),
+        "fails its health check",
+    ),
+    "evicted": (
+        deployment(),
+        [pod(phase="Failed", reason="Evicted", message="disk")],
+        ("False", "PodFailed", False),
+        "(Evicted: disk); it is replaced",
+    ),
+    "too late": (
+        deployment(conditions=[OVERDUE]),
+        [pod(container())],
+        ("False", "Starting", True),
+        "not up within 2700 s",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_said_of_lorax(case: str) -> None:
+    live, pods, expected, words = CASES[case]
+    finding = workload(live, pods, WORDS, NOW)
+    assert (finding.status, finding.reason, finding.stalled) == expected
+    assert words in finding.message
+
+
+def test_a_missing_secret_stalls_after_its_grace_period() -> None:
+    waiting = pod(container(waiting={"reason": "CreateContainerConfigError"}))
+    found = [workload(deployment(), [waiting], WORDS, now).stalled for now in (NOW, LATER)]
+    assert found == [False, True]
+
+
+def test_the_newest_pod_speaks_for_the_workload() -> None:
+    old = pod(container(waiting={"reason": "ImagePullBackOff"}))
+    new = pod(container(), metadata={"name": "executive-lorax-2", "creationTimestamp": "2026-11-23T00:00:30Z"})
+    assert workload(deployment(), [new, old], WORDS, NOW).reason == "Starting"
+
+
+def test_a_coordinator_that_rolls_stays_up_and_says_so() -> None:
+    rolling = deployment(generation=2, strategy="RollingUpdate")
+    finding = workload(rolling, [pod(container("coordinator", ready=True))], coordinator_words(), NOW)
+    assert (finding.status, finding.reason, finding.changing) == ("True", "Updating", True)
