@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import kopf
 
@@ -147,6 +147,8 @@ async def _run(options: Options, connection: Connection, informer: Informer, wor
             clusterwide=not options.namespaces,
             namespaces=options.namespaces,
             standalone=True,
+            # Kopf would ask for our user's name, and a container's numeric user has none.
+            identity=cast("Any", socket.gethostname()),
             stop_flag=stop,
             ready_flag=watching,
         )
