@@ -1,0 +1,83 @@
+"""Events: a named reason for each transition, and no flood when something flaps."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from boardroom.controller.events import Event, Recorder, agent_events, board_events
+from boardroom.controller.kinds import BOARDROOM
+from unit.controller.fake_kube import FakeKube
+from unit.controller.objects import Object, board_object, condition
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("type_", "status", "reason", "expected"),
+    [
+        ("LoraxReady", "False", "Starting", [("Normal", "LoraxStarting")]),
+        ("LoraxReady", "True", "Ready", [("Normal", "LoraxReady")]),
+        ("LoraxReady", "False", "InsufficientGpu", [("Warning", "LoraxInsufficientGpu")]),
+        ("LoraxReady", "False", "Creating", []),
+        ("CoordinatorReady", "False", "CrashLoop", [("Warning", "CoordinatorCrashLoop")]),
+        ("Ready", "True", "Ready", [("Normal", "BoardReady")]),
+        ("Ready", "False", "LoraxStarting", []),
+        ("Stalled", "True", "InvalidSpec", [("Warning", "BoardStalled")]),
+        ("Stalled", "False", "NotStalled", []),
+        ("AgentsReady", "False", "NoMembers", []),
+    ],
+)
+def test_what_a_boards_condition_tells(type_: str, status: str, reason: str, expected: list[tuple[str, str]]) -> None:
+    told = board_events([], [condition(type_, status, reason)])
+    assert [(event.type, event.reason) for event in told] == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ([], ["AgentRefused"]),
+        ([condition("Accepted", "True", "Accepted")], ["AgentRefused"]),
+        ([condition("Accepted", "False", "BoardFull")], ["AgentRefused"]),
+        ([condition("Accepted", "False", "DuplicateRole")], []),
+    ],
+    ids=["new", "was accepted", "another reason", "the same"],
+)
+def test_a_refusal_is_told_once(before: list[Object], expected: list[str]) -> None:
+    told = agent_events(before, [condition("Accepted", "False", "DuplicateRole")])
+    assert [event.reason for event in told] == expected
+
+
+async def test_the_same_event_is_not_written_again_within_five_minutes() -> None:
+    kube, times = FakeKube(), iter([NOW, NOW, NOW + timedelta(minutes=4), NOW + timedelta(minutes=10), NOW])
+    recorder = Recorder(kube, lambda: next(times), "test")
+    event = Event(type="Normal", reason="LoraxReady", note="up")
+    written = []
+    for _ in range(3):
+        await recorder.record(BOARDROOM, board_object(), [event])
+        written.append(len(kube.writes))
+    assert written == [1, 1, 2]
+
+
+async def test_an_event_says_whom_it_is_about() -> None:
+    kube = FakeKube()
+    await Recorder(kube, lambda: NOW, "pod-1").record(
+        BOARDROOM, board_object(), [Event(type="Warning", reason="BoardStalled", note="x" * 2000)]
+    )
+    (event,) = kube.objects.values()
+    kept = ("eventTime", "reportingController", "reportingInstance", "action", "reason", "type", "regarding")
+    assert {name: event[name] for name in kept} == {
+        "eventTime": "2026-11-24T00:00:00.000000Z",
+        "reportingController": "boardroom.dev/boardroom-operator",
+        "reportingInstance": "pod-1",
+        "action": "Reconcile",
+        "reason": "BoardStalled",
+        "type": "Warning",
+        "regarding": {
+            "apiVersion": "boardroom.dev/v1alpha1",
+            "kind": "Boardroom",
+            "name": "executive",
+            "namespace": "team",
+            "uid": "board-uid",
+        },
+    }
+    assert len(event["note"]) == 1024

@@ -1,0 +1,154 @@
+"""What goes over the wire to an API server, and what its answers become; a small HTTP server stands in for it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from kubernetes.aio.client.configuration import Configuration
+
+from boardroom.controller.kinds import DEPLOYMENT, EVENT, SERVICE, Kind
+from boardroom.controller.kubeclient import ConflictError, KubeClient, KubeError, NotFoundError, RefusedError
+from boardroom.controller.probes import serve
+
+MANIFEST = {"metadata": {"name": "a", "namespace": "team"}}
+
+
+class Server:
+    """Answers every request from a list, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, Any, dict[str, str]]] = []
+        self.asked: list[tuple[str, str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self.answer)
+        return app
+
+    async def answer(self, request: web.Request) -> web.Response:
+        body = await request.json() if request.can_read_body else None
+        self.asked.append((request.method, request.path_qs, body))
+        self.headers.append(dict(request.headers))
+        status, content, headers = self.answers.pop(0)
+        if isinstance(content, str):
+            return web.Response(status=status, text=content, headers=headers)
+        return web.json_response(content, status=status, headers=headers)
+
+
+@pytest.fixture
+async def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+async def seen() -> list[tuple[str, str, int]]:
+    return []
+
+
+@pytest.fixture
+async def client(server: Server, seen: list[tuple[str, str, int]]) -> AsyncIterator[KubeClient]:
+    runner, port = await serve(server.app(), "127.0.0.1", 0)
+
+    def observe(verb: str, kind: Kind, status: int) -> None:
+        seen.append((verb, kind.name, status))
+
+    configuration = Configuration(host=f"http://127.0.0.1:{port}", api_key={"BearerToken": "Bearer secret"})
+    client = KubeClient(configuration, observe=observe)
+    yield client
+    await client.close()
+    await runner.cleanup()
+
+
+async def test_apply_is_a_forced_server_side_apply_under_our_name(server: Server, client: KubeClient) -> None:
+    server.answers = [(200, {}, {})]
+    await client.apply(DEPLOYMENT, MANIFEST)
+    path = "/apis/apps/v1/namespaces/team/deployments/a?fieldManager=boardroom-operator&force=true"
+    assert server.asked == [("PATCH", path, MANIFEST)]
+    headers = server.headers[0]
+    assert headers["Content-Type"] == "application/apply-patch+yaml"
+    assert headers["Authorization"] == "Bearer secret"
+    assert headers["User-Agent"].startswith("boardroom-operator/")
+
+
+async def test_a_status_is_applied_at_its_subresource(server: Server, client: KubeClient) -> None:
+    server.answers = [(200, {}, {})]
+    await client.apply_status(SERVICE, MANIFEST)
+    path = "/api/v1/namespaces/team/services/a/status?fieldManager=boardroom-operator&force=true"
+    assert server.asked == [("PATCH", path, MANIFEST)]
+
+
+async def test_a_delete_names_the_object_by_its_uid(server: Server, client: KubeClient) -> None:
+    server.answers = [(200, {}, {})]
+    await client.delete(SERVICE, "team", "a", "u")
+    body = {"preconditions": {"uid": "u"}, "propagationPolicy": "Background"}
+    assert server.asked == [("DELETE", "/api/v1/namespaces/team/services/a", body)]
+
+
+@pytest.mark.parametrize("status", [404, 409])
+async def test_deleting_what_is_gone_or_another_is_no_error(server: Server, client: KubeClient, status: int) -> None:
+    server.answers = [(status, {}, {})]
+    await client.delete(SERVICE, "team", "a", "u")
+    assert len(server.asked) == 1
+
+
+async def test_an_object_that_is_not_there_is_none(server: Server, client: KubeClient) -> None:
+    server.answers = [(404, {"message": "no"}, {})]
+    assert await client.get(SERVICE, "team", "a") is None
+
+
+async def test_a_list_is_read_page_by_page_and_its_items_know_their_kind(server: Server, client: KubeClient) -> None:
+    server.answers = [
+        (200, {"metadata": {"continue": "next", "resourceVersion": "7"}, "items": [{"metadata": {"name": "a"}}]}, {}),
+        (200, {"metadata": {"resourceVersion": "7"}, "items": [{"metadata": {"name": "b"}}]}, {}),
+    ]
+    found = await client.list(EVENT, None, "x=y")
+    ours = {"apiVersion": "events.k8s.io/v1", "kind": "Event"}
+    assert [path for _, path, _ in server.asked] == [
+        "/apis/events.k8s.io/v1/events?limit=500&labelSelector=x%3Dy",
+        "/apis/events.k8s.io/v1/events?limit=500&labelSelector=x%3Dy&continue=next",
+    ]
+    assert found.items == [ours | {"metadata": {"name": name}} for name in "ab"]
+    assert found.resource_version == "7"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (404, {}, (NotFoundError, None)),
+        (409, {}, (ConflictError, None)),
+        (422, {}, (RefusedError, None)),
+        (403, {}, (RefusedError, None)),
+        (429, {"Retry-After": "3"}, (KubeError, 3.0)),
+        (503, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, (KubeError, None)),
+        (500, {}, (KubeError, None)),
+    ],
+)
+async def test_a_refusal_keeps_its_words_and_the_patience_it_asks_for(
+    server: Server, client: KubeClient, status: int, headers: dict[str, str], expected: tuple[type, float | None]
+) -> None:
+    server.answers = [(status, {"message": "in its words", "reason": "Why"}, headers)]
+    with pytest.raises(KubeError) as caught:
+        await client.apply(SERVICE, MANIFEST)
+    error = caught.value
+    assert (type(error), error.retry_after) == expected
+    assert (str(error), error.status, error.reason) == ("in its words", status, "Why")
+
+
+async def test_an_answer_that_is_not_json_is_told_as_it_is(server: Server, client: KubeClient) -> None:
+    server.answers = [(502, "bad gateway", {})]
+    with pytest.raises(KubeError) as caught:
+        await client.apply(SERVICE, MANIFEST)
+    assert str(caught.value) == "bad gateway"
+
+
+async def test_a_server_that_is_not_there_is_status_zero(seen: list[tuple[str, str, int]]) -> None:
+    def observe(verb: str, kind: Kind, status: int) -> None:
+        seen.append((verb, kind.name, status))
+
+    client = KubeClient(Configuration(host="http://127.0.0.1:1"), observe=observe)
+    with pytest.raises(KubeError) as caught:
+        await client.list(SERVICE, "team")
+    await client.close()
+    assert (caught.value.status, caught.value.reason, seen) == (0, "Unreachable", [("LIST", "Service", 0)])
