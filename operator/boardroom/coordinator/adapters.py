@@ -173,6 +173,10 @@ class AdapterBook:
         """Adapters that have answered since LoRAX started."""
         return [r.path for r in self._records.values() if r.state is AdapterState.READY]
 
+    def unseen(self) -> bool:
+        """Whether the sidecar has not said yet what lies there for some adapter."""
+        return any(r.finding is None for r in self._records.values())
+
     def states(self) -> list[AdapterState]:
         """The state of every adapter."""
         return [r.state for r in self._records.values()]

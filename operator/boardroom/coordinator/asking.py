@@ -40,7 +40,11 @@ async def ask(question: Question, roster: Roster, attempts: Attempts | None) -> 
         raise NotEnoughAnswers(NO_ENGINE, members=[_unasked(seat) for seat in seats])
     timeout = request.timeout or float(roster.timeout_seconds)
     panel = Panel(
-        attempts, request_id=question.request_id, parameters=request.parameters, deadline=question.began + timeout
+        attempts,
+        request_id=question.request_id,
+        parameters=request.parameters,
+        began=question.began,
+        timeout=timeout,
     )
     answers = await _MODES[mode](panel, seats, request.user_input)
     answered = [a for a in answers if a.status is AnswerStatus.ANSWERED]

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from boardroom.api.ask import AskRequest, AskResponse
@@ -53,8 +53,12 @@ class Coordinator:
         self._attempts: Attempts | None = None
         self._prober: Prober | None = None
         self._writer: HealthWriter | None = None
+        self.drain_seconds = DRAIN_SECONDS
+        """How long first loads may go on when the coordinator stops."""
         self._max_in_flight = max_in_flight
         self._in_flight = 0
+        self._poll_now = asyncio.Event()
+        self._looking = asyncio.Lock()
         self._started = time.monotonic()
         if engine is not None:
             self._wire_engine(engine)
@@ -63,7 +67,7 @@ class Coordinator:
                 kube, self.book, self.metrics, roster=lambda: self.roster, observed=self._settled_observation
             )
         if findings is not None:
-            findings.on_change = self._findings_changed
+            findings.on_look = self._found
         source.on_change = self._roster_changed
         self._roster_changed()
 
@@ -95,6 +99,7 @@ class Coordinator:
         self._in_flight += 1
         self.metrics.in_flight.set(self._in_flight)
         try:
+            await self._vet(request.timeout or roster.timeout_seconds)
             question = asking.Question(request=request, request_id=request_id, began=began)
             return await asking.ask(question, roster, self._attempts if roster.lorax_enabled else None)
         finally:
@@ -117,7 +122,7 @@ class Coordinator:
             yield
         finally:
             if self._attempts is not None:
-                await self._attempts.drain(DRAIN_SECONDS)
+                await self._attempts.drain(self.drain_seconds)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -129,7 +134,7 @@ class Coordinator:
         self.observer = Observer(engine, on_restart=self.book.restarted, on_change=self._looked)
         self._attempts = Attempts(engine, self.book, self.metrics, on_trouble=self.observer.look_soon)
         self._attempts.on_answer = self.observer.note_answer
-        self._prober = Prober(engine, self.book, self.observer, self.metrics)
+        self._prober = Prober(engine, self.book, self.observer, self.metrics, self._look)
 
     def _roster_changed(self) -> None:
         roster = self.roster
@@ -137,10 +142,10 @@ class Coordinator:
             return
         self.metrics.members.set(len(roster.members))
         self.book.keep(roster.adapters.values())
-        self._findings_changed()
+        self._poll_now.set()
         self._wake()
 
-    def _findings_changed(self) -> None:
+    def _found(self) -> None:
         found = self._findings.of(self.roster.adapters) if self._findings and self.roster else None
         if found is not None:
             self.book.found(found)
@@ -172,9 +177,25 @@ class Coordinator:
         return seen
 
     async def _poll(self) -> None:
-        while self._findings is not None:
-            await self._findings.poll()
-            await asyncio.sleep(POLL_SECONDS)
+        """Every few seconds, and at once when the roster changed."""
+        while True:
+            self._poll_now.clear()
+            await self._look()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._poll_now.wait(), POLL_SECONDS)
+
+    async def _look(self) -> None:
+        """Ask the sidecar, one after another: most answers are 304."""
+        if self._findings is not None:
+            async with self._looking:
+                await self._findings.poll()
+
+    async def _vet(self, seconds: float) -> None:
+        """Nothing is sent to an adapter before the sidecar said what lies there, unless it can't be asked."""
+        findings = self._findings
+        if findings is not None and not findings.trouble and self.book.unseen():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._look(), seconds)
 
 
 async def _kept_alive(name: str, job: Callable[[], Awaitable[None]]) -> None:

@@ -53,15 +53,16 @@ def parse(body: bytes) -> dict[str, Finding]:
 
 
 class Findings:
-    """Polls the sidecar; what it said last stands while it can't be reached."""
+    """Polls the sidecar; what it said last stands while it can't be reached. Calls `on_look` after each good look."""
 
-    def __init__(self, url: str, on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, url: str, on_look: Callable[[], None] = lambda: None) -> None:
         self._url = f"{url.rstrip('/')}/v1/adapters"
-        self.on_change = on_change
+        self.on_look = on_look
         self._etag = ""
         self._session: aiohttp.ClientSession | None = None
         self._found: dict[str, Finding] | None = None
-        self._trouble = ""
+        self.trouble = ""
+        """Why the last look failed."""
 
     def of(self, adapters: Mapping[str, str]) -> dict[str, Finding] | None:
         """Findings by adapter_id for these adapters (adapter_id by name); None before the first answer."""
@@ -72,16 +73,15 @@ class Findings:
     async def poll(self) -> None:
         """One look."""
         try:
-            changed = await self._fetch()
+            await self._fetch()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             trouble = f"{type(error).__name__}: {error}"
+            if trouble != self.trouble:
+                _LOG.warning("the adapters service can't be read", extra={"url": self._url, "error": trouble})
+            self.trouble = trouble
         else:
-            trouble = ""
-            if changed:
-                self.on_change()
-        if trouble and trouble != self._trouble:
-            _LOG.warning("the adapters service can't be read", extra={"url": self._url, "error": trouble})
-        self._trouble = trouble
+            self.trouble = ""
+            self.on_look()
 
     async def close(self) -> None:
         """Close the connection."""
@@ -89,13 +89,13 @@ class Findings:
             await self._session.close()
             self._session = None
 
-    async def _fetch(self) -> bool:
+    async def _fetch(self) -> None:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
         headers = {"if-none-match": self._etag} if self._etag else {}
         async with self._session.get(self._url, headers=headers) as response:
             if response.status == _NOT_MODIFIED:
-                return False
+                return
             if response.status != _OK:
                 raise ValueError(f"HTTP {response.status}")
             body = await response.content.read(_MAX_BYTES)
@@ -103,4 +103,3 @@ class Findings:
                 body += more
             self._found = parse(body)
             self._etag = response.headers.get("etag", "")
-            return True

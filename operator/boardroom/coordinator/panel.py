@@ -24,18 +24,23 @@ class Turn:
 @dataclass(frozen=True, slots=True)
 class _Submitted:
     member: Member
+    limit: float
+    """Seconds that the caller or the member gave; the deadline is when they are over."""
     deadline: float
     task: asyncio.Task[Outcome]
 
 
 class Panel:
-    """Asks members for one question. `deadline` is a time of the event loop's clock, in seconds."""
+    """Asks members for one question, which `began` at a time of the event loop's clock and may take `timeout` s."""
 
-    def __init__(self, attempts: Attempts, *, request_id: str, parameters: Parameters, deadline: float) -> None:
+    def __init__(
+        self, attempts: Attempts, *, request_id: str, parameters: Parameters, began: float, timeout: float
+    ) -> None:
         self._attempts = attempts
+        self._timeout = timeout
         self._request_id = request_id
         self._parameters = parameters
-        self._deadline = deadline
+        self._deadline = began + timeout
         self._alone = asyncio.Lock()
         self.batch: Batch | None = None
         self.warnings: list[str] = []
@@ -68,11 +73,12 @@ class Panel:
         return self._attempts.book.gate(seat.adapter_id) if seat.adapter_id else None
 
     def _submit(self, member: Member, prompt: str, began: float) -> _Submitted:
-        own = member.timeout_seconds
-        deadline = self._deadline if own is None else min(self._deadline, began + own)
+        limit, deadline = self._timeout, self._deadline
+        if member.timeout_seconds is not None and began + member.timeout_seconds < deadline:
+            limit, deadline = member.timeout_seconds, began + member.timeout_seconds
         request = self._request(member, prompt)
         run = self._attempts.run(member, request, deadline, self._alone)
-        return _Submitted(member, deadline, asyncio.create_task(run))
+        return _Submitted(member, limit, deadline, asyncio.create_task(run))
 
     async def _gather(self, submitted: Sequence[_Submitted]) -> None:
         """Wait for all, each until its own deadline; one timer for all of them, not one per member."""
@@ -94,7 +100,7 @@ class Panel:
         metrics = self._attempts.metrics
         if not one.task.done() or one.task.cancelled():
             metrics.answers.labels(AnswerStatus.FAILED, "timeout").inc()
-            reason = f"timeout: no answer within {one.deadline - began:.3g} s"
+            reason = f"timeout: no answer within {one.limit:g} s"
             return answers.missing(one.member, AnswerStatus.FAILED, reason, took_ms=1000 * (one.deadline - began))
         outcome = one.task.result()
         took = outcome.finished - began

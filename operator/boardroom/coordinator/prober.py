@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from boardroom.coordinator.adapters import AdapterBook
@@ -25,7 +25,16 @@ _LOG = logging.getLogger(__name__)
 class Prober:
     """Probes on first sight, after a restart of LoRAX, on new files, and after a failure's back-off; else never."""
 
-    def __init__(self, engine: Engine, book: AdapterBook, observer: Observer, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        book: AdapterBook,
+        observer: Observer,
+        metrics: Metrics,
+        look: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`look` asks the sidecar, so that nothing is sent to what LoRAX would get silently wrong (trap 9)."""
+        self._look = look
         self._engine = engine
         self._book = book
         self._observer = observer
@@ -60,6 +69,7 @@ class Prober:
         """All unproved adapters at once together with the proved ones; then the proved ones again, because each load
         may have evicted one of them, until none waits for a load any more.
         """
+        await self._look()
         await asyncio.gather(*(self._probe(path) for path in [*self._book.unproved(), *self._book.ready()]))
         for _ in range(MAX_ROUNDS):
             results = await asyncio.gather(*(self._probe(path) for path in self._book.ready()))

@@ -54,6 +54,11 @@ class MethodNotAllowed(AskProblem):
 class TooLarge(AskProblem):
     status, code = 413, "too_large"
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The rest of the body is not read, so the connection can't be used again."""
+        return {"connection": "close"}
+
 
 class UnsupportedMediaType(AskProblem):
     status, code = 415, "unsupported_media_type"

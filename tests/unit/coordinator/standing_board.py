@@ -1,0 +1,167 @@
+"""A board that stands on local servers in the test's own loop: simulated LoRAX, adapters service, coordinator."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+import yaml
+
+from boardroom.adapters.make import Shape, make, make_one
+from boardroom.adapters.server import application
+from boardroom.coordinator.coordinator import Coordinator
+from boardroom.coordinator.server import serving
+from boardroom.coordinator.start import Options, standalone
+from boardroom.simulator.app import Application
+from boardroom.simulator.engine import Engine
+from boardroom.simulator.settings import Settings
+
+MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
+ROLES = ("CEO", "CFO", "COO", "CMO", "CTO")
+NAMES = sorted(role.lower() for role in ROLES)
+SALT = "only the test knows"
+Asgi = Callable[..., Awaitable[None]]
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def served(app: Asgi, port: int = 0) -> AsyncIterator[str]:
+    """The application behind a real socket; its URL."""
+    listener = socket.create_server(("127.0.0.1", port))
+    config = uvicorn.Config(app, ws="none", lifespan="off", access_log=False, log_config=None, interface="asgi3")
+    config.timeout_graceful_shutdown = 1
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await until(lambda: server.started)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+async def until(look: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """What `look` returns once it is truthy."""
+    async with asyncio.timeout(seconds):
+        while not (found := look()):  # noqa: ASYNC110 (what it waits for is in other processes and tasks)
+            await asyncio.sleep(0.01)
+    return found
+
+
+@dataclass
+class Board:
+    """The YAML of a board, and the adapters of its members."""
+
+    directory: Path
+
+    @property
+    def file(self) -> Path:
+        return self.directory / "board.yaml"
+
+    @property
+    def models(self) -> Path:
+        return self.directory / "models"
+
+    def write(self, *agents: dict[str, Any], spec: dict[str, Any] | None = None) -> None:
+        board = {
+            "apiVersion": "boardroom.dev/v1alpha1",
+            "kind": "Boardroom",
+            "metadata": {"name": "executive"},
+            "spec": {"model": {"id": MODEL}} | (spec or {}),
+        }
+        self.file.write_text(yaml.safe_dump_all([board, *agents]))
+
+    def make_adapters(self, *roles: str) -> None:
+        make(self.models, roles, Shape(base_model=MODEL))
+
+    def replace_adapter(self, role: str) -> None:
+        """Other weights under the same path."""
+        make_one(self.adapter(role), f"another {role}", Shape(base_model=MODEL))
+
+    def adapter(self, role: str) -> Path:
+        return self.models / f"{role.lower()}_lora_adapter"
+
+
+def agent(role: str, *, name: str | None = None, tokens: int = 48, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "boardroom.dev/v1alpha1",
+        "kind": "BoardAgent",
+        "metadata": {"name": name or role.lower()},
+        "spec": {"boardroomRef": {"name": "executive"}, "role": role, "generation": {"maxNewTokens": tokens}} | spec,
+    }
+
+
+def settings(**changes: Any) -> Settings:
+    """A simulator that is fast, but still takes steps that take time."""
+    return Settings(**({"identity_salt": SALT, "time_scale": 0.05, "model_id": MODEL} | changes)).checked()
+
+
+@contextlib.asynccontextmanager
+async def simulated_lorax(port: int = 0, **changes: Any) -> AsyncIterator[tuple[str, Engine]]:
+    async with Engine(settings(**changes)) as engine, served(Application(engine), port) as url:
+        yield url, engine
+
+
+@dataclass
+class Standing:
+    """A running coordinator."""
+
+    coordinator: Coordinator
+    client: httpx.AsyncClient
+    metrics_url: str
+
+    async def ask(self, **body: Any) -> httpx.Response:
+        return await self.client.post("/v1/ask", json={"user_input": "And now?"} | body)
+
+    async def answer(self, **body: Any) -> dict[str, Any]:
+        found: dict[str, Any] = (await self.ask(**body)).raise_for_status().json()
+        return found
+
+    async def proved(self, *roles: str) -> None:
+        """Wait until exactly these adapters are known to be loaded, and nothing else can be proved now."""
+        book = self.coordinator.book
+        paths = sorted(f"{role.lower()}_lora_adapter" for role in roles)
+        await until(lambda: sorted(p.rpartition("/")[2] for p in book.ready()) == paths and not book.unproved())
+
+
+@contextlib.asynccontextmanager
+async def standing(board: Board, lorax_url: str | None, **options: Any) -> AsyncIterator[Standing]:
+    """The coordinator of a board, with the adapters service beside it."""
+    board.models.mkdir(exist_ok=True)
+    async with served(application(board.models)) as adapters_url:
+        coordinator = standalone(
+            Options(
+                lorax_url=lorax_url,
+                adapters_url=adapters_url,
+                adapters_root=str(board.models),
+                file=board.file,
+                **options,
+            ),
+            board.file,
+        )
+        coordinator.drain_seconds = 0.1
+        async with (
+            serving(coordinator) as addresses,
+            httpx.AsyncClient(base_url=addresses.api, timeout=60, trust_env=False) as client,
+        ):
+            yield Standing(coordinator, client, addresses.metrics)
+
+
+def by_role(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {a["role"]: a for a in answer["answers"]}
