@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,16 @@ def test_a_node_that_cannot_start_shows_its_log_and_leaves_nothing(
     with pytest.raises(ClusterError, match=r"could not start[\s\S]+TypeError"):
         node.up(gpus=1)
     assert _traces() - before == set()
+
+
+def test_a_root_that_may_not_make_namespaces_is_told_so(tmp_path: Path) -> None:
+    up = [sys.executable, "-m", "boardroom.cli.cluster", "up"]
+    command = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", *up]
+    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "namespaces could not be made" in done.stderr
+    assert "Operation not permitted" in done.stderr
 
 
 def test_the_second_node_has_networks_of_its_own(node: NativeNode, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _READY_SECONDS = 180.0
+_APPEAR_SECONDS = 3.0
 _POLL_SECONDS = 0.1
 _NODE = f"/api/v1/nodes/{NODE_NAME}"
 _RUNTIME_SOCKET = "run/boardroom/containerd.sock"
@@ -192,11 +193,13 @@ class NativeNode:
             )
 
     def _wait_for_namespace(self) -> processes.Process:
-        """Return the process that holds the node's network namespace, as soon as it has one of its own."""
+        """Return the node's first process, as soon as it has a network namespace of its own."""
         own = Path("/proc/self/ns/net").readlink()
-        deadline = time.monotonic() + _READY_SECONDS
-        while time.monotonic() < deadline:
+        seen = time.monotonic()
+        # unshare ends at once where the kernel refuses; before that it takes a moment to appear.
+        while time.monotonic() < seen + _APPEAR_SECONDS:
             for process in processes.marked(self.directory):
+                seen = time.monotonic()
                 with suppress(OSError):
                     if process.inner_pid == 1 and Path(f"/proc/{process.pid}/ns/net").readlink() != own:
                         return process
