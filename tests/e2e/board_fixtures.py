@@ -19,7 +19,10 @@ def boardroom() -> str:
 @pytest.fixture(scope="session")
 def operator(kubectl: Kubectl) -> BoardOnPods:
     """The operator from manifests/, running; as the cluster-wide view of it."""
+    installed = kubectl.run("get", "deployments", "-A", "-l", "app.kubernetes.io/component=operator", "-o", "name")
     kubectl.run("apply", "--server-side", "-k", str(ROOT / "manifests/demo"))
+    if installed:  # a cluster that was up before; the image of that name may have changed
+        kubectl.run("-n", "boardroom-system", "rollout", "restart", "deployment/boardroom-operator")
     kubectl.run("-n", "boardroom-system", "rollout", "status", "deployment/boardroom-operator", "--timeout=120s")
     return BoardOnPods(kubectl=Kubectl(program=kubectl.program, kubeconfig=kubectl.kubeconfig, namespace="default"))
 

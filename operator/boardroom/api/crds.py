@@ -98,7 +98,9 @@ def _crd(
                 "plural": plural,
                 "singular": kind.lower(),
                 "shortNames": [short],
-                "categories": ["boardroom"],
+                "categories": [
+                    "board"
+                ],  # not "boardroom": `kubectl get boardroom NAME` would mean both kinds (decision 0005)
             },
             "versions": [version],
         },

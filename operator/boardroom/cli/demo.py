@@ -28,7 +28,10 @@ def demo(*, keep: bool, manifests: Path) -> None:
     began = time.monotonic()
     with _cluster(keep=keep) as kubectl:
         _say("the operator, from manifests/ (LoRAX is our own image: no GPU here, simulated LoRAX)")
+        installed = kubectl.run("get", "deployments", "-A", "-l", "app.kubernetes.io/component=operator", "-o", "name")
         _kubectl(kubectl, "apply", "--server-side", "-k", str(manifests / "demo"), quiet=True)
+        if installed:  # it runs an image of the same name that may have changed
+            _kubectl(kubectl, "-n", "boardroom-system", "rollout", "restart", "deployment/boardroom-operator")
         _kubectl(kubectl, "-n", "boardroom-system", "rollout", "status", "deployment/boardroom-operator")
         _board(kubectl, manifests)
         _questions(kubectl, manifests)

@@ -81,3 +81,12 @@ def test_conditions_are_a_map_so_that_two_writers_can_own_some_each(crd: dict[st
     status = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
     conditions = status["properties"]["conditions"]
     assert (conditions["x-kubernetes-list-type"], conditions["x-kubernetes-list-map-keys"]) == ("map", ["type"])
+
+
+def test_no_category_is_spelled_like_a_kind() -> None:
+    """kubectl expands categories first: `kubectl get boardroom NAME` would mean both kinds, and fail."""
+    names = [crd["spec"]["names"] for crd in crds.crds().values()]
+    spelled = {
+        spelling for n in names for spelling in (n["kind"].lower(), n["plural"], n["singular"], *n["shortNames"])
+    }
+    assert {category for n in names for category in n["categories"]} & spelled == set()
