@@ -18,8 +18,18 @@ LAST_RETRY_SECONDS: Final = 300.0
 MAX_ABANDONED: Final = 8
 """Requests left behind at a deadline that may wait for one adapter's first load."""
 
+COLD_QUEUE_MS: Final = 250.0
+COLD_QUEUE_MS_UNPROVED: Final = 20.0
+"""LoRAX loads adapters while a request queues, and x-queue-time is the only sign of it: a wait above this counts as a
+load, and of an adapter that has not answered yet a much shorter one does."""
+
 UNSUPPORTED: Final = "UnsupportedFeature"
 MISSING: Final = "AdapterMissing"
+
+
+def is_cold(queue_ms: float | None, *, proved: bool) -> bool:
+    """Whether a wait of `queue_ms` in LoRAX's queue looks like an adapter's load."""
+    return queue_ms is not None and queue_ms >= (COLD_QUEUE_MS if proved else COLD_QUEUE_MS_UNPROVED)
 
 
 class AdapterState(StrEnum):
@@ -133,7 +143,7 @@ class AdapterBook:
         record.replaced = record.loaded_digest is not None and record.loaded_digest != digest
         record.loaded_digest = record.loaded_digest or digest
         record.state, record.failures, record.cause, record.fault = AdapterState.READY, 0, "", ""
-        record.load_ms = None if queue_ms is None else round(queue_ms)
+        record.load_ms = round(queue_ms) if queue_ms is not None and is_cold(queue_ms, proved=False) else None
         record.last_probe = datetime.now(UTC)
         self.on_change()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from boardroom.coordinator.adapters import AdapterBook
+from boardroom.coordinator.adapters import AdapterBook, is_cold
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.roster import Member
 from boardroom.engine.errors import (
@@ -24,11 +24,6 @@ FIRST_LOAD_SECONDS: Final = 600.0
 
 OVERLOAD_WAITS: Final = (0.1, 0.2, 0.4, 0.8)
 """Seconds before each repetition after a 429, times a jitter of 0.5 to 1.5."""
-
-COLD_QUEUE_MS: Final = 250.0
-COLD_QUEUE_MS_UNPROVED: Final = 20.0
-"""LoRAX loads adapters while a request queues, and x-queue-time is the only sign of it: a wait above this counts as a
-load, and of an adapter that has not answered yet a much shorter one does."""
 
 _GRACE_SECONDS: Final = 1.0
 
@@ -138,11 +133,6 @@ class Attempts:
         if not generation.text.strip():
             return _broken(BadResponse("LoRAX answered with an empty text"), loop.time())
         return Outcome(generation, loop.time(), cold)
-
-
-def is_cold(queue_ms: float | None, *, proved: bool) -> bool:
-    """Whether a wait of `queue_ms` in LoRAX's queue looks like an adapter's load."""
-    return queue_ms is not None and queue_ms >= (COLD_QUEUE_MS if proved else COLD_QUEUE_MS_UNPROVED)
 
 
 def _broken(error: EngineError, now: float) -> Outcome:

@@ -78,10 +78,12 @@ def _adapter_facts(member: Member, record: AdapterRecord | None, seen: Observati
 
 
 def adapter_status(member: Member, record: AdapterRecord | None) -> AdapterStatus | None:
-    """status.adapter of a member; None when the base model speaks."""
+    """status.adapter of a member; None when the base model speaks. The load that an earlier coordinator saw stands."""
     if member.adapter is None or record is None:
         return None
     finding = record.finding
+    live = member.status.adapter
+    standing = live.load_ms if live and finding and live.digest == finding.digest else None
     return AdapterStatus(
         source=VOLUME,
         path=record.path,
@@ -89,7 +91,7 @@ def adapter_status(member: Member, record: AdapterRecord | None) -> AdapterStatu
         rank=finding.rank if finding else None,
         base_model=finding.base_model if finding else None,
         last_probe_time=record.last_probe.replace(microsecond=0) if record.last_probe else None,
-        load_ms=record.load_ms,
+        load_ms=standing if record.load_ms is None else record.load_ms,
     )
 
 

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from boardroom.coordinator.adapters import AdapterBook
-from boardroom.coordinator.attempts import FIRST_LOAD_SECONDS, is_cold
+from boardroom.coordinator.adapters import AdapterBook, is_cold
+from boardroom.coordinator.attempts import FIRST_LOAD_SECONDS
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.observer import Observer
 from boardroom.engine.errors import EngineError

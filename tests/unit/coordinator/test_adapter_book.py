@@ -1,0 +1,173 @@
+"""What is known of an adapter, and when something may be sent to it."""
+
+import pytest
+
+from boardroom.coordinator.adapters import AdapterBook, AdapterState, Finding, is_cold
+from boardroom.engine.errors import (
+    AdapterFailed,
+    AdapterFault,
+    ConnectionLost,
+    EngineError,
+    EngineTimeout,
+    GenerationFailed,
+    Overloaded,
+)
+
+PATH = "/models/ceo_lora_adapter"
+GOOD = Finding(digest="sha256:1", rank=8, base_model="m")
+OTHER = Finding(digest="sha256:2", rank=8, base_model="m")
+MISSING = AdapterFailed(AdapterFault.MISSING, "No valid adapter config file found")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def book(clock: Clock) -> AdapterBook:
+    found = AdapterBook(clock)
+    found.keep([PATH])
+    found.found({PATH: GOOD})
+    return found
+
+
+def test_an_adapter_that_nobody_asked_yet_may_be_sent_to_and_is_to_be_proved(book: AdapterBook) -> None:
+    assert (book.gate(PATH), book.unproved(), book.ready()) == (None, [PATH], [])
+
+
+def test_an_answer_proves_the_adapter_and_its_digest(book: AdapterBook) -> None:
+    book.answered(PATH, 35.0)
+    assert (book.ready(), book.unproved(), book[PATH].digest, book[PATH].load_ms) == ([PATH], [], "sha256:1", 35)
+
+
+def test_a_failed_adapter_is_not_sent_to_before_its_back_off_is_over(book: AdapterBook, clock: Clock) -> None:
+    book.failed(PATH, MISSING)
+    clock.now += 4.9
+    before = book.gate(PATH)
+    clock.now += 0.2
+    assert (before, book.gate(PATH), book.unproved()) == (str(MISSING), None, [PATH])
+
+
+def test_the_back_off_doubles_from_five_seconds_to_five_minutes(book: AdapterBook, clock: Clock) -> None:
+    waits = []
+    for _ in range(8):
+        book.failed(PATH, MISSING)
+        waits.append(book[PATH].retry_at - clock.now)
+        clock.now = book[PATH].retry_at
+    assert waits == [5, 10, 20, 40, 80, 160, 300, 300]
+
+
+def test_only_one_request_at_a_time_tries_a_failed_adapter_again(book: AdapterBook, clock: Clock) -> None:
+    book.failed(PATH, MISSING)
+    clock.now += 6
+    book.sending(PATH)
+    assert book.gate(PATH) == str(MISSING)
+
+
+@pytest.mark.parametrize("finding", [OTHER, Finding(problem="AdapterInvalid", message="broken")])
+def test_other_files_are_a_reason_to_try_again_at_once(book: AdapterBook, finding: Finding) -> None:
+    book.failed(PATH, MISSING)
+    book.found({PATH: finding})
+    assert (book.gate(PATH), book[PATH].failures) == (None, 0)
+
+
+def test_the_same_files_are_no_reason_to_try_again(book: AdapterBook) -> None:
+    book.failed(PATH, MISSING)
+    book.found({PATH: GOOD})
+    assert book.gate(PATH) == str(MISSING)
+
+
+def test_what_lorax_gets_silently_wrong_is_never_sent_to(book: AdapterBook) -> None:
+    book.answered(PATH, 0)
+    book.found({PATH: Finding(problem="UnsupportedFeature", message="use_dora is set")})
+    assert (book.gate(PATH), book.unproved()) == ("use_dora is set", [])
+
+
+def test_a_missing_directory_may_be_tried_so_that_the_cause_is_loraxs(book: AdapterBook) -> None:
+    book.found({})
+    assert (book[PATH].finding.problem, book.gate(PATH)) == ("AdapterMissing", None)
+
+
+def test_new_files_under_a_loaded_path_are_proved_again_but_not_attributed(book: AdapterBook) -> None:
+    book.answered(PATH, 30)
+    book.found({PATH: OTHER})
+    asked_again = book.unproved()
+    book.answered(PATH, 1)
+    assert (asked_again, book[PATH].state, book[PATH].digest) == ([PATH], AdapterState.READY, None)
+
+
+def test_a_digest_that_is_learnt_after_the_proof_is_that_of_the_loaded_files(book: AdapterBook) -> None:
+    fresh = AdapterBook(lambda: 0.0)
+    fresh.answered(PATH, 30)
+    fresh.keep([PATH])
+    fresh.found({PATH: GOOD})
+    assert (fresh[PATH].state, fresh[PATH].digest) == (AdapterState.READY, "sha256:1")
+
+
+def test_a_restart_of_lorax_forgets_proofs_failures_and_replaced_files(book: AdapterBook) -> None:
+    book.answered(PATH, 30)
+    book.found({PATH: OTHER})
+    book.answered(PATH, 1)
+    book.restarted()
+    proved = book.ready()
+    book.answered(PATH, 30)
+    assert (proved, book[PATH].digest) == ([], "sha256:2")
+
+
+FAILURES: list[tuple[EngineError, bool, AdapterState]] = [
+    (MISSING, False, AdapterState.FAILED),
+    (MISSING, True, AdapterState.FAILED),
+    (GenerationFailed("Error while deserializing header"), False, AdapterState.FAILED),
+    (GenerationFailed("CUDA error"), True, AdapterState.READY),
+    (EngineTimeout("600 s"), False, AdapterState.FAILED),
+    (EngineTimeout("2 s"), True, AdapterState.READY),
+    (ConnectionLost("reset"), False, AdapterState.UNKNOWN),
+    (Overloaded("Model is overloaded"), False, AdapterState.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("error", "proved", "state"), FAILURES)
+def test_only_what_tells_about_the_adapter_changes_its_state(
+    book: AdapterBook, error: EngineError, proved: bool, state: AdapterState
+) -> None:
+    if proved:
+        book.answered(PATH, 0)
+    book.failed(PATH, error)
+    assert book[PATH].state == state
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (AdapterFault.MISSING, "AdapterMissing"),
+        (AdapterFault.INCOMPATIBLE, "AdapterIncompatible"),
+        (AdapterFault.TOO_LARGE, "LoadFailed"),
+        (AdapterFault.REFUSED, "LoadFailed"),
+    ],
+)
+def test_a_failure_has_the_reason_of_its_condition(book: AdapterBook, fault: AdapterFault, reason: str) -> None:
+    book.failed(PATH, AdapterFailed(fault, "cause"))
+    assert book[PATH].fault == reason
+
+
+def test_adapters_that_no_member_names_are_forgotten(book: AdapterBook) -> None:
+    book.answered(PATH, 0)
+    book.keep(["/models/cfo"])
+    assert (book.ready(), book.unproved()) == ([], ["/models/cfo"])
+
+
+@pytest.mark.parametrize(
+    ("queue_ms", "proved", "cold"),
+    [(None, True, False), (100, True, False), (250, True, True), (19, False, False), (20, False, True)],
+)
+def test_a_cold_load_is_told_by_the_wait_in_the_queue(queue_ms: float | None, proved: bool, cold: bool) -> None:
+    assert is_cold(queue_ms, proved=proved) is cold
