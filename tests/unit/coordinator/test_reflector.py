@@ -1,0 +1,76 @@
+"""A list kept current by a watch, through everything that happens to watches."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from boardroom.coordinator.kube import KubeError
+from boardroom.coordinator.reflector import Reflector
+from unit.coordinator.fake_kube import FakeKube
+from unit.coordinator.standing_board import until
+
+
+def item(name: str, version: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "resourceVersion": version}}
+
+
+def listed(version: str, *names: str) -> dict[str, Any]:
+    return {"metadata": {"resourceVersion": version}, "items": [item(name, version) for name in names]}
+
+
+def event(kind: str, name: str, version: str) -> dict[str, Any]:
+    return {"type": kind, "object": item(name, version)}
+
+
+GONE = {"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}}
+BOOKMARK = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}}
+
+
+async def follow(kube: FakeKube, names: set[str], watches: int) -> list[str]:
+    """Run until these objects are there and so many watches were opened; the versions that they began from."""
+    reflector = Reflector(kube, "/boards", [], lambda: None)
+    task = asyncio.create_task(reflector.run())
+    await until(lambda: len(kube.watched_from) == watches and set(reflector.objects) == names)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    return kube.watched_from
+
+
+async def test_events_are_applied_to_the_list() -> None:
+    kube = FakeKube()
+    kube.lists = [listed("1", "a", "b")]
+    kube.watches = [[event("ADDED", "c", "2"), event("DELETED", "a", "3"), event("MODIFIED", "b", "4")]]
+    assert await follow(kube, {"b", "c"}, 2) == ["1", "4"]
+    assert kube.listed == 1
+
+
+async def test_a_bookmark_moves_the_version_and_nothing_else() -> None:
+    kube = FakeKube()
+    kube.lists = [listed("1", "a")]
+    kube.watches = [[BOOKMARK]]
+    assert await follow(kube, {"a"}, 2) == ["1", "9"]
+
+
+@pytest.mark.parametrize("gone", [GONE, KubeError(410, "expired")])
+async def test_an_expired_version_is_listed_anew(gone: Any) -> None:
+    """What vanished meanwhile sends no event."""
+    kube = FakeKube()
+    kube.lists = [listed("1", "a"), listed("7", "b")]
+    kube.watches = [[gone]]
+    assert await follow(kube, {"b"}, 2) == ["1", "7"]
+
+
+async def test_a_broken_connection_is_resumed_where_it_broke() -> None:
+    kube = FakeKube()
+    kube.lists = [listed("1")]
+    kube.watches = [[event("ADDED", "a", "5"), KubeError(0, "connection reset")]]
+    assert await follow(kube, {"a"}, 2) == ["1", "5"]
+    assert kube.listed == 1
+
+
+async def test_an_api_server_that_is_away_is_asked_again() -> None:
+    kube = FakeKube()
+    kube.lists = [KubeError(0, "refused"), KubeError(503, "starting", retry_after=0.01), listed("1", "a")]
+    assert await follow(kube, {"a"}, 1) == ["1"]

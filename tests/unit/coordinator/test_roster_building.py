@@ -1,0 +1,148 @@
+"""Who sits on the board, out of objects; and whom a question is for."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boardroom.api.ask import AskRequest, CoordinationMode
+from boardroom.api.resources import BoardAgent, Boardroom
+from boardroom.api.settings import Defaults
+from boardroom.coordinator.problems import AskProblem, UnknownAgent, UnknownDomain
+from boardroom.coordinator.roster import Refused, Roster, build, read_agent
+from boardroom.coordinator.selection import select
+
+
+def board(**spec: Any) -> Boardroom:
+    return Boardroom.model_validate({"metadata": {"name": "executive"}, "spec": {"model": {"id": "m"}} | spec})
+
+
+def live(role: Any, name: str | None = None, created: str = "", **spec: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name or str(role).lower(), "creationTimestamp": created},
+        "spec": {"boardroomRef": {"name": "executive"}, "role": role} | spec,
+    }
+
+
+def seated(*agents: dict[str, Any], **spec: Any) -> Roster:
+    return build(board(**spec), [read_agent(a) for a in agents], Defaults())
+
+
+BOARD = seated(
+    live("CTO", domains=["technology"]),
+    live("CEO", domains=["strategy"]),
+    live("CFO", name="money", domains=["finance", "strategy"]),
+    live("Money", name="purse"),
+    live("ceo", name="twin", created="2026-01-01T00:00:00Z"),
+)
+
+
+def test_members_are_in_the_order_of_their_names() -> None:
+    assert [m.name for m in BOARD.members] == ["ceo", "cto", "money", "purse"]
+
+
+def test_an_agent_without_a_seat_is_known_with_its_reason() -> None:
+    assert [(r.name, r.reason) for r in BOARD.refused] == [("twin", "DuplicateRole")]
+
+
+def test_an_agent_of_another_board_is_not_seen() -> None:
+    stranger = live("COO", boardroomRef={"name": "other"})
+    assert seated(stranger).members + seated(stranger).refused == ()
+
+
+def test_an_agent_that_is_being_deleted_has_no_seat() -> None:
+    leaving = live("COO")
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert seated(leaving).members == ()
+
+
+def test_an_agent_that_our_model_can_not_read_is_refused_by_field() -> None:
+    refused = seated(live(5, name="odd")).refused
+    assert [(r.name, r.reason) for r in refused] == [("odd", "InvalidSpec")]
+    assert refused[0].message.startswith("spec.role: ")
+
+
+@pytest.mark.parametrize(
+    ("adapter", "root", "expected"),
+    [
+        ({}, None, ("ceo_lora_adapter", "/models/ceo_lora_adapter")),
+        ({"path": "v2/ceo"}, None, ("v2/ceo", "/models/v2/ceo")),
+        ({"path": "v2/ceo"}, "/tmp/here/", ("v2/ceo", "/tmp/here/v2/ceo")),
+        ({"none": True}, None, (None, None)),
+    ],
+)
+def test_the_adapter_is_a_directory_below_the_mount(
+    adapter: dict[str, Any], root: str | None, expected: tuple[str | None, str | None]
+) -> None:
+    agent = BoardAgent.model_validate(live("CEO", adapter=adapter))
+    (member,) = build(board(), [agent], Defaults(), root).members
+    assert (member.adapter, member.adapter_id) == expected
+
+
+def test_settings_of_the_board_are_taken_with_the_operators_defaults() -> None:
+    found = build(
+        board(deliberation={"defaultMode": "Sequential"}, coordinator={"requestTimeoutSeconds": 7}, maxMembers=1),
+        [read_agent(live("CEO")), read_agent(live("CFO"))],
+        Defaults(enable_lorax=False),
+    )
+    assert (found.default_mode, found.timeout_seconds, found.lorax_enabled) == (CoordinationMode.SEQUENTIAL, 7, False)
+    assert ([m.name for m in found.members], [r.reason for r in found.refused]) == (["ceo"], ["BoardFull"])
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ({}, ["ceo", "cto", "money", "purse"]),
+        ({"agents": ["CTO", "ceo"]}, ["cto", "ceo"]),
+        ({"agents": ["cfo", "MONEY", "money"]}, ["money"]),
+        ({"agents": ["twin", "ceo"]}, ["twin", "ceo"]),
+        ({"agents": [" ceo "]}, ["ceo"]),
+        ({"domain": "Strategy"}, ["ceo", "money"]),
+        ({"agent_id": "cto"}, ["cto"]),
+        ({"agent_id": "money", "domain": "strategy"}, ["money", "ceo"]),
+        ({"agent_id": "cto", "domain": "finance"}, ["cto", "money"]),
+        ({"agents": ["cto"], "domain": "finance"}, ["cto"]),
+    ],
+)
+def test_a_question_is_for_agents_else_the_primary_and_its_domain_else_all(
+    question: dict[str, Any], expected: list[str]
+) -> None:
+    assert [s.name for s in select(AskRequest(user_input="x", **question), BOARD)] == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected", "message"),
+    [
+        (
+            {"agents": ["nobody", "ceo", "none"]},
+            UnknownAgent,
+            "board 'executive' has no member nobody, none; it has ceo (CEO), cto (CTO), money (CFO), purse (Money)",
+        ),
+        (
+            {"domain": "sports"},
+            UnknownDomain,
+            "no member of board 'executive' has the domain 'sports'; its domains are finance, strategy, technology",
+        ),
+    ],
+)
+def test_what_does_not_exist_is_named_with_what_does(
+    question: dict[str, Any], expected: type[AskProblem], message: str
+) -> None:
+    with pytest.raises(expected) as raised:
+        select(AskRequest(user_input="x", **question), BOARD)
+    assert str(raised.value) == message
+
+
+ROLES = st.sampled_from(["CEO", "ceo", "CFO", "Coo", "money"])
+
+
+@given(st.lists(st.tuples(ROLES, st.sampled_from("abcdef")), max_size=8), st.integers(1, 4))
+def test_every_agent_is_a_member_or_refused_and_no_role_sits_twice(agents: list[tuple[str, str]], most: int) -> None:
+    named = {name: live(role, name=name) for role, name in agents}
+    found = seated(*named.values(), maxMembers=most)
+    seats: list[Any] = [*found.members, *found.refused]
+    roles = [m.role.lower() for m in found.members]
+    assert sorted(s.name for s in seats) == sorted(named)
+    assert (len(roles), len(found.members) <= most) == (len(set(roles)), True)
+    assert all(isinstance(r, Refused) and r.message for r in found.refused)

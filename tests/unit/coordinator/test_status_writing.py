@@ -1,0 +1,223 @@
+"""What is written into status, and when."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from boardroom.api.status import BoardAgentStatus, BoardroomStatus, LoraxMetrics
+from boardroom.coordinator import health
+from boardroom.coordinator.adapters import AdapterBook, Finding
+from boardroom.coordinator.health import Observation
+from boardroom.coordinator.kube import KubeError
+from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.roster import Member, Roster
+from boardroom.coordinator.writer import HealthWriter
+from boardroom.engine.errors import AdapterFailed, AdapterFault
+from unit.coordinator.fake_kube import FakeKube
+
+PATH = "/models/ceo_lora_adapter"
+CEO = Member(name="ceo", role="CEO", adapter="ceo_lora_adapter", adapter_id=PATH, uid="u1", observed_generation=3)
+BASE = Member(name="base", role="Base", uid="u2", observed_generation=1)
+BOARD = Roster(board="executive", namespace="ns", uid="u0", observed_generation=2, members=(BASE, CEO))
+UP = Observation(running=True, why_not="", metrics=LoraxMetrics(total_requests=4, failed_requests=0))
+DOWN = Observation(running=False, why_not="LoRAX is starting at http://lorax", metrics=None)
+GOOD = Finding(digest="sha256:1", rank=8, base_model="m")
+
+
+class World:
+    """A writer and what it sees; `at` is the loop's clock, moved by the test."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kube, self.roster, self.seen = FakeKube(), BOARD, UP
+        self.book = AdapterBook(lambda: 0.0)
+        self.book.keep([PATH])
+        self.book.found({PATH: GOOD})
+        self.writer = HealthWriter(
+            self.kube, self.book, Metrics(), roster=lambda: self.roster, observed=lambda: self.seen
+        )
+        self.at = 1000.0
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: self.at)
+
+    async def write(self, after: float = 0.0) -> list[str]:
+        """The names of the objects written."""
+        self.at += after
+        self.kube.applied.clear()
+        await self.writer.write()
+        return [path.rpartition("/")[2] for path, _ in self.kube.applied]
+
+    def status(self, name: str) -> dict[str, Any]:
+        return next(body["status"] for path, body in self.kube.applied if path.endswith(name))
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+async def test_everything_owned_is_applied_each_time_and_nothing_else(world: World) -> None:
+    world.book.answered(PATH, 40)
+    assert await world.write() == ["executive", "base", "ceo"]
+    assert {k: v for k, v in world.status("executive")["lorax"].items() if k != "lastProbeTime"} == {
+        "running": True,
+        "totalAdapters": 1,
+        "loadedAdapters": 1,
+        "metrics": {"totalRequests": 4, "failedRequests": 0},
+    }
+    assert [c["type"] for c in world.status("executive")["conditions"]] == ["LatencyHigh"]
+    adapter = world.status("ceo")["adapter"]
+    assert {k: v for k, v in adapter.items() if k != "lastProbeTime"} == {
+        "source": "Volume",
+        "path": PATH,
+        "digest": "sha256:1",
+        "rank": 8,
+        "baseModel": "m",
+        "loadMs": 40,
+    }
+    assert sorted(world.status("base")) == ["conditions"]
+
+
+async def test_the_object_is_named_with_its_uid_so_that_a_namesake_is_never_written(world: World) -> None:
+    await world.write()
+    path, body = world.kube.applied[-1]
+    assert path == "/apis/boardroom.dev/v1alpha1/namespaces/ns/boardagents/ceo"
+    assert body["metadata"] == {"name": "ceo", "namespace": "ns", "uid": "u1"}
+
+
+async def test_what_did_not_move_is_not_written_again(world: World) -> None:
+    await world.write()
+    assert await world.write(after=3600) == []
+
+
+async def test_figures_wait_for_their_ten_seconds(world: World) -> None:
+    await world.write()
+    world.seen = replace(UP, metrics=LoraxMetrics(total_requests=9, failed_requests=0))
+    assert (await world.write(after=9), await world.write(after=1)) == ([], ["executive"])
+
+
+async def test_a_turn_of_lorax_or_of_an_adapter_is_written_at_once(world: World) -> None:
+    await world.write()
+    world.book.answered(PATH, 0)
+    proved = await world.write(after=1)
+    world.seen = DOWN
+    world.book.restarted()
+    assert (proved, await world.write(after=1)) == (["ceo"], ["executive", "ceo"])
+
+
+async def test_even_a_turn_is_not_written_in_a_flood(world: World) -> None:
+    await world.write()
+    world.book.answered(PATH, 0)
+    assert await world.write(after=0.9) == []
+
+
+async def test_what_an_earlier_coordinator_wrote_is_not_written_again(world: World) -> None:
+    world.book.answered(PATH, 40)
+    await world.write()
+    board, base, ceo = (world.status(name) for name in ("executive", "base", "ceo"))
+    members = (
+        replace(BASE, status=BoardAgentStatus.model_validate(base)),
+        replace(CEO, status=BoardAgentStatus.model_validate(ceo)),
+    )
+    world.roster = replace(BOARD, members=members, status=BoardroomStatus.model_validate(board))
+    fresh = HealthWriter(world.kube, world.book, Metrics(), roster=lambda: world.roster, observed=lambda: world.seen)
+    world.kube.applied.clear()
+    await fresh.write()
+    assert world.kube.applied == []
+
+
+async def test_a_refused_write_does_not_hold_the_others_up(world: World) -> None:
+    world.kube.refusals = [KubeError(403, "forbidden")]
+    with pytest.raises(KubeError):
+        await world.write()
+    assert [path.rpartition("/")[2] for path, _ in world.kube.applied] == ["base", "ceo"]
+    assert await world.write(after=1) == ["executive"]
+
+
+@pytest.mark.parametrize("status", [404, 409])
+async def test_an_object_that_is_gone_is_no_failure(world: World, status: int) -> None:
+    world.kube.refusals = [KubeError(status, "gone")]
+    assert await world.write() == ["base", "ceo"]
+
+
+async def test_an_episode_of_high_latency_is_one_event(world: World) -> None:
+    def slow(average: int, total: int) -> Observation:
+        return replace(UP, metrics=LoraxMetrics(total_requests=total, average_latency_ms=average))
+
+    for step, average in enumerate((100, 900, 800, 100, 900)):
+        world.seen = slow(average, step)
+        await world.write(after=20)
+    assert [e["reason"] for e in world.kube.created] == ["HighLatency", "HighLatency"]
+    assert world.kube.created[0]["message"] == (
+        "LoRAX took 900 ms on average over the last 60 s; spec.lorax.latencyWarningMs is 500"
+    )
+
+
+LATENCY: list[tuple[Observation, str, str]] = [
+    (replace(UP, metrics=LoraxMetrics(average_latency_ms=501)), "True", "AverageAboveLimit"),
+    (replace(UP, metrics=LoraxMetrics(average_latency_ms=500)), "False", "AverageWithinLimit"),
+    (UP, "False", "NoTraffic"),
+    (replace(UP, metrics=None), "False", "NoTraffic"),
+    (DOWN, "Unknown", "LoraxNotRunning"),
+    (Observation(running=None, why_not="", metrics=None), "Unknown", "LoraxNotRunning"),
+]
+
+
+@pytest.mark.parametrize(("seen", "status", "reason"), LATENCY)
+def test_latency_high_is_above_the_boards_limit(seen: Observation, status: str, reason: str) -> None:
+    found = health.latency_high(BOARD, seen)
+    assert (found.status, found.reason, found.observed_generation) == (status, reason, 2)
+
+
+def prepared(how: str) -> AdapterBook:
+    book = AdapterBook(lambda: 0.0)
+    book.keep([PATH])
+    book.found({} if how == "missing" else {PATH: GOOD})
+    if how in ("proved", "replaced"):
+        book.answered(PATH, 0)
+    if how == "replaced":
+        book.found({PATH: replace(GOOD, digest="sha256:2")})
+        book.answered(PATH, 0)
+    if how == "missing":
+        book.failed(PATH, AdapterFailed(AdapterFault.MISSING, "No valid adapter config file found"))
+    if how == "unsupported":
+        book.found({PATH: Finding(problem="UnsupportedFeature", message="use_dora is set")})
+    return book
+
+
+@pytest.mark.parametrize(
+    ("how", "seen", "status", "reason", "message"),
+    [
+        ("new", UP, "Unknown", "NotProved", "has not answered"),
+        ("new", DOWN, "Unknown", "NotProved", "LoRAX is starting"),
+        ("proved", UP, "True", "AdapterProved", "LoRAX answered through"),
+        ("replaced", UP, "True", "AdapterProved", "use a new path"),
+        ("missing", UP, "False", "AdapterMissing", "LoRAX: No valid adapter config file found (there is no such dir"),
+        ("unsupported", UP, "False", "UnsupportedFeature", "use_dora is set"),
+    ],
+)
+def test_adapter_ready_says_what_was_observed(
+    how: str, seen: Observation, *, status: str, reason: str, message: str
+) -> None:
+    found = health.adapter_ready(CEO, prepared(how)[PATH], seen)
+    assert (found.status, found.reason, found.observed_generation) == (status, reason, 3)
+    assert message in found.message
+
+
+def test_a_member_without_an_adapter_is_ready_by_itself() -> None:
+    found = health.adapter_ready(BASE, None, DOWN)
+    assert (found.status, found.reason) == ("True", "NoAdapter")
+
+
+def test_the_event_is_about_the_boardroom() -> None:
+    lorax = health.lorax_status(BOARD, AdapterBook(lambda: 0.0), UP, datetime(2026, 1, 2, tzinfo=UTC))
+    event = health.high_latency_event(BOARD, lorax, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    assert (event["type"], event["firstTimestamp"]) == ("Warning", "2026-01-02T03:04:05Z")
+    assert event["involvedObject"] == {
+        "apiVersion": "boardroom.dev/v1alpha1",
+        "kind": "Boardroom",
+        "name": "executive",
+        "namespace": "ns",
+        "uid": "u0",
+    }
