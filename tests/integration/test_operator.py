@@ -124,7 +124,7 @@ def test_a_board_is_ready_once_its_pods_are_and_a_member_is_proved(operator: Ope
     until("the board counts its members", lambda: kube.live("Boardroom", "executive")["status"]["agents"] == "1/2")
     assert kube.condition("BoardAgent", "ceo", "Ready")["status"] == "True"
     assert kube.condition("BoardAgent", "cfo", "Ready")["status"] == "Unknown"
-    reasons = until("the event", lambda: {e["reason"] for e in kube.every("Event")} >= {"BoardReady", "AgentAccepted"})
+    reasons = until("the event", lambda: {e["reason"] for e in kube.every("Event")} >= {"BoardReady", "LoraxReady"})
     assert reasons
 
 

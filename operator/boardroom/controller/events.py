@@ -56,11 +56,14 @@ def _board_event(condition: Object) -> Event | None:
 
 
 def agent_events(before: Iterable[Object], after: Iterable[Object]) -> list[Event]:
-    """What a member's conditions say has happened."""
+    """What a member's conditions say has happened: a refusal, and a seat after one."""
+    old = list(before)
+    refused_before = any(c["type"] == AgentCondition.ACCEPTED and c["status"] == "False" for c in old)
+    changed = [c for c in _changed(old, after) if c["type"] == AgentCondition.ACCEPTED]
     return [
         _event(c["status"] == "True", "AgentAccepted" if c["status"] == "True" else "AgentRefused", c)
-        for c in _changed(before, after)
-        if c["type"] == AgentCondition.ACCEPTED and c["status"] != "Unknown"
+        for c in changed
+        if c["status"] == "False" or refused_before
     ]
 
 

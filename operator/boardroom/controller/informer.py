@@ -102,6 +102,19 @@ class Informer:
             self.queue.add(board)
 
 
+class _NoEssence(kopf.DiffBaseStorage):
+    """Kopf copies each object to find out what changed since it was handled; we look at what is instead."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return
+
+
 def settings() -> kopf.OperatorSettings:
     """Kopf's settings: watches by label, no peering, no Events or annotations of its own."""
     settings = kopf.OperatorSettings()
@@ -109,6 +122,8 @@ def settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.posting.loggers = False
     settings.peering.standalone = True
+    settings.persistence.diffbase_storage = _NoEssence()
+    settings.persistence.progress_storage = kopf.MultiProgressStorage([])
     settings.networking.request_timeout = 60
     settings.networking.connect_timeout = 10
     settings.process.ultimate_exiting_timeout = 60

@@ -47,6 +47,16 @@ def test_a_refusal_is_told_once(before: list[Object], expected: list[str]) -> No
     assert [event.reason for event in told] == expected
 
 
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [([], []), ([condition("Accepted", "False", "BoardFull")], ["AgentAccepted"])],
+    ids=["new", "was refused"],
+)
+def test_a_seat_is_told_only_after_a_refusal(before: list[Object], expected: list[str]) -> None:
+    told = agent_events(before, [condition("Accepted", "True", "Accepted")])
+    assert [event.reason for event in told] == expected
+
+
 async def test_the_same_event_is_not_written_again_within_five_minutes() -> None:
     kube, times = FakeKube(), iter([NOW, NOW, NOW + timedelta(minutes=4), NOW + timedelta(minutes=10), NOW])
     recorder = Recorder(kube, lambda: next(times), "test")

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 
 from boardroom.api.settings import Defaults
 from boardroom.controller.plan import lorax, storage
@@ -234,6 +234,7 @@ def test_the_service_names_pods_that_are_not_ready_yet() -> None:
     }
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=SPECS, members=MEMBERS)
 def test_the_same_board_is_always_built_the_same(spec: Spec, members: tuple[str, ...]) -> None:
     first, second = (
