@@ -24,7 +24,9 @@ def shared_kube(apiserver: ControlPlane) -> Iterator[KubeApi]:
         yield kube
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(spec=SPECS, members=MEMBERS)
 def test_every_object_of_any_valid_board_is_accepted(
     shared_kube: KubeApi, spec: Spec, members: tuple[str, ...]

@@ -1,0 +1,51 @@
+"""An operator that looks at one namespace only, and one that can't start."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.boards import board
+from integration.kube_api import KubeApi, until
+from integration.operator_process import OperatorProcess
+
+
+@pytest.fixture
+def narrow(operator_kubeconfig: Path, kube: KubeApi, tmp_path: Path) -> Iterator[OperatorProcess]:
+    process = OperatorProcess(
+        operator_kubeconfig, tmp_path / "log", "--namespace", kube.namespace, env={"AOS_LORAX_PORT": "9999"}
+    )
+    process.start()
+    yield process
+    process.kill()
+
+
+def test_other_namespaces_are_not_looked_at(narrow: OperatorProcess, kube: KubeApi, second_kube: KubeApi) -> None:
+    second_kube.create(board())
+    kube.create(board())
+    until("the board in its namespace", lambda: kube.condition("Boardroom", "executive", "Ready")["reason"])
+    assert second_kube.live("Boardroom", "executive")["status"] == {"observedGeneration": -1}
+    assert second_kube.names("Deployment") == []
+
+
+def test_defaults_come_from_the_environment(narrow: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board())
+    until("the Service", lambda: kube.get("Service", "executive-lorax"))
+    assert [port["port"] for port in kube.live("Service", "executive-lorax")["spec"]["ports"]] == [9999, 8082]
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        ({}, "BOARDROOM_IMAGE is not set"),
+        ({"AOS_MAX_MEMBERS": "many", "BOARDROOM_IMAGE": "x"}, "AOS_MAX_MEMBERS='many': give a whole number"),
+    ],
+)
+def test_what_is_missing_is_said_at_the_start(operator_kubeconfig: Path, env: dict[str, str], message: str) -> None:
+    command = [str(Path(sys.executable).parent / "boardroom"), "operator", "--kubeconfig", str(operator_kubeconfig)]
+    command += ["--metrics-port", "0", "--health-port", "0"]
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert message in ended.stderr
