@@ -97,7 +97,10 @@ class AdapterBook:
         self.on_change = on_change
 
     def __getitem__(self, path: str) -> AdapterRecord:
-        return self._records.setdefault(path, AdapterRecord(path))
+        record = self._records.get(path)
+        if record is None:
+            record = self._records[path] = AdapterRecord(path)
+        return record
 
     def keep(self, paths: Iterable[str]) -> None:
         """Make records for these adapters, and forget the others."""
