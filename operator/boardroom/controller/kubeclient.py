@@ -72,7 +72,7 @@ class Kube(Protocol):
     async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> Listing:
         """All objects of a kind in one namespace, or in all where `namespace` is None."""
 
-    async def apply(self, kind: Kind, manifest: Object, *, force: bool = True, dry_run: bool = False) -> Object:
+    async def apply(self, kind: Kind, manifest: Object, *, force: bool = True) -> Object:
         """Server-side apply under our field manager; without `force` another writer's field is a ConflictError."""
 
     async def apply_status(self, kind: Kind, manifest: Object) -> Object:
@@ -129,10 +129,8 @@ class KubeClient:
                 return Listing(items=stamped, resource_version=page["metadata"].get("resourceVersion", ""))
             query["continue"] = more
 
-    async def apply(self, kind: Kind, manifest: Object, *, force: bool = True, dry_run: bool = False) -> Object:
+    async def apply(self, kind: Kind, manifest: Object, *, force: bool = True) -> Object:
         query = {"fieldManager": OPERATOR_MANAGER, "force": str(force).lower()}
-        if dry_run:
-            query["dryRun"] = "All"
         return await self._send("PATCH", kind, _path(kind, manifest), query, manifest, verb="APPLY")
 
     async def apply_status(self, kind: Kind, manifest: Object) -> Object:

@@ -86,10 +86,6 @@ class WorkQueue(Generic[K]):
         """The key went well: its next failure waits the shortest time again."""
         self._failures.pop(key, None)
 
-    def failures(self, key: K) -> int:
-        """How often the key failed since it last went well."""
-        return self._failures.get(key, 0)
-
     async def get(self) -> K:
         """The next key, which is then being processed until `done`; raises ShutDown when no more will come."""
         while not self._ready:

@@ -1,6 +1,5 @@
 """One board, level-triggered: observe, build what should be, apply the difference, say what is."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,7 +29,6 @@ from boardroom.controller.status.words import coordinator_words, lorax_words
 from boardroom.controller.status.workload import workload
 from boardroom.controller.store import Store
 
-_log = logging.getLogger(__name__)
 _RETRY_OBSTACLE_SECONDS: Final = 60.0
 """An object in the way has no label of ours, so no watch tells when it is gone."""
 

@@ -29,8 +29,7 @@ class FakeKube:
         items = [o for (k, key), o in self.objects.items() if k is kind and namespace in (None, key[0])]
         return Listing(items=copy.deepcopy(items), resource_version=str(self.version))
 
-    async def apply(self, kind: Kind, manifest: Object, *, force: bool = True, dry_run: bool = False) -> Object:
-        del dry_run
+    async def apply(self, kind: Kind, manifest: Object, *, force: bool = True) -> Object:
         name = manifest["metadata"]["name"]
         self._take("apply", kind, name)
         key = (kind, (manifest["metadata"]["namespace"], name))

@@ -76,7 +76,7 @@ def _bad(reason: str, message: str, *, stalled: bool = False) -> Finding:
 
 
 def _unschedulable(subject: Subject) -> Finding | None:
-    condition = _condition(subject.pod, "PodScheduled")
+    condition = condition_of(subject.pod, "PodScheduled")
     if condition is None or condition.get("status") != "False":
         return None
     words, said = subject.words, condition.get("message", "")
@@ -184,6 +184,7 @@ def _waiting(subject: Subject) -> Iterable[tuple[Object, Object]]:
             yield status, waiting
 
 
-def _condition(obj: Object, type_: str) -> dict[str, Any] | None:
+def condition_of(obj: Object, type_: str) -> dict[str, Any] | None:
+    """One condition of a live object."""
     conditions = obj.get("status", {}).get("conditions") or ()
     return next((c for c in conditions if c["type"] == type_), None)

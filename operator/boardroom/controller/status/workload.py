@@ -1,11 +1,10 @@
 """Whether a Deployment does what it should, and if not, why."""
 
 from datetime import datetime
-from typing import Any
 
 from boardroom.controller.kinds import Object
 from boardroom.controller.status.finding import Finding
-from boardroom.controller.status.trouble import Subject, Words, explain
+from boardroom.controller.status.trouble import Subject, Words, condition_of, explain
 
 
 def workload(deployment: Object | None, pods: list[Object], words: Words, now: datetime) -> Finding:
@@ -58,7 +57,7 @@ def _beside(pod: Object, words: Words) -> str:
 
 def _refused(deployment: Object) -> Finding | None:
     """Pods that the API server does not let come into being."""
-    failure = _condition(deployment, "ReplicaFailure")
+    failure = condition_of(deployment, "ReplicaFailure")
     if failure is None or failure.get("status") != "True":
         return None
     said = failure.get("message", "")
@@ -84,14 +83,9 @@ def _refused(deployment: Object) -> Finding | None:
 
 def _overdue(deployment: Object, finding: Finding) -> Finding:
     """A start that takes longer than the Deployment's deadline will not heal by itself."""
-    progress = _condition(deployment, "Progressing")
+    progress = condition_of(deployment, "Progressing")
     if progress is None or progress.get("reason") != "ProgressDeadlineExceeded" or finding.stalled:
         return finding
     seconds = deployment["spec"].get("progressDeadlineSeconds")
     message = f"{finding.message}; not up within {seconds} s"
     return Finding(status=finding.status, reason=finding.reason, message=message, stalled=True)
-
-
-def _condition(obj: Object, type_: str) -> dict[str, Any] | None:
-    conditions = obj.get("status", {}).get("conditions") or ()
-    return next((c for c in conditions if c["type"] == type_), None)
