@@ -6,6 +6,7 @@ voice (boardroom.simulator.identity), so that a short answer carries it too, and
 
 import hashlib
 import itertools
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Final
 
 from boardroom.simulator.entry import Answer, FinishReason, Sampling
 from boardroom.simulator.identity import voice
+from boardroom.simulator.schema import document
 from boardroom.simulator.tokenizer import EOS, tokenize
 
 _QUOTED_WORDS: Final = 8
@@ -31,10 +33,14 @@ class Author:
         self._salt = salt
 
     def write(self, prompt: str, question: str, sampling: Sampling, adapter_id: str, digest: str) -> Answer:
-        """The tokens for a prompt; adapter_id and digest are "" for the base model alone."""
+        """The tokens for a prompt; adapter_id and digest are "" for the base model alone.
+
+        Raises SchemaError.
+        """
         opening = (self._signature(adapter_id, digest), _reference(question))
         chance = _chance(prompt, sampling, self._base_model, adapter_id, digest)
-        return _cut(itertools.chain(opening, _reasoning(adapter_id, chance)), sampling)
+        sentences = itertools.chain(opening, _reasoning(adapter_id, chance))
+        return _cut(sentences if sampling.schema is None else _document(sampling.schema, chance, sentences), sampling)
 
     def _signature(self, adapter_id: str, digest: str) -> str:
         mark = voice(self._salt, self._base_model, adapter_id, digest)
@@ -61,6 +67,16 @@ def _reasoning(adapter_id: str, chance: Iterator[int]) -> Iterator[str]:
             yield ""
 
 
+def _document(schema: str, chance: Iterator[int], sentences: Iterator[str]) -> Iterator[str]:
+    """JSON that follows the schema; its first free text is signed. Behind its end there is only the end, for ever."""
+    free = (sentence for sentence in sentences if sentence)
+    first = "".join(itertools.islice(free, 3))
+    value = document(json.loads(schema), chance, itertools.chain((first,), free))
+    yield json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    yield ""
+    yield from itertools.repeat(EOS)
+
+
 def _cut(sentences: Iterator[str], sampling: Sampling) -> Answer:
     tokens: list[str] = []
     for sentence in sentences:
@@ -80,10 +96,10 @@ def _stopped(tokens: Sequence[str], sampling: Sampling) -> Answer | None:
     at_stop = _end_of_stop(tokens[:limit], sampling.stop)
     if at_stop is not None:
         return Answer(tuple(tokens[:at_stop]), "stop_sequence")
-    if len(tokens) > limit or (len(tokens) == limit and tokens[-1] != EOS):
+    if len(tokens) > limit or (len(tokens) == limit and (tokens[-1] != EOS or sampling.ignore_eos)):
         return Answer(tuple(tokens[:limit]), "length")
     reason: FinishReason = "eos_token"
-    return Answer(tuple(tokens), reason) if tokens[-1] == EOS else None
+    return Answer(tuple(tokens), reason) if tokens[-1] == EOS and not sampling.ignore_eos else None
 
 
 def _end_of_stop(tokens: Sequence[str], stop: Sequence[str]) -> int | None:

@@ -29,6 +29,8 @@ ROUTES: Final[Mapping[str, Mapping[str, Handler]]] = {
     "/info": {"GET": information.info},
     "/metrics": {"GET": information.metrics},
 }
+MAIN_BRANCH: Final[Mapping[str, Mapping[str, Handler]]] = {"/startup": {"GET": information.startup}}
+"""What came after the newest release."""
 INSPECTION: Final[Mapping[str, Mapping[str, Handler]]] = {
     "/simulator/steps": {"GET": inspection.steps},
     "/simulator/state": {"GET": inspection.state},
@@ -40,7 +42,8 @@ class Application:
 
     def __init__(self, engine: Engine, *, inspect: bool = True) -> None:
         self._engine = engine
-        self._routes = {**ROUTES, **INSPECTION} if inspect else dict(ROUTES)
+        newer = MAIN_BRANCH if engine.settings.lorax_version == "main" else {}
+        self._routes = {**ROUTES, **newer, **(INSPECTION if inspect else {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

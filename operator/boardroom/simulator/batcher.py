@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from boardroom.simulator.blocks import BLOCK_TOKENS, BlockBudget, blocks_for
 from boardroom.simulator.clock import Clock
 from boardroom.simulator.entry import Entry
+from boardroom.simulator.errors import GenerationError, StepError
 from boardroom.simulator.loader import Loader
 from boardroom.simulator.metrics import Metrics
 from boardroom.simulator.queues import AdapterQueues, Status
@@ -129,11 +130,19 @@ class Batcher:
                 self._queues.untrack(queue)
 
     async def _step(self, method: str, step: Step, entries: list[Entry]) -> list[Entry]:
-        """One forward pass; returns the requests that go on."""
+        """One forward pass; returns the requests that go on: none when it failed, it fails them all."""
         labels = f'method="{method}"'
         self._metrics.count("lorax_batch_inference_count", labels)
         started = self._clock.now()
-        await step(entries)
+        try:
+            await step(entries)
+        except StepError as error:
+            self._metrics.count("lorax_batch_inference_failure", labels)
+            for entry in entries:
+                self._metrics.failed("generation")
+                entry.fail(GenerationError(str(error)))
+                self._blocks.release(entry.reserved_tokens)
+            return []
         self._metrics.emitted(len(entries))
         self._metrics.observe("lorax_batch_inference_duration", self._clock.now() - started, labels)
         self._metrics.count("lorax_batch_inference_success", labels)

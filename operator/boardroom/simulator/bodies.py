@@ -14,6 +14,7 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 _MISSING: Final = re.compile(r"^Object missing required field `([^`]+)`")
 _PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
 _EXPECTED: Final = re.compile(r"^Expected `([^`]+)`")
+_VARIANT: Final = re.compile(r'^string "|"$')
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 _NAMES: Final = {
     "str": "a string",
@@ -70,6 +71,9 @@ def _mismatch(message: str, body: bytes) -> str:
         return f"{prefix}missing field `{missing[1]}`"
     value = _unexpected(_value_at(msgspec.json.decode(body), path))
     expected = _EXPECTED.match(message)
+    if message.startswith("Invalid enum value"):
+        variants = "`Text`, `JsonObject`, `JsonSchema`"  # the one enumeration that LoRAX's bodies have
+        return f"{prefix}unknown variant {_VARIANT.sub('`', value)}, expected one of {variants}"
     if expected is None:
         return f"{prefix}invalid value: {value}"
     name = expected[1].split(" ")[0]

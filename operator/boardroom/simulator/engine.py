@@ -92,8 +92,6 @@ class Engine:
         except ValidationError:
             self.metrics.failed("validation")
             raise
-        if parameters.response_format is not None and parameters.response_format.type.lower() != "text":
-            raise GenerationError("the simulator does not follow a response_format")
         self.metrics.observe("lorax_request_input_length", valid.prompt_tokens)
         self.metrics.observe("lorax_request_max_new_tokens", valid.sampling.max_new_tokens)
         entry = Entry(

@@ -28,6 +28,8 @@ class Sampling:
     repetition_penalty: float = 1.0
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
+    schema: str | None = None
+    """JSON schema, as JSON, of the only text that may come out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,30 @@ class IncompleteGenerationError(LoraxError):
         super().__init__("Incomplete generation")
 
 
+class UnhealthyError(LoraxError):
+    """What a health check says of a model server that doesn't answer."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    error_type = "healthcheck"
+
+    def __init__(self) -> None:
+        super().__init__("unhealthy")
+
+
+class StartupError(LoraxError):
+    """What /startup says when its own request fails: 500, whatever went wrong."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self, message: str, error_type: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+
+
+class StepError(Exception):
+    """A forward pass that failed, and with it every request in it."""
+
+
 class Rejection(Exception):  # noqa: N818 (the field's word: an extractor's rejection)
     """A body that was never understood: answered as plain text, as axum does."""
 

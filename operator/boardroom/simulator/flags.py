@@ -158,6 +158,12 @@ _OWN: Final = (
         "merge-system",
         "What becomes of a system message, or no template at all.",
     ),
+    (
+        "lorax-version",
+        click.Choice(["v0.12.1", "main"]),
+        "v0.12.1",
+        "The release, or the main branch: that has /startup and metrics as JSON too.",
+    ),
     ("inspect", bool, True, "Whether /simulator/* is served."),
 )
 _REPEATED: Final = frozenset(

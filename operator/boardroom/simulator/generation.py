@@ -149,8 +149,8 @@ def _with_token(call: Call, exchange: Exchange) -> Call:
 
 def _copies(engine: Engine, call: Call) -> Iterator[Parameters]:
     """The parameters of each sequence: one, or best_of many that differ by their seed. Raises ValidationError."""
-    best_of = call.parameters.best_of or 1
-    if best_of == 1:
+    best_of = call.parameters.best_of
+    if best_of is None or best_of <= 1:
         yield call.parameters
         return
     validate_best_of(best_of, engine.settings)
@@ -160,7 +160,7 @@ def _copies(engine: Engine, call: Call) -> Iterator[Parameters]:
 
 
 def _check_streamable(engine: Engine, parameters: Parameters) -> None:
-    if (parameters.best_of or 1) != 1:
+    if parameters.best_of not in {None, 1}:
         engine.metrics.failed("validation")
         raise ValidationError("`best_of` != 1 is not supported when streaming tokens")
     if parameters.decoder_input_details:

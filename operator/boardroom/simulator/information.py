@@ -7,8 +7,13 @@ import orjson
 
 from boardroom.simulator.bodies import read_body
 from boardroom.simulator.engine import Engine
-from boardroom.simulator.exchange import JSON, Exchange
+from boardroom.simulator.entry import Entry
+from boardroom.simulator.errors import LoraxError, StartupError
+from boardroom.simulator.exchange import JSON, Exchange, Waiter
+from boardroom.simulator.metrics_json import families
+from boardroom.simulator.request import Parameters
 from boardroom.simulator.tokenizer import BOS, token_id, tokenize
+from boardroom.simulator.validation import Prompt
 
 
 class TokenizeRequest(msgspec.Struct):
@@ -24,14 +29,43 @@ async def health(engine: Engine, exchange: Exchange) -> None:
     await exchange.respond(200)
 
 
+async def startup(engine: Engine, exchange: Exchange) -> None:
+    """GET /startup of LoRAX's main branch: a token of the base model, which queues like any other request.
+
+    Raises StartupError. Like any cold adapter the base model may push out an idle one.
+    """
+    waiter = Waiter(exchange)
+    entry: Entry | None = None
+    try:
+        entry = engine.submit(Prompt("Who?"), Parameters(max_new_tokens=1), on_change=waiter.notify)
+        while not entry.done:
+            await waiter.wait()
+    except LoraxError as error:
+        raise StartupError(error.message, error.error_type) from error
+    finally:
+        waiter.close()
+        if entry is not None:
+            engine.release(entry)
+    if entry.error is not None:
+        raise StartupError(entry.error.message, entry.error.error_type)
+    await exchange.respond(200)
+
+
 async def info(engine: Engine, exchange: Exchange) -> None:
     """GET /info."""
     await exchange.respond(200, orjson.dumps(_info(engine)), JSON)
 
 
 async def metrics(engine: Engine, exchange: Exchange) -> None:
-    """GET /metrics."""
-    await exchange.respond(200, engine.metrics.page().encode(), b"text/plain")
+    """GET /metrics: Prometheus's text; on the main branch JSON for who accepts that.
+
+    LoRAX documents `?format=json` too, but reads the query in a way that never succeeds.
+    """
+    page = engine.metrics.page()
+    if engine.settings.lorax_version == "main" and "application/json" in (exchange.header(b"accept") or ""):
+        await exchange.respond(200, orjson.dumps(families(page)), JSON)
+    else:
+        await exchange.respond(200, page.encode(), b"text/plain")
 
 
 async def tokens(engine: Engine, exchange: Exchange) -> None:  # noqa: ARG001 (every route has this signature)

@@ -15,7 +15,7 @@ from boardroom.simulator.entry import Entry
 from boardroom.simulator.errors import TemplateError, ToolError
 from boardroom.simulator.exchange import JSON, Exchange
 from boardroom.simulator.generation import Call, details, generate, text_of
-from boardroom.simulator.request import I32, Parameters, ResponseFormat, Unsigned
+from boardroom.simulator.request import I32, FormatType, Parameters, ResponseFormat, Unsigned
 from boardroom.simulator.sse import DONE, send_stream
 from boardroom.simulator.validation import Prompt
 
@@ -39,7 +39,23 @@ class _Common(msgspec.Struct, kw_only=True):
     ignore_eos_token: bool | None = None
     adapter_source: str | None = None
     api_token: str | None = None
-    response_format: ResponseFormat | None = None
+
+
+class JsonSchema(msgspec.Struct):
+    """`json_schema` of a chat's response_format."""
+
+    name: str
+    schema: Any = None
+    description: str | None = None
+    strict: bool | None = None
+
+
+class ChatResponseFormat(msgspec.Struct):
+    """`response_format` of a chat: here the type counts; `schema` is LoRAX's older place for one."""
+
+    type: FormatType
+    json_schema: JsonSchema | None = None
+    schema: Any = None
 
 
 class CompletionRequest(_Common, kw_only=True):
@@ -55,6 +71,7 @@ class ChatRequest(_Common, kw_only=True):
     """POST /v1/chat/completions."""
 
     messages: list[Message]
+    response_format: ChatResponseFormat | None = None
     tools: list[dict[str, Any]] | None = None
     guideline: str | None = None
 
@@ -65,7 +82,7 @@ async def completions(engine: Engine, exchange: Exchange) -> None:
     parameters = _parameters(engine, request)
     parameters = msgspec.structs.replace(
         parameters,
-        best_of=None if request.best_of is None else max(request.best_of, 0),
+        best_of=_usize(request.best_of),
         temperature=request.temperature,
         do_sample=request.n is not None,
         return_full_text=request.echo,
@@ -85,6 +102,8 @@ async def completions(engine: Engine, exchange: Exchange) -> None:
 async def chat_completions(engine: Engine, exchange: Exchange) -> None:
     """POST /v1/chat/completions."""
     request = await read_body(exchange, ChatRequest)
+    if request.response_format is not None and request.tools is not None and _format(request) is not None:
+        raise ToolError("Response format and tools are mutually exclusive")
     if request.tools:
         raise ToolError("the simulator does not call tools")
     try:
@@ -95,7 +114,8 @@ async def chat_completions(engine: Engine, exchange: Exchange) -> None:
     greedy = request.temperature == 0.0
     parameters = msgspec.structs.replace(
         _parameters(engine, request),
-        best_of=None if request.n is None else max(request.n, 0),
+        best_of=_usize(request.n),
+        response_format=_format(request),
         temperature=None if greedy else request.temperature,
         do_sample=not greedy,
     )
@@ -134,8 +154,24 @@ def _parameters(engine: Engine, request: _Common) -> Parameters:
         stop=request.stop,
         details=True,
         seed=request.seed,
-        response_format=request.response_format,
     )
+
+
+def _format(request: ChatRequest) -> ResponseFormat | None:
+    """The format that the native parameters carry; a schema that isn't there is that of any object."""
+    wanted = request.response_format
+    if wanted is None or wanted.type in {"Text", "text"}:
+        return None
+    if wanted.type in {"JsonObject", "json_object"}:
+        schema = wanted.schema
+    else:
+        schema = wanted.json_schema.schema if wanted.json_schema is not None else None
+    return ResponseFormat(wanted.type) if schema is None else ResponseFormat(wanted.type, schema)
+
+
+def _usize(count: int | None) -> int | None:
+    """As Rust casts it: a negative count becomes a huge one."""
+    return None if count is None else count % 2**64
 
 
 def _chat_event(entry: Entry, index: int, *, last: bool) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The bodies that clients send to LoRAX's native routes. Unknown fields are ignored, as LoRAX does."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -20,12 +21,21 @@ class MergedAdapters(msgspec.Struct):
     majority_sign_method: str | None = None
 
 
-class ResponseFormat(msgspec.Struct):
-    """`response_format`: text, json_object or json_schema, with the schema in one of two places."""
+FormatType = Literal["Text", "text", "JsonObject", "json_object", "JsonSchema", "json_schema"]
 
-    type: str
-    schema: Any = None
-    json_schema: Any = None
+ANY_OBJECT: Final[Mapping[str, Any]] = {
+    "additionalProperties": {"type": ["object", "string", "integer", "number", "boolean", "null"]},
+    "title": "ArbitraryJsonModel",
+    "type": "object",
+}
+"""The schema of a `response_format` that gives none."""
+
+
+class ResponseFormat(msgspec.Struct):
+    """`response_format` of the native routes: LoRAX reads the type and then follows the schema whatever it says."""
+
+    type: FormatType
+    schema: Any = msgspec.field(default_factory=lambda: dict(ANY_OBJECT))
 
 
 class Parameters(msgspec.Struct):

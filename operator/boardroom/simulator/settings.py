@@ -13,6 +13,7 @@ MAX_POSITIONS: Final = 4096
 
 _PREFILL_MARGIN: Final = 50
 
+LoraxVersion = Literal["v0.12.1", "main"]
 ChatTemplate = Literal["merge-system", "refuse-system", "none"]
 
 
@@ -51,6 +52,7 @@ class Settings:
     profile: str = DEFAULT_PROFILE
     time_scale: float = 1.0
     chat_template: ChatTemplate = "merge-system"
+    lorax_version: LoraxVersion = "v0.12.1"
 
     @property
     def cost(self) -> CostModel:

@@ -12,6 +12,8 @@ from boardroom.simulator.clock import Clock
 from boardroom.simulator.compatibility import incompatibility
 from boardroom.simulator.cost import CostModel
 from boardroom.simulator.entry import BASE_MODEL, Answer, Entry
+from boardroom.simulator.errors import StepError
+from boardroom.simulator.schema_text import SchemaError
 from boardroom.simulator.sources import AdapterSources, SourceError, Weights
 from boardroom.simulator.steps import StepLog
 
@@ -103,7 +105,7 @@ class Shard:
                 self._loaded.pop(adapter_id, None)
 
     async def prefill(self, entries: Sequence[Entry]) -> None:
-        """Read the prompts and emit the first token of each."""
+        """Read the prompts and emit the first token of each. Raises StepError."""
         async with self._lock:
             at = self._clock.now()
             for entry in entries:
@@ -130,9 +132,12 @@ class Shard:
 
     def _answer(self, entry: Entry) -> Answer:
         weights = self._loaded.get(entry.adapter_id)
-        if weights is None:  # the base model, or an adapter that isn't there: LoRAX doesn't notice either
-            return self._author.write(entry.prompt, entry.question, entry.sampling, "", "")
-        return self._author.write(entry.prompt, entry.question, entry.sampling, entry.public_adapter_id, weights.digest)
+        # Without weights it is the base model, or an adapter that isn't there: LoRAX doesn't notice either.
+        adapter_id, digest = ("", "") if weights is None else (entry.public_adapter_id, weights.digest)
+        try:
+            return self._author.write(entry.prompt, entry.question, entry.sampling, adapter_id, digest)
+        except SchemaError as error:
+            raise StepError(f"JSON schema: {error}") from error
 
 
 def _adapters(entries: Sequence[Entry]) -> int:

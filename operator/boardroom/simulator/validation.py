@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+import orjson
+
 from boardroom.simulator.answer import question_in
 from boardroom.simulator.entry import Sampling
 from boardroom.simulator.errors import ValidationError
@@ -76,6 +78,7 @@ def validate(prompt: Prompt, parameters: Parameters, settings: Settings) -> Vali
             repetition_penalty=1.0 if parameters.repetition_penalty is None else parameters.repetition_penalty,
             frequency_penalty=parameters.frequency_penalty or 0.0,
             presence_penalty=parameters.presence_penalty or 0.0,
+            schema=_schema(parameters),
         ),
     )
 
@@ -140,6 +143,12 @@ def _measure(prompt: Prompt, parameters: Parameters, settings: Settings) -> tupl
         _refuse(f"`inputs` must have less than {settings.max_input_length} tokens. Given: {count}")
     text = "".join(tokens).removeprefix(BOS) if truncate is not None else prompt.text
     return text, count
+
+
+def _schema(parameters: Parameters) -> str | None:
+    """The type of a response_format is read and never looked at; null takes the schema away."""
+    wanted = parameters.response_format
+    return None if wanted is None or wanted.schema is None else orjson.dumps(wanted.schema).decode()
 
 
 def _seed(text: str) -> int:
