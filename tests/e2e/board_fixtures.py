@@ -47,6 +47,8 @@ def new_board(operator: BoardOnPods) -> Iterator[Callable[[str], BoardOnPods]]:
 
     yield make
     for board_ in made:
+        # The board first: a namespace with terminating pods is looked at again only after half their grace period.
+        board_.kubectl.run("delete", "boardagents,boardrooms", "--all", "--cascade=foreground")
         board_.kubectl.run("delete", "namespace", board_.namespace, "--ignore-not-found", "--timeout=120s")
         board_.kubectl.run("delete", "persistentvolume", f"board-adapters-{board_.namespace}", "--ignore-not-found")
 

@@ -58,6 +58,8 @@ def _questions(kubectl: Kubectl, manifests: Path) -> None:
     _say("one question, five attributed answers, one batch")
     _ask(kubectl)
     _say("what the cluster says of it")
+    measured = "--for=jsonpath={.status.lorax.metrics.averageLatencyMs}"
+    _kubectl(kubectl, "-n", NAMESPACE, "wait", f"boardroom/{BOARD}", measured, "--timeout=60s")
     _kubectl(kubectl, "-n", NAMESPACE, "get", "boardrooms,boardagents")
     _kubectl(kubectl, "-n", NAMESPACE, "get", "boardroom", BOARD, "-o", "jsonpath-as-json={.status.lorax}")
     _say("a sixth member whose adapter files don't exist")
@@ -81,16 +83,25 @@ def _cluster(*, keep: bool) -> Iterator[Kubectl]:
     _checked([_PROGRAM, "cluster", "up"])
     _checked([_PROGRAM, "cluster", "load"])
     kubectl = Kubectl(program=_output("cluster", "bin", "kubectl"), kubeconfig=_output("cluster", "kubeconfig"))
+    if ran_before:
+        _remove_board(kubectl)  # an earlier demo's
     try:
         yield kubectl
     finally:
         if keep:
             pass
         elif ran_before:
-            kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found")
-            kubectl.run("delete", "persistentvolume", "board-adapters", "--ignore-not-found")
+            _remove_board(kubectl)
         else:
             _checked([_PROGRAM, "cluster", "down"])
+
+
+def _remove_board(kubectl: Kubectl) -> None:
+    if kubectl.run("get", "namespace", NAMESPACE, "--ignore-not-found"):
+        # The board first: a namespace with terminating pods is looked at again only after half their grace period.
+        kubectl.run("-n", NAMESPACE, "delete", "boardagents,boardrooms", "--all", "--cascade=foreground")
+        kubectl.run("delete", "namespace", NAMESPACE)
+    kubectl.run("delete", "persistentvolume", "board-adapters", "--ignore-not-found")
 
 
 def _kubectl(kubectl: Kubectl, *args: str, quiet: bool = False) -> None:
