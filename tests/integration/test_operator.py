@@ -7,81 +7,7 @@ import pytest
 from integration.boards import MODEL, agent, board
 from integration.kube_api import KubeApi, Object, until
 from integration.operator_process import IMAGE, OperatorProcess
-
-OWNED = {
-    "Deployment": ["executive-coordinator", "executive-lorax"],
-    "Service": ["executive-coordinator", "executive-lorax"],
-    "ServiceAccount": ["default", "executive-coordinator"],
-    "Role": ["executive-coordinator"],
-    "RoleBinding": ["executive-coordinator"],
-    "PersistentVolumeClaim": [],
-}
-
-
-def owned(kube: KubeApi) -> dict[str, list[str]]:
-    return {kind: kube.names(kind) for kind in OWNED}
-
-
-def wait_built(kube: KubeApi) -> None:
-    until("every object is there", lambda: owned(kube) == OWNED)
-    until("the board has a status", lambda: reason(kube) not in ("", "LoraxCreating"))
-
-
-def reason(kube: KubeApi, name: str = "executive", type_: str = "Ready") -> str:
-    return str(kube.condition("Boardroom", name, type_)["reason"])
-
-
-def container(kube: KubeApi, deployment: str, name: str) -> Object:
-    pod = kube.live("Deployment", deployment)["spec"]["template"]["spec"]
-    return next(c for c in pod["containers"] if c["name"] == name)
-
-
-def play_kubelet(kube: KubeApi, component: str, **state: Any) -> None:
-    """Bring a component's pod up, or into the given container state."""
-    pods = until(f"a pod of {component}", lambda: kube.every("Pod", f"app.kubernetes.io/component={component}"))
-    pod = max(pods, key=lambda p: p["metadata"]["creationTimestamp"])
-    ready = not state
-    statuses = [
-        {
-            "name": c["name"],
-            "image": c["image"],
-            "imageID": "",
-            "ready": ready,
-            "started": ready,
-            "restartCount": 0,
-            "state": state or {"running": {}},
-        }
-        for c in pod["spec"]["containers"]
-    ]
-    conditions = [{"type": t, "status": str(ready)} for t in ("Ready", "ContainersReady")]
-    status = {"phase": "Running" if ready else "Pending", "conditions": conditions, "containerStatuses": statuses}
-    kube.patch("Pod", pod["metadata"]["name"], {"status": status}, "status")
-
-
-def play_coordinator(kube: KubeApi, name: str, status: str = "True", reason_: str = "AdapterProved") -> None:
-    """Say that an adapter was proved, as the coordinator does."""
-    live = kube.get("BoardAgent", name)
-    assert live is not None
-    condition = {
-        "type": "AdapterReady",
-        "status": status,
-        "reason": reason_,
-        "message": "played by the test",
-        "observedGeneration": live["metadata"]["generation"],
-        "lastTransitionTime": "2026-11-23T00:00:00Z",
-    }
-    body = {"apiVersion": live["apiVersion"], "kind": live["kind"], "metadata": {"name": name}}
-    path = kube.path("BoardAgent", name) + "/status"
-    kube.apply(path, body | {"status": {"conditions": [condition]}}, "boardroom-coordinator").raise_for_status()
-
-
-def make_ready(kube: KubeApi, *roles: str) -> None:
-    wait_built(kube)
-    play_kubelet(kube, "lorax")
-    play_kubelet(kube, "coordinator")
-    for role in roles:
-        play_coordinator(kube, role.lower())
-    until("the board is ready", lambda: kube.condition("Boardroom", "executive", "Ready")["status"] == "True")
+from integration.playing import OWNED, container, make_ready, owned, play_kubelet, reason, wait_built
 
 
 def test_a_board_becomes_its_objects_and_says_what_they_do(operator: OperatorProcess, kube: KubeApi) -> None:
@@ -126,32 +52,6 @@ def test_a_board_is_ready_once_its_pods_are_and_a_member_is_proved(operator: Ope
     assert kube.condition("BoardAgent", "cfo", "Ready")["status"] == "Unknown"
     reasons = until("the event", lambda: {e["reason"] for e in kube.every("Event")} >= {"BoardReady", "LoraxReady"})
     assert reasons
-
-
-def test_nothing_is_written_at_steady_state(operator: OperatorProcess, kube: KubeApi) -> None:
-    kube.create(board())
-    kube.create(agent("CEO"))
-    make_ready(kube, "CEO")
-
-    def versions() -> dict[str, str]:
-        kinds = (*OWNED, "Boardroom", "BoardAgent", "Pod")
-        return {
-            f"{kind}/{o['metadata']['name']}": o["metadata"]["resourceVersion"]
-            for kind in kinds
-            for o in kube.every(kind)
-        }
-
-    def quiet() -> bool:
-        """Whether nothing was written for a whole resync."""
-        writes, seen = operator.writes(), operator.reconciles()
-        until("another reconcile", lambda: operator.reconciles() > seen)
-        return operator.writes() == writes
-
-    until("it settles", quiet)
-    before, writes, seen = versions(), operator.writes(), operator.reconciles()
-    assert writes > 0
-    until("many more reconciles", lambda: operator.reconciles() > seen + 5)
-    assert (versions(), operator.writes()) == (before, writes)
 
 
 def test_an_edit_reaches_the_deployment(operator: OperatorProcess, kube: KubeApi) -> None:

@@ -9,7 +9,7 @@ import orjson
 
 from boardroom.api.meta import BOARDROOM
 from boardroom.controller.kinds import Key, Kind, Object, controller_of
-from boardroom.controller.kubeclient import ConflictError, Kube, RefusedError
+from boardroom.controller.kubeclient import ConflictError, Kube, NamespaceTerminatingError, RefusedError
 from boardroom.controller.plan.children import Child
 from boardroom.controller.store import Store
 
@@ -72,6 +72,8 @@ class Children:
         try:
             # Without force the first time: an object that came into being since we looked is not overwritten.
             result = await self.kube.apply(child.kind, child.manifest, force=not (unseen and live is None))
+        except NamespaceTerminatingError:
+            raise  # no fault of the object, and nothing that anybody could mend
         except ConflictError as error:
             return Problem(reason="NameConflict", message=f"{child.kind} {child.name}: {error}", stalled=False)
         except RefusedError as error:

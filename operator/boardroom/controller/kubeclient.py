@@ -46,6 +46,10 @@ class RefusedError(KubeError):
     """400, 403, 422: the same request will be refused again until somebody changes something."""
 
 
+class NamespaceTerminatingError(RefusedError):
+    """403: nothing can be created any more, because the namespace is being deleted."""
+
+
 _BY_STATUS: Mapping[int, type[KubeError]] = {
     HTTPStatus.NOT_FOUND: NotFoundError,
     HTTPStatus.CONFLICT: ConflictError,
@@ -198,4 +202,7 @@ def _error(status: int, content: bytes, retry_after: str | None) -> KubeError:
     details = answer if isinstance(answer, dict) else {}
     message = details.get("message") or content[:500].decode(errors="replace") or HTTPStatus(status).phrase
     seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+    causes = (details.get("details") or {}).get("causes") or ()
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+        return NamespaceTerminatingError(status, "NamespaceTerminating", message, seconds)
     return _BY_STATUS.get(status, KubeError)(status, details.get("reason") or str(status), message, seconds)

@@ -16,7 +16,7 @@ from boardroom.api.status import EffectiveSettings
 from boardroom.controller.children import Children, Problem
 from boardroom.controller.events import Recorder, agent_events, board_events
 from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, Key, Kind, Object
-from boardroom.controller.kubeclient import Kube
+from boardroom.controller.kubeclient import Kube, NamespaceTerminatingError
 from boardroom.controller.plan import coordinator, lorax
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
@@ -79,7 +79,10 @@ class Reconciler:
         except ValidationError as error:
             await self._invalid(live, error)
             return None
-        return await self._board(key, live, board, agents)
+        try:
+            return await self._board(key, live, board, agents)
+        except NamespaceTerminatingError:
+            return None  # the board goes with its namespace
 
     async def _board(self, key: Key, live: Object, board: Boardroom, agents: list[Object]) -> float | None:
         settings = Blueprint(board=board, defaults=self.defaults, image=self.image).settings

@@ -8,7 +8,14 @@ from aiohttp import web
 from kubernetes.aio.client.configuration import Configuration
 
 from boardroom.controller.kinds import DEPLOYMENT, EVENT, SERVICE, Kind
-from boardroom.controller.kubeclient import ConflictError, KubeClient, KubeError, NotFoundError, RefusedError
+from boardroom.controller.kubeclient import (
+    ConflictError,
+    KubeClient,
+    KubeError,
+    NamespaceTerminatingError,
+    NotFoundError,
+    RefusedError,
+)
 from boardroom.controller.probes import serve
 
 MANIFEST = {"metadata": {"name": "a", "namespace": "team"}}
@@ -152,3 +159,10 @@ async def test_a_server_that_is_not_there_is_status_zero(seen: list[tuple[str, s
         await client.list(SERVICE, "team")
     await client.close()
     assert (caught.value.status, caught.value.reason, seen) == (0, "Unreachable", [("LIST", "Service", 0)])
+
+
+async def test_a_namespace_that_is_being_deleted_is_told_apart(server: Server, client: KubeClient) -> None:
+    causes = [{"reason": "NamespaceTerminating", "message": "it is being terminated"}]
+    server.answers = [(403, {"reason": "Forbidden", "message": "no", "details": {"causes": causes}}, {})]
+    with pytest.raises(NamespaceTerminatingError):
+        await client.apply(SERVICE, MANIFEST)

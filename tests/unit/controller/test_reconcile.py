@@ -12,7 +12,7 @@ from boardroom.controller import kinds
 from boardroom.controller.children import Children
 from boardroom.controller.events import Recorder
 from boardroom.controller.kinds import Kind, Object
-from boardroom.controller.kubeclient import KubeError, RefusedError
+from boardroom.controller.kubeclient import KubeError, NamespaceTerminatingError, RefusedError
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.store import Store
 from unit.controller.fake_kube import FakeKube
@@ -153,6 +153,13 @@ async def test_one_refused_object_does_not_stop_the_rest(room: Room) -> None:
     await room.reconcile()
     assert room.live(kinds.DEPLOYMENT, "executive-lorax")["spec"]["replicas"] == 1
     assert room.condition(kinds.BOARDROOM, "executive", "Stalled") == ("True", "ApplyRefused")
+
+
+async def test_a_board_in_a_namespace_that_is_being_deleted_goes_in_peace(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object())
+    room.kube.failures["apply", "Deployment"] = NamespaceTerminatingError(403, "NamespaceTerminating", "it goes")
+    assert await room.reconcile() is None
+    assert "conditions" not in room.live(kinds.BOARDROOM, "executive")["status"]
 
 
 async def test_an_api_server_that_fails_is_not_the_boards_fault(room: Room) -> None:

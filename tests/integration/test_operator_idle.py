@@ -1,0 +1,47 @@
+"""An operator whose boards are as they should be writes nothing, however often it looks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from integration.boards import agent, board
+from integration.kube_api import KubeApi, until
+from integration.operator_process import OperatorProcess
+from integration.playing import OWNED, make_ready
+
+
+@pytest.fixture
+def operator(operator_kubeconfig: Path, kube: KubeApi, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """Of this namespace only: others may be being deleted just now."""
+    flags = ["--namespace", kube.namespace, "--resync-seconds", "1"]
+    process = OperatorProcess(operator_kubeconfig, tmp_path / "log", *flags)
+    process.start()
+    yield process
+    process.kill()
+
+
+def test_nothing_is_written_at_steady_state(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board())
+    kube.create(agent("CEO"))
+    make_ready(kube, "CEO")
+
+    def versions() -> dict[str, str]:
+        kinds = (*OWNED, "Boardroom", "BoardAgent", "Pod")
+        return {
+            f"{kind}/{o['metadata']['name']}": o["metadata"]["resourceVersion"]
+            for kind in kinds
+            for o in kube.every(kind)
+        }
+
+    def quiet() -> bool:
+        """Whether nothing was written for a whole resync."""
+        writes, seen = operator.writes(), operator.reconciles()
+        until("another reconcile", lambda: operator.reconciles() > seen)
+        return operator.writes() == writes
+
+    until("it settles", quiet)
+    before, writes, seen = versions(), operator.writes(), operator.reconciles()
+    assert writes > 0
+    until("many more reconciles", lambda: operator.reconciles() > seen + 5)
+    assert (versions(), operator.writes()) == (before, writes)
