@@ -29,6 +29,9 @@ MAX_IN_FLIGHT: Final = 256
 SETTLE_SECONDS: Final = 10.0
 """After the start, adapters are proved before the status is written: no flicker when a coordinator is replaced."""
 
+VET_SECONDS: Final = 5.0
+"""How long a question waits for the sidecar's word on adapters that it has not spoken of yet."""
+
 DRAIN_SECONDS: Final = 5.0
 _LAST_PAUSE: Final = 30.0
 _LOG = logging.getLogger(__name__)
@@ -191,11 +194,14 @@ class Coordinator:
                 await self._findings.poll()
 
     async def _vet(self, seconds: float) -> None:
-        """Nothing is sent to an adapter before the sidecar said what lies there, unless it can't be asked."""
+        """Before the first request to an adapter the sidecar is asked what lies there, unless it can't be."""
         findings = self._findings
-        if findings is not None and not findings.trouble and self.book.unseen():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._look(), seconds)
+        if findings is None or findings.trouble or not self.book.unseen():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, VET_SECONDS)), self._looking:
+                if self.book.unseen():
+                    await findings.poll()
 
 
 async def _kept_alive(name: str, job: Callable[[], Awaitable[None]]) -> None:

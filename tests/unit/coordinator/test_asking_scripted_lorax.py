@@ -5,8 +5,11 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
+import httpx
 import pytest
 
+from boardroom.coordinator.server import serving
+from boardroom.coordinator.start import Options, standalone
 from unit.coordinator.standing_board import NAMES, ROLES, Board, agent, by_role, served, standing, until
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 
@@ -146,12 +149,12 @@ async def test_questions_do_not_pile_up_behind_a_first_load(board: Board) -> Non
 
     lorax = answers_unless(loading)
     async with served(lorax) as url, standing(board, url) as stand:
-        for _ in range(8):
-            await stand.ask(timeout=0.05)
+        record = stand.coordinator.book[str(board.adapter("CEO"))]
+        while record.abandoned < 8:  # on a busy machine a question this short may end before it is sent
+            await stand.ask(timeout=0.1)
         response = await stand.ask()
         load.set()
     assert "has not finished loading" in response.json()["error"]["members"][0]["reason"]
-    assert len([c for c in lorax.calls if not c.is_probe]) == 8
 
 
 async def test_a_member_that_is_proved_is_cancelled_at_the_deadline(board: Board) -> None:
@@ -319,3 +322,16 @@ async def test_the_parameters_of_a_question_win_over_the_members_own(board: Boar
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "And now?"},
     ]
+
+
+async def test_an_adapters_service_that_is_down_stops_no_question(board: Board) -> None:
+    async with served(answers_unless(lambda _: asyncio.sleep(0, result=False))) as url:
+        options = Options(
+            file=board.file, lorax_url=url, adapters_url="http://127.0.0.1:9", adapters_root=str(board.models)
+        )
+        coordinator = standalone(options, board.file)
+        async with serving(coordinator) as addresses, httpx.AsyncClient(trust_env=False) as client:
+            response = await client.post(f"{addresses.api}/v1/ask", json={"user_input": "And now?"})
+    answer = response.raise_for_status().json()
+    assert answer["agents_involved"] == NAMES
+    assert {a["adapter"]["digest"] for a in answer["answers"]} == {None}
