@@ -278,6 +278,7 @@ def _traces() -> set[tuple[str, str]]:
         "control group": cgroups.named(host.INTERFACE_PREFIX),
         "setting": [f"{name}={value}" for name, value in host.settings().items()],
         "folder": [str(place) for place in init.MOUNT_POINTS if place.exists()],
+        "run": [entry.name for entry in Path("/run").iterdir()],
     }
     return {(kind, name) for kind, names in traces.items() for name in names}
 

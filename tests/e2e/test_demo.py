@@ -7,7 +7,7 @@ from e2e.board_on_pods import BoardOnPods, run
 pytestmark = pytest.mark.e2e
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_the_demo_shows_the_whole_loop(operator: BoardOnPods, boardroom: str) -> None:
     """On the session's cluster, so the demo removes its own board and leaves the cluster running."""
     shown = run(boardroom, "demo")

@@ -1,5 +1,8 @@
-"""Fixtures of the tests on real pods: the operator once, the executive board shared, further boards on demand."""
+"""Fixtures of the tests on real pods: a node of their own, the operator once, the executive board shared, further
+boards on demand.
+"""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +13,14 @@ from boardroom.cli.kubectl import Kubectl
 from e2e.board_on_pods import ROLES, ROOT, BoardOnPods, adapters_volume, board, member, until
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        # The first test waits for every program of a cluster to be built.
+        if item.path.is_relative_to(here) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(1800))
+
+
 @pytest.fixture(scope="session")
 def boardroom() -> str:
     """The `boardroom` command of this environment."""
@@ -17,12 +28,31 @@ def boardroom() -> str:
 
 
 @pytest.fixture(scope="session")
-def operator(kubectl: Kubectl) -> BoardOnPods:
+def cluster(boardroom: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
+    """A node of the tests' own with our image in it, beside whatever cluster the developer runs.
+
+    The commands find it as theirs through XDG_STATE_HOME.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        print("starting a Kubernetes node (the first time its programs are built, about 10 minutes)", file=sys.stderr)
+        try:
+            for command in ("up", "load"):
+                subprocess.run([boardroom, "cluster", command], check=True)
+            program, kubeconfig = (
+                subprocess.run([boardroom, "cluster", *words], check=True, text=True, stdout=subprocess.PIPE).stdout
+                for words in (("bin", "kubectl"), ("kubeconfig",))
+            )
+            yield Kubectl(program=program.strip(), kubeconfig=kubeconfig.strip())
+        finally:
+            subprocess.run([boardroom, "cluster", "down"], check=True)
+
+
+@pytest.fixture(scope="session")
+def operator(cluster: Kubectl) -> BoardOnPods:
     """The operator from manifests/, running; as the cluster-wide view of it."""
-    installed = kubectl.run("get", "deployments", "-A", "-l", "app.kubernetes.io/component=operator", "-o", "name")
+    kubectl = cluster
     kubectl.run("apply", "--server-side", "-k", str(ROOT / "manifests/demo"))
-    if installed:  # a cluster that was up before; the image of that name may have changed
-        kubectl.run("-n", "boardroom-system", "rollout", "restart", "deployment/boardroom-operator")
     kubectl.run("-n", "boardroom-system", "rollout", "status", "deployment/boardroom-operator", "--timeout=120s")
     return BoardOnPods(kubectl=Kubectl(program=kubectl.program, kubeconfig=kubectl.kubeconfig, namespace="default"))
 
