@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from boardroom.simulator import information, inspection, native, openai
 from boardroom.simulator.engine import Engine
 from boardroom.simulator.errors import LoraxError, Rejection
-from boardroom.simulator.exchange import JSON, TEXT, ClientGone, Exchange
+from boardroom.simulator.exchange import JSON, TEXT, ClientGone, Dropped, Exchange
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,6 +34,12 @@ MAIN_BRANCH: Final[Mapping[str, Mapping[str, Handler]]] = {"/startup": {"GET": i
 INSPECTION: Final[Mapping[str, Mapping[str, Handler]]] = {
     "/simulator/steps": {"GET": inspection.steps},
     "/simulator/state": {"GET": inspection.state},
+    "/simulator/usage": {"GET": inspection.usage},
+    "/simulator/faults": {
+        "GET": inspection.list_faults,
+        "POST": inspection.add_fault,
+        "DELETE": inspection.remove_faults,
+    },
 }
 
 
@@ -67,5 +73,7 @@ class Application:
             await exchange.respond(error.status, body, JSON)
         except Rejection as rejection:
             await exchange.respond(rejection.status, rejection.message.encode(), TEXT)
+        except Dropped:
+            await exchange.tear()
         except ClientGone:
             _LOG.info("a client left before its answer")

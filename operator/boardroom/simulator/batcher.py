@@ -119,6 +119,7 @@ class Batcher:
         changes = self._queues.update(in_use, self._clock.now())
         for queue in changes.offload:
             queue.status = Status.DOWNLOADED
+            queue.leaving = True
             self._loader.order("offload", queue)
         for queue in changes.load:
             self._loader.order("load", queue)

@@ -1,16 +1,19 @@
 """The simulated server without its HTTP: requests go in, entries that fill with tokens come out."""
 
 import asyncio
+import logging
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Self
+from random import Random
+from typing import Any, Final, NoReturn, Self
 
 from boardroom.simulator.answer import Author
 from boardroom.simulator.batcher import Batcher
 from boardroom.simulator.clock import Clock
 from boardroom.simulator.entry import BASE_MODEL, Entry
-from boardroom.simulator.errors import GenerationError, OverloadedError, ValidationError
+from boardroom.simulator.errors import GenerationError, OverloadedError, RouterAborted, ValidationError
+from boardroom.simulator.faults import Faults
 from boardroom.simulator.loader import Loader
 from boardroom.simulator.metrics import Metrics
 from boardroom.simulator.queues import AdapterQueues
@@ -18,7 +21,13 @@ from boardroom.simulator.request import Parameters
 from boardroom.simulator.settings import Settings
 from boardroom.simulator.shard import Shard
 from boardroom.simulator.sources import AdapterSources
+from boardroom.simulator.usage import Ledger
 from boardroom.simulator.validation import Prompt, validate
+
+_LOG = logging.getLogger(__name__)
+
+MERGE_STRATEGIES: Final = frozenset({"LINEAR", "TIES", "DARE_LINEAR", "DARE_TIES"})
+MAJORITY_SIGN_METHODS: Final = frozenset({"TOTAL", "FREQUENCY"})
 
 
 class Engine:
@@ -27,8 +36,15 @@ class Engine:
     Use it as an async context manager, on the loop that serves it: entering preloads adapters and starts the tasks.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, *, on_abort: Callable[[str], object] = _LOG.error
+    ) -> None:
+        """on_abort is called as the router aborts, with the reason; unless it exits, RouterAborted follows."""
         self.settings = settings
+        self._on_abort = on_abort
+        self._random = Random(settings.random_seed)  # noqa: S311 (it decides what goes wrong, not what is secret)
+        self.faults = Faults(settings.faults, self._random)
+        self.usage = Ledger()
         self.clock = clock or Clock(settings.time_scale)
         self.metrics = Metrics(settings.max_input_length, settings.max_total_tokens)
         self.shard = Shard(
@@ -38,11 +54,13 @@ class Engine:
             cost=settings.cost,
             clock=self.clock,
             adapter_memory_fraction=settings.adapter_memory_fraction,
+            faults=self.faults,
+            crash=self._abort,
         )
         self.queues = AdapterQueues(settings.max_active_adapters, settings.adapter_cycle_time_s)
         self.permits_taken = 0
         self._woken = asyncio.Event()
-        self._loader = Loader(self.shard, self.queues, self.metrics, self._woken.set)
+        self._loader = Loader(self.shard, self.queues, self.metrics, self._woken.set, self.panic)
         self._batcher = Batcher(
             shard=self.shard,
             queues=self.queues,
@@ -82,7 +100,8 @@ class Engine:
     ) -> Entry:
         """Queue a request. The caller holds a permit: release() it when the entry has ended or is abandoned.
 
-        Raises OverloadedError at once when --max-concurrent-requests are under way, and ValidationError.
+        Raises OverloadedError at once when --max-concurrent-requests are under way, ValidationError, and
+        RouterAborted for a merge that LoRAX's router doesn't survive.
         """
         if self.permits_taken >= self.settings.max_concurrent_requests:
             self.metrics.failed("overloaded")
@@ -94,9 +113,10 @@ class Engine:
             raise
         self.metrics.observe("lorax_request_input_length", valid.prompt_tokens)
         self.metrics.observe("lorax_request_max_new_tokens", valid.sampling.max_new_tokens)
+        adapter_id = self._adapter_id(parameters)
         entry = Entry(
             request_id=request_id or uuid.uuid4().hex,
-            adapter_id=_adapter_id(parameters),
+            adapter_id=adapter_id,
             adapter_source=parameters.adapter_source or self.settings.adapter_source,
             api_token=parameters.api_token,
             prompt=valid.prompt,
@@ -106,6 +126,7 @@ class Engine:
             queued_at=self.clock.now(),
             on_change=on_change,
             wants_tokens=wants_tokens,
+            stale_ready=self._stale_ready(adapter_id),
         )
         self.permits_taken += 1
         new = self.queues.append(entry)
@@ -118,6 +139,35 @@ class Engine:
         """Give the permit back; an entry that hasn't ended is dropped at its next step."""
         self.permits_taken -= 1
         entry.abandoned = not entry.done
+        self.usage.record(entry)
+
+    def panic(self, reason: str) -> None:
+        """What makes LoRAX's router abort, taking every request with it; nothing when its bugs are off."""
+        if self.settings.abort_bugs:
+            self._abort(reason)
+
+    def _abort(self, reason: str) -> NoReturn:
+        self._on_abort(reason)
+        raise RouterAborted(reason)
+
+    def _stale_ready(self, adapter_id: str) -> bool:
+        """Whether a request meets its adapter on the way out and is taken for one whose adapter is there."""
+        at_risk = adapter_id != BASE_MODEL and self.queues.leaving(adapter_id)
+        return at_risk and self._random.random() < self.settings.stale_ready_probability
+
+    def _adapter_id(self, parameters: Parameters) -> str:
+        """The one adapter that a request names; raises GenerationError for a merge, which isn't simulated."""
+        merged = parameters.merged_adapters
+        if merged is None:
+            return parameters.adapter_id or BASE_MODEL
+        adapter_id = ",".join(merged.ids)
+        strategy, method = merged.merge_strategy or "linear", merged.majority_sign_method or "total"
+        known = strategy.upper() in MERGE_STRATEGIES and method.upper() in MAJORITY_SIGN_METHODS
+        if not known and not self.queues.knows(adapter_id):
+            self.panic("called `Option::unwrap()` on a `None` value: an unknown merge strategy")
+        if len(merged.ids) > 1:
+            raise GenerationError("the simulator does not merge adapters")
+        return adapter_id
 
     def state(self) -> dict[str, Any]:
         """What LoRAX never tells: for GET /simulator/state."""
@@ -131,16 +181,6 @@ class Engine:
             "last_step": self.shard.steps.last_id,
             "profile": self.settings.profile,
         }
-
-
-def _adapter_id(parameters: Parameters) -> str:
-    """The one adapter that a request names; raises GenerationError for a merge, which isn't simulated."""
-    merged = parameters.merged_adapters
-    if merged is None:
-        return parameters.adapter_id or BASE_MODEL
-    if len(merged.ids) > 1:
-        raise GenerationError("the simulator does not merge adapters")
-    return merged.ids[0]
 
 
 def _name(adapter_id: str) -> str:

@@ -66,6 +66,8 @@ class Entry:
     done: bool = False
     abandoned: bool = False
     """The client has gone: dropped at the next step, as LoRAX does when nobody receives any more."""
+    stale_ready: bool = False
+    """Its adapter counts as ready though it is on its way out: the base model will answer (LORAX.md, trap 3)."""
     gpu_seconds: float = field(default=0.0)
 
     @property

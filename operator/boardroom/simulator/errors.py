@@ -99,6 +99,10 @@ class StepError(Exception):
     """A forward pass that failed, and with it every request in it."""
 
 
+class RouterAborted(BaseException):
+    """The router has aborted: every request in flight is lost, and nothing catches this."""
+
+
 class Rejection(Exception):  # noqa: N818 (the field's word: an extractor's rejection)
     """A body that was never understood: answered as plain text, as axum does."""
 

@@ -27,6 +27,10 @@ class ClientGone(Exception):  # noqa: N818 (nothing went wrong here)
     """The client closed the connection before it had its answer."""
 
 
+class Dropped(Exception):  # noqa: N818 (the connection is, by order of a fault)
+    """The connection closes in the middle of the answer."""
+
+
 class Exchange:
     """Reads the request, writes the response."""
 
@@ -73,6 +77,11 @@ class Exchange:
         length = (b"content-length", str(len(body)).encode())
         await self._start(status, content_type, (*headers, length))
         await self._send({"type": "http.response.body", "body": body})
+
+    async def tear(self) -> None:
+        """Begin an answer and leave: the server closes the connection."""
+        await self._start(HTTPStatus.OK, JSON, ((b"content-length", b"1000"),))
+        await self._send({"type": "http.response.body", "body": b'{"generated_text":"', "more_body": True})
 
     async def start_events(self, headers: Headers) -> None:
         """Begin a stream of server-sent events."""

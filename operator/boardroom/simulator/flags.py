@@ -13,7 +13,8 @@ from typing import Any, Final
 import click
 
 from boardroom.simulator.cost import DEFAULT_PROFILE, profiles
-from boardroom.simulator.settings import MAX_POSITIONS, Settings
+from boardroom.simulator.faults import FaultError, parse_fault
+from boardroom.simulator.settings import MAX_POSITIONS, STALE_READY_PROBABILITY, Settings, SettingsError
 
 _QUANTIZE: Final = click.Choice(
     [
@@ -164,10 +165,26 @@ _OWN: Final = (
         "v0.12.1",
         "The release, or the main branch: that has /startup and metrics as JSON too.",
     ),
+    (
+        "stale-ready-probability",
+        _Number("probability", float, 1),
+        STALE_READY_PROBABILITY,
+        "How often a request that meets its adapter on the way out is silently answered by the base model.",
+    ),
+    ("abort-bugs", bool, True, "Whether the process exits where LoRAX's router aborts."),
+    ("fault", str, (), "KIND[:key=value,...] to go wrong from the start; may be given again (see below)."),
+    ("random-seed", _COUNT, 0, "Decides what goes wrong where a rate or probability leaves it open."),
     ("inspect", bool, True, "Whether /simulator/* is served."),
 )
 _REPEATED: Final = frozenset(
-    {"preloaded-adapter-ids", "cors-allow-origin", "cors-allow-header", "cors-expose-header", "cors-allow-method"}
+    {
+        "fault",
+        "preloaded-adapter-ids",
+        "cors-allow-origin",
+        "cors-allow-header",
+        "cors-expose-header",
+        "cors-allow-method",
+    }
 )
 
 
@@ -208,10 +225,15 @@ def parse(values: Mapping[str, Any]) -> Launch:
     limits = {name: fields.pop(name) for name in ("max_input_length", "max_total_tokens")}
     own = {name: fields.pop(name) for name in ("startup_seconds", "inspect", "json_output", "download_only")}
     default_source = fields.pop("default_adapter_source")
+    try:
+        faults = tuple(parse_fault(text) for text in fields.pop("fault"))
+    except FaultError as error:
+        raise SettingsError(f"--fault: {error}") from error
     settings = Settings(
         **{name: value for name, value in limits.items() if value is not None},
         hub_cache=Path(fields.pop("huggingface_hub_cache")),
         dtype=fields.pop("dtype") or "float16",
+        faults=faults,
         adapter_source=default_source or fields.pop("adapter_source"),
         **{name: value for name, value in fields.items() if name != "adapter_source"},
     )

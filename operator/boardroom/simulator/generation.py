@@ -1,6 +1,7 @@
 """What every generating route shares: submit, wait, headers, metrics; each route shapes the outcome its own way."""
 
-from collections.abc import AsyncGenerator, Iterator
+import re
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -8,14 +9,30 @@ import msgspec
 
 from boardroom.simulator.engine import Engine
 from boardroom.simulator.entry import Entry
-from boardroom.simulator.errors import IncompleteGenerationError, ValidationError
-from boardroom.simulator.exchange import Exchange, Headers, Waiter
+from boardroom.simulator.errors import (
+    GenerationError,
+    IncompleteGenerationError,
+    LoraxError,
+    OverloadedError,
+    ValidationError,
+)
+from boardroom.simulator.exchange import Dropped, Exchange, Headers, Waiter
 from boardroom.simulator.metrics import REQUEST_COUNT, REQUEST_SUCCESS
 from boardroom.simulator.request import Parameters
+from boardroom.simulator.shard import CUDA_ERROR
 from boardroom.simulator.tokens import generated_text, logprob
 from boardroom.simulator.validation import Prompt, validate, validate_best_of
 
 KEEP_ALIVE_SECONDS: Final = 15.0
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_ERRORS: Final[Mapping[str, tuple[str, Callable[[str | None], LoraxError]]]] = {
+    "generation": ("generation", lambda message: GenerationError(message or CUDA_ERROR)),
+    "overloaded": ("overloaded", lambda _: OverloadedError()),
+    "validation": ("validation", lambda message: ValidationError(message or "`inputs` cannot be empty")),
+    "incomplete": ("incomplete", lambda _: IncompleteGenerationError()),
+}
+"""Errors that a fault brings: the metric's label, and how it is made of the fault's message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,7 @@ async def generate(engine: Engine, exchange: Exchange, call: Call) -> Outcome:
     waiter = Waiter(exchange)
     entries: list[Entry] = []
     try:
+        await _trouble(engine, call)
         for parameters in _copies(engine, call):
             entry = _submit(engine, exchange, replace(call, parameters=parameters), waiter)
             entries.append(entry)
@@ -55,6 +73,8 @@ async def generate(engine: Engine, exchange: Exchange, call: Call) -> Outcome:
     failure = next((entry.error for entry in entries if entry.error is not None), None)
     if failure is not None:
         raise failure
+    if engine.faults.strike("drop", (adapter_of(call.parameters),)):
+        raise Dropped
     best, *others = sorted(entries, key=_mean_logprob, reverse=True)
     return Outcome(best, tuple(others), tuple(_outcome_headers(engine, call, best, _account(engine, best, started))))
 
@@ -71,6 +91,7 @@ async def stream(engine: Engine, exchange: Exchange, call: Call) -> AsyncGenerat
     waiter = Waiter(exchange)
     entry: Entry | None = None
     try:
+        await _trouble(engine, call)
         entry = _submit(engine, exchange, call, waiter, wants_tokens=True)
         seen = 0
         while not entry.done or seen < entry.emitted:
@@ -103,11 +124,13 @@ class Times:
 
 
 def call_headers(engine: Engine, call: Call) -> Headers:
-    """The headers that don't wait for the outcome."""
+    """The headers that don't wait for the outcome. Raises RouterAborted for a value that can't stand in one."""
     yield b"x-model-id", _header_value(engine.settings.model_id)
     adapter_id = adapter_of(call.parameters)
     if adapter_id:
         source = call.parameters.adapter_source or engine.settings.adapter_source
+        if _CONTROL.search(adapter_id + source):
+            engine.panic("called `Result::unwrap()` on an `Err` value: InvalidHeaderValue")
         yield b"x-adapter-id", _header_value(adapter_id)
         yield b"x-adapter-source", _header_value(source)
 
@@ -136,6 +159,19 @@ def text_of(entry: Entry, call: Call) -> str:
         raise IncompleteGenerationError
     text = generated_text(entry.answer.tokens)
     return call.prompt.text + text if call.parameters.return_full_text else text
+
+
+async def _trouble(engine: Engine, call: Call) -> None:
+    """The faults that strike a request as it comes in. Raises LoraxError."""
+    adapter_ids = (adapter_of(call.parameters),)
+    late = engine.faults.strike("latency", adapter_ids)
+    if late is not None:
+        await engine.clock.sleep(late.pause)
+    for name, (label, error) in _ERRORS.items():
+        fault = engine.faults.strike("error", adapter_ids, error=name)
+        if fault is not None:
+            engine.metrics.failed(label)
+            raise error(fault.message)
 
 
 def _with_token(call: Call, exchange: Exchange) -> Call:

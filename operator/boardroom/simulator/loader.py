@@ -19,11 +19,19 @@ Command = Literal["download", "load", "offload", "terminate"]
 class Loader:
     """Carries out one command after another; a slow download holds up every adapter behind it."""
 
-    def __init__(self, shard: Shard, queues: AdapterQueues, metrics: Metrics, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        shard: Shard,
+        queues: AdapterQueues,
+        metrics: Metrics,
+        wake: Callable[[], None],
+        panic: Callable[[str], None],
+    ) -> None:
         self._shard = shard
         self._queues = queues
         self._metrics = metrics
         self._wake = wake
+        self._panic = panic
         self._commands: asyncio.Queue[tuple[Command, AdapterQueue]] = asyncio.Queue()
         self._causes: dict[str, str] = {}
 
@@ -53,6 +61,7 @@ class Loader:
                     self._report(queue, Status.READY)
                 case _:
                     await self._shard.offload(queue.adapter_id)
+                    queue.leaving = False
                     self._report(queue, Status.DOWNLOADED)
         except SourceError as error:
             self._causes[queue.adapter_id] = str(error)
@@ -77,6 +86,8 @@ class Loader:
             return
         for entry in queue.entries:
             if cause is not None:
+                if entry.abandoned:
+                    self._panic("called `Result::unwrap()` on an `Err` value: nobody receives the adapter's error")
                 entry.fail(GenerationError(cause))
         queue.entries.clear()
         self._queues.forget(queue)

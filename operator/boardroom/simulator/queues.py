@@ -33,6 +33,13 @@ class AdapterQueue:
     cost: float | None = None
     """Share of the memory reserved for adapters; None until it is downloaded."""
     activated_at: float = 0.0
+    leaving: bool = False
+    """Its offload is ordered and not done."""
+
+    @property
+    def can_start(self) -> bool:
+        """Whether its oldest request may join a batch."""
+        return bool(self.entries) and (self.status is Status.READY or self.entries[0].stale_ready)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,15 @@ class AdapterQueues:
     def active(self) -> Iterator[AdapterQueue]:
         """Adapters that have a place, first in first."""
         return iter(self._active)
+
+    def knows(self, adapter_id: str) -> bool:
+        """Whether the adapter has been downloaded, or is being."""
+        return adapter_id in self._queues
+
+    def leaving(self, adapter_id: str) -> bool:
+        """Whether the adapter is on its way off the GPU."""
+        queue = self._queues.get(adapter_id)
+        return queue is not None and queue.leaving
 
     def append(self, entry: Entry) -> AdapterQueue | None:
         """Queue a request; returns the queue when its adapter is new and must be downloaded."""
@@ -122,7 +138,7 @@ class AdapterQueues:
 
     def next_entry(self, now: float) -> Entry | None:
         """The oldest request of any ready adapter, those within their time before those beyond it."""
-        ready = [queue for queue in self._active if queue.entries and queue.status is Status.READY]
+        ready = [queue for queue in self._active if queue.can_start]
         within = [queue for queue in ready if now - queue.activated_at < self._cycle_seconds]
         candidates = within or ready
         if not candidates:

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
-from typing import Final
+from typing import Final, NoReturn
 
 import orjson
 import uvicorn
@@ -54,7 +55,7 @@ async def _serve(launch: Launch) -> int:
     if await _stopped_within(launch.startup_seconds):
         return 0
     try:
-        async with Engine(launch.settings) as engine:
+        async with Engine(launch.settings, on_abort=_abort) as engine:
             config = uvicorn.Config(
                 Application(engine, inspect=launch.inspect),
                 host=launch.host,
@@ -82,6 +83,15 @@ async def _serve(launch: Launch) -> int:
     except SourceError as error:
         _LOG.error("a preloaded adapter can't be loaded: %s", error)
         return 1
+
+
+def _abort(reason: str) -> NoReturn:
+    """Exit as the container does when the router aborts: at once, with the launcher's status."""
+    _LOG.error("thread 'tokio-runtime-worker' panicked: %s", reason)
+    _LOG.error("Webserver Crashed")
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(1)
 
 
 async def _stopped_within(seconds: float) -> bool:

@@ -7,9 +7,13 @@ from typing import Final, Literal, Self
 
 from boardroom.simulator.batcher import BatchLimits
 from boardroom.simulator.cost import DEFAULT_PROFILE, CostModel, profiles
+from boardroom.simulator.faults import Fault
 
 MAX_POSITIONS: Final = 4096
 """LoRAX takes at most this from the model's config when no limit is given."""
+
+STALE_READY_PROBABILITY: Final = 3 / 483
+"""As often as the real router was seen to answer through the base model (LORAX.md, trap 3)."""
 
 _PREFILL_MARGIN: Final = 50
 
@@ -53,6 +57,10 @@ class Settings:
     time_scale: float = 1.0
     chat_template: ChatTemplate = "merge-system"
     lorax_version: LoraxVersion = "v0.12.1"
+    stale_ready_probability: float = STALE_READY_PROBABILITY
+    abort_bugs: bool = True
+    faults: tuple[Fault, ...] = ()
+    random_seed: int = 0
 
     @property
     def cost(self) -> CostModel:

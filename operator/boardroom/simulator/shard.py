@@ -5,17 +5,21 @@ LoRAX's server handles its calls on one thread, so a download or a load stalls e
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final, NoReturn
 
 from boardroom.simulator.answer import Author
 from boardroom.simulator.clock import Clock
 from boardroom.simulator.compatibility import incompatibility
 from boardroom.simulator.cost import CostModel
 from boardroom.simulator.entry import BASE_MODEL, Answer, Entry
-from boardroom.simulator.errors import StepError
+from boardroom.simulator.errors import StepError, UnhealthyError
+from boardroom.simulator.faults import Faults
 from boardroom.simulator.schema_text import SchemaError
 from boardroom.simulator.sources import AdapterSources, SourceError, Weights
 from boardroom.simulator.steps import StepLog
+
+CUDA_ERROR: Final = "CUDA error: an illegal memory access was encountered"
 
 
 class Shard:
@@ -30,8 +34,12 @@ class Shard:
         cost: CostModel,
         clock: Clock,
         adapter_memory_fraction: float,
+        faults: Faults,
+        crash: Callable[[str], NoReturn],
     ) -> None:
         self.model_id = model_id
+        self._faults = faults
+        self._crash = crash
         self.steps = StepLog()
         self._author = author
         self._sources = sources
@@ -48,9 +56,11 @@ class Shard:
         return tuple(self._loaded)
 
     async def health(self) -> None:
-        """Returns when the server has answered, which is after what it is doing now."""
+        """Returns when the server has answered, which is after what it is doing now. Raises UnhealthyError."""
         async with self._lock:
-            return
+            await self._faults.pass_hang()
+        if self._faults.strike("error", error="unhealthy"):
+            raise UnhealthyError
 
     async def preload(self, adapter_ids: Sequence[str], source: str) -> None:
         """Load adapters before the first request; from then on no other can be loaded. Raises SourceError."""
@@ -69,6 +79,7 @@ class Shard:
                 return 0.0
             if adapter_id in self._preloaded:
                 return self._preloaded[adapter_id]
+            await self._trouble(adapter_id)
             size = await asyncio.to_thread(self._sources.download, adapter_id, source, api_token)
             await self._clock.sleep(self._cost.download_seconds(size))
             if self._adapter_memory == 0:
@@ -79,6 +90,15 @@ class Shard:
                     f"{size} / {self._adapter_memory} bytes"
                 )
             return size / self._adapter_memory
+
+    async def _trouble(self, adapter_id: str) -> None:
+        await self._faults.pass_hang()
+        slow = self._faults.strike("slow-adapter", (adapter_id,))
+        if slow is not None:
+            await self._clock.sleep(slow.pause)
+        failing = self._faults.strike("failing-adapter", (adapter_id,))
+        if failing is not None:
+            raise SourceError(failing.message or "No valid adapter config file found: tried None and None")
 
     async def load(self, adapter_id: str, source: str) -> None:
         """Bring an adapter onto the GPU. Raises SourceError."""
@@ -107,6 +127,7 @@ class Shard:
     async def prefill(self, entries: Sequence[Entry]) -> None:
         """Read the prompts and emit the first token of each. Raises StepError."""
         async with self._lock:
+            await self._begin(entries)
             at = self._clock.now()
             for entry in entries:
                 entry.answer = self._answer(entry)
@@ -120,8 +141,9 @@ class Shard:
             entry.emit()
 
     async def decode(self, entries: Sequence[Entry]) -> None:
-        """Emit the next token of each."""
+        """Emit the next token of each. Raises StepError."""
         async with self._lock:
+            await self._begin(entries)
             at = self._clock.now()
             context = sum(entry.prompt_tokens + entry.emitted for entry in entries)
             duration = self._cost.decode_seconds(len(entries), context, _adapters(entries))
@@ -130,8 +152,19 @@ class Shard:
         for entry in entries:
             entry.emit()
 
+    async def _begin(self, entries: Sequence[Entry]) -> None:
+        """What may go wrong with a forward pass before it has begun."""
+        await self._faults.pass_hang()
+        adapter_ids = [entry.public_adapter_id for entry in entries]
+        if self._faults.strike("crash", adapter_ids):
+            self._crash("a fault of kind crash")
+        failing = self._faults.strike("error", adapter_ids, error="batch")
+        if failing is not None:
+            raise StepError(failing.message or CUDA_ERROR)
+
     def _answer(self, entry: Entry) -> Answer:
-        weights = self._loaded.get(entry.adapter_id)
+        misled = entry.stale_ready and entry.adapter_id not in self._preloaded
+        weights = None if misled else self._loaded.get(entry.adapter_id)
         # Without weights it is the base model, or an adapter that isn't there: LoRAX doesn't notice either.
         adapter_id, digest = ("", "") if weights is None else (entry.public_adapter_id, weights.digest)
         try:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import msgspec
 
 from boardroom.adapters.make import Shape, make
 from boardroom.simulator.app import Application
 from boardroom.simulator.engine import Engine
 from boardroom.simulator.entry import Entry
+from boardroom.simulator.faults import convert_fault
 from boardroom.simulator.request import Parameters
 from boardroom.simulator.settings import Settings
 from boardroom.simulator.validation import Prompt
@@ -34,9 +36,10 @@ class Simulation:
     async def ask(self, name: str, *, max_new_tokens: int = 8, prompt: str = "What now?", **parameters: Any) -> Entry:
         """One member's answer."""
         ended = asyncio.Event()
+        wanted = {"adapter_id": self.adapter(name), "max_new_tokens": max_new_tokens, **parameters}
         entry = self.engine.submit(
             Prompt(prompt),
-            Parameters(adapter_id=self.adapter(name), max_new_tokens=max_new_tokens, **parameters),
+            msgspec.convert(wanted, Parameters),
             on_change=ended.set,
             request_id=name or "base",
         )
@@ -61,7 +64,7 @@ def simulate(
     make(models, members, Shape())
 
     async def run() -> T:
-        async with Engine(Settings(adapter_source="local", **settings).checked()) as engine:
+        async with Engine(_settings(**settings)) as engine:
             return await story(Simulation(engine, models))
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
@@ -80,10 +83,14 @@ def text(entry: Entry) -> str:
     return "".join(entry.answer.tokens)
 
 
+def _settings(*, faults: Sequence[dict[str, Any]] = (), **fields: Any) -> Settings:
+    return Settings(adapter_source="local", faults=tuple(map(convert_fault, faults)), **fields).checked()
+
+
 @asynccontextmanager
 async def serving(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a simulated LoRAX that doesn't wait."""
-    async with Engine(Settings(adapter_source="local", profile="instant", **settings).checked()) as engine:
+    async with Engine(_settings(profile="instant", **settings)) as engine:
         transport = httpx.ASGITransport(Application(engine))
         async with httpx.AsyncClient(transport=transport, base_url="http://lorax", timeout=10) as client:
             yield client

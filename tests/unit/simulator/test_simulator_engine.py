@@ -1,4 +1,4 @@
-"""The engine on virtual time: batching, the loader, and LORAX.md's traps 0 to 2, 6 and 7."""
+"""The engine on virtual time: batching, limits and the loader; test_traps.py has what bites."""
 
 import asyncio
 
@@ -50,43 +50,6 @@ def test_a_question_of_five_members_takes_about_as_long_as_on_the_gpu(tmp_path):
     assert 0.8 < simulate(tmp_path, story, BOARD) < 2.5
 
 
-def test_trap_1_a_pending_adapter_evicts_one_idle_adapter_whatever_the_cap(tmp_path):
-    async def story(simulation: Simulation):
-        loaded = []
-        for name in ("ceo", "cfo", "coo", "ceo"):
-            await simulation.ask(name)
-            loaded.append(simulation.loaded)
-        return loaded
-
-    assert simulate(tmp_path, story, BOARD, max_active_adapters=128) == [["ceo"], ["cfo"], ["coo"], ["ceo"]]
-
-
-def test_trap_1_adapters_asked_for_together_stay_together(tmp_path):
-    async def story(simulation: Simulation):
-        await simulation.ask_all(BOARD)
-        return set(simulation.loaded)
-
-    assert simulate(tmp_path, story, BOARD) == set(BOARD)
-
-
-def test_trap_1_an_adapter_that_does_not_exist_evicts_a_good_one_first_in_first_out(tmp_path):
-    async def story(simulation: Simulation):
-        await simulation.ask_all(("ceo", "cfo"))
-        await simulation.ask("nobody")
-        return simulation.loaded
-
-    assert simulate(tmp_path, story, ("ceo", "cfo")) == ["cfo"]
-
-
-def test_trap_0_a_wave_with_the_residents_brings_a_newcomer_in_without_a_loss(tmp_path):
-    async def story(simulation: Simulation):
-        await simulation.ask_all(("ceo", "cfo"))
-        await simulation.ask_all(("ceo", "cfo", "coo"), max_new_tokens=64)
-        return set(simulation.loaded)
-
-    assert simulate(tmp_path, story, BOARD) == {"ceo", "cfo", "coo"}
-
-
 def test_the_cap_holds_and_the_surplus_waits_for_its_turn(tmp_path):
     async def story(simulation: Simulation):
         sizes = []
@@ -97,18 +60,6 @@ def test_the_cap_holds_and_the_surplus_waits_for_its_turn(tmp_path):
         return max(sizes), [entry.error for entry in await asked]
 
     assert simulate(tmp_path, story, BOARD, max_active_adapters=2) == (2, [None] * 5)
-
-
-def test_trap_2_a_download_delays_a_resident_adapter(tmp_path):
-    async def story(simulation: Simulation):
-        await simulation.ask("ceo")
-        cold = asyncio.create_task(simulation.ask("cfo"))
-        await asyncio.sleep(0)
-        resident = await simulation.ask("ceo")
-        await cold
-        return resident.first_token_at - resident.queued_at
-
-    assert simulate(tmp_path, story, BOARD) >= 0.02
 
 
 def test_health_waits_behind_a_forward_pass(tmp_path):
@@ -122,46 +73,6 @@ def test_health_waits_behind_a_forward_pass(tmp_path):
         return waited_for
 
     assert simulate(tmp_path, story) > 0.1
-
-
-def test_trap_6_a_failed_adapter_is_forgotten_and_can_be_repaired(tmp_path):
-    async def story(simulation: Simulation):
-        broken = await simulation.ask("ceo")
-        again = await simulation.ask("ceo")
-        (tmp_path / "ceo_lora_adapter").rmdir()
-        (tmp_path / "cfo_lora_adapter").rename(tmp_path / "ceo_lora_adapter")
-        return broken.error, again.error, (await simulation.ask("ceo")).error
-
-    (tmp_path / "ceo_lora_adapter").mkdir()
-    broken, again, repaired = simulate(tmp_path, story, ("cfo",))
-    assert (str(broken), str(again), repaired) == (str(broken), str(broken), None)
-
-
-def test_a_resident_adapter_answers_after_its_files_are_gone_and_an_evicted_one_does_not(tmp_path):
-    async def story(simulation: Simulation):
-        await simulation.ask("ceo")
-        (tmp_path / "ceo_lora_adapter").rename(tmp_path / "away")
-        resident = (await simulation.ask("ceo")).error
-        await simulation.ask("cfo")
-        return resident, str((await simulation.ask("ceo")).error)
-
-    assert simulate(tmp_path, story, BOARD) == (
-        None,
-        "Request failed during generation: Server error: No valid adapter config file found: tried None and None",
-    )
-
-
-def test_trap_7_preloaded_adapters_stay_and_no_other_loads(tmp_path):
-    async def story(simulation: Simulation):
-        fine = await simulation.ask_all(("ceo", "cfo"))
-        other = await simulation.ask("coo")
-        again = await simulation.ask("ceo")
-        return [entry.error for entry in (*fine, again)], str(other.error), set(simulation.loaded)
-
-    preloaded = tuple(f"{tmp_path}/{name}_lora_adapter" for name in ("ceo", "cfo"))
-    errors, refusal, loaded = simulate(tmp_path, story, BOARD, preloaded_adapter_ids=preloaded)
-    assert (errors, loaded) == ([None] * 3, {"ceo", "cfo"})
-    assert "This model does not support dynamic adapter loading." in refusal
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ async def test_the_base_model_has_no_adapter_headers():
 
 async def test_a_header_can_not_be_smuggled_in_by_an_adapter_id():
     body = {"inputs": "Why?", "parameters": {"max_new_tokens": 1, "adapter_id": "/x\r\nx-evil: 1"}}
-    headers = (await post("/generate_stream", body)).headers
+    headers = (await post("/generate_stream", body, abort_bugs=False)).headers
     assert (headers["x-adapter-id"], "x-evil" in headers) == ("/x??x-evil: 1", False)
 
 

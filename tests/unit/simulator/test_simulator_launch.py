@@ -3,11 +3,8 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Self
 
 import httpx
 import pytest
@@ -17,6 +14,7 @@ from boardroom.simulator.cost import CostModel, profiles
 from boardroom.simulator.flags import launcher_options, parse, simulate_options
 from boardroom.simulator.launcher import launcher, simulate
 from boardroom.simulator.settings import Settings, SettingsError
+from unit.simulator.process import Process
 
 
 def launch(*arguments: str, command=launcher, env: dict[str, str] | None = None):
@@ -133,34 +131,6 @@ def test_decoding_costs_more_with_more_sequences_context_and_adapters():
         35,
     )
     assert cost.decode_seconds(1, 128, 1) - one == pytest.approx(0.002117)
-
-
-class Process:
-    """A launcher as a process of its own, on a port that the system picks."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", "from boardroom.simulator.launcher import main; main()", "--port", "0",
-             "--hostname", "127.0.0.1", *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"PATH": os.environ["PATH"]},
-        )  # fmt: skip
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-    def lines_until(self, word: str) -> list[str]:
-        lines = []
-        for line in self.process.stdout:
-            lines.append(line)
-            if word in line:
-                return lines
-        raise AssertionError(f"{word} never came: {lines}")
 
 
 def until_refused(url: str) -> None:

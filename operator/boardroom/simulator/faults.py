@@ -1,0 +1,131 @@
+"""Faults to order: what goes wrong, for whom, how often. Given by flag or at run time (POST /simulator/faults)."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from random import Random
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+Kind = Literal["latency", "error", "slow-adapter", "failing-adapter", "crash", "hang", "slow-stream", "drop"]
+Rate = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+KINDS: Final = {
+    "latency": "requests wait `seconds` before anything else",
+    "error": "requests fail with `error`: generation, overloaded, validation, incomplete, batch (a forward pass fails "
+    "with everybody in it), unhealthy (/health says 503)",
+    "slow-adapter": "an adapter's download takes `seconds` longer, and holds up everything behind it",
+    "failing-adapter": "an adapter's download fails with `message`",
+    "crash": "the process exits in a forward pass, after `after` that it lets through",
+    "hang": "the model server stands still, /health too, for `seconds` or until the fault is removed",
+    "slow-stream": "each event of a stream comes in two halves, `seconds` apart",
+    "drop": "the connection closes after `after` events, or in the middle of a whole answer",
+}
+
+
+class FaultError(ValueError):
+    """A fault that can't be read, and what is wrong with it."""
+
+
+class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One fault. `adapter` is a pattern of adapter ids (fnmatch), "" the base model, absent everybody."""
+
+    kind: Kind
+    adapter: str | None = None
+    rate: Rate = 1.0
+    """Share of the requests that it hits."""
+    times: Count | None = None
+    """How often it strikes before it is gone."""
+    seconds: Seconds | None = None
+    error: Literal["generation", "overloaded", "validation", "incomplete", "batch", "unhealthy"] = "generation"
+    message: str | None = None
+    after: Count = 0
+    id: Count = 0
+    """Given by the server."""
+
+    @property
+    def pause(self) -> float:
+        """`seconds`, one where not said."""
+        return 1.0 if self.seconds is None else self.seconds
+
+
+class Faults:
+    """The faults in force; draws by its own generator, so that the same run goes wrong in the same way."""
+
+    def __init__(self, given: Iterable[Fault], random: Random) -> None:
+        self._faults: dict[int, Fault] = {}
+        self._random = random
+        self._last = 0
+        self._removed = asyncio.Event()
+        for fault in given:
+            self.add(fault)
+
+    def __iter__(self) -> Iterator[Fault]:
+        return iter(tuple(self._faults.values()))
+
+    def add(self, fault: Fault) -> Fault:
+        """Bring a fault into force; returns it with its id."""
+        self._last += 1
+        fault = msgspec.structs.replace(fault, id=self._last)
+        self._faults[fault.id] = fault
+        return fault
+
+    def remove(self, fault_id: int | None = None) -> bool:
+        """End one fault, or all; False when there was none."""
+        found = [fault_id] if fault_id in self._faults else list(self._faults) if fault_id is None else []
+        for each in found:
+            del self._faults[each]
+        self._removed.set()
+        return bool(found)
+
+    def strike(self, kind: Kind, adapter_ids: Sequence[str] = ("",), *, error: str | None = None) -> Fault | None:
+        """The fault of that kind that strikes now, counted; the first of several."""
+        for fault in self._faults.values():
+            if fault.kind != kind or (error is not None and fault.error != error):
+                continue
+            pattern = fault.adapter
+            if pattern is not None and not any(fnmatchcase(adapter_id, pattern) for adapter_id in adapter_ids):
+                continue
+            if fault.rate < 1 and self._random.random() >= fault.rate:
+                continue
+            if fault.after and kind == "crash":
+                fault.after -= 1
+                continue
+            self._counted(fault)
+            return fault
+        return None
+
+    async def pass_hang(self) -> None:
+        """Returns when nothing hangs, which may be never."""
+        while fault := next((fault for fault in self._faults.values() if fault.kind == "hang"), None):
+            self._removed.clear()
+            try:
+                async with asyncio.timeout(fault.seconds):
+                    await self._removed.wait()
+            except TimeoutError:
+                self._faults.pop(fault.id, None)
+
+    def _counted(self, fault: Fault) -> None:
+        if fault.times is None:
+            return
+        fault.times -= 1
+        if fault.times <= 0:
+            self._faults.pop(fault.id, None)
+
+
+def parse_fault(text: str) -> Fault:
+    """A fault from a flag, `KIND` or `KIND:key=value,key=value`. Raises FaultError."""
+    kind, _, rest = text.partition(":")
+    pairs = (pair.partition("=") for pair in rest.split(",") if pair)
+    return convert_fault({"kind": kind, **{key.strip(): value for key, _, value in pairs}})
+
+
+def convert_fault(fields: Any) -> Fault:
+    """A fault from its fields, numbers perhaps as text. Raises FaultError."""
+    try:
+        return msgspec.convert(fields, Fault, strict=False)
+    except msgspec.ValidationError as error:
+        raise FaultError(f"{error}; kinds are {', '.join(KINDS)}") from error
