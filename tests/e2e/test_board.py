@@ -1,5 +1,8 @@
 """The main job on real pods: YAML in, five attributed answers out, LoRAX's health in the status."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from boardroom.simulator.identity import voice
@@ -69,6 +72,16 @@ def test_the_commands_for_people_work_against_the_cluster(executive: BoardOnPods
     shown = run(boardroom, "status", executive.name, *where)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert f"model {MODEL}" in shown.stdout
+
+
+def test_the_commands_work_as_a_kubectl_plugin(executive: BoardOnPods, boardroom: str) -> None:
+    where = ["-n", executive.namespace, "--kubeconfig", str(executive.kubectl.kubeconfig)]
+    path = f"{Path(boardroom).parent}:{os.environ['PATH']}"
+    listed = run(
+        executive.kubectl.program, "boardroom", "agents", executive.name, *where, env=os.environ | {"PATH": path}
+    )
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert [line.split()[:2] for line in listed.stdout.splitlines()[1:]] == [[r.lower(), r] for r in sorted(ROLES)]
 
 
 def test_an_unknown_member_is_named_with_those_that_exist(executive: BoardOnPods) -> None:
