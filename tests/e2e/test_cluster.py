@@ -72,6 +72,28 @@ def server(node: NativeNode, kubectl: Kubectl) -> str:
     return "server"
 
 
+@pytest.mark.parametrize(
+    "victims",
+    [(), ("kubelet", "containerd"), ("containerd-shim-runc-v2",), ("etcd", "kube-apiserver"), ("init",), ("unshare",)],
+    ids=lambda names: "+".join(names) or "nothing killed",
+)
+def test_down_leaves_nothing_after_a_kill_of(victims: tuple[str, ...], tmp_path: Path) -> None:
+    node = NativeNode(tmp_path / "node")
+    shared = _traces_of_the_last_node()
+    node.up(gpus=1)
+    try:
+        _pod_with_volume(node)
+        number = json.loads((node.directory / "node.json").read_text())["number"]
+        alive = _alive(node)
+        _kill(node, victims)
+    finally:
+        node.down()
+    assert _survivors(alive) == []
+    assert _traces_on_the_machine(node.directory, number) == []
+    assert _traces_of_the_last_node() == shared
+    assert sorted(entry.name for entry in node.directory.iterdir()) == ["lock", "log"]
+
+
 def test_the_node_advertises_eight_gpus(kubectl: Kubectl) -> None:
     (node,) = kubectl.get("nodes")["items"]
     assert [node["status"][kind]["nvidia.com/gpu"] for kind in ("capacity", "allocatable")] == ["8", "8"]
@@ -188,24 +210,6 @@ def test_a_given_cluster_that_does_not_answer_is_an_error(node: NativeNode, tmp_
         GivenCluster(nowhere).up(gpus=8)
 
 
-@pytest.mark.parametrize(
-    "victims",
-    [(), ("kubelet", "containerd"), ("containerd-shim-runc-v2",), ("etcd", "kube-apiserver"), ("init",), ("unshare",)],
-    ids=lambda names: "+".join(names) or "nothing killed",
-)
-def test_down_leaves_nothing_after_a_kill_of(victims: tuple[str, ...], tmp_path: Path) -> None:
-    node = NativeNode(tmp_path / "node")
-    before = _traces()
-    node.up(gpus=1)
-    try:
-        _pod_with_volume(node)
-        _kill(node, victims)
-    finally:
-        node.down()
-    assert _traces() - before == set()
-    assert sorted(entry.name for entry in node.directory.iterdir()) == ["lock", "log"]
-
-
 def test_down_again_does_nothing_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     NativeNode(tmp_path / "node").down()
     assert capsys.readouterr().err == "already down\n"
@@ -235,12 +239,11 @@ def test_up_after_a_crash_begins_anew(tmp_path: Path) -> None:
 def test_a_node_that_cannot_start_shows_its_log_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = _traces()
     monkeypatch.setattr(host, "name_servers", lambda: None)  # the node's first process fails on it
-    node = NativeNode(tmp_path / "node")
+    node, number = NativeNode(tmp_path / "node"), host.free_addresses().number
     with pytest.raises(ClusterError, match=r"could not start[\s\S]+TypeError"):
         node.up(gpus=1)
-    assert _traces() - before == set()
+    assert _traces_on_the_machine(node.directory, number) == []
 
 
 def test_a_root_that_may_not_make_namespaces_is_told_so(tmp_path: Path) -> None:
@@ -265,37 +268,45 @@ def test_the_second_node_has_networks_of_its_own(node: NativeNode, tmp_path: Pat
         second.down()
 
 
-def _traces() -> set[tuple[str, str]]:
-    """(kind, name) of all on this machine that a node could leave; that of other nodes included."""
+def _traces_on_the_machine(directory: Path, number: int) -> list[str]:
+    """What is there of a node now, found by its name and number: another node may come and go meanwhile."""
+    name = Addresses(number).host_interface
     rules = subprocess.run(["iptables-save"], capture_output=True, text=True, check=True).stdout
-    traces = {
-        "process in a namespace": [str(process.pid) for process in processes.running() if _is_elsewhere(process.pid)],
-        "network namespace": _namespaces("net"),
-        "pid namespace": _namespaces("pid"),
-        "mount": Path("/proc/mounts").read_text().splitlines(),
-        "link": host.interfaces(),
-        "rule": [line for line in rules.splitlines() if line.startswith("-A")],
-        "control group": cgroups.named(host.INTERFACE_PREFIX),
-        "setting": [f"{name}={value}" for name, value in host.settings().items()],
-        "folder": [str(place) for place in init.MOUNT_POINTS if place.exists()],
-        "run": [entry.name for entry in Path("/run").iterdir()],
-    }
-    return {(kind, name) for kind, names in traces.items() for name in names}
+    return [
+        *(f"process {process.pid} {process.name}" for process in processes.marked(directory)),
+        *(line for line in Path("/proc/mounts").read_text().splitlines() if str(directory) in line),
+        *(f"link {link}" for link in host.interfaces() & {name}),
+        *(line for line in rules.splitlines() if name in line.split()),
+        *(f"control group {group}" for group in cgroups.named(name) & {name}),
+    ]
 
 
-def _is_elsewhere(pid: int) -> bool:
-    return _namespace(pid, "pid") not in {_namespace(os.getpid(), "pid"), None}
+def _traces_of_the_last_node() -> dict[str, Any]:
+    """What nodes share, put back with the last of them; empty while there is another."""
+    if any(link.startswith(host.INTERFACE_PREFIX) for link in host.interfaces()):
+        return {}
+    folders = {str(place): place.exists() for place in init.MOUNT_POINTS}
+    return {"/run": sorted(entry.name for entry in Path("/run").iterdir()), **folders, **host.settings()}
 
 
-def _namespaces(kind: str) -> set[str]:
-    return {found for process in processes.running() if (found := _namespace(process.pid, kind))}
+def _alive(node: NativeNode) -> set[tuple[int, str, str]]:
+    """(id, PID namespace, network namespace) of each process of a node that is up."""
+    (first,) = [process for process in processes.marked(node.directory) if process.inner_pid == 1]
+    return {_identity(process.pid) for process in [first, *_descendants(first.pid)]}
 
 
-def _namespace(pid: int, kind: str) -> str | None:
+def _identity(pid: int) -> tuple[int, str, str]:
     try:
-        return str(Path(f"/proc/{pid}/ns/{kind}").readlink())
+        return pid, *(str(Path(f"/proc/{pid}/ns/{kind}").readlink()) for kind in ("pid", "net"))
     except OSError:  # it ended meanwhile, or is none of ours to look into
-        return None
+        return pid, "", ""
+
+
+def _survivors(of: set[tuple[int, str, str]]) -> list[tuple[int, str, str]]:
+    """Processes that are in one of these namespaces, other than this machine's own."""
+    own = _identity(os.getpid())[1:]
+    spaces = {space for _, *kinds in of for space in kinds} - {*own, ""}
+    return [identity for process in processes.running() if spaces & set((identity := _identity(process.pid))[1:])]
 
 
 def _pod_with_volume(node: NativeNode) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
+import os
 import shlex
 import socket
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,7 @@ from boardroom.cluster import addresses as addressing
 from boardroom.cluster.debian import IPROUTE, IPTABLES, require
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator
 
     from boardroom.cluster.addresses import Addresses
 
@@ -31,6 +34,8 @@ SETTINGS = (
     "net/ipv4/ip_forward",
 )
 _SYSCTL = Path("/proc/sys")
+# A reboot ends every node, resets the settings and empties /run: this goes with them.
+_RECORD = Path("/run/boardroom-host.json")
 _RESOLV_CONFS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 
 
@@ -98,8 +103,7 @@ def orphaned(saved: str, present: set[str]) -> list[list[str]]:
     for line in saved.splitlines():
         words = shlex.split(line) if line.startswith("-A ") else []
         comment = words[words.index("--comment") + 1] if "--comment" in words else ""
-        number = comment.removeprefix(INTERFACE_PREFIX)
-        if comment.startswith(INTERFACE_PREFIX) and number.isdigit() and comment not in present:
+        if _is_link(comment) and comment not in present:
             found.append(["-D", *words[1:]])
     return found
 
@@ -109,18 +113,49 @@ def interfaces() -> set[str]:
     return {name for _, name in socket.if_nameindex()}
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let no other node come or go meanwhile. The lock is on a folder, so that no file is left for it."""
+    folder = os.open(_RECORD.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def prepare(mount_points: Iterable[Path]) -> None:
+    """Make the folders that nodes mount their own over, and note what was there before the first node."""
+    missing = [place for place in mount_points if not place.exists()]
+    if not _RECORD.exists():
+        _RECORD.write_text(json.dumps({"settings": settings(), "made": [str(place) for place in missing]}))
+    for place in missing:
+        place.mkdir(parents=True)
+
+
+def restore() -> None:
+    """Put settings and folders back to what they were before the first node, once the last one's link is gone."""
+    if any(_is_link(name) for name in interfaces()) or not _RECORD.exists():
+        return
+    record = json.loads(_RECORD.read_text())
+    for name, value in record["settings"].items():
+        file = _SYSCTL / name
+        if name in SETTINGS and file.read_text().strip() != value:
+            with contextlib.suppress(PermissionError):
+                file.write_text(value)
+    for place in map(Path, record["made"]):
+        with contextlib.suppress(OSError):
+            place.rmdir()
+    _RECORD.unlink()
+
+
 def settings() -> dict[str, str]:
     """Return the kernel settings that a node changes, as they are now."""
     return {name: (_SYSCTL / name).read_text().strip() for name in SETTINGS if (_SYSCTL / name).exists()}
 
 
-def restore(former: Mapping[str, str]) -> None:
-    """Put kernel settings back to what they were; one that this machine does not let us write stays."""
-    for name, value in former.items():
-        file = _SYSCTL / name
-        if name in SETTINGS and file.read_text().strip() != value:
-            with contextlib.suppress(PermissionError):
-                file.write_text(value)
+def _is_link(name: str) -> bool:
+    return name.startswith(INTERFACE_PREFIX) and name.removeprefix(INTERFACE_PREFIX).isdigit()
 
 
 def _ip(*arguments: str) -> str:

@@ -89,9 +89,11 @@ def _own_mounts(folder: Path, resolv_conf: str) -> None:
         own.mkdir(exist_ok=True)
         _run("mount", "--bind", str(own), str(place))
     (HOME / "resolv.conf").write_text(resolv_conf)
-    resolver.parent.mkdir(parents=True, exist_ok=True)
-    resolver.touch()
-    _run("mount", "--bind", str(HOME / "resolv.conf"), str(resolver))
+    if resolver.is_relative_to("/run"):
+        resolver.parent.mkdir(parents=True, exist_ok=True)
+        resolver.touch()
+    if resolver.exists():
+        _run("mount", "--bind", str(HOME / "resolv.conf"), str(resolver))
 
 
 def _own_network(ours: Addresses) -> None:

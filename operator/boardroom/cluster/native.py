@@ -158,23 +158,16 @@ class NativeNode:
         return found[0] if found else None
 
     def _start(self) -> None:
-        ours = host.free_addresses()
-        made = [place for place in init.MOUNT_POINTS if not place.exists()]
-        settings = {
-            "number": ours.number,
-            "name_servers": host.name_servers(),
-            "settings": host.settings(),
-            "made": [str(place) for place in made],
-        }
-        (self.directory / "node.json").write_text(json.dumps(settings, indent=1))
-        for place in made:
-            place.mkdir(parents=True)
         shutil.rmtree(self.directory / "log", ignore_errors=True)
         (self.directory / "log").mkdir()
         say(f"starting the node (logs in {self.directory / 'log'})")
-        self._spawn()
-        outer = self._wait_for_namespace()
-        host.connect(ours, outer.pid)
+        with host.alone():
+            host.prepare(init.MOUNT_POINTS)
+            ours = host.free_addresses()
+            settings = {"number": ours.number, "name_servers": host.name_servers()}
+            (self.directory / "node.json").write_text(json.dumps(settings))
+            self._spawn()
+            host.connect(ours, self._wait_for_namespace().pid)
 
     def _spawn(self) -> None:
         """Start the node's first process apart from us, so that it survives us."""
@@ -231,17 +224,14 @@ class NativeNode:
             processes.kill([first])
         processes.kill(processes.marked(self.directory))
         settings = self._settings()
-        if settings is not None:
-            ours = Addresses(settings["number"])
-            host.disconnect(ours.host_interface)
-            host.restore(settings["settings"])
-        host.remove_orphaned_rules()
-        for group in cgroups.named(host.INTERFACE_PREFIX) - host.interfaces():
-            cgroups.remove(group)
+        with host.alone():
+            if settings is not None:
+                host.disconnect(Addresses(settings["number"]).host_interface)
+            host.remove_orphaned_rules()
+            for group in cgroups.named(host.INTERFACE_PREFIX) - host.interfaces():
+                cgroups.remove(group)
+            host.restore()
         self._remove_data()
-        for place in map(Path, settings["made"] if settings else ()):
-            with suppress(OSError):
-                place.rmdir()
 
     def _remove_data(self) -> None:
         """Remove the folder's content but the logs, never reaching through a mount into what is not ours."""

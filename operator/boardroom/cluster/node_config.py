@@ -96,7 +96,7 @@ def kubelet(addresses: Addresses, *, pki: Path, cgroup: str) -> Any:
         "containerRuntimeEndpoint": f"unix://{SOCKET}",
         "clusterDNS": [addresses.node],
         "clusterDomain": DOMAIN,
-        "resolvConf": "/etc/resolv.conf",
+        "resolvConf": f"{HOME}/resolv.conf",
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": cgroup,
         "failCgroupV1": False,
