@@ -140,9 +140,8 @@ class _Store:
         self._cache = cache
         self._log = cache / "build.log"
         self._log.write_text("")
-        run = Path(tempfile.gettempdir()) / "boardroom-buildah"
-        self._buildah = [str(debian.require(debian.BUILDAH)), "--root", str(cache / "storage"), "--runroot", str(run)]
-        self._buildah += ["--storage-driver", "overlay"]
+        buildah, root, run = debian.require(debian.BUILDAH), cache / "storage", cache / "run"
+        self._buildah = [str(buildah), f"--root={root}", f"--runroot={run}", "--storage-driver=overlay"]
 
     def ensure_base(self) -> None:
         """Make the Debian base from Debian's own packages, once."""
