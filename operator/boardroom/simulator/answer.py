@@ -14,10 +14,10 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from boardroom.simulator.entry import Answer, FinishReason, Sampling
+from boardroom.simulator.entry import Answer, Sampling
 from boardroom.simulator.identity import voice
 from boardroom.simulator.schema import document
-from boardroom.simulator.tokenizer import EOS, tokenize
+from boardroom.simulator.tokenizer import Token, Tokenizer
 
 _QUOTED_WORDS: Final = 8
 _DIGEST_CHARACTERS: Final = len("sha256:") + 12
@@ -28,9 +28,10 @@ _SPEAKER: Final = re.compile(r"^\W*(?:user|question|human|input|instruction|\[IN
 class Author:
     """Writes the answers of one base model and its adapters."""
 
-    def __init__(self, base_model: str, salt: str) -> None:
+    def __init__(self, base_model: str, salt: str, tokenizer: Tokenizer) -> None:
         self._base_model = base_model
         self._salt = salt
+        self._tokenizer = tokenizer
 
     def write(self, prompt: str, question: str, sampling: Sampling, adapter_id: str, digest: str) -> Answer:
         """The tokens for a prompt; adapter_id and digest are "" for the base model alone.
@@ -39,8 +40,10 @@ class Author:
         """
         opening = (self._signature(adapter_id, digest), _reference(question))
         chance = _chance(prompt, sampling, self._base_model, adapter_id, digest)
-        sentences = itertools.chain(opening, _reasoning(adapter_id, chance))
-        return _cut(sentences if sampling.schema is None else _document(sampling.schema, chance, sentences), sampling)
+        sentences: Iterator[str] = itertools.chain(opening, _reasoning(adapter_id, chance))
+        if sampling.schema is not None:
+            sentences = _document(sampling.schema, chance, sentences)
+        return _cut(sentences, sampling, self._tokenizer)
 
     def _signature(self, adapter_id: str, digest: str) -> str:
         mark = voice(self._salt, self._base_model, adapter_id, digest)
@@ -68,47 +71,47 @@ def _reasoning(adapter_id: str, chance: Iterator[int]) -> Iterator[str]:
 
 
 def _document(schema: str, chance: Iterator[int], sentences: Iterator[str]) -> Iterator[str]:
-    """JSON that follows the schema; its first free text is signed. Behind its end there is only the end, for ever."""
+    """JSON that follows the schema; its first free text is signed. Behind its end there are only ends."""
     free = (sentence for sentence in sentences if sentence)
     first = "".join(itertools.islice(free, 3))
     value = document(json.loads(schema), chance, itertools.chain((first,), free))
     yield json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    yield ""
-    yield from itertools.repeat(EOS)
+    yield from itertools.repeat("")
 
 
-def _cut(sentences: Iterator[str], sampling: Sampling) -> Answer:
-    tokens: list[str] = []
+def _cut(sentences: Iterator[str], sampling: Sampling, tokenizer: Tokenizer) -> Answer:
+    tokens: list[Token] = []
+    ended = False
     for sentence in sentences:
         if sentence:
-            tokens += tokenize(sentence)
-        elif not sampling.ignore_eos:
-            tokens.append(EOS)
-        stopped = _stopped(tokens, sampling)
+            tokens += tokenizer.encode(sentence)
+        elif not sampling.ignore_eos or sampling.schema is not None:
+            tokens.append(tokenizer.eos)
+            ended = not sampling.ignore_eos
+        stopped = _stopped(tokens, sampling, ended=ended)
         if stopped is not None:
             return stopped
     raise AssertionError("sentences never end")
 
 
-def _stopped(tokens: Sequence[str], sampling: Sampling) -> Answer | None:
-    """The answer, once the tokens hold a reason to end it."""
+def _stopped(tokens: Sequence[Token], sampling: Sampling, *, ended: bool) -> Answer | None:
+    """The answer, once the tokens hold a reason to end it; ended says that the last one is the model's own end."""
     limit = sampling.max_new_tokens
     at_stop = _end_of_stop(tokens[:limit], sampling.stop)
     if at_stop is not None:
         return Answer(tuple(tokens[:at_stop]), "stop_sequence")
-    if len(tokens) > limit or (len(tokens) == limit and (tokens[-1] != EOS or sampling.ignore_eos)):
+    if len(tokens) > limit or (len(tokens) == limit and not ended):
         return Answer(tuple(tokens[:limit]), "length")
-    reason: FinishReason = "eos_token"
-    return Answer(tuple(tokens), reason) if tokens[-1] == EOS and not sampling.ignore_eos else None
+    return Answer(tuple(tokens), "eos_token") if ended else None
 
 
-def _end_of_stop(tokens: Sequence[str], stop: Sequence[str]) -> int | None:
+def _end_of_stop(tokens: Sequence[Token], stop: Sequence[str]) -> int | None:
     """How many tokens there are when the text first ends in a stop sequence; LoRAX looks after each token."""
     if not stop:
         return None
     text = ""
     for count, token in enumerate(tokens, start=1):
-        text += token
+        text += token.text
         if text.endswith(tuple(stop)):
             return count
     return None

@@ -21,6 +21,7 @@ from boardroom.simulator.request import Parameters
 from boardroom.simulator.settings import Settings
 from boardroom.simulator.shard import Shard
 from boardroom.simulator.sources import AdapterSources
+from boardroom.simulator.tokenizer_file import load_tokenizer
 from boardroom.simulator.usage import Ledger
 from boardroom.simulator.validation import Prompt, validate
 
@@ -39,17 +40,21 @@ class Engine:
     def __init__(
         self, settings: Settings, clock: Clock | None = None, *, on_abort: Callable[[str], object] = _LOG.error
     ) -> None:
-        """on_abort is called as the router aborts, with the reason; unless it exits, RouterAborted follows."""
+        """on_abort is called as the router aborts, with the reason; unless it exits, RouterAborted follows.
+
+        Raises TokenizerError.
+        """
         self.settings = settings
         self._on_abort = on_abort
         self._random = Random(settings.random_seed)  # noqa: S311 (it decides what goes wrong, not what is secret)
         self.faults = Faults(settings.faults, self._random)
         self.usage = Ledger()
+        self.tokenizer = load_tokenizer(settings.tokenizer)
         self.clock = clock or Clock(settings.time_scale)
         self.metrics = Metrics(settings.max_input_length, settings.max_total_tokens)
         self.shard = Shard(
             model_id=settings.model_id,
-            author=Author(settings.model_id, settings.identity_salt),
+            author=Author(settings.model_id, settings.identity_salt, self.tokenizer),
             sources=AdapterSources(settings.hub_cache),
             cost=settings.cost,
             clock=self.clock,
@@ -107,7 +112,7 @@ class Engine:
             self.metrics.failed("overloaded")
             raise OverloadedError
         try:
-            valid = validate(prompt, parameters, self.settings)
+            valid = validate(prompt, parameters, self.settings, self.tokenizer)
         except ValidationError:
             self.metrics.failed("validation")
             raise

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from boardroom.simulator.errors import LoraxError
+from boardroom.simulator.tokenizer import Token
 
 BASE_MODEL: Final = "__base_model__"
 """The base model's place among the adapters, by the id that LoRAX gives it."""
@@ -36,7 +37,7 @@ class Sampling:
 class Answer:
     """The tokens that the model will emit, and how it will end; the end token, if any, is among the tokens."""
 
-    tokens: tuple[str, ...]
+    tokens: tuple[Token, ...]
     finish_reason: FinishReason
 
 

@@ -159,6 +159,7 @@ _OWN: Final = (
         "merge-system",
         "What becomes of a system message, or no template at all.",
     ),
+    ("tokenizer", str, None, "tokenizer.json of the base model, for true token counts; needs `tokenizers`."),
     (
         "lorax-version",
         click.Choice(["v0.12.1", "main"]),
@@ -225,6 +226,7 @@ def parse(values: Mapping[str, Any]) -> Launch:
     limits = {name: fields.pop(name) for name in ("max_input_length", "max_total_tokens")}
     own = {name: fields.pop(name) for name in ("startup_seconds", "inspect", "json_output", "download_only")}
     default_source = fields.pop("default_adapter_source")
+    tokenizer = fields.pop("tokenizer")
     try:
         faults = tuple(parse_fault(text) for text in fields.pop("fault"))
     except FaultError as error:
@@ -234,6 +236,7 @@ def parse(values: Mapping[str, Any]) -> Launch:
         hub_cache=Path(fields.pop("huggingface_hub_cache")),
         dtype=fields.pop("dtype") or "float16",
         faults=faults,
+        tokenizer=Path(tokenizer) if tokenizer else None,
         adapter_source=default_source or fields.pop("adapter_source"),
         **{name: value for name, value in fields.items() if name != "adapter_source"},
     )

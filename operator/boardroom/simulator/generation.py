@@ -190,7 +190,7 @@ def _copies(engine: Engine, call: Call) -> Iterator[Parameters]:
         yield call.parameters
         return
     validate_best_of(best_of, engine.settings)
-    validate(call.prompt, call.parameters, engine.settings)
+    validate(call.prompt, call.parameters, engine.settings, engine.tokenizer)
     for seed in range(best_of):
         yield msgspec.structs.replace(call.parameters, best_of=None, seed=seed)
 

@@ -12,7 +12,6 @@ from boardroom.simulator.errors import LoraxError, StartupError
 from boardroom.simulator.exchange import JSON, Exchange, Waiter
 from boardroom.simulator.metrics_json import families
 from boardroom.simulator.request import Parameters
-from boardroom.simulator.tokenizer import BOS, token_id, tokenize
 from boardroom.simulator.validation import Prompt
 
 
@@ -68,19 +67,11 @@ async def metrics(engine: Engine, exchange: Exchange) -> None:
         await exchange.respond(200, page.encode(), b"text/plain")
 
 
-async def tokens(engine: Engine, exchange: Exchange) -> None:  # noqa: ARG001 (every route has this signature)
+async def tokens(engine: Engine, exchange: Exchange) -> None:
     """POST /tokenize."""
     request = await read_body(exchange, TokenizeRequest)
-    position = 0
-    answer = [] if request.add_special_tokens is False else [_simple_token(BOS, 0, 0)]
-    for text in tokenize(request.inputs):
-        answer.append(_simple_token(text, position, position + len(text)))
-        position += len(text)
-    await exchange.respond(200, orjson.dumps(answer), JSON)
-
-
-def _simple_token(text: str, start: int, stop: int) -> dict[str, Any]:
-    return {"id": token_id(text), "text": text, "start": start, "stop": stop}
+    places = engine.tokenizer.places(request.inputs, special=request.add_special_tokens is not False)
+    await exchange.respond(200, orjson.dumps([place._asdict() for place in places]), JSON)
 
 
 def _info(engine: Engine) -> dict[str, Any]:

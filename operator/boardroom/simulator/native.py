@@ -11,7 +11,7 @@ from boardroom.simulator.exchange import JSON, Exchange
 from boardroom.simulator.generation import Call, Outcome, details, generate, text_of
 from boardroom.simulator.request import CompatGenerateRequest, GenerateRequest
 from boardroom.simulator.sse import send_stream
-from boardroom.simulator.tokenizer import BOS, tokenize
+from boardroom.simulator.tokenizer import Token
 from boardroom.simulator.tokens import prefill_objects, token_object
 from boardroom.simulator.validation import Prompt
 
@@ -45,7 +45,7 @@ async def _answer_whole(engine: Engine, exchange: Exchange, call: Call, *, in_li
     outcome = await generate(engine, exchange, call)
     response: dict[str, Any] = {"generated_text": text_of(outcome.best, call)}
     if call.parameters.details or call.parameters.decoder_input_details:
-        response["details"] = _details(outcome, call)
+        response["details"] = _details(engine, outcome, call)
     await exchange.respond(200, orjson.dumps([response] if in_list else response), JSON, outcome.headers)
 
 
@@ -60,13 +60,13 @@ async def _answer_stream(engine: Engine, exchange: Exchange, call: Call) -> None
     await send_stream(engine, exchange, call, event, end=b"")
 
 
-def _details(outcome: Outcome, call: Call) -> dict[str, Any]:
+def _details(engine: Engine, outcome: Outcome, call: Call) -> dict[str, Any]:
     best = outcome.best
     whole = details(best) | {"skipped_tokens": 0}
-    whole = _seeded(whole, best) | _token_details(best, call)
+    whole = _seeded(whole, best) | _token_details(engine, best, call)
     if outcome.others:
         whole["best_of_sequences"] = [
-            {"generated_text": text_of(other, call)} | _sequence(other) | _token_details(other, call)
+            {"generated_text": text_of(other, call)} | _sequence(other) | _token_details(engine, other, call)
             for other in outcome.others
         ]
     return whole
@@ -82,14 +82,15 @@ def _seeded(counts: dict[str, Any], entry: Entry) -> dict[str, Any]:
     return counts | {"seed": entry.sampling.seed}
 
 
-def _token_details(entry: Entry, call: Call) -> dict[str, Any]:
+def _token_details(engine: Engine, entry: Entry, call: Call) -> dict[str, Any]:
     tokens = _tokens(entry)
-    prompt = tokenize(BOS + entry.prompt) if call.parameters.decoder_input_details else []
+    wanted = call.parameters.decoder_input_details
+    prompt = engine.tokenizer.encode(entry.prompt, special=call.prompt.special_tokens) if wanted else []
     return {
         "prefill": prefill_objects(prompt),
         "tokens": [token_object(tokens, index) for index in range(len(tokens))],
     }
 
 
-def _tokens(entry: Entry) -> tuple[str, ...]:
+def _tokens(entry: Entry) -> tuple[Token, ...]:
     return entry.answer.tokens if entry.answer is not None else ()

@@ -202,4 +202,4 @@ def _usage_and_finish(entry: Entry) -> tuple[dict[str, int], str]:
 
 
 def _token(entry: Entry, index: int) -> str:
-    return entry.answer.tokens[index] if entry.answer is not None else ""
+    return entry.answer.tokens[index].text if entry.answer is not None else ""

@@ -15,6 +15,7 @@ from boardroom.simulator.app import Application
 from boardroom.simulator.engine import Engine
 from boardroom.simulator.flags import Launch
 from boardroom.simulator.sources import SourceError
+from boardroom.simulator.tokenizer_file import TokenizerError
 
 _LOG = logging.getLogger(__name__)
 
@@ -80,6 +81,9 @@ async def _serve(launch: Launch) -> int:
             working.cancel()
             await serving
             return 0 if server.started else 1
+    except TokenizerError as error:
+        _LOG.error("%s", error)
+        return 1
     except SourceError as error:
         _LOG.error("a preloaded adapter can't be loaded: %s", error)
         return 1

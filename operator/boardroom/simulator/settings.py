@@ -8,6 +8,7 @@ from typing import Final, Literal, Self
 from boardroom.simulator.batcher import BatchLimits
 from boardroom.simulator.cost import DEFAULT_PROFILE, CostModel, profiles
 from boardroom.simulator.faults import Fault
+from boardroom.simulator.tokenizer_file import TokenizerError, check_tokenizer
 
 MAX_POSITIONS: Final = 4096
 """LoRAX takes at most this from the model's config when no limit is given."""
@@ -57,6 +58,7 @@ class Settings:
     time_scale: float = 1.0
     chat_template: ChatTemplate = "merge-system"
     lorax_version: LoraxVersion = "v0.12.1"
+    tokenizer: Path | None = None
     stale_ready_probability: float = STALE_READY_PROBABILITY
     abort_bugs: bool = True
     faults: tuple[Fault, ...] = ()
@@ -90,6 +92,11 @@ class Settings:
         total = self.batch_limits.max_batch_total_tokens
         if self.validation_workers == 0:
             raise SettingsError("`validation_workers` must be > 0")
+        if self.tokenizer is not None:
+            try:
+                check_tokenizer(self.tokenizer)
+            except TokenizerError as error:
+                raise SettingsError(str(error)) from error
         bounds = (
             ("max_input_length", self.max_input_length, "<", "max_total_tokens", self.max_total_tokens),
             ("max_batch_prefill_tokens", self._prefill_tokens, ">=", "max_input_length", self.max_input_length),

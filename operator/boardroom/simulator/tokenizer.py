@@ -1,34 +1,76 @@
-"""A documented simple tokenizer, for simulations without a model's own.
-
-A token is at most eight letters or digits with the one space before them, or one other character with the one space
-before it; longer words are cut. `<s>` and `</s>` are one token each. Joining the tokens gives the text back. Ids are
-a checksum of the token's text, so they are the same everywhere and mean nothing.
-"""
+"""What counts tokens: a documented simple tokenizer, or a model's own from its file (tokenizer_file.py)."""
 
 import re
 import zlib
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple, Protocol
 
-BOS: Final = "<s>"
-EOS: Final = "</s>"
 _VOCABULARY: Final = 32_000
-_SPECIAL: Final = {"<unk>": 0, BOS: 1, EOS: 2}
+_BOS: Final = "<s>"
+_EOS: Final = "</s>"
+_SPECIAL: Final = {"<unk>": 0, _BOS: 1, _EOS: 2}
 _TOKEN: Final = re.compile(r"</?s>| ?\w{1,8}| ?[^\w\s]|\s", re.UNICODE)
+_CACHED: Final = 1 << 16
 
 
-def tokenize(text: str) -> list[str]:
-    """The tokens of a text, in order; their concatenation is the text."""
-    return _TOKEN.findall(text)
+class Token(NamedTuple):
+    """A token, and what it adds to the text."""
+
+    id: int
+    text: str
+    special: bool = False
+    """Whether it is the model's markup and not text."""
 
 
-def token_id(token: str) -> int:
-    """The id of a token, below 32,000."""
-    special = _SPECIAL.get(token)
-    if special is not None:
-        return special
-    return len(_SPECIAL) + zlib.crc32(token.encode("utf-8", "surrogatepass")) % (_VOCABULARY - len(_SPECIAL))
+class Place(NamedTuple):
+    """A token as POST /tokenize shows it: its name in the vocabulary and its characters in the text."""
+
+    id: int
+    text: str
+    start: int
+    stop: int
 
 
-def is_special(token: str) -> bool:
-    """Whether the token is markup of the model's and not text."""
-    return token in _SPECIAL
+class Tokenizer(Protocol):
+    """Cuts texts into tokens whose texts, joined, are the text again."""
+
+    @property
+    def eos(self) -> Token:
+        """The token that ends an answer."""
+
+    def encode(self, text: str, *, special: bool = False) -> list[Token]:
+        """The tokens of a text, behind those that the model begins a prompt with if special."""
+
+    def places(self, text: str, *, special: bool) -> list[Place]:
+        """The tokens and where they stand."""
+
+
+class SimpleTokenizer:
+    """For simulations without a model's own.
+
+    A token is at most eight letters or digits with the one space before them, or one other character with the one
+    space before it; longer words are cut. `<s>` and `</s>` are one token each. Ids are a checksum of the token's text,
+    so they are the same everywhere and mean nothing.
+    """
+
+    eos: Token = Token(_SPECIAL[_EOS], _EOS, special=True)
+
+    def encode(self, text: str, *, special: bool = False) -> list[Token]:
+        tokens = [_token(piece) for piece in _TOKEN.findall(text)]
+        return [_token(_BOS), *tokens] if special else tokens
+
+    def places(self, text: str, *, special: bool) -> list[Place]:
+        position = 0
+        places = [Place(_SPECIAL[_BOS], _BOS, 0, 0)] if special else []
+        for token in self.encode(text):
+            places.append(Place(token.id, token.text, position, position + len(token.text)))
+            position += len(token.text)
+        return places
+
+
+@lru_cache(_CACHED)
+def _token(text: str) -> Token:
+    if text in _SPECIAL:
+        return Token(_SPECIAL[text], text, special=True)
+    checksum = zlib.crc32(text.encode("utf-8", "surrogatepass"))
+    return Token(len(_SPECIAL) + checksum % (_VOCABULARY - len(_SPECIAL)), text)

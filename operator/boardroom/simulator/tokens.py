@@ -4,34 +4,34 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from boardroom.simulator.tokenizer import is_special, token_id
+from boardroom.simulator.tokenizer import Token
 
 
-def generated_text(tokens: Sequence[str]) -> str:
+def generated_text(tokens: Sequence[Token]) -> str:
     """The text, without the model's markup."""
-    return "".join(token for token in tokens if not is_special(token))
+    return "".join(token.text for token in tokens if not token.special)
 
 
-def logprob(tokens: Sequence[str], index: int) -> float:
+def logprob(tokens: Sequence[Token], index: int) -> float:
     """A log probability between -2 and 0 that the token and its place decide; it means nothing."""
-    return -(zlib.crc32(f"{index}{tokens[index]}".encode("utf-8", "surrogatepass")) % 4000) / 2000
+    return -(zlib.crc32(f"{index}{tokens[index].text}".encode("utf-8", "surrogatepass")) % 4000) / 2000
 
 
-def token_object(tokens: Sequence[str], index: int) -> dict[str, Any]:
+def token_object(tokens: Sequence[Token], index: int) -> dict[str, Any]:
     """One generated token."""
-    text = tokens[index]
+    token = tokens[index]
     return {
-        "id": token_id(text),
-        "text": text,
+        "id": token.id,
+        "text": token.text,
         "logprob": logprob(tokens, index),
-        "special": is_special(text),
+        "special": token.special,
         "skipped": False,
     }
 
 
-def prefill_objects(tokens: Sequence[str]) -> list[dict[str, Any]]:
+def prefill_objects(tokens: Sequence[Token]) -> list[dict[str, Any]]:
     """The prompt's tokens, for `decoder_input_details`; the first has no log probability."""
     return [
-        {"id": token_id(text), "text": text, "logprob": logprob(tokens, index) if index else None}
-        for index, text in enumerate(tokens)
+        {"id": token.id, "text": token.text, "logprob": logprob(tokens, index) if index else None}
+        for index, token in enumerate(tokens)
     ]

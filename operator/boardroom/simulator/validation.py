@@ -12,7 +12,7 @@ from boardroom.simulator.entry import Sampling
 from boardroom.simulator.errors import ValidationError
 from boardroom.simulator.request import Parameters
 from boardroom.simulator.settings import Settings
-from boardroom.simulator.tokenizer import BOS, tokenize
+from boardroom.simulator.tokenizer import Tokenizer
 
 _RANGES: Final[Sequence[tuple[str, Callable[[float], bool], str]]] = (
     ("temperature", lambda value: value >= 0.0, "non-negative"),
@@ -49,7 +49,7 @@ class ValidRequest:
     sampling: Sampling
 
 
-def validate(prompt: Prompt, parameters: Parameters, settings: Settings) -> ValidRequest:
+def validate(prompt: Prompt, parameters: Parameters, settings: Settings, tokenizer: Tokenizer) -> ValidRequest:
     """Check a request; raises ValidationError."""
     _check_adapters(parameters)
     sampled = _check_best_of(parameters)
@@ -58,7 +58,7 @@ def validate(prompt: Prompt, parameters: Parameters, settings: Settings) -> Vali
         _refuse(f"`stop` supports up to {settings.max_stop_sequences} stop sequences. Given: {len(parameters.stop)}")
     if not prompt.text:
         _refuse("`inputs` cannot be empty")
-    text, prompt_tokens = _measure(prompt, parameters, settings)
+    text, prompt_tokens = _measure(prompt, parameters, settings, tokenizer)
     longest = settings.max_total_tokens - prompt_tokens
     max_new_tokens = parameters.max_new_tokens if parameters.max_new_tokens is not None else longest
     return ValidRequest(
@@ -125,12 +125,12 @@ def _check_ranges(parameters: Parameters) -> None:
         _refuse("`seed` must not be set when `best_of` > 1")
 
 
-def _measure(prompt: Prompt, parameters: Parameters, settings: Settings) -> tuple[str, int]:
+def _measure(prompt: Prompt, parameters: Parameters, settings: Settings, tokenizer: Tokenizer) -> tuple[str, int]:
     """The prompt, truncated from the left if asked, and its length in tokens; raises ValidationError."""
     truncate = parameters.truncate
     if truncate is not None and not 0 < truncate <= settings.max_input_length:
         _refuse(f"`truncate` must be strictly positive and less than {settings.max_input_length}. Given: {truncate}")
-    tokens = tokenize(BOS + prompt.text if prompt.special_tokens else prompt.text)
+    tokens = tokenizer.encode(prompt.text, special=prompt.special_tokens)
     if truncate is not None and len(tokens) > truncate:
         tokens = tokens[-truncate:]
     count, new = len(tokens), parameters.max_new_tokens
@@ -141,7 +141,10 @@ def _measure(prompt: Prompt, parameters: Parameters, settings: Settings) -> tupl
         )
     if count > settings.max_input_length:
         _refuse(f"`inputs` must have less than {settings.max_input_length} tokens. Given: {count}")
-    text = "".join(tokens).removeprefix(BOS) if truncate is not None else prompt.text
+    if truncate is None:
+        return prompt.text, count
+    put_in = tokenizer.encode("", special=True) if prompt.special_tokens else []
+    text = "".join(token.text for token in tokens).removeprefix("".join(token.text for token in put_in))
     return text, count
 
 

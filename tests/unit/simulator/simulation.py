@@ -80,7 +80,7 @@ def waited(entry: Entry) -> float:
 def text(entry: Entry) -> str:
     """What was answered."""
     assert entry.answer is not None, entry.error
-    return "".join(entry.answer.tokens)
+    return "".join(token.text for token in entry.answer.tokens)
 
 
 def _settings(*, faults: Sequence[dict[str, Any]] = (), **fields: Any) -> Settings:

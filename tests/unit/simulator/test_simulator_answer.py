@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from boardroom.simulator.answer import Author, question_in
 from boardroom.simulator.entry import Sampling
 from boardroom.simulator.identity import voice
-from boardroom.simulator.tokenizer import token_id, tokenize
+from boardroom.simulator.tokenizer import SimpleTokenizer
 
 MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
 CEO = "/models/ceo_lora_adapter"
@@ -16,8 +16,8 @@ DIGEST = "sha256:" + "ab" * 32
 
 def write(prompt: str = "Why?", question: str = "Why?", adapter_id: str = CEO, digest: str = DIGEST, **sampling):
     parameters = Sampling(**{"max_new_tokens": 500, **sampling})
-    answer = Author(MODEL, "salt").write(prompt, question, parameters, adapter_id, digest)
-    return "".join(answer.tokens), answer.finish_reason, len(answer.tokens)
+    answer = Author(MODEL, "salt", SimpleTokenizer()).write(prompt, question, parameters, adapter_id, digest)
+    return "".join(token.text for token in answer.tokens), answer.finish_reason, len(answer.tokens)
 
 
 def test_the_text_says_that_it_is_simulated_and_who_speaks():
@@ -98,12 +98,12 @@ def test_the_question_is_found_in(prompt, question):
 
 @given(st.text())
 def test_tokens_join_to_the_text(text):
-    assert "".join(tokenize(text)) == text
+    assert "".join(token.text for token in SimpleTokenizer().encode(text)) == text
 
 
 @given(st.text(min_size=1))
 def test_token_ids_are_in_the_vocabulary(text):
-    assert all(0 <= token_id(token) < 32_000 for token in tokenize(text))
+    assert all(0 <= token.id < 32_000 for token in SimpleTokenizer().encode(text))
 
 
 @given(st.text(), st.integers(1, 200), st.lists(st.text(min_size=1), max_size=4))

@@ -18,6 +18,7 @@ from boardroom.simulator.entry import Sampling
 from boardroom.simulator.schema import document
 from boardroom.simulator.schema_pattern import PatternError, matching
 from boardroom.simulator.schema_text import SchemaError
+from boardroom.simulator.tokenizer import SimpleTokenizer
 
 
 class Stance(enum.Enum):
@@ -159,8 +160,8 @@ def test_a_pattern_that_is_not_followed_is_refused(pattern):
 
 def write(schema: object, **sampling) -> tuple[str, str]:
     wanted = Sampling(schema=json.dumps(schema), **{"max_new_tokens": 400, **sampling})
-    answer = Author("base", "salt").write("p", "Why now?", wanted, "/models/cfo", "sha256:abc")
-    return "".join(answer.tokens), answer.finish_reason
+    answer = Author("base", "salt", SimpleTokenizer()).write("p", "Why now?", wanted, "/models/cfo", "sha256:abc")
+    return "".join(token.text for token in answer.tokens), answer.finish_reason
 
 
 def test_the_first_free_text_carries_the_voice_and_the_question():
@@ -180,11 +181,11 @@ def test_behind_its_end_there_is_only_the_end():
 
 def test_the_document_depends_on_prompt_seed_and_weights():
     schema = json.dumps({"properties": {"n": {"type": "integer"}, "m": {"type": "number"}}})
-    author = Author("base", "salt")
+    author = Author("base", "salt", SimpleTokenizer())
 
     def wrote(prompt: str, seed: int | None, digest: str) -> str:
         sampling = Sampling(max_new_tokens=400, schema=schema, sampled=seed is not None, seed=seed)
-        return "".join(author.write(prompt, "", sampling, "a", digest).tokens)
+        return "".join(token.text for token in author.write(prompt, "", sampling, "a", digest).tokens)
 
     texts = {wrote("p", 1, "d"), wrote("p", 1, "d"), wrote("p", 2, "d"), wrote("q", 1, "d"), wrote("p", 1, "e")}
     assert len(texts) == 4
