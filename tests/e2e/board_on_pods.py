@@ -137,17 +137,11 @@ def member(board_: BoardOnPods, role: str, **spec: Any) -> dict[str, Any]:
     }
 
 
-def adapters_volume(namespace: str, roles: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The demo's volume, claim and filling Job, moved to a namespace of the test's own."""
+def adapters_claim(roles: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The demo's claim and the Job that fills it, for these roles."""
     text = (ROOT / "manifests/demo/adapters.yaml").read_text(encoding="utf-8")
-    text = text.replace("boardroom-demo", namespace).replace("ceo,cfo,coo,cmo,cto", ",".join(roles).lower())
-    objects: list[dict[str, Any]] = list(yaml.safe_load_all(text))
-    for object_ in objects:
-        if object_["kind"] == "PersistentVolume":
-            object_["metadata"]["name"] = f"board-adapters-{namespace}"
-        if object_["kind"] == "PersistentVolumeClaim":
-            object_["spec"]["volumeName"] = f"board-adapters-{namespace}"
-    return objects
+    assert "ceo,cfo,coo,cmo,cto" in text
+    return list(yaml.safe_load_all(text.replace("ceo,cfo,coo,cmo,cto", ",".join(roles).lower())))
 
 
 def run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:

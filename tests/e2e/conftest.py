@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from boardroom.cli.kubectl import Kubectl
-from e2e.board_on_pods import ROLES, ROOT, BoardOnPods, adapters_volume, board, member, until
+from e2e.board_on_pods import ROLES, ROOT, BoardOnPods, adapters_claim, board, member, until
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -68,7 +68,7 @@ def new_board(operator: BoardOnPods) -> Iterator[Callable[[str], BoardOnPods]]:
         made.append(board_)
         labels = {"pod-security.kubernetes.io/enforce": "baseline"}
         board_.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
-        board_.apply(*adapters_volume(namespace, ROLES))
+        board_.apply(*adapters_claim(ROLES))
         board_.kubectl.run("wait", "job/fill-board-adapters", "--for=condition=Complete", "--timeout=120s")
         board_.apply(board(board_), *(member(board_, role) for role in ROLES))
         board_.wait_ready()
@@ -80,7 +80,6 @@ def new_board(operator: BoardOnPods) -> Iterator[Callable[[str], BoardOnPods]]:
         # The board first: a namespace with terminating pods is looked at again only after half their grace period.
         board_.kubectl.run("delete", "boardagents,boardrooms", "--all", "--cascade=foreground")
         board_.kubectl.run("delete", "namespace", board_.namespace, "--ignore-not-found", "--timeout=120s")
-        board_.kubectl.run("delete", "persistentvolume", f"board-adapters-{board_.namespace}", "--ignore-not-found")
 
 
 @pytest.fixture(scope="session")

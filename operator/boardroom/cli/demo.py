@@ -47,7 +47,7 @@ def _board(kubectl: Kubectl, manifests: Path) -> None:
     # LoRAX's own image runs as root, so a board's namespace takes Pod Security baseline.
     namespace += "  labels:\n    pod-security.kubernetes.io/enforce: baseline\n"
     kubectl.run("apply", "--server-side", "-f", "-", stdin=namespace)
-    _kubectl(kubectl, "apply", "--server-side", "-f", str(manifests / "demo/adapters.yaml"), quiet=True)
+    _kubectl(kubectl, "-n", NAMESPACE, "apply", "-f", str(manifests / "demo/adapters.yaml"))
     _kubectl(kubectl, "-n", NAMESPACE, "wait", "job/fill-board-adapters", "--for=condition=Complete", "--timeout=120s")
     _say("the board: one Boardroom, five BoardAgents")
     _kubectl(kubectl, "-n", NAMESPACE, "apply", "-f", str(manifests / "examples/executive-board.yaml"))
@@ -101,7 +101,6 @@ def _remove_board(kubectl: Kubectl) -> None:
         # The board first: a namespace with terminating pods is looked at again only after half their grace period.
         kubectl.run("-n", NAMESPACE, "delete", "boardagents,boardrooms", "--all", "--cascade=foreground")
         kubectl.run("delete", "namespace", NAMESPACE)
-    kubectl.run("delete", "persistentvolume", "board-adapters", "--ignore-not-found")
 
 
 def _kubectl(kubectl: Kubectl, *args: str, quiet: bool = False) -> None:
