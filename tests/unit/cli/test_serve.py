@@ -1,0 +1,77 @@
+"""`boardroom serve` with real processes: the YAML of a cluster, without any cluster."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+ROOT = Path(__file__).parents[3]
+BOARDROOM = str(Path(sys.executable).parent / "boardroom")
+EXAMPLE = "manifests/examples/executive-board.yaml"
+
+
+def serve(*args: str, file: str | Path = EXAMPLE, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [BOARDROOM, "serve", "-f", str(file), "--port", "0", *args]
+    env = {name: value for name, value in os.environ.items() if name != "BOARDROOM_URL"} | environment
+    return subprocess.run(command, cwd=ROOT, env=env, text=True, capture_output=True, timeout=90, check=False)
+
+
+def test_one_question_gets_five_attributed_answers_in_one_batch() -> None:
+    served = serve("--", BOARDROOM, "ask", "executive", "What now?", "--max-new-tokens", "16", "-o", "json")
+    assert served.returncode == 0, served.stderr
+    assert "no GPU here: simulated LoRAX" in served.stderr
+    answer = orjson.loads(served.stdout)
+    assert {a["role"]: Path(a["adapter"]["path"]).name for a in answer["answers"]} == {
+        role: f"{role.lower()}_lora_adapter" for role in ("CEO", "CFO", "COO", "CMO", "CTO")
+    }
+    assert (answer["used_lorax"], answer["batch"]["size"]) == (True, 5)
+
+
+def test_status_and_agents_show_the_board() -> None:
+    served = serve("--", "sh", "-c", f"{BOARDROOM} status executive && {BOARDROOM} agents executive")
+    assert served.returncode == 0, served.stderr
+    assert "Boardroom executive" in served.stdout
+    assert "total_adapters: 5" in served.stdout
+    assert served.stdout.count("/cto_lora_adapter") == 2
+
+
+def test_the_commands_exit_code_is_passed_on() -> None:
+    assert serve("--", "sh", "-c", "exit 7").returncode == 7
+
+
+def test_an_unknown_member_is_said_with_those_that_exist() -> None:
+    served = serve("--", BOARDROOM, "ask", "executive", "What now?", "--agents", "janitor")
+    assert served.returncode == 1
+    assert "janitor" in served.stderr
+    assert "ceo (CEO)" in served.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("a: [", "not YAML", id="broken YAML"),
+        pytest.param("", "holds the Boardrooms []", id="no board"),
+        pytest.param(
+            "apiVersion: boardroom.dev/v1alpha1\nkind: Boardroom\nmetadata: {name: b}\nspec: {model: {id: 7}}\n",
+            "spec.model.id: Input should be a valid string",
+            id="a wrong type",
+        ),
+    ],
+)
+def test_a_bad_file_is_refused_before_anything_starts(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "board.yaml"
+    file.write_text(text)
+    served = serve(file=file)
+    assert served.returncode != 0
+    assert message in served.stderr
+
+
+def test_no_process_is_left_behind(tmp_path: Path) -> None:
+    """The children name the board's temporary directory in their arguments; neither they nor it outlive the command."""
+    served = serve("--", "pgrep", "-fc", str(tmp_path), TMPDIR=str(tmp_path))
+    assert int(served.stdout) >= 2
+    assert subprocess.run(["pgrep", "-f", str(tmp_path)], check=False, capture_output=True).returncode == 1
+    assert list(tmp_path.iterdir()) == []
