@@ -22,7 +22,6 @@ RUN --mount=type=secret,id=build_env --mount=type=secret,id=build_ca \
 FROM dependencies AS app
 COPY requirements/dev.lock requirements/
 COPY pyproject.toml README.md LICENSE ./
-COPY crds crds
 COPY operator operator
 RUN --mount=type=secret,id=build_env --mount=type=secret,id=build_ca \
     if [ -f /run/secrets/build_env ]; then . /run/secrets/build_env; fi \

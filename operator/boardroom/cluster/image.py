@@ -40,7 +40,7 @@ _SINGLE_SOURCES = (
     "requirements/runtime.lock",
     "requirements/uv.lock",
 )
-_SOURCE_FOLDERS = ("crds", "operator/boardroom")
+_SOURCE_FOLDERS = ("operator/boardroom",)
 # What a network with its own index or proxy needs, in pip's and in uv's words.
 _NETWORK = (
     "HTTPS_PROXY",

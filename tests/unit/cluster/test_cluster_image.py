@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def _clone(folder: Path) -> Path:
-    for name in ("Dockerfile", "pyproject.toml", "crds/a.yaml", "operator/boardroom/a.py", "tests/test_a.py"):
+    for name in ("Dockerfile", "pyproject.toml", "operator/boardroom/a.py", "tests/test_a.py"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
     return folder
@@ -34,11 +34,10 @@ def _touch(file: str, content: str = "changed") -> Callable[[Path], None]:
         _touch("Dockerfile"),
         _touch("operator/boardroom/a.py"),
         _touch("operator/boardroom/new.py"),
-        _touch("crds/a.yaml"),
         _touch("requirements/runtime.lock"),
         lambda root: (root / "operator/boardroom/a.py").rename(root / "operator/boardroom/b.py"),
     ],
-    ids=["Dockerfile", "source", "new source", "crd", "lock", "renamed"],
+    ids=["Dockerfile", "source", "new source", "lock", "renamed"],
 )
 def test_the_digest_changes_with(tmp_path: Path, change: Callable[[Path], None]) -> None:
     root = _clone(tmp_path)
