@@ -12,6 +12,7 @@ LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-u
 BOARD := manifests/examples/executive-board.yaml
 QUESTION := Analyze Q2 performance and recommend a strategy
 PYTEST := $(BIN)/pytest
+CLIENTS := .venv-lorax-client/installed .venv-openai-client/installed
 
 .PHONY: help
 help: ## Show this help.
@@ -41,7 +42,7 @@ lint: .venv/installed ## ruff, mypy strict, the rooms' import rule, and that ope
 	$(BIN)/python -c "import operator; operator.add"
 
 .PHONY: test-unit
-test-unit: .venv/installed .venv-lorax-client/installed ## Unit tests: no cluster.
+test-unit: .venv/installed $(CLIENTS) ## Unit tests: no cluster.
 	$(PYTEST) tests/unit
 
 .PHONY: test-integration
@@ -54,7 +55,7 @@ test-e2e: .venv/installed ## Tests on real pods (the first run builds a Kubernet
 	$(PYTEST) tests/e2e
 
 .PHONY: conformance
-conformance: .venv/installed .venv-lorax-client/installed ## The real lorax-client against the simulator.
+conformance: .venv/installed $(CLIENTS) ## Real clients and LoRAX's recorded facts against the simulator, or against LORAX_URL.
 	$(PYTEST) tests/unit/conformance
 
 .PHONY: test-cold
@@ -64,7 +65,7 @@ test-cold: ## `make test` in a fresh clone with empty caches; prints what each p
 ## -- work on it --------------------------------------------------------------------------------------------
 
 .PHONY: setup
-setup: .venv/installed .venv-lorax-client/installed ## Make the virtual environments.
+setup: .venv/installed $(CLIENTS) ## Make the virtual environments.
 
 .PHONY: format
 format: .venv/installed ## Format the code and mend what ruff can mend.
@@ -81,6 +82,7 @@ lock: .venv/installed ## Write requirements/*.lock from pyproject.toml (hashed, 
 	$(LOCK) pyproject.toml -o requirements/runtime.lock
 	$(LOCK) pyproject.toml --group dev -c requirements/runtime.lock -o requirements/dev.lock
 	$(LOCK) --group lorax-client -o requirements/lorax-client.lock
+	$(LOCK) --group openai-client -o requirements/openai-client.lock
 
 .PHONY: clean
 clean: ## Remove the environments and build output (the cluster's cache stays: `boardroom cluster down` first).
@@ -99,8 +101,8 @@ clean: ## Remove the environments and build output (the cluster's cache stays: `
 	@$(BIN)/uv pip install -q --no-deps --no-build-isolation --python .venv -e .
 	@touch $@
 
-.venv-lorax-client/installed: requirements/lorax-client.lock | .venv/installed
-	@echo "making .venv-lorax-client from requirements/lorax-client.lock" >&2
-	@rm -rf .venv-lorax-client && $(PYTHON) -m venv --without-pip .venv-lorax-client
-	@$(BIN)/uv pip sync -q --require-hashes --python .venv-lorax-client requirements/lorax-client.lock
+.venv-%-client/installed: requirements/%-client.lock | .venv/installed
+	@echo "making .venv-$*-client from requirements/$*-client.lock" >&2
+	@rm -rf .venv-$*-client && $(PYTHON) -m venv --without-pip .venv-$*-client
+	@$(BIN)/uv pip sync -q --require-hashes --python .venv-$*-client requirements/$*-client.lock
 	@touch $@

@@ -1,4 +1,4 @@
-"""What the real lorax-client makes of a server: run by its own interpreter, `URL ADAPTER` in, one JSON object out."""
+"""Calls of the real lorax-client: a call as JSON on each line of stdin, its outcome on a line of stdout."""
 
 import asyncio
 import json
@@ -7,17 +7,10 @@ import sys
 from lorax import AsyncClient, Client
 
 
-def outcome(call):
-    """What a call returned, or the class and text of what it raised."""
-    try:
-        return call()
-    except Exception as error:  # noqa: BLE001 (the client's errors share no base class)
-        return [type(error).__name__, str(error)]
-
-
-def whole(client, adapter):
-    answer = client.generate("Why?", adapter_id=adapter, adapter_source="local", max_new_tokens=12, details=True)
+def outcome(answer):
     details = answer.details
+    if details is None:
+        return {"text": answer.generated_text}
     return {
         "text": answer.generated_text,
         "finish_reason": details.finish_reason.value,
@@ -27,42 +20,47 @@ def whole(client, adapter):
     }
 
 
-def streamed(client, adapter):
-    events = list(client.generate_stream("Why?", adapter_id=adapter, adapter_source="local", max_new_tokens=12))
-    return {"tokens": [event.token.text for event in events], "text": events[-1].generated_text}
+def streamed(events):
+    return {
+        "tokens": [event.token.text for event in events if not event.token.special],
+        "text": events[-1].generated_text,
+        "finish_reason": events[-1].details and events[-1].details.finish_reason.value,
+    }
 
 
-async def whole_async(client, adapter):
-    answer = await client.generate("Why?", adapter_id=adapter, adapter_source="local", max_new_tokens=12)
-    return answer.generated_text
+async def asynchronous(client, how, keywords):
+    if how == "async":
+        return outcome(await client.generate(**keywords))
+    return streamed([event async for event in client.generate_stream(**keywords)])
 
 
-async def streamed_async(client, adapter):
-    stream = client.generate_stream("Why?", adapter_id=adapter, adapter_source="local", max_new_tokens=12)
-    return [event.token.text async for event in stream]
-
-
-async def together(client, adapter, count):
-    calls = (whole_async(client, adapter) for _ in range(count))
+async def together(client, keywords, count):
+    calls = (client.generate(**keywords) for _ in range(count))
     results = await asyncio.gather(*calls, return_exceptions=True)
     return sorted(type(result).__name__ for result in results)
 
 
-def main(url, adapter):
-    client, asynchronous = Client(url, timeout=30), AsyncClient(url, timeout=30)
-    missing = f"{adapter}/missing"
-    return {
-        "generate": whole(client, adapter),
-        "generate_stream": streamed(client, adapter),
-        "async_generate": asyncio.run(whole_async(asynchronous, adapter)),
-        "async_generate_stream": asyncio.run(streamed_async(asynchronous, adapter)),
-        "missing_adapter": outcome(lambda: whole(client, missing)),
-        "missing_adapter_stream": outcome(lambda: streamed(client, missing)),
-        "async_missing_adapter": outcome(lambda: asyncio.run(whole_async(asynchronous, missing))),
-        "too_long": outcome(lambda: client.generate("Why?", max_new_tokens=100_000)),
-        "overloaded": asyncio.run(together(asynchronous, adapter, 6)),
-    }
+def make(url, how, keywords):
+    timeout = keywords.pop("timeout", 60)
+    if how == "sync":
+        return outcome(Client(url, timeout=timeout).generate(**keywords))
+    if how == "sync_stream":
+        return streamed(list(Client(url, timeout=timeout).generate_stream(**keywords)))
+    client = AsyncClient(url, timeout=timeout)
+    if how == "together":
+        return asyncio.run(together(client, keywords, keywords.pop("count")))
+    return asyncio.run(asynchronous(client, how, keywords))
+
+
+def main():
+    for line in sys.stdin:
+        call = json.loads(line)
+        try:
+            result = make(call["url"], call["how"], call["keywords"])
+        except Exception as error:  # noqa: BLE001 (the client's errors share no base class)
+            result = [type(error).__name__, str(error)]
+        print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(*sys.argv[1:])))
+    main()

@@ -64,7 +64,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 @installed
 def test_a_file_that_is_no_tokenizer_is_named(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(TokenizerError, match="is no tokenizer.json"):
+    with pytest.raises(TokenizerError, match=r"is no tokenizer\.json"):
         load_tokenizer(tmp_path / "tokenizer.json")
 
 

@@ -1,0 +1,52 @@
+"""Calls of the real openai client: a call as JSON on each line of stdin, its outcome on a line of stdout."""
+
+import asyncio
+import json
+import sys
+
+from openai import AsyncOpenAI, OpenAI
+
+
+def create(client, how):
+    return client.chat.completions.create if how.startswith("chat") else client.completions.create
+
+
+async def asynchronous(url, how, keywords):
+    async with AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=30) as client:
+        answer = await create(client, how)(**keywords)
+        if keywords.get("stream"):
+            return [chunk.model_dump(exclude_unset=True) async for chunk in answer]
+        return answer.model_dump(exclude_unset=True)
+
+
+def synchronous(url, how, keywords):
+    with OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=keywords.pop("timeout", 30)) as client:
+        if how == "models":
+            return client.models.list().model_dump()
+        if how == "embeddings":
+            return client.embeddings.create(**keywords).model_dump()
+        answer = create(client, how)(**keywords)
+        if keywords.get("stream"):
+            return [chunk.model_dump(exclude_unset=True) for chunk in answer]
+        return answer.model_dump(exclude_unset=True)
+
+
+def make(url, how, keywords):
+    if how.endswith("_async"):
+        return asyncio.run(asynchronous(url, how, keywords))
+    return synchronous(url, how, keywords)
+
+
+def main():
+    for line in sys.stdin:
+        call = json.loads(line)
+        try:
+            result = make(call["url"], call["how"], call["keywords"])
+        except Exception as error:  # noqa: BLE001 (whatever the client raises is the outcome)
+            said = getattr(error, "body", None) or error  # the client keeps LoRAX's own text out of its message
+            result = [type(error).__name__, getattr(error, "status_code", None), str(said)]
+        print(json.dumps(result), flush=True)
+
+
+if __name__ == "__main__":
+    main()

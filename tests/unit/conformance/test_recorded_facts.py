@@ -1,0 +1,213 @@
+"""What shared knowledge says of LoRAX's HTTP, one fact a test; run on the real router where it was learnt."""
+
+import json
+
+import httpx
+import pytest
+
+DETAILS = {"finish_reason", "prompt_tokens", "generated_tokens", "seed"}
+JSON_TYPE = {"content-type": "application/json"}
+
+
+def events(response: httpx.Response) -> list[str]:
+    return [event for event in response.text.split("\n\n") if event and not event.startswith(":")]
+
+
+@pytest.mark.parametrize("path", ["/health", "/ping", "/"])
+def test_health_is_an_empty_200(lorax, path):
+    response = lorax.request("GET", path)
+    assert (response.status_code, response.content) == (200, b"")
+
+
+@pytest.mark.parametrize("path", ["/generate_batch", "/v1/models", "/adapters", "/load_adapter"])
+def test_there_is_no_route(lorax, path):
+    assert lorax.request("GET", path).status_code == 404
+
+
+def test_info_says_nothing_about_adapters(lorax):
+    info = lorax.request("GET", "/info").json()
+    known = "model_id model_sha model_dtype model_device_type max_concurrent_requests max_best_of max_stop_sequences"
+    known += " max_input_length max_total_tokens max_batch_total_tokens max_waiting_tokens waiting_served_ratio"
+    known += " validation_workers eager_prefill version sha docker_label"
+    assert set(known.split()) <= info.keys()
+    assert (info["version"], [name for name in info if "adapter" in name]) == ("0.1.0", [])
+
+
+def test_generate_answers_an_object_and_the_root_a_list_of_one(lorax):
+    whole, listed = lorax.generate().json(), lorax.generate(path="/").json()
+    assert (whole.keys(), len(listed), listed[0].keys()) == ({"generated_text"}, 1, {"generated_text"})
+
+
+def test_details_tell_of_every_token(lorax):
+    details = lorax.generate(details=True).json()["details"]
+    assert details.keys() >= DETAILS | {"skipped_tokens", "prefill", "tokens"}
+    assert [token.keys() >= {"id", "text", "logprob", "special"} for token in details["tokens"]] == [True] * 4
+    assert details["finish_reason"] == "length"
+
+
+def test_headers_of_a_whole_answer(lorax):
+    headers = lorax.generate().headers
+    numbers = "compute-time total-time validation-time queue-time inference-time time-per-token time-to-first-token"
+    numbers += " time-per-output-token prompt-tokens generated-tokens total-tokens"
+    assert all(headers[f"x-{name}"].isdecimal() for name in numbers.split())
+    assert {"x-compute-type", "x-model-id"} <= headers.keys()
+    assert headers.keys() & {"x-adapter-id", "x-adapter-source"} == set()
+
+
+def test_headers_of_a_stream_are_few(lorax):
+    headers = lorax.generate(path="/generate_stream").headers
+    assert {name for name in headers if name.startswith("x-")} == {
+        "x-compute-type",
+        "x-compute-characters",
+        "x-accel-buffering",
+        "x-model-id",
+    }
+    assert headers["content-type"] == "text/event-stream"
+
+
+def test_the_adapter_is_echoed_in_the_headers(lorax):
+    wanted = lorax.adapter_parameters()
+    headers = lorax.generate(**wanted).headers
+    assert (headers["x-adapter-id"], headers["x-adapter-source"]) == (wanted["adapter_id"], wanted["adapter_source"])
+
+
+@pytest.mark.parametrize("adapter_id", ["", None])
+def test_an_empty_adapter_id_is_the_base_model(lorax, adapter_id):
+    response = lorax.generate(adapter_id=adapter_id)
+    assert (response.status_code, "x-adapter-id" in response.headers) == (200, False)
+
+
+def test_events_are_data_lines_and_the_last_one_carries_the_text(lorax):
+    *first, last = events(lorax.generate(path="/generate_stream", details=True))
+    bodies = [json.loads(event.removeprefix("data: ")) for event in (*first, last)]
+    assert all(event.startswith("data: {") for event in (*first, last))
+    assert [body["generated_text"] is None for body in bodies] == [True] * 3 + [False]
+    assert (bodies[0]["details"], bodies[-1]["details"].keys() >= DETAILS) == (None, True)
+
+
+def test_an_openai_stream_ends_in_done(lorax):
+    body = {"model": "", "messages": [{"role": "user", "content": "Why?"}], "max_tokens": 2, "stream": True}
+    assert events(lorax.request("POST", "/v1/chat/completions", json=body))[-1] == "data: [DONE]"
+
+
+def test_an_error_in_a_stream_comes_with_status_200_and_nothing_after_it(lorax):
+    response = lorax.generate(path="/generate_stream", adapter_id="/nowhere/at/all", adapter_source="local")
+    last = json.loads(events(response)[-1].removeprefix("data: "))
+    assert (response.status_code, len(events(response)), last["error_type"]) == (200, 1, "generation")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"adapter_id": "/nowhere/at/all", "adapter_source": "local"}, "No valid adapter config file found"),
+        ({"adapter_id": "some-adapter", "adapter_source": "ftp"}, "Invalid source 'ftp' when downloading adapter"),
+    ],
+)
+def test_an_adapters_failure_is_a_424_told_by_its_text(lorax, parameters, said):
+    response = lorax.generate(**parameters)
+    error = response.json()
+    assert (response.status_code, error["error_type"], said in error["error"]) == (424, "generation", True)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"temperature": -0.1}, "`temperature` must be non-negative"),
+        ({"repetition_penalty": 0}, "`repetition_penalty` must be strictly positive"),
+        ({"top_p": 0}, "`top_p` must be > 0.0 and < 1.0"),
+        ({"top_p": 1.1}, "`top_p` must be > 0.0 and < 1.0"),
+        ({"typical_p": 0}, "`typical_p` must be > 0.0 and < 1.0"),
+        ({"typical_p": 1}, "`typical_p` must be > 0.0 and < 1.0"),
+        ({"top_k": 0}, "`top_k` must be strictly positive"),
+        ({"return_k_alternatives": 0}, "`return_k_alternatives` must be strictly positive"),
+        ({"max_new_tokens": 0}, "`max_new_tokens` must be strictly positive"),
+        ({"stop": ["x"] * 999}, "`stop` supports up to "),
+        ({"max_new_tokens": 10_000_000}, "`inputs` tokens + `max_new_tokens` must be <= "),
+        ({"best_of": 2}, "you must use sampling when `best_of` is > 1"),
+        ({"adapter_id": "a", "merged_adapters": {"ids": ["b"], "weights": [1]}}, "at most one of `adapter_id` or"),
+        ({"merged_adapters": {"ids": [], "weights": []}}, "at least one adapter ID must be provided"),
+        ({"merged_adapters": {"ids": ["a"], "weights": []}}, "number of adapter IDs must match number of"),
+    ],
+)
+def test_a_limit_is_a_422_of_type_validation(lorax, parameters, said):
+    response = lorax.generate(**parameters)
+    error = response.json()
+    assert (response.status_code, error["error_type"]) == (422, "validation")
+    assert error["error"].startswith(f"Input validation error: {said}")
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"temperature": 0}, {"top_p": 1.0}, {"unknown": 1}, {"seed": 7, "do_sample": True}]
+)
+def test_what_is_within_the_limits_or_unknown_is_served(lorax, parameters):
+    assert lorax.generate(**parameters).status_code == 200
+
+
+def test_a_prompt_that_is_too_long_is_refused(lorax):
+    longest = lorax.request("GET", "/info").json()["max_input_length"]
+    response = lorax.generate("word " * (longest + 10))
+    assert (response.status_code, response.json()["error_type"]) == (422, "validation")
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"{", JSON_TYPE, 400),
+        (b'{"inputs": "x"}', {"content-type": "text/plain"}, 415),
+        (b'{"inputs": 5}', JSON_TYPE, 422),
+        (b'{"inputs": "x", "parameters": {"stop": "y"}}', JSON_TYPE, 422),
+        (b'{"inputs": "' + b"x" * (2 << 20) + b'"}', JSON_TYPE, 413),
+    ],
+)
+def test_a_rejected_body_is_plain_text(lorax, content, headers, status):
+    response = lorax.request("POST", "/generate", content=content, headers=headers)
+    kind = response.headers["content-type"]
+    assert (response.status_code, kind.startswith("text/plain")) == (status, True)
+
+
+@pytest.mark.parametrize("field", [{"stop": "x"}, {"prompt": ["x"]}])
+def test_openai_bodies_that_lorax_does_not_read_are_plain_text_too(lorax, field):
+    body = {"model": "", "prompt": "x", "max_tokens": 1} | field
+    response = lorax.request("POST", "/v1/completions", json=body)
+    assert (response.status_code, response.headers["content-type"].startswith("text/plain")) == (422, True)
+
+
+def test_the_base_models_own_name_is_no_adapter(lorax):
+    model = lorax.request("GET", "/info").json()["model_id"]
+    body = {"model": model, "messages": [{"role": "user", "content": "Why?"}], "max_tokens": 1}
+    response = lorax.request("POST", "/v1/chat/completions", json=body)
+    assert (response.status_code, "x-adapter-id" in response.headers) == (200, False)
+
+
+def test_tokenize_shows_places(lorax):
+    tokens = lorax.request("POST", "/tokenize", json={"inputs": "Why not?"}).json()
+    assert all(token.keys() == {"id", "text", "start", "stop"} for token in tokens)
+    assert tokens[-1]["stop"] == len("Why not?")
+
+
+def test_counters_have_no_total_suffix_and_nothing_tells_of_adapters(lorax):
+    lorax.generate()
+    page = lorax.request("GET", "/metrics").text
+    names = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE ")}
+    expected = {"lorax_request_count", "lorax_request_success", "lorax_request_duration", "lorax_queue_length"}
+    assert expected <= names
+    assert [name for name in names if name.endswith("_total") or "adapter" in name] == []
+
+
+def test_the_batch_size_has_1024_buckets(lorax):
+    lorax.generate()
+    page = lorax.request("GET", "/metrics").text
+    assert sum(line.startswith("lorax_batch_next_size_bucket") for line in page.splitlines()) == 1025
+
+
+def test_a_failed_adapter_is_counted_by_what_failed(lorax):
+    lorax.generate(adapter_id="/nowhere/at/all", adapter_source="local")
+    assert 'lorax_request_failure{err="download_adapter"}' in lorax.request("GET", "/metrics").text
+
+
+def test_a_cold_load_is_told_from_a_warm_hit_by_the_queue_time(lorax):
+    wanted = lorax.adapter_parameters()
+    lorax.fault(kind="slow-adapter", adapter="*", seconds=0.5)  # on a real server the difference needs no help
+    cold = int(lorax.generate(**wanted | {"adapter_id": f"{wanted['adapter_id']}/."}).headers["x-queue-time"])
+    warm = int(lorax.generate(**wanted | {"adapter_id": f"{wanted['adapter_id']}/."}).headers["x-queue-time"])
+    assert (cold >= 500, warm < 250) == (True, True)
