@@ -1,8 +1,8 @@
 """What is known of each adapter: a small state machine per adapter, fed by answers, probes and the sidecar.
 
 LoRAX tells nothing about adapters, a request is a load, and each failed load evicts a good adapter (LORAX.md, traps 0,
-1 and 6). So a failed adapter is not sent to again before its back-off is over; its member is absent at once, with the
-cause that LoRAX gave.
+1 and 6). So no question is sent to a failed adapter: its member is absent at once, with the cause that LoRAX gave, and
+the prober tries again when the back-off is over.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,9 +15,6 @@ from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
 
 FIRST_RETRY_SECONDS: Final = 5.0
 LAST_RETRY_SECONDS: Final = 300.0
-MAX_ABANDONED: Final = 8
-"""Requests left behind at a deadline that may wait for one adapter's first load."""
-
 COLD_QUEUE_MS: Final = 250.0
 COLD_QUEUE_MS_UNPROVED: Final = 20.0
 """LoRAX loads adapters while a request queues, and x-queue-time is the only sign of it: a wait above this counts as a
@@ -62,19 +59,22 @@ class AdapterRecord:
         self.path = path
         self.state = AdapterState.UNKNOWN
         self.finding: Finding | None = None
-        self.cause = ""
+        self.error: EngineError | None = None
         self.fault = ""
         """The reason of AdapterReady=False."""
         self.failures = 0
         self.retry_at = 0.0
-        self.trying = False
-        self.abandoned = 0
         self.loaded_digest: str | None = None
         """Digest of the files when LoRAX first answered through them."""
         self.replaced = False
         """Files changed under a path that LoRAX has loaded: it does not read them again (trap 4)."""
         self.load_ms: int | None = None
         self.last_probe: datetime | None = None
+
+    @property
+    def cause(self) -> str:
+        """Why the last load failed."""
+        return str(self.error or "")
 
     @property
     def refusal(self) -> str | None:
@@ -117,20 +117,12 @@ class AdapterBook:
                 self._renew(record, finding)
                 self.on_change()
 
-    def gate(self, path: str) -> str | None:
-        """None: send. Else why nothing may be sent to this adapter now."""
+    def gate(self, path: str) -> EngineError | None:
+        """Why no question may be sent to this adapter, as far as known."""
         record = self[path]
         if record.refusal is not None:
-            return record.refusal
-        if record.state is AdapterState.FAILED and (record.trying or self._clock() < record.retry_at):
-            return record.cause
-        if record.state is AdapterState.UNKNOWN and record.abandoned >= MAX_ABANDONED:
-            return f"LoRAX has not finished loading {path}; {record.abandoned} earlier questions wait for it"
-        return None
-
-    def sending(self, path: str) -> None:
-        """A request leaves; of a failed adapter only one at a time is tried."""
-        self[path].trying = True
+            return AdapterFailed(AdapterFault.REFUSED, record.refusal)
+        return record.error if record.state is AdapterState.FAILED else None
 
     def proved(self, path: str) -> bool:
         """Whether it has answered since LoRAX started."""
@@ -139,13 +131,12 @@ class AdapterBook:
     def answered(self, path: str, queue_ms: float | None) -> None:
         """It gave tokens; `queue_ms` is the wait before, in which LoRAX loads an adapter that it lacks."""
         record = self[path]
-        record.trying = False
         if record.state is AdapterState.READY:
             return
         digest = record.finding.digest if record.finding else None
         record.replaced = record.loaded_digest is not None and record.loaded_digest != digest
         record.loaded_digest = record.loaded_digest or digest
-        record.state, record.failures, record.cause, record.fault = AdapterState.READY, 0, "", ""
+        record.state, record.failures, record.error, record.fault = AdapterState.READY, 0, None, ""
         record.load_ms = round(queue_ms) if queue_ms is not None and is_cold(queue_ms, proved=False) else None
         record.last_probe = datetime.now(UTC)
         self.on_change()
@@ -155,7 +146,6 @@ class AdapterBook:
         generation or a timeout where the adapter has never answered.
         """
         record = self[path]
-        record.trying = False
         if not (
             isinstance(error, AdapterFailed) or (error.code in ("generation", "timeout") and not self.proved(path))
         ):
@@ -163,7 +153,7 @@ class AdapterBook:
         record.failures += 1
         delay = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(record.failures - 1, 16))
         record.retry_at = self._clock() + delay
-        record.state, record.cause, record.fault = AdapterState.FAILED, str(error), _reason(error)
+        record.state, record.error, record.fault = AdapterState.FAILED, error, _reason(error)
         record.loaded_digest, record.replaced, record.load_ms = None, False, None
         record.last_probe = datetime.now(UTC)
         self.on_change()
@@ -172,14 +162,18 @@ class AdapterBook:
         """LoRAX has started anew: nothing is loaded, and what failed may work now."""
         for record in self._records.values():
             record.state, record.failures, record.retry_at = AdapterState.UNKNOWN, 0, 0.0
-            record.cause, record.fault, record.trying = "", "", False
+            record.error, record.fault = None, ""
             record.loaded_digest, record.replaced, record.load_ms = None, False, None
         self.on_change()
 
     def unproved(self) -> list[str]:
         """Adapters that a probe may be sent to now."""
+        now = self._clock()
         return [
-            r.path for r in self._records.values() if r.state is not AdapterState.READY and self.gate(r.path) is None
+            r.path
+            for r in self._records.values()
+            if r.refusal is None
+            and (r.state is AdapterState.UNKNOWN or (r.state is AdapterState.FAILED and now >= r.retry_at))
         ]
 
     def ready(self) -> list[str]:
@@ -207,7 +201,7 @@ class AdapterBook:
             return
         if record.state is AdapterState.FAILED:
             record.state, record.failures, record.retry_at = AdapterState.UNKNOWN, 0, 0.0
-            record.cause, record.fault = "", ""
+            record.error, record.fault = None, ""
         elif record.state is AdapterState.READY and finding.digest not in (None, record.loaded_digest):
             record.state = AdapterState.UNKNOWN
 

@@ -1,12 +1,13 @@
-"""Requests to LoRAX for one member: overload waits, one retry alone, and first loads that nobody may cancel."""
+"""Requests to LoRAX for one member: held while adapters load, repeated after an overload, retried once alone."""
 
 import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from boardroom.coordinator.adapters import AdapterBook, is_cold
+from boardroom.coordinator.admission import Admission
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.roster import Member
 from boardroom.engine.errors import (
@@ -18,9 +19,6 @@ from boardroom.engine.errors import (
     Unreachable,
 )
 from boardroom.engine.protocol import Engine, Generation, GenerationRequest
-
-FIRST_LOAD_SECONDS: Final = 600.0
-"""A first load is cut only after this: disconnecting while it fails aborts LoRAX (trap 5)."""
 
 OVERLOAD_WAITS: Final = (0.1, 0.2, 0.4, 0.8)
 """Seconds before each repetition after a 429, times a jitter of 0.5 to 1.5."""
@@ -42,15 +40,22 @@ class Attempts:
     """Long-lived: what all questions share on their way to one LoRAX."""
 
     def __init__(
-        self, engine: Engine, book: AdapterBook, metrics: Metrics, on_trouble: Callable[[], None] = lambda: None
+        self,
+        engine: Engine,
+        book: AdapterBook,
+        admission: Admission,
+        metrics: Metrics,
+        on_trouble: Callable[[], None] = lambda: None,
     ) -> None:
         self.engine = engine
         self.book = book
+        self.admission = admission
         self.metrics = metrics
         self.on_answer: Callable[[bool], None] = lambda _cold: None
         """Called with whether an answer through an adapter waited for its load."""
+        self.held: set[asyncio.Task[Any] | None] = set()
+        """Runs that wait for admission."""
         self._on_trouble = on_trouble
-        self._background: set[asyncio.Task[Outcome]] = set()
 
     async def run(self, member: Member, request: GenerationRequest, deadline: float, alone: asyncio.Lock) -> Outcome:
         """Ask one member; `alone` is held by the question's retries, so that each of them is alone in LoRAX.
@@ -70,28 +75,6 @@ class Attempts:
             return Outcome(second.result, second.finished, reason=f"{second.reason} (before that: {first.reason})")
         return second
 
-    def abandon(self, task: asyncio.Task[Outcome], member: Member) -> None:
-        """Nobody waits for this task any more: cancel it, unless its adapter has never answered (trap 5)."""
-        if member.adapter_id is None or self.book.proved(member.adapter_id):
-            task.cancel()
-            return
-        record = self.book[member.adapter_id]
-        record.abandoned += 1
-        self._background.add(task)
-        self.metrics.background.set(len(self._background))
-
-        def finished(done: asyncio.Task[Outcome]) -> None:
-            record.abandoned -= 1
-            self._background.discard(done)
-            self.metrics.background.set(len(self._background))
-
-        task.add_done_callback(finished)
-
-    async def drain(self, seconds: float) -> None:
-        """Let the requests in the background finish, for at most so long."""
-        if self._background:
-            await asyncio.wait(self._background, timeout=seconds)
-
     async def _attempt(self, member: Member, request: GenerationRequest, deadline: float) -> Outcome:
         """One request, repeated after each 429 while there is time."""
         loop = asyncio.get_running_loop()
@@ -109,30 +92,43 @@ class Attempts:
     async def _request(self, member: Member, request: GenerationRequest, deadline: float) -> Outcome:
         loop = asyncio.get_running_loop()
         path = member.adapter_id
-        proved = path is None or self.book.proved(path)
+        held = not self.admission.open_to(path)
+        first_load = path is not None and not self.book.proved(path)
+        error = await self._admitted(path) if held else None
         remaining = deadline - loop.time()
-        if remaining <= 0:
-            return _broken(EngineTimeout("no time was left to ask"), loop.time())
-        if path is not None:
-            self.book.sending(path)
-        try:
-            generation = await self.engine.generate(
-                request, remaining + _GRACE_SECONDS if proved else FIRST_LOAD_SECONDS
-            )
-        except EngineError as error:
-            if path is not None:
-                self.book.failed(path, error)
-            if isinstance(error, (Unreachable, ConnectionLost)):
-                self._on_trouble()
+        if error is None and remaining <= 0:
+            error = EngineTimeout("no time was left to ask")
+        if error is not None:
             return _broken(error, loop.time())
+        self.admission.left()
+        try:
+            generation = await self.engine.generate(request, remaining + _GRACE_SECONDS)
+        except EngineError as failure:
+            if path is not None:
+                self.book.failed(path, failure)
+            if isinstance(failure, (Unreachable, ConnectionLost)):
+                self._on_trouble()
+            return _broken(failure, loop.time())
+        finally:
+            self.admission.back()
+        cold = path is not None and (first_load or is_cold(generation.queue_ms, proved=True))
         if path is not None:
             self.book.answered(path, generation.queue_ms)
-        cold = path is not None and is_cold(generation.queue_ms, proved=proved)
-        if path is not None:
             self.on_answer(cold)
         if not generation.text.strip():
             return _broken(BadResponse("LoRAX answered with an empty text"), loop.time())
         return Outcome(generation, loop.time(), cold)
+
+    async def _admitted(self, path: str | None) -> EngineError | None:
+        """Wait for admission, as one of those that are held."""
+        task = asyncio.current_task()
+        self.held.add(task)
+        self.metrics.held.set(len(self.held))
+        try:
+            return await self.admission.admitted(path)
+        finally:
+            self.held.discard(task)
+            self.metrics.held.set(len(self.held))
 
 
 def _broken(error: EngineError, now: float) -> Outcome:

@@ -10,6 +10,7 @@ from typing import Final
 from boardroom.api.ask import AskRequest, AskResponse
 from boardroom.coordinator import asking
 from boardroom.coordinator.adapters import AdapterBook, AdapterState
+from boardroom.coordinator.admission import Admission
 from boardroom.coordinator.attempts import Attempts
 from boardroom.coordinator.findings import POLL_SECONDS, Findings
 from boardroom.coordinator.health import NO_LORAX, Observation
@@ -54,10 +55,11 @@ class Coordinator:
         self.observer: Observer | None = None
         self._source, self._engine, self._findings, self._kube = source, engine, findings, kube
         self._attempts: Attempts | None = None
+        self._admission: Admission | None = None
         self._prober: Prober | None = None
         self._writer: HealthWriter | None = None
         self.drain_seconds = DRAIN_SECONDS
-        """How long first loads may go on when the coordinator stops."""
+        """How long loads may go on when the coordinator stops."""
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self._poll_now = asyncio.Event()
@@ -111,7 +113,7 @@ class Coordinator:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Everything in the background; at the end first loads may finish for a few seconds."""
+        """Everything in the background; at the end loads may finish for a few seconds."""
         jobs: list[tuple[str, Callable[[], Awaitable[None]]]] = [("roster", self._source.run)]
         if self.observer is not None and self._prober is not None:
             prober = self._prober
@@ -124,20 +126,34 @@ class Coordinator:
         try:
             yield
         finally:
-            if self._attempts is not None:
-                await self._attempts.drain(self.drain_seconds)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if self._prober is not None:
+                await self._prober.drain(self.drain_seconds)
             for part in (self._engine, self._findings, self._kube):
                 if part is not None:
                     await part.close()
 
     def _wire_engine(self, engine: Engine) -> None:
-        self.observer = Observer(engine, on_restart=self.book.restarted, on_change=self._looked)
-        self._attempts = Attempts(engine, self.book, self.metrics, on_trouble=self.observer.look_soon)
-        self._attempts.on_answer = self.observer.note_answer
-        self._prober = Prober(engine, self.book, self.observer, self.metrics, self._look)
+        observer = self.observer = Observer(engine, on_restart=self._restarted, on_change=self._looked)
+        admission = self._admission = Admission(self.book, trouble=lambda: observer.trouble, wave_please=self._wake)
+        self._attempts = Attempts(engine, self.book, admission, self.metrics, on_trouble=observer.look_soon)
+        self._attempts.on_answer = observer.note_answer
+        self._prober = Prober(
+            engine,
+            book=self.book,
+            admission=admission,
+            observer=observer,
+            metrics=self.metrics,
+            look=self._look,
+        )
+
+    def _restarted(self) -> None:
+        """LoRAX has lost its adapters."""
+        if self._admission is not None:
+            self._admission.restarted()
+        self.book.restarted()
 
     def _roster_changed(self) -> None:
         roster = self.roster
@@ -164,6 +180,8 @@ class Coordinator:
         self._wake()
 
     def _wake(self) -> None:
+        if self._admission is not None:
+            self._admission.wake()
         if self._prober is not None:
             self._prober.wake()
         if self._writer is not None:

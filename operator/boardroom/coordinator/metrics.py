@@ -32,9 +32,7 @@ class Metrics:
         self.batch_seconds = Histogram(
             "boardroom_batch_duration_seconds", "From submission to the last answer.", buckets=SECONDS, registry=r
         )
-        self.background = Gauge(
-            "boardroom_background_requests", "Requests left to finish because their adapter loads.", registry=r
-        )
+        self.held = Gauge("boardroom_held_requests", "Requests held back while LoRAX loads adapters.", registry=r)
         self.probes = Counter("boardroom_adapter_probes", "Probes of adapters.", ("outcome",), registry=r)
         self.adapters = Gauge("boardroom_adapters", "Adapters by what is known of them.", ("state",), registry=r)
         self.lorax_up = Gauge("boardroom_lorax_up", "Whether LoRAX answered its last health check.", registry=r)

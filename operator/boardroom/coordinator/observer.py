@@ -33,6 +33,8 @@ class Observer:
         self.running: bool | None = None
         """None before the first look."""
         self.why_not = "LoRAX has not been looked at yet"
+        self.trouble: EngineError | None = None
+        """What the last look met."""
         self.latency = LatencyWindow()
         self.hits = HitWindow()
         self.counters: EngineMetrics | None = None
@@ -86,10 +88,10 @@ class Observer:
             if isinstance(error, Unreachable) and not self._gone:
                 self._gone = True
                 self._restarted()
-            self.running, self.why_not = False, str(error)
+            self.running, self.why_not, self.trouble = False, str(error), error
         else:
             await self._scrape()
-            self._gone, self.running, self.why_not = False, True, ""
+            self._gone, self.running, self.why_not, self.trouble = False, True, "", None
         self.on_change()
 
     async def _scrape(self) -> None:

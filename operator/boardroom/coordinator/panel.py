@@ -61,16 +61,17 @@ class Panel:
             else:
                 found[seat.name] = answers.missing(seat, AnswerStatus.ABSENT, why or "")
                 self._attempts.metrics.answers.labels(AnswerStatus.ABSENT, "not_sent").inc()
-        await self._gather(submitted)
+        held = await self._gather(submitted)
         for one in submitted:
-            found[one.member.name] = self._answer(one, began)
+            found[one.member.name] = self._answer(one, began, held=one in held)
         self._note_batch([found[one.member.name] for one in submitted], began)
         return [found[turn.seat.name] for turn in turns]
 
     def _why_not(self, seat: Seat) -> str | None:
         if not isinstance(seat, Member):
             return f"{seat.reason}: {seat.message}"
-        return self._attempts.book.gate(seat.adapter_id) if seat.adapter_id else None
+        error = self._attempts.book.gate(seat.adapter_id) if seat.adapter_id else None
+        return None if error is None else str(error)
 
     def _submit(self, member: Member, prompt: str, began: float) -> _Submitted:
         limit, deadline = self._timeout, self._deadline
@@ -80,10 +81,15 @@ class Panel:
         run = self._attempts.run(member, request, deadline, self._alone)
         return _Submitted(member, limit, deadline, asyncio.create_task(run))
 
-    async def _gather(self, submitted: Sequence[_Submitted]) -> None:
-        """Wait for all, each until its own deadline; one timer for all of them, not one per member."""
+    async def _gather(self, submitted: Sequence[_Submitted]) -> list[_Submitted]:
+        """Wait for all, each until its own deadline; one timer for all of them, not one per member.
+
+        Returns those that were still held at their deadline. Cancelling is safe: admission lets through only what
+        goes to adapters that have answered (trap 5).
+        """
         loop = asyncio.get_running_loop()
         pending = {one.task: one for one in submitted}
+        held: list[_Submitted] = []
         try:
             while pending:
                 first = min(one.deadline for one in pending.values())
@@ -91,16 +97,21 @@ class Panel:
                 for task in done:
                     del pending[task]
                 for one in [p for p in pending.values() if p.deadline <= loop.time()]:
-                    self._attempts.abandon(pending.pop(one.task).task, one.member)
+                    if one.task in self._attempts.held:
+                        held.append(one)
+                    pending.pop(one.task).task.cancel()
         finally:
-            for one in pending.values():
-                self._attempts.abandon(one.task, one.member)
+            for task in pending:
+                task.cancel()
+        return held
 
-    def _answer(self, one: _Submitted, began: float) -> MemberAnswer:
+    def _answer(self, one: _Submitted, began: float, *, held: bool) -> MemberAnswer:
         metrics = self._attempts.metrics
-        if not one.task.done() or one.task.cancelled():
-            metrics.answers.labels(AnswerStatus.FAILED, "timeout").inc()
+        if held or not one.task.done() or one.task.cancelled():
+            metrics.answers.labels(AnswerStatus.FAILED, "held" if held else "timeout").inc()
             reason = f"timeout: no answer within {one.limit:g} s"
+            if held:
+                reason += "; LoRAX was still loading adapters, and nothing is sent meanwhile"
             return answers.missing(one.member, AnswerStatus.FAILED, reason, took_ms=1000 * (one.deadline - began))
         outcome = one.task.result()
         took = outcome.finished - began

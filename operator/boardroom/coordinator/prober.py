@@ -2,18 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
-from boardroom.coordinator.adapters import AdapterBook, is_cold
-from boardroom.coordinator.attempts import FIRST_LOAD_SECONDS
+from boardroom.coordinator.adapters import COLD_QUEUE_MS_UNPROVED, AdapterBook
+from boardroom.coordinator.admission import Admission
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.observer import Observer
 from boardroom.engine.errors import EngineError
 from boardroom.engine.protocol import Engine, Generation, GenerationRequest
 
+FIRST_LOAD_SECONDS: Final = 600.0
+"""A probe is cut only after this: disconnecting while a load fails aborts LoRAX (trap 5)."""
+
 MAX_ROUNDS: Final = 3
-"""After a wave the proved adapters are probed until none waited for a load, at most so often."""
+"""After a wave the proved adapters are probed until none waited for a load, at most so often: under load a queue looks
+like a load, and with fewer places on the GPU than adapters there is no end.
+"""
+
+VET_SECONDS: Final = 5.0
+"""How long a wave waits for the sidecar's word."""
 
 REST_SECONDS: Final = 1.0
 MAX_REST_SECONDS: Final = 16.0
@@ -28,7 +37,9 @@ class Prober:
     def __init__(
         self,
         engine: Engine,
+        *,
         book: AdapterBook,
+        admission: Admission,
         observer: Observer,
         metrics: Metrics,
         look: Callable[[], Awaitable[None]],
@@ -37,9 +48,11 @@ class Prober:
         self._look = look
         self._engine = engine
         self._book = book
+        self._admission = admission
         self._observer = observer
         self._metrics = metrics
         self._wake = asyncio.Event()
+        self._probes: set[asyncio.Task[Generation | None]] = set()
         self._count = 0
         self.idle = False
         """Whether every adapter that can be proved now has been."""
@@ -53,31 +66,54 @@ class Prober:
         rest = REST_SECONDS
         while True:
             self._wake.clear()
-            before = self._book.unproved()
+            before = self._due()
             if self._observer.running and before:
                 self.idle = False
                 await self.wave()
-                after = self._book.unproved()
+                after = self._due()
                 self.idle = not after
-                rest = REST_SECONDS if after != before else min(MAX_REST_SECONDS, 2 * rest)
-                await asyncio.sleep(rest)
+                if set(after) & set(before):
+                    rest = REST_SECONDS if after != before else min(MAX_REST_SECONDS, 2 * rest)
+                    await asyncio.sleep(rest)
             else:
-                self.idle = bool(self._observer.running)
+                self.idle, rest = bool(self._observer.running), REST_SECONDS
                 await self._sleep(clock)
 
     async def wave(self) -> None:
         """All unproved adapters at once together with the proved ones; then the proved ones again, because each load
         may have evicted one of them, until none waits for a load any more.
         """
-        await self._look()
-        await asyncio.gather(*(self._probe(path) for path in [*self._book.unproved(), *self._book.ready()]))
-        for _ in range(MAX_ROUNDS):
-            results = await asyncio.gather(*(self._probe(path) for path in self._book.ready()))
-            if not any(result and is_cold(result.queue_ms, proved=True) for result in results):
-                break
+        with suppress(TimeoutError):
+            async with asyncio.timeout(VET_SECONDS):
+                await self._look()
+        async with self._admission.wave():
+            await self._probe_all([*self._book.unproved(), *self._book.ready()])
+            for _ in range(MAX_ROUNDS):
+                waits = await self._probe_all(self._book.ready())
+                if max(waits, default=0.0) < COLD_QUEUE_MS_UNPROVED:
+                    break
         self._observer.look_soon()
 
-    async def _probe(self, path: str) -> Generation | None:
+    async def drain(self, seconds: float) -> None:
+        """Let the probes that are in LoRAX finish, for at most so long."""
+        if self._probes:
+            await asyncio.wait(self._probes, timeout=seconds)
+
+    def _due(self) -> list[str | None]:
+        return [*self._book.unproved(), *([None] if self._admission.base_due else [])]
+
+    async def _probe_all(self, paths: Iterable[str]) -> list[float]:
+        """Milliseconds that each answer waited in LoRAX's queue. Probes outlive whoever waits for them."""
+        wanted: list[str | None] = [*paths, *([None] if self._admission.base_wanted else [])]
+        tasks = {asyncio.create_task(self._probe(path)) for path in wanted}
+        self._probes |= tasks
+        for task in tasks:
+            task.add_done_callback(self._probes.discard)
+        if tasks:
+            await asyncio.wait(tasks)
+        return [found.queue_ms or 0.0 for task in tasks if (found := task.result())]
+
+    async def _probe(self, path: str | None) -> Generation | None:
         self._count += 1
         request = GenerationRequest(
             request_id=f"probe-{self._count}",
@@ -86,18 +122,26 @@ class Prober:
             adapter_id=path,
             max_new_tokens=1,
         )
-        self._book.sending(path)
         try:
             generation = await self._engine.generate(request, FIRST_LOAD_SECONDS)
         except EngineError as error:
             self._metrics.probes.labels(error.code).inc()
-            self._book.failed(path, error)
+            self._failed(path, error)
             _LOG.warning("adapter probe failed", extra={"adapter": path, "cause": error.code, "error": str(error)})
             return None
         self._metrics.probes.labels("answered").inc()
         self._observer.note_probe((generation.total_ms or 0.0) / 1000)
-        self._book.answered(path, generation.queue_ms)
+        if path is None:
+            self._admission.base_probed(None)
+        else:
+            self._book.answered(path, generation.queue_ms)
         return generation
+
+    def _failed(self, path: str | None, error: EngineError) -> None:
+        if path is None:
+            self._admission.base_probed(error)
+        else:
+            self._book.failed(path, error)
 
     async def _sleep(self, clock: Callable[[], float]) -> None:
         """Until woken, or until a failed adapter may be tried again."""

@@ -10,7 +10,7 @@ import pytest
 
 from boardroom.coordinator.server import serving
 from boardroom.coordinator.start import Options, standalone
-from unit.coordinator.standing_board import NAMES, ROLES, Board, agent, by_role, served, standing, until
+from unit.coordinator.standing_board import NAMES, ROLES, Board, Standing, agent, by_role, served, standing, until
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 
 OVERLOADED = (429, "Model is overloaded", "overloaded")
@@ -32,20 +32,29 @@ def of(role: str, call: Call) -> bool:
     return call.adapter.endswith(f"/{role.lower()}_lora_adapter") and not call.is_probe
 
 
+HELD = "; LoRAX was still loading adapters, and nothing is sent meanwhile"
+
+
 @pytest.mark.parametrize("timeout", [0.2, 1.0])
-async def test_a_lorax_that_hangs_is_answered_for_by_the_deadline(board: Board, timeout: float) -> None:
+@pytest.mark.parametrize("loads", [True, False])
+async def test_a_lorax_that_hangs_is_answered_for_by_the_deadline(board: Board, timeout: float, loads: bool) -> None:
     async def hang(call: Call) -> bool:
-        await call.client_leaves()
-        return True
+        if not (loads and call.is_probe):
+            await call.client_leaves()
+        return not (loads and call.is_probe)
 
     lorax = answers_unless(hang)
     async with served(lorax) as url, standing(board, url) as stand:
+        if loads:
+            await stand.proved(*ROLES)
+        else:
+            await until(lambda: lorax.calls)
         began = time.monotonic()
         response = await stand.ask(timeout=timeout)
         took = time.monotonic() - began
     assert response.status_code == 503
     assert [(m["agent"], m["reason"]) for m in response.json()["error"]["members"]] == [
-        (name, f"timeout: no answer within {timeout:g} s") for name in NAMES
+        (name, f"timeout: no answer within {timeout:g} s{'' if loads else HELD}") for name in NAMES
     ]
     assert took < timeout + 5
 
@@ -85,76 +94,82 @@ async def test_a_members_own_time_limit_does_not_shorten_the_others(board: Board
     assert by_role(answer)["CEO"]["status"] == "answered"
 
 
-async def test_a_first_load_is_not_cancelled_at_the_deadline(board: Board) -> None:
-    """LoRAX's router aborts when a client leaves while its adapter's download fails (LORAX.md, trap 5)."""
-    board.write(agent("CEO"))
-    left: list[str] = []
-    load = asyncio.Event()
+class Loading:
+    """A load that takes until `done` is set; `left` counts who did not wait for it."""
 
-    async def loading(call: Call) -> bool:
+    def __init__(self) -> None:
+        self.done = asyncio.Event()
+        self.left: list[str] = []
+
+    async def __call__(self, call: Call) -> bool:
         gone = asyncio.create_task(call.client_leaves())
-        loaded = asyncio.create_task(load.wait())
+        loaded = asyncio.create_task(self.done.wait())
         await asyncio.wait([gone, loaded], return_when=asyncio.FIRST_COMPLETED)
         if gone.done():
-            left.append(call.headers["x-request-id"])
+            self.left.append(call.headers["x-request-id"])
         gone.cancel()
         loaded.cancel()
         return False
 
-    async with served(answers_unless(loading)) as url, standing(board, url) as stand:
+
+async def test_a_load_is_not_cancelled_at_a_questions_deadline(board: Board) -> None:
+    """LoRAX's router aborts when a client leaves while its adapter's download fails (LORAX.md, trap 5)."""
+    board.write(agent("CEO"))
+    loading = Loading()
+    lorax = answers_unless(loading)
+    async with served(lorax) as url, standing(board, url) as stand:
+        await until(lambda: lorax.calls)
         response = await stand.ask(timeout=0.2)
-        await asyncio.sleep(0.2)
-        waiting = stand.coordinator.book[str(board.adapter("CEO"))].abandoned
-        load.set()
-        await stand.proved("CEO")
+        loading.done.set()
         answer = await stand.answer()
-    assert (response.status_code, waiting, left) == (503, 1, [])
+    assert (response.status_code, loading.left) == (503, [])
     assert answer["agents_involved"] == ["ceo"]
 
 
-async def test_a_first_load_is_not_cancelled_when_the_client_leaves(board: Board) -> None:
+async def test_a_load_is_not_cancelled_when_the_client_leaves(board: Board) -> None:
     board.write(agent("CEO"))
-    seen, left = asyncio.Event(), []
-    load = asyncio.Event()
-
-    async def loading(call: Call) -> bool:
-        gone = asyncio.create_task(call.client_leaves())
-        seen.set()
-        loaded = asyncio.create_task(load.wait())
-        await asyncio.wait([gone, loaded], return_when=asyncio.FIRST_COMPLETED)
-        if gone.done():
-            left.append(call)
-        gone.cancel()
-        loaded.cancel()
-        return False
-
-    async with served(answers_unless(loading)) as url, standing(board, url) as stand:
-        asking = asyncio.create_task(stand.ask())
-        await seen.wait()
-        asking.cancel()
-        await asyncio.sleep(0.3)
-        gone = len(left)
-        load.set()
-        await stand.proved("CEO")
-    assert gone == 0
-
-
-async def test_questions_do_not_pile_up_behind_a_first_load(board: Board) -> None:
-    board.write(agent("CEO"))
-    load = asyncio.Event()
-
-    async def loading(call: Call) -> bool:
-        await load.wait()
-        return False
-
+    loading = Loading()
     lorax = answers_unless(loading)
     async with served(lorax) as url, standing(board, url) as stand:
-        record = stand.coordinator.book[str(board.adapter("CEO"))]
-        while record.abandoned < 8:  # on a busy machine a question this short may end before it is sent
-            await stand.ask(timeout=0.1)
-        response = await stand.ask()
-        load.set()
-    assert "has not finished loading" in response.json()["error"]["members"][0]["reason"]
+        await until(lambda: lorax.calls)
+        asking = asyncio.create_task(stand.ask())
+        await until(lambda: held(stand))
+        asking.cancel()
+        await asyncio.sleep(0.2)
+        loading.done.set()
+        await stand.proved("CEO")
+    assert loading.left == []
+
+
+async def test_a_load_is_not_cancelled_when_the_coordinator_stops(board: Board) -> None:
+    board.write(agent("CEO"))
+    loading = Loading()
+    lorax = answers_unless(loading)
+    async with served(lorax) as url, standing(board, url) as stand:
+        stand.coordinator.drain_seconds = 10
+        await until(lambda: lorax.calls)
+        asyncio.get_running_loop().call_later(0.5, loading.done.set)
+    assert loading.left == []
+
+
+async def test_only_the_probe_reaches_lorax_while_an_adapter_loads(board: Board) -> None:
+    board.write(agent("CEO"))
+    loading = Loading()
+    lorax = answers_unless(loading)
+    async with served(lorax) as url, standing(board, url) as stand:
+        await until(lambda: lorax.calls)
+        asking = [asyncio.create_task(stand.answer()) for _ in range(8)]
+        await until(lambda: held(stand) == 8)
+        reached = [call.is_probe for call in lorax.calls]
+        loading.done.set()
+        answers = await asyncio.gather(*asking)
+    assert reached == [True]
+    assert [a["agents_involved"] for a in answers] == [["ceo"]] * 8
+    assert len([call for call in lorax.calls if not call.is_probe]) == 8
+
+
+def held(stand: Standing) -> float:
+    return stand.coordinator.metrics.registry.get_sample_value("boardroom_held_requests") or 0.0
 
 
 async def test_a_member_that_is_proved_is_cancelled_at_the_deadline(board: Board) -> None:
@@ -290,21 +305,33 @@ async def test_fewer_answers_than_asked_for_is_an_error_with_the_reasons(board: 
     assert [m["agent"] for m in error["members"]] == ["cfo"]
 
 
-async def test_a_slow_wave_of_probes_holds_no_question_up(board: Board) -> None:
+async def test_nothing_is_sent_to_a_loaded_adapter_while_another_loads(board: Board) -> None:
+    """It may be on its way out, and then the base model answers (LORAX.md, trap 3); what is in LoRAX goes on."""
     board.write(agent("CEO"))
-    release = asyncio.Event()
+    loading, early = Loading(), asyncio.Event()
 
-    async def slow_probe(call: Call) -> bool:
+    async def slow(call: Call) -> bool:
         if call.is_probe:
-            await release.wait()
+            return await loading(call) if call.adapter.endswith("/cfo_lora_adapter") else False
+        await early.wait()
         return False
 
-    lorax = answers_unless(slow_probe)
+    lorax = answers_unless(slow)
     async with served(lorax) as url, standing(board, url) as stand:
-        await until(lambda: [c for c in lorax.calls if c.is_probe])
-        answer = await stand.answer(timeout=5)
-        release.set()
-    assert answer["agents_involved"] == ["ceo"]
+        await stand.proved("CEO")
+        first = asyncio.create_task(stand.answer())
+        await until(lambda: [c for c in lorax.calls if not c.is_probe])
+        board.make_adapters("CFO")
+        board.write(agent("CEO"), agent("CFO"))
+        await until(lambda: [c for c in lorax.calls if c.adapter.endswith("/cfo_lora_adapter")])
+        second = asyncio.create_task(stand.answer(agents=["ceo"]))
+        await until(lambda: held(stand))
+        early.set()
+        answer = await first
+        sent = len([c for c in lorax.calls if not c.is_probe])
+        loading.done.set()
+        later = await second
+    assert (answer["agents_involved"], sent, later["agents_involved"]) == (["ceo"], 1, ["ceo"])
 
 
 async def test_the_parameters_of_a_question_win_over_the_members_own(board: Board) -> None:

@@ -1,0 +1,114 @@
+"""Who may be asked now: nothing of a question ever meets an adapter on its way off the GPU.
+
+LoRAX evicts one idle adapter for every adapter that has to be loaded, whatever the room, and a request that arrives
+while its adapter leaves may be answered by the base model without a sign of it: 3 of 483 requests (LORAX.md, traps 0,
+1 and 3). LoRAX does not tell what is loaded, but nothing is loaded or evicted unless somebody asks for an adapter that
+is not there, and only we ask. So:
+
+- Loading is the prober's work alone, in waves of one token that nobody reads; cold adapters of all questions that wait
+  go in one wave, together with those that are loaded, until x-queue-time shows no load any more.
+- A question's request leaves only while no wave is under way, and only to adapters that have answered a wave. Until
+  then it is held; its deadline bounds that. Requests that are in LoRAX go on.
+- A wave begins when what left just before has arrived: LoRAX acknowledges nothing, so that is a pause.
+
+So a question is never a first load either, and may be cancelled at any time (trap 5).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from boardroom.coordinator.adapters import AdapterBook
+from boardroom.engine.errors import EngineError
+
+AIR_SECONDS: Final = 0.25
+"""A request that left longer ago has arrived in LoRAX."""
+
+
+class Admission:
+    """The gate to one LoRAX. `trouble` is why it can't be asked, as far as known; `wave_please` asks for a wave."""
+
+    def __init__(
+        self,
+        book: AdapterBook,
+        *,
+        trouble: Callable[[], EngineError | None],
+        wave_please: Callable[[], None],
+    ) -> None:
+        self._book = book
+        self._trouble = trouble
+        self._wave_please = wave_please
+        self._changed = asyncio.Event()
+        self._loading = False
+        self._in_flight = 0
+        self._last_left = float("-inf")
+        self.base_wanted = False
+        """Whether a member speaks as the base model: to LoRAX that is one more adapter, which it loads and evicts."""
+        self._base_loaded = False
+        self._base_error: EngineError | None = None
+
+    def open_to(self, path: str | None) -> bool:
+        """Whether a request to this adapter (None: the base model) may leave now."""
+        return not self._loading and (self._base_loaded if path is None else self._book.proved(path))
+
+    async def admitted(self, path: str | None) -> EngineError | None:
+        """Wait until a request may leave; or the error why it may not, which is then the member's outcome.
+
+        Waits as long as a load takes; whoever calls has a deadline and cancels.
+        """
+        if path is None and not self.base_wanted:
+            self.base_wanted = True
+            self._wave_please()
+        while not self.open_to(path):
+            error = None if self._loading else self._hopeless(path)
+            if error is not None:
+                return error
+            await self._changed.wait()
+        return None
+
+    def wake(self) -> None:
+        """Something may have changed: who is held looks again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def left(self) -> None:
+        """A request leaves for LoRAX."""
+        self._in_flight += 1
+        self._last_left = asyncio.get_running_loop().time()
+
+    def back(self) -> None:
+        """It has ended."""
+        self._in_flight -= 1
+
+    @asynccontextmanager
+    async def wave(self) -> AsyncIterator[None]:
+        """While inside, no request leaves; entered when those in the air have arrived."""
+        self._loading = True
+        try:
+            air = self._last_left + AIR_SECONDS - asyncio.get_running_loop().time()
+            if self._in_flight and air > 0:
+                await asyncio.sleep(air)
+            yield
+        finally:
+            self._loading = False
+            self.wake()
+
+    @property
+    def base_due(self) -> bool:
+        """Whether the base model is to be part of a wave that has not been yet."""
+        return self.base_wanted and not self._base_loaded
+
+    def base_probed(self, error: EngineError | None) -> None:
+        """The base model answered a wave, or failed in it."""
+        self._base_loaded = self._base_loaded or error is None
+        self._base_error = error
+
+    def restarted(self) -> None:
+        """LoRAX has started anew."""
+        self._base_loaded, self._base_error = False, None
+
+    def _hopeless(self, path: str | None) -> EngineError | None:
+        """Why waiting on would not help: the load failed, or LoRAX is not there to load anything."""
+        failure = self._base_error if path is None else self._book.gate(path)
+        return failure or self._trouble()

@@ -1,0 +1,148 @@
+"""The gate to LoRAX by itself: who waits for what, and what ends the waiting."""
+
+import asyncio
+
+import pytest
+
+from boardroom.coordinator.adapters import AdapterBook, Finding
+from boardroom.coordinator.admission import AIR_SECONDS, Admission
+from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError, Starting, Unhealthy
+
+CEO, CFO = "/models/ceo", "/models/cfo"
+MISSING = AdapterFailed(AdapterFault.MISSING, "No valid adapter config file found")
+
+
+class Gate:
+    """An admission with its book, and a LoRAX that is what `trouble` says."""
+
+    def __init__(self) -> None:
+        self.trouble: EngineError | None = None
+        self.waves_wanted = 0
+        self.book = AdapterBook(lambda: 0.0, self._changed)
+        self.admission = Admission(self.book, trouble=lambda: self.trouble, wave_please=self._wave_please)
+        self.book.keep([CEO, CFO])
+
+    def _changed(self) -> None:
+        self.admission.wake()
+
+    def _wave_please(self) -> None:
+        self.waves_wanted += 1
+
+    async def asks(self, path: str | None) -> asyncio.Task[EngineError | None]:
+        """Ask for admission; returns when the gate has decided or holds."""
+        task = asyncio.create_task(self.admission.admitted(path))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return task
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+async def test_a_request_to_an_adapter_that_has_answered_leaves_at_once(gate: Gate) -> None:
+    gate.book.answered(CEO, 0)
+    assert (await gate.asks(CEO)).done()
+
+
+async def test_a_request_to_a_cold_adapter_is_held_until_a_probe_got_an_answer(gate: Gate) -> None:
+    asked = await gate.asks(CEO)
+    before = asked.done()
+    gate.book.answered(CEO, 300)
+    assert (before, await asked) == (False, None)
+
+
+async def test_a_request_to_a_loaded_adapter_is_held_while_a_wave_is_under_way(gate: Gate) -> None:
+    gate.book.answered(CEO, 0)
+    async with gate.admission.wave():
+        asked = await gate.asks(CEO)
+        before = asked.done()
+    assert (before, await asked) == (False, None)
+
+
+async def test_a_load_that_fails_ends_the_waiting_with_its_cause_after_the_wave(gate: Gate) -> None:
+    async with gate.admission.wave():
+        asked = await gate.asks(CEO)
+        gate.book.failed(CEO, MISSING)
+        await asyncio.sleep(0)
+        before = asked.done()
+    assert (before, await asked) == (False, MISSING)
+
+
+async def test_another_adapters_failure_does_not_end_the_waiting(gate: Gate) -> None:
+    async with gate.admission.wave():
+        asked = await gate.asks(CEO)
+        gate.book.failed(CFO, MISSING)
+        gate.book.answered(CEO, 300)
+    assert await asked is None
+
+
+async def test_files_that_lorax_gets_silently_wrong_end_the_waiting(gate: Gate) -> None:
+    asked = await gate.asks(CEO)
+    gate.book.found({CEO: Finding(problem="UnsupportedFeature", message="use_dora is set"), CFO: Finding()})
+    assert str(await asked) == "use_dora is set"
+
+
+@pytest.mark.parametrize("trouble", [Starting("LoRAX is starting"), Unhealthy("unhealthy")])
+async def test_nobody_waits_for_a_load_by_a_lorax_that_is_not_there(gate: Gate, trouble: EngineError) -> None:
+    asked = await gate.asks(CEO)
+    gate.trouble = trouble
+    gate.admission.wake()
+    assert await asked is trouble
+
+
+async def test_a_lorax_in_trouble_is_waited_for_while_a_wave_is_under_way(gate: Gate) -> None:
+    """/health waits behind a load, so a slow load looks like trouble."""
+    gate.trouble = Unhealthy("no answer")
+    async with gate.admission.wave():
+        asked = await gate.asks(CEO)
+        before = asked.done()
+        gate.book.answered(CEO, 9000)
+    assert (before, await asked) == (False, None)
+
+
+async def test_the_base_model_is_one_more_adapter_that_a_wave_loads(gate: Gate) -> None:
+    asked = await gate.asks(None)
+    before = (asked.done(), gate.waves_wanted, gate.admission.base_due)
+    gate.admission.base_probed(None)
+    gate.admission.wake()
+    assert (before, await asked, gate.admission.base_due) == ((False, 1, True), None, False)
+
+
+async def test_a_base_model_that_fails_is_its_members_failure_and_due_again(gate: Gate) -> None:
+    failure = Unhealthy("x")
+    asked = await gate.asks(None)
+    gate.admission.base_probed(failure)
+    gate.admission.wake()
+    assert (await asked, gate.admission.base_due) == (failure, True)
+
+
+async def test_after_a_restart_nothing_is_loaded(gate: Gate) -> None:
+    gate.book.answered(CEO, 0)
+    await gate.asks(None)
+    gate.admission.base_probed(None)
+    gate.book.restarted()
+    gate.admission.restarted()
+    assert (gate.admission.open_to(CEO), gate.admission.open_to(None), gate.admission.base_due) == (False, False, True)
+
+
+async def test_a_wave_that_breaks_opens_the_gate_again(gate: Gate) -> None:
+    gate.book.answered(CEO, 0)
+    with pytest.raises(RuntimeError):
+        async with gate.admission.wave():
+            raise RuntimeError
+    assert gate.admission.open_to(CEO)
+
+
+@pytest.mark.parametrize(("in_lorax", "waits"), [(True, True), (False, False)])
+async def test_a_wave_begins_when_what_left_just_before_has_arrived(gate: Gate, in_lorax: bool, waits: bool) -> None:
+    """LoRAX acknowledges nothing: a probe that overtakes a question may evict the adapter that the question is for."""
+    loop = asyncio.get_running_loop()
+    gate.admission.left()
+    if not in_lorax:
+        gate.admission.back()
+    left = loop.time()
+    async with gate.admission.wave():
+        began = loop.time()
+    assert (began - left >= AIR_SECONDS - 0.01) is waits
