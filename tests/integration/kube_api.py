@@ -27,6 +27,7 @@ PATHS = {
     "ConfigMap": ("/api/v1", "configmaps"),
     "Role": ("/apis/rbac.authorization.k8s.io/v1", "roles"),
     "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+    "ResourceClaimTemplate": ("/apis/resource.k8s.io/v1", "resourceclaimtemplates"),
     "Event": ("/apis/events.k8s.io/v1", "events"),
 }
 

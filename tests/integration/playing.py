@@ -27,6 +27,10 @@ def reason(kube: KubeApi, name: str = "executive", type_: str = "Ready") -> str:
     return str(kube.condition("Boardroom", name, type_)["reason"])
 
 
+def message(kube: KubeApi, name: str = "executive", type_: str = "Ready") -> str:
+    return str(kube.condition("Boardroom", name, type_)["message"])
+
+
 def container(kube: KubeApi, deployment: str, name: str) -> Object:
     pod = kube.live("Deployment", deployment)["spec"]["template"]["spec"]
     return next(c for c in pod["containers"] if c["name"] == name)

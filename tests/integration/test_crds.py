@@ -10,6 +10,14 @@ from integration.kube_api import KubeApi, Object
 CLAIM = {"persistentVolumeClaim": {"claimName": "a"}}
 NFS = {"nfs": {"server": "nas", "path": "/exports"}}
 
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+TERMS = f"spec.lorax.affinity.nodeAffinity.{REQUIRED}.nodeSelectorTerms"
+
+
+def affinity(expression: Object) -> Object:
+    return {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}}}
+
+
 BAD: dict[str, tuple[Object, str, str]] = {
     "no model": (board() | {"spec": {}}, "spec.model", "Required value"),
     "model of a wrong type": (board(model={"id": 7}), "spec.model.id", "must be of type string"),
@@ -31,6 +39,51 @@ BAD: dict[str, tuple[Object, str, str]] = {
         board(lorax={"gpu": {"resourceName": "gpu"}}),
         "spec.lorax.gpu.resourceName",
         "should match",
+    ),
+    "more than one MIG slice": (
+        board(lorax={"gpu": {"count": 2, "resourceName": "nvidia.com/mig-3g.40gb"}}),
+        "spec.lorax.gpu.count",
+        "set count to 1 and choose a larger slice, or use whole GPUs",
+    ),
+    "GPUs and claims": (
+        board(lorax={"gpu": {"count": 1}, "resourceClaims": [{"name": "gpu", "resourceClaimName": "a"}]}),
+        "spec.lorax.resourceClaims",
+        "give either gpu (a count of an extended resource) or resourceClaims",
+    ),
+    "a claim by name and template": (
+        board(lorax={"resourceClaims": [{"name": "g", "resourceClaimName": "a", "resourceClaimTemplateName": "b"}]}),
+        "spec.lorax.resourceClaims[0]",
+        "give either resourceClaimName (a claim that exists, shared by all pods that name it) or",
+    ),
+    "one claim twice": (
+        board(lorax={"resourceClaims": [{"name": "g", "resourceClaimName": n} for n in "ab"]}),
+        "spec.lorax.resourceClaims[1]",
+        "Duplicate value",
+    ),
+    "shards without claims": (
+        board(lorax={"shards": 2}),
+        "spec.lorax.shards",
+        "with gpu the model is sharded over gpu.count GPUs",
+    ),
+    "affinity In without values": (
+        board(lorax={"affinity": affinity({"key": "a", "operator": "In"})}),
+        f"{TERMS}[0].matchExpressions[0].values",
+        "operators In and NotIn need values",
+    ),
+    "affinity Exists with values": (
+        board(lorax={"affinity": affinity({"key": "a", "operator": "Exists", "values": ["b"]})}),
+        f"{TERMS}[0].matchExpressions[0].values",
+        "take no values",
+    ),
+    "affinity Gt without a number": (
+        board(lorax={"affinity": affinity({"key": "a", "operator": "Gt", "values": ["much"]})}),
+        f"{TERMS}[0].matchExpressions[0].values",
+        "need exactly one value, a whole number in quotes",
+    ),
+    "affinity to pods": (
+        board(lorax={"affinity": {"podAffinity": {}}}),
+        "spec.lorax.affinity.nodeAffinity",
+        "Required value",
     ),
     "privileged port": (board(lorax={"port": 80}), "spec.lorax.port", "greater than or equal to 1024"),
     "the sidecar's port": (board(lorax={"port": 8082}), "spec.lorax.port", "belongs to the adapters sidecar"),

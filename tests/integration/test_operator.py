@@ -7,7 +7,7 @@ import pytest
 from integration.boards import MODEL, agent, board
 from integration.kube_api import KubeApi, Object, until
 from integration.operator_process import IMAGE, OperatorProcess
-from integration.playing import OWNED, container, make_ready, owned, play_kubelet, reason, wait_built
+from integration.playing import OWNED, container, make_ready, message, owned, play_kubelet, reason, wait_built
 
 
 def test_a_board_becomes_its_objects_and_says_what_they_do(operator: OperatorProcess, kube: KubeApi) -> None:
@@ -229,6 +229,28 @@ def test_a_refusal_by_pod_security_is_told_with_its_remedy(operator: OperatorPro
     until("the board says so", lambda: reason(kube) == "LoraxPodSecurity")
     assert "pod-security.kubernetes.io/enforce=baseline" in kube.condition("Boardroom", "executive", "Ready")["message"]
     until("the coordinator's pod is accepted", lambda: kube.every("Pod", "app.kubernetes.io/component=coordinator"))
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [("priorityClassName", "LoraxPriorityClassNotFound"), ("runtimeClassName", "LoraxRuntimeClassNotFound")],
+)
+def test_a_class_that_does_not_exist_is_told_with_its_remedy(
+    operator: OperatorProcess, kube: KubeApi, field: str, expected: str
+) -> None:
+    kube.create(board(lorax={field: "no-such"}))
+    until("the board says so", lambda: reason(kube) == expected)
+    assert f"change spec.lorax.{field}" in kube.condition("Boardroom", "executive", "LoraxReady")["message"]
+
+
+def test_gpus_by_claim_reach_the_pod_without_a_limit(operator: OperatorProcess, kube: KubeApi) -> None:
+    claims = [{"name": "gpu", "resourceClaimTemplateName": "h100"}]
+    kube.create(board(lorax={"resourceClaims": claims}))
+    (pod,) = until("the pod", lambda: kube.every("Pod", "app.kubernetes.io/component=lorax"))
+    assert pod["spec"]["resourceClaims"] == claims
+    lorax = next(c for c in pod["spec"]["containers"] if c["name"] == "lorax")
+    assert lorax["resources"] == {"claims": [{"name": "gpu"}]}
+    until("the board names the template", lambda: "ResourceClaimTemplate h100" in message(kube))
 
 
 def test_the_model_cache_outlives_a_pause_of_lorax(operator: OperatorProcess, kube: KubeApi) -> None:

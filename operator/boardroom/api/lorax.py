@@ -5,7 +5,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StringConstraints
 
 from boardroom.api.meta import ADAPTERS_PORT
-from boardroom.api.model import ATOMIC, Model, Quantity, checked, map_list, rule
+from boardroom.api.model import ATOMIC, Model, ObjectName, Quantity, checked, map_list, rule
+from boardroom.api.placement import Affinity, ResourceClaim
 from boardroom.api.pods import EnvVar, LabelValue, ResourceRequirements, Toleration
 
 MANAGED_FLAGS: Final = (
@@ -45,6 +46,14 @@ def _cel_list(items: tuple[str, ...]) -> str:
 class Gpu(Model):
     """The GPUs of the LoRAX pod."""
 
+    model_config = checked(
+        rule(
+            "self.count == 1 || !self.resourceName.contains('/mig-')",
+            "LoRAX can't shard a model over MIG slices (NCCL does not span them): set count to 1 and choose a larger "
+            "slice, or use whole GPUs",
+            ".count",
+        )
+    )
     count: int = Field(
         default=1, ge=1, le=16, description="GPUs per LoRAX pod; with more than one the model is sharded over them."
     )
@@ -82,6 +91,16 @@ class LoraxSpec(Model):
             "!(has(self.maxInputTokens) && has(self.maxTotalTokens)) || self.maxInputTokens < self.maxTotalTokens",
             "maxInputTokens must be below maxTotalTokens, which counts the answer too",
             ".maxInputTokens",
+        ),
+        rule(
+            "!(has(self.gpu) && has(self.resourceClaims) && self.resourceClaims.size() > 0)",
+            "give either gpu (a count of an extended resource) or resourceClaims (dynamic allocation), not both",
+            ".resourceClaims",
+        ),
+        rule(
+            "!has(self.shards) || (has(self.resourceClaims) && self.resourceClaims.size() > 0)",
+            "shards goes with resourceClaims only; with gpu the model is sharded over gpu.count GPUs",
+            ".shards",
         ),
     )
     image: str | None = Field(
@@ -127,9 +146,24 @@ class LoraxSpec(Model):
     dtype: Literal["float16", "bfloat16"] | None = Field(
         default=None, description="Number format of weights, as LoRAX names it; not together with quantize."
     )
-    gpu: Gpu = Field(default_factory=Gpu, description="The GPUs of the LoRAX pod.")
+    gpu: Gpu = Field(
+        default_factory=Gpu,
+        description="The GPUs of the LoRAX pod; unset and without resourceClaims: one nvidia.com/gpu.",
+    )
+    resource_claims: tuple[ResourceClaim, ...] = Field(
+        default=(),
+        max_length=8,
+        description="Claims for the GPUs by dynamic resource allocation (Kubernetes 1.34 or newer), instead of gpu.",
+        json_schema_extra=map_list("name"),
+    )
+    shards: int | None = Field(
+        default=None,
+        ge=1,
+        le=16,
+        description="GPUs that resourceClaims bring, over which the model is sharded (--num-shard). Unset: 1.",
+    )
     resources: ResourceRequirements | None = Field(
-        default=None, description="CPU and memory of the LoRAX container; GPUs are set by gpu."
+        default=None, description="CPU and memory of the LoRAX container; GPUs are set by gpu or resourceClaims."
     )
     node_selector: dict[str, LabelValue] | None = Field(
         default=None, max_length=32, description="Labels of the nodes that LoRAX may run on."
@@ -139,6 +173,14 @@ class LoraxSpec(Model):
         max_length=32,
         description="Taints that LoRAX tolerates. Unset: nvidia.com/gpu Exists.",
         json_schema_extra=ATOMIC,
+    )
+    affinity: Affinity | None = Field(default=None, description="Node affinity of LoRAX, as in a Pod.")
+    runtime_class_name: ObjectName | None = Field(
+        default=None,
+        description="RuntimeClass of the LoRAX pod, for example nvidia. Unset: the node's default runtime.",
+    )
+    priority_class_name: ObjectName | None = Field(
+        default=None, description="PriorityClass of the LoRAX pod. Unset: the cluster's default."
     )
     shm_size: Quantity = Field(default="1Gi", description="Size of /dev/shm; LoRAX needs at least 1Gi.")
     startup_timeout_seconds: int = Field(
@@ -156,3 +198,8 @@ class LoraxSpec(Model):
     env: tuple[EnvVar, ...] = Field(
         default=(), max_length=64, description="Further environment of LoRAX.", json_schema_extra=map_list("name")
     )
+
+    @property
+    def shard_count(self) -> int:
+        """GPUs that the model is sharded over."""
+        return (self.shards or 1) if self.resource_claims else self.gpu.count

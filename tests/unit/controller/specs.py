@@ -49,7 +49,62 @@ TOLERATIONS = st.one_of(
 REQUESTS = st.dictionaries(st.sampled_from(["cpu", "memory"]), st.just("1Gi"), max_size=2)
 LIMITS = st.dictionaries(st.sampled_from(["cpu", "memory"]), st.just("2Gi"), max_size=2)
 RESOURCES = sparse({}, {"requests": REQUESTS, "limits": LIMITS})
-LORAX = sparse(
+LABEL_KEYS = st.from_regex(r"([a-z][a-z0-9]{0,9}\.example/)?[a-zA-Z][-_.a-zA-Z0-9]{0,20}[a-zA-Z0-9]", fullmatch=True)
+EXPRESSIONS = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "key": LABEL_KEYS,
+            "operator": st.sampled_from(["In", "NotIn"]),
+            "values": st.lists(NAMES, min_size=1, max_size=3),
+        }
+    ),
+    st.fixed_dictionaries({"key": LABEL_KEYS, "operator": st.sampled_from(["Exists", "DoesNotExist"])}),
+    st.fixed_dictionaries(
+        {
+            "key": LABEL_KEYS,
+            "operator": st.sampled_from(["Gt", "Lt"]),
+            "values": st.integers(0, 99).map(lambda n: [str(n)]),
+        }
+    ),
+)
+TERMS = st.fixed_dictionaries({"matchExpressions": st.lists(EXPRESSIONS, min_size=1, max_size=2)})
+AFFINITIES = st.fixed_dictionaries(
+    {
+        "nodeAffinity": sparse(
+            {},
+            {
+                "requiredDuringSchedulingIgnoredDuringExecution": st.fixed_dictionaries(
+                    {"nodeSelectorTerms": st.lists(TERMS, min_size=1, max_size=2)}
+                ),
+                "preferredDuringSchedulingIgnoredDuringExecution": st.lists(
+                    st.fixed_dictionaries({"weight": st.integers(1, 100), "preference": TERMS}), max_size=2
+                ),
+            },
+        )
+    }
+)
+CLAIMS = st.lists(
+    st.one_of(
+        st.fixed_dictionaries({"name": NAMES, "resourceClaimName": NAMES}),
+        st.fixed_dictionaries({"name": NAMES, "resourceClaimTemplateName": NAMES}),
+    ),
+    min_size=1,
+    max_size=2,
+    unique_by=lambda claim: claim["name"],
+)
+GPUS = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries(
+        {
+            "gpu": sparse(
+                {}, {"count": st.integers(1, 16), "resourceName": st.sampled_from(["nvidia.com/gpu", "amd.com/gpu"])}
+            )
+        }
+    ),
+    st.fixed_dictionaries({"gpu": st.just({"resourceName": "nvidia.com/mig-3g.40gb"})}),
+    sparse({"resourceClaims": CLAIMS}, {"shards": st.integers(1, 16)}),
+)
+LORAX_BESIDE_GPUS = sparse(
     {},
     {
         "image": st.sampled_from(["ghcr.io/predibase/lorax:0.12.1", "a/b@sha256:" + "0" * 64]),
@@ -61,10 +116,10 @@ LORAX = sparse(
         "maxTotalTokens": st.integers(1001, 1_000_000),
         "quantize": st.sampled_from(["awq", "bitsandbytes-nf4"]),
         "dtype": st.sampled_from(["float16", "bfloat16"]),
-        "gpu": sparse(
-            {}, {"count": st.integers(1, 16), "resourceName": st.sampled_from(["nvidia.com/gpu", "amd.com/gpu"])}
-        ),
         "resources": RESOURCES,
+        "affinity": AFFINITIES,
+        "runtimeClassName": NAMES,
+        "priorityClassName": NAMES,
         "nodeSelector": st.dictionaries(NAMES, NAMES, max_size=3),
         "tolerations": st.lists(TOLERATIONS, max_size=3),
         "shmSize": QUANTITIES,
@@ -73,6 +128,7 @@ LORAX = sparse(
         "env": st.lists(ENV, max_size=3, unique_by=lambda e: e["name"]),
     },
 )
+LORAX = st.tuples(LORAX_BESIDE_GPUS, GPUS).map(lambda parts: parts[0] | parts[1])
 VOLUMES = st.one_of(
     st.just({}),
     st.fixed_dictionaries({"persistentVolumeClaim": st.fixed_dictionaries({"claimName": NAMES})}),

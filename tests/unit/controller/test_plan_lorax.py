@@ -47,9 +47,17 @@ def container(plan: Blueprint, name: str = "lorax") -> Object:
             ],
         ),
         ({"lorax": {"gpu": {"count": 4}}}, [*ALWAYS, "--num-shard", "4", "--json-output"]),
+        (
+            {"lorax": {"resourceClaims": [{"name": "gpus", "resourceClaimName": "two"}], "shards": 2}},
+            [*ALWAYS, "--num-shard", "2", "--json-output"],
+        ),
+        (
+            {"lorax": {"resourceClaims": [{"name": "gpu", "resourceClaimName": "one"}]}},
+            [*ALWAYS, "--json-output"],
+        ),
         ({"lorax": {"extraArgs": ["--compile"]}}, [*ALWAYS, "--json-output", "--compile"]),
     ],
-    ids=["defaults", "model", "limits", "shards", "extra"],
+    ids=["defaults", "model", "limits", "shards", "shards of claims", "one claimed", "extra"],
 )  # fmt: skip
 def test_the_launchers_flags(spec: Object, expected: list[str]) -> None:
     plan = blueprint(**spec)
@@ -101,6 +109,54 @@ def test_resources_are_merged_and_the_gpu_is_not_overridden() -> None:
     plan = blueprint(lorax={"gpu": {"count": 2, "resourceName": "x/gpu"}, "resources": given_})
     expected = {"requests": {"cpu": "4"}, "limits": {"memory": "64Gi", "x/gpu": "2"}}
     assert container(plan)["resources"] == expected
+
+
+@pytest.mark.parametrize(
+    ("lorax_spec", "expected"),
+    [
+        ({}, {"limits": {"nvidia.com/gpu": "1"}}),
+        ({"gpu": {"resourceName": "nvidia.com/mig-3g.40gb"}}, {"limits": {"nvidia.com/mig-3g.40gb": "1"}}),
+        ({"gpu": {"resourceName": "nvidia.com/mig-1g.10gb.me"}}, {"limits": {"nvidia.com/mig-1g.10gb.me": "1"}}),
+        (
+            {
+                "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "h100"}],
+                "resources": {"limits": {"memory": "64Gi"}},
+            },
+            {"limits": {"memory": "64Gi"}, "claims": [{"name": "gpu"}]},
+        ),
+    ],
+    ids=["one GPU", "a MIG slice", "a MIG slice with media engines", "claims"],
+)
+def test_the_gpus_are_a_limit_or_claims(lorax_spec: Object, expected: Object) -> None:
+    assert container(blueprint(lorax=lorax_spec))["resources"] == expected
+
+
+def test_claims_are_named_in_the_pod() -> None:
+    claims = [
+        {"name": "gpu", "resourceClaimTemplateName": "h100"},
+        {"name": "link", "resourceClaimName": "fabric"},
+    ]
+    assert pod(blueprint(lorax={"resourceClaims": claims}))["resourceClaims"] == claims
+
+
+def test_affinity_runtime_and_priority_reach_the_pod() -> None:
+    product = {"key": "nvidia.com/gpu.product", "operator": "In", "values": ["NVIDIA-H100-80GB-HBM3"]}
+    memory = {"key": "nvidia.com/gpu.memory", "operator": "Exists"}
+    affinity = {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [product]}]},
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"weight": 10, "preference": {"matchExpressions": [memory]}}
+            ],
+        }
+    }
+    set_ = {"affinity": affinity, "runtimeClassName": "nvidia", "priorityClassName": "gold"}
+    found = pod(blueprint(lorax=set_))
+    assert {name: found[name] for name in set_} == set_
+
+
+def test_what_is_unset_is_left_out() -> None:
+    assert set(pod(blueprint())) & {"affinity", "runtimeClassName", "priorityClassName", "resourceClaims"} == set()
 
 
 def test_the_pod_is_placed_and_ends_as_it_should() -> None:

@@ -39,6 +39,18 @@ CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]]
         ("False", "QuotaExceeded", False),
         "raise it or free some",
     ),
+    "no priority class": (
+        refused('pods "x" is forbidden: no PriorityClass with name gold was found'),
+        [],
+        ("False", "PriorityClassNotFound", False),
+        "create the PriorityClass or change spec.lorax.priorityClassName",
+    ),
+    "no runtime class": (
+        refused('pods "x" is forbidden: pod rejected: RuntimeClass "nvidia" not found'),
+        [],
+        ("False", "RuntimeClassNotFound", False),
+        "create the RuntimeClass or change spec.lorax.runtimeClassName",
+    ),
     "refused otherwise": (refused("webhook says no"), [], ("False", "FailedCreate", False), "webhook says no"),
     "edited": (deployment(generation=2), [pod(UP)], ("False", "Updating", False), "being replaced"),
     "no new pod yet": (deployment(updatedReplicas=0), [pod(UP)], ("False", "Updating", False), "being replaced"),
@@ -66,7 +78,7 @@ CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]]
         deployment(),
         [pod(conditions=[unschedulable("node(s) didn't match Pod's node affinity/selector")])],
         ("False", "Unschedulable", False),
-        "nodeSelector or tolerations",
+        "change spec.lorax.gpu, nodeSelector, affinity or tolerations",
     ),
     "no claim": (
         deployment(),
@@ -150,6 +162,30 @@ def test_what_is_said_of_lorax(case: str) -> None:
     finding = workload(live, pods, WORDS, NOW)
     assert (finding.status, finding.reason, finding.stalled) == expected
     assert words in finding.message
+
+
+@pytest.mark.parametrize(
+    ("conditions", "reason", "words"),
+    [
+        (
+            [unschedulable("0/3 nodes are available: 3 cannot allocate all claims.")],
+            "DevicesNotAllocated",
+            "add a node whose devices fit ResourceClaimTemplate h100, free one, or change spec.lorax.resourceClaims",
+        ),
+        ([], "Starting", "see that ResourceClaimTemplate h100 exists in its namespace"),
+        (
+            [unschedulable('persistentvolumeclaim "board-adapters" not found')],
+            "ClaimNotFound",
+            'create it, or name another (persistentvolumeclaim "board-adapters" not found)',
+        ),
+    ],
+    ids=["no node has them", "not tried yet", "a volume's claim"],
+)
+def test_what_is_said_of_a_pod_with_claims_for_devices(conditions: list[Object], reason: str, words: str) -> None:
+    claims = [{"name": "gpu", "resourceClaimTemplateName": "h100"}]
+    said = lorax_words(blueprint(lorax={"resourceClaims": claims}))
+    finding = workload(deployment(), [pod(conditions=conditions)], said, NOW)
+    assert (finding.reason, words in finding.message) == (reason, True)
 
 
 def test_a_missing_secret_stalls_after_its_grace_period() -> None:

@@ -24,7 +24,7 @@ def launcher_args(spec: BoardroomSpec, settings: EffectiveSettings, *, hostname:
         ("--max-total-tokens", spec.lorax.max_total_tokens),
         ("--quantize", spec.lorax.quantize),
         ("--dtype", spec.lorax.dtype),
-        ("--num-shard", spec.lorax.gpu.count if spec.lorax.gpu.count > 1 else None),
+        ("--num-shard", spec.lorax.shard_count if spec.lorax.shard_count > 1 else None),
     ]
     given = [word for flag, value in flags if value is not None for word in (flag, str(value))]
     return [*given, "--json-output", *spec.lorax.extra_args]

@@ -7,9 +7,8 @@ from typing import Final
 import orjson
 
 from boardroom.api.meta import ADAPTERS_PORT, GROUP, lorax_name, selector
-from boardroom.api.pods import Toleration
 from boardroom.controller.kinds import DEPLOYMENT, SERVICE, Object
-from boardroom.controller.plan import launcher, security, storage
+from boardroom.controller.plan import launcher, scheduling, security, storage
 from boardroom.controller.plan.blueprint import Blueprint, Image
 
 COMPONENT: Final = "lorax"
@@ -92,26 +91,17 @@ def _running_sidecar(live: Object | None, digest: str) -> Image | None:
 
 
 def _pod(blueprint: Blueprint) -> Object:
-    lorax = blueprint.spec.lorax
     spec: Object = {
         "enableServiceLinks": False,
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "tolerations": _tolerations(lorax.tolerations),
         "containers": [_container(blueprint)],
         "volumes": storage.volumes(blueprint),
         **blueprint.pull_secrets(),
+        **scheduling.placement(blueprint.spec.lorax),
     }
-    if lorax.node_selector:
-        spec["nodeSelector"] = dict(lorax.node_selector)
     return {"metadata": {"labels": selector(blueprint.name, COMPONENT)}, "spec": spec}
-
-
-def _tolerations(given: tuple[Toleration, ...] | None) -> list[Object]:
-    if given is None:
-        return [{"key": "nvidia.com/gpu", "operator": "Exists"}]
-    return [toleration.to_object() for toleration in given]
 
 
 def _container(blueprint: Blueprint) -> Object:
@@ -125,7 +115,7 @@ def _container(blueprint: Blueprint) -> Object:
         "args": launcher.launcher_args(blueprint.spec, blueprint.settings),
         "env": launcher.environment(blueprint),
         "ports": [{"name": "lorax", "containerPort": blueprint.settings.port, "protocol": "TCP"}],
-        "resources": _resources(blueprint),
+        "resources": scheduling.resources(blueprint.spec.lorax),
         "securityContext": security.baseline(),
         "startupProbe": {**health, "periodSeconds": _PROBE_SECONDS, "timeoutSeconds": 10, "failureThreshold": window},
         "readinessProbe": {**health, "periodSeconds": _PROBE_SECONDS, "timeoutSeconds": 10, "failureThreshold": 3},
@@ -134,16 +124,6 @@ def _container(blueprint: Blueprint) -> Object:
         "lifecycle": {"preStop": {"sleep": {"seconds": _PRE_STOP_SECONDS}}},
         "volumeMounts": storage.lorax_mounts(blueprint),
     }
-
-
-def _resources(blueprint: Blueprint) -> Object:
-    gpu, given = blueprint.spec.lorax.gpu, blueprint.spec.lorax.resources
-    requests = dict(given.requests or {}) if given else {}
-    limits = dict(given.limits or {}) if given else {}
-    # Requests of an extended resource must equal its limit, so what was given for it elsewhere does not count.
-    requests.pop(gpu.resource_name, None)
-    limits[gpu.resource_name] = str(gpu.count)
-    return {"requests": requests, "limits": limits} if requests else {"limits": limits}
 
 
 def _sidecar(blueprint: Blueprint, image: Image) -> Object:

@@ -28,6 +28,8 @@ class Words:
     service: str
     gpu: str = ""
     """The extended resource that the pod asks for, if any."""
+    device_claims: str = ""
+    """The claims for devices that the pod asks for, if any, and where they are named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,12 @@ def _unschedulable(subject: Subject) -> Finding | None:
         return _bad(
             "InsufficientGpu",
             f"no node has enough free {words.gpu} for pod {subject.name}: {words.unschedulable_remedy} ({said})",
+        )
+    if words.device_claims and ("claim" in said and "persistentvolumeclaim" not in said):
+        return _bad(
+            "DevicesNotAllocated",
+            f"no node has devices for pod {subject.name} that fit {words.device_claims}: {words.unschedulable_remedy} "
+            f"({said})",
         )
     if "persistentvolumeclaim" in said and "not found" in said:
         return _bad("ClaimNotFound", f"pod {subject.name} waits for a claim: create it, or name another ({said})")
@@ -159,7 +167,10 @@ def _placing(subject: Subject) -> Finding | None:
     """Before any container runs there is nothing to load a model yet."""
     main = subject.main
     if main is None:
-        return _bad("Starting", f"pod {subject.name} waits for a node")
+        # The scheduler says nothing of a pod whose claims don't exist: it does not even try it.
+        claims = subject.words.device_claims
+        beside = f" and for its devices: see that {claims} exists in its namespace" if claims else ""
+        return _bad("Starting", f"pod {subject.name} waits for a node{beside}")
     waiting = main.get("state", {}).get("waiting") or {}
     if waiting.get("reason") == "ContainerCreating":
         return _bad("Starting", f"the node pulls image {main.get('image', '')} and mounts the volumes")

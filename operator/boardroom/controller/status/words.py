@@ -7,7 +7,9 @@ from boardroom.controller.status.trouble import Words
 
 def lorax_words(blueprint: Blueprint) -> Words:
     """Of LoRAX."""
-    gpu = blueprint.spec.lorax.gpu
+    gpu, claims = blueprint.spec.lorax.gpu, _claims(blueprint)
+    wanted = f"whose devices fit {claims}" if claims else f"with {gpu.count} {gpu.resource_name}"
+    field = "resourceClaims" if claims else "gpu"
     return Words(
         subject="LoRAX",
         container=lorax.CONTAINER,
@@ -15,12 +17,23 @@ def lorax_words(blueprint: Blueprint) -> Words:
         starting=f"LoRAX is starting: it downloads {blueprint.spec.model.id}, loads it and warms up, which may take "
         f"{blueprint.spec.lorax.startup_timeout_seconds} s (spec.lorax.startupTimeoutSeconds)",
         image_remedy="check spec.lorax.image (or the operator's AOS_LORAX_IMAGE) and spec.imagePullSecrets",
-        unschedulable_remedy=f"add a node with {gpu.count} {gpu.resource_name}, free one, or change spec.lorax.gpu, "
-        "nodeSelector or tolerations",
+        unschedulable_remedy=f"add a node {wanted}, free one, or change spec.lorax.{field}, nodeSelector, affinity or "
+        "tolerations",
         crash_remedy="check spec.model.id and revision, spec.model.tokenSecretRef, and spec.lorax.extraArgs",
         memory_remedy="raise spec.lorax.resources.limits.memory",
-        gpu=gpu.resource_name,
+        gpu="" if claims else gpu.resource_name,
+        device_claims=claims,
     )
+
+
+def _claims(blueprint: Blueprint) -> str:
+    named = [
+        f"ResourceClaim {claim.resource_claim_name}"
+        if claim.resource_claim_name
+        else f"ResourceClaimTemplate {claim.resource_claim_template_name}"
+        for claim in blueprint.spec.lorax.resource_claims
+    ]
+    return " and ".join(named)
 
 
 def coordinator_words() -> Words:

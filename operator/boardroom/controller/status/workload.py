@@ -1,10 +1,25 @@
 """Whether a Deployment does what it should, and if not, why."""
 
 from datetime import datetime
+from typing import Final
 
 from boardroom.controller.kinds import Object
 from boardroom.controller.status.finding import Finding
 from boardroom.controller.status.trouble import Subject, Words, condition_of, explain
+
+_MISSING_CLASSES: Final = (
+    (
+        "no PriorityClass with name",
+        "PriorityClassNotFound",
+        "create the PriorityClass or change spec.lorax.priorityClassName",
+    ),
+    (
+        "RuntimeClass",
+        "RuntimeClassNotFound",
+        "create the RuntimeClass or change spec.lorax.runtimeClassName",
+    ),
+)
+"""What admission says of a class that does not exist, the reason for it, and what helps."""
 
 
 def workload(deployment: Object | None, pods: list[Object], words: Words, now: datetime) -> Finding:
@@ -74,6 +89,10 @@ def _refused(deployment: Object) -> Finding | None:
     if "exceeded quota" in said:
         message = f"a ResourceQuota of namespace {namespace} has no room for the pod: raise it or free some ({said})"
         return Finding(status="False", reason="QuotaExceeded", message=message)
+    for missing, reason, remedy in _MISSING_CLASSES:
+        if missing in said:
+            message = f"the API server refuses the pod: {remedy}, then the pod is made anew ({said})"
+            return Finding(status="False", reason=reason, message=message)
     return Finding(
         status="False",
         reason=failure.get("reason") or "FailedCreate",
