@@ -14,6 +14,7 @@ import click
 
 from boardroom.simulator.cost import DEFAULT_PROFILE, profiles
 from boardroom.simulator.faults import FaultError, parse_fault
+from boardroom.simulator.options import Number, SectionOption, Text
 from boardroom.simulator.settings import MAX_POSITIONS, STALE_READY_PROBABILITY, Settings, SettingsError
 
 _QUANTIZE: Final = click.Choice(
@@ -34,64 +35,43 @@ _QUANTIZE: Final = click.Choice(
 )
 
 
-class _Number(click.ParamType[int | float]):
-    """A number that isn't negative, called by its unit in the help."""
-
-    def __init__(self, name: str, kind: type[int] | type[float], most: float = float("inf")) -> None:
-        self.name = name
-        self._kind = kind
-        self._most = most
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
-        try:
-            number = self._kind(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number", param, ctx)
-        if not 0 <= number <= self._most:
-            self.fail(f"{value} is not in the range 0 to {self._most}", param, ctx)
-        return number
-
-
-_COUNT: Final = _Number("n", int)
-_RATIO: Final = _Number("ratio", float)
-_SECONDS: Final = _Number("seconds", float)
-_WHOLE_SECONDS: Final = _Number("seconds", int)
-_PORT: Final = _Number("port", int, 65535)
+_NAMED: Final = {
+    "fault": Text("kind[:key=value,...]"),
+    "file": Text("file"),
+    "directory": Text("directory"),
+    "id": Text("id"),
+    "model": Text("model"),
+    "secret": Text("secret"),
+    "source": Text("source"),
+}
+_COUNT: Final = Number("n", int)
+_RATIO: Final = Number("ratio", float)
+_SECONDS: Final = Number("seconds", float)
+_WHOLE_SECONDS: Final = Number("seconds", int)
+_PORT: Final = Number("port", int, 65535)
 _SWITCH: Final = "switch"
 """A flag without a value."""
 
 
-class SectionOption(click.Option):
-    """An option that stands under a heading of the help."""
-
-    def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.section = section
-
-
-class SectionCommand(click.Command):
-    """A command whose help groups its options."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                sections.setdefault(getattr(param, "section", "Other"), []).append(record)
-        for name, records in sections.items():
-            with formatter.section(name):
-                formatter.write_dl(records)
-
-
 _ENGINE: Final = (
-    ("model-id", str, Settings().model_id, "Base model; adapters must be trained on its architecture."),
-    ("adapter-source", str, "hub", "Source of adapters that a request gives none for: hub, local, s3 or pbase."),
-    ("default-adapter-source", str, None, "Takes the place of --adapter-source for requests."),
+    ("model-id", _NAMED["model"], Settings().model_id, "Base model; adapters must be trained on its architecture."),
+    (
+        "adapter-source",
+        _NAMED["source"],
+        "hub",
+        "Source of adapters that a request gives none for: hub, local, s3 or pbase.",
+    ),
+    ("default-adapter-source", _NAMED["source"], None, "Takes the place of --adapter-source for requests."),
     ("max-active-adapters", _COUNT, 1024, "Adapters on the GPU at most."),
     ("adapter-cycle-time-s", _WHOLE_SECONDS, 2, "Seconds after which an active adapter may be swapped out."),
     ("adapter-memory-fraction", _RATIO, 0.1, "Share of the GPU's memory that is kept for adapters."),
-    ("preloaded-adapter-ids", str, (), "Adapter to load at the start; may be given again. No other loads then."),
-    ("preloaded-adapter-source", str, None, "Source of the preloaded adapters; else --adapter-source."),
+    (
+        "preloaded-adapter-ids",
+        _NAMED["id"],
+        (),
+        "Adapter to load at the start, given again for more. No other loads.",
+    ),
+    ("preloaded-adapter-source", _NAMED["source"], None, "Source of the preloaded adapters; else --adapter-source."),
     ("max-concurrent-requests", _COUNT, 1024, "Requests beyond this get 429 at once."),
     ("max-best-of", _COUNT, 2, "Highest best_of."),
     ("max-stop-sequences", _COUNT, 4, "Most stop sequences of a request."),
@@ -104,7 +84,12 @@ _ENGINE: Final = (
     ("eager-prefill", bool, True, "Whether newcomers are all taken in before the next decode step."),
     ("validation-workers", _COUNT, 2, "Reported by /info."),
     ("dtype", click.Choice(["float16", "bfloat16"]), None, "Reported by /info."),
-    ("huggingface-hub-cache", str, "/data", "Where adapters of the hub are looked for; there is no download."),
+    (
+        "huggingface-hub-cache",
+        _NAMED["directory"],
+        "/data",
+        "Where adapters of the hub are; there is no download.",
+    ),
     ("json-output", _SWITCH, False, "Log lines as JSON."),
     ("download-only", _SWITCH, False, "Leave at once: there is nothing to download."),
 )
@@ -149,7 +134,12 @@ _IGNORED: Final = (
     ("memory-wiggle-room", float),
 )
 _OWN: Final = (
-    ("identity-salt", str, "", "Secret behind the voice that answers carry; prefer the environment variable."),
+    (
+        "identity-salt",
+        _NAMED["secret"],
+        "",
+        "Key of the voice that answers carry; prefer the environment variable.",
+    ),
     ("profile", click.Choice(list(profiles())), DEFAULT_PROFILE, "GPU and model whose times are simulated."),
     ("time-scale", _RATIO, 1.0, "Real seconds per simulated one; 0 doesn't wait at all."),
     ("startup-seconds", _SECONDS, 0.0, "Real seconds before the port opens."),
@@ -159,7 +149,7 @@ _OWN: Final = (
         "merge-system",
         "What becomes of a system message, or no template at all.",
     ),
-    ("tokenizer", str, None, "tokenizer.json of the base model, for true token counts; needs `tokenizers`."),
+    ("tokenizer", _NAMED["file"], None, "tokenizer.json of the base model, for true token counts; needs `tokenizers`."),
     (
         "lorax-version",
         click.Choice(["v0.12.1", "main"]),
@@ -168,12 +158,12 @@ _OWN: Final = (
     ),
     (
         "stale-ready-probability",
-        _Number("probability", float, 1),
+        Number("probability", float, 1),
         STALE_READY_PROBABILITY,
-        "How often a request that meets its adapter on the way out is silently answered by the base model.",
+        "How often the base model answers silently for an adapter on its way out.  [default: 3/483, as measured]",
     ),
     ("abort-bugs", bool, True, "Whether the process exits where LoRAX's router aborts."),
-    ("fault", str, (), "KIND[:key=value,...] to go wrong from the start; may be given again (see below)."),
+    ("fault", _NAMED["fault"], (), "What goes wrong from the start (see below); may be given again."),
     ("random-seed", _COUNT, 0, "Decides what goes wrong where a rate or probability leaves it open."),
     ("inspect", bool, True, "Whether /simulator/* is served."),
 )
@@ -260,7 +250,7 @@ def _shared_options() -> list[click.Parameter]:
         for name, kind, default, text in _OWN
     ]
     ignored = [_option([f"--{name}"], kind, None, "", "") for name, kind in _IGNORED]
-    return [*engine, *own, *ignored]
+    return [*own, *engine, *ignored]
 
 
 def _option(
