@@ -1,0 +1,50 @@
+"""What the documents promise exists."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from boardroom.cli.main import Commands, main
+
+ROOT = Path(__file__).parents[3]
+DOCUMENTS = [
+    ROOT / name
+    for name in subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, text=True, capture_output=True, check=True)
+    .stdout.splitlines()
+]  # fmt: skip
+TARGETS = set(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def ids(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+def test_every_make_target_that_is_named_exists(document: Path) -> None:
+    named = set(
+        re.findall(r"(?:`|^ {4}|^\$ )make ([a-z][a-z0-9-]*)", document.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert named - TARGETS == set()
+
+
+def test_every_make_target_for_people_has_a_help_line() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = set(" ".join(re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)).split())
+    helped = set(re.findall(r"^([a-z][a-z0-9-]*):.*## ", text, re.MULTILINE))
+    assert phony - helped == {"e2e"}  # a short name of test-e2e
+
+
+@pytest.mark.parametrize("command", Commands.names)
+def test_every_command_explains_itself(command: str) -> None:
+    result = CliRunner().invoke(main, [command, "--help"])
+    assert result.exit_code == 0
+    assert result.output.startswith(f"Usage: main {command}")
