@@ -77,6 +77,10 @@ def play_coordinator(kube: KubeApi, name: str, status: str = "True", reason_: st
 
 def make_ready(kube: KubeApi, *roles: str) -> None:
     wait_built(kube)
+    make_pods_ready(kube, *roles)
+
+
+def make_pods_ready(kube: KubeApi, *roles: str) -> None:
     play_kubelet(kube, "lorax")
     play_kubelet(kube, "coordinator")
     for role in roles:

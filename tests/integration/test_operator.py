@@ -7,7 +7,17 @@ import pytest
 from integration.boards import MODEL, agent, board
 from integration.kube_api import KubeApi, Object, until
 from integration.operator_process import IMAGE, OperatorProcess
-from integration.playing import OWNED, container, make_ready, message, owned, play_kubelet, reason, wait_built
+from integration.playing import (
+    OWNED,
+    container,
+    make_pods_ready,
+    make_ready,
+    message,
+    owned,
+    play_kubelet,
+    reason,
+    wait_built,
+)
 
 
 def test_a_board_becomes_its_objects_and_says_what_they_do(operator: OperatorProcess, kube: KubeApi) -> None:
@@ -229,6 +239,30 @@ def test_a_refusal_by_pod_security_is_told_with_its_remedy(operator: OperatorPro
     until("the board says so", lambda: reason(kube) == "LoraxPodSecurity")
     assert "pod-security.kubernetes.io/enforce=baseline" in kube.condition("Boardroom", "executive", "Ready")["message"]
     until("the coordinator's pod is accepted", lambda: kube.every("Pod", "app.kubernetes.io/component=coordinator"))
+
+
+def test_a_suspended_board_holds_no_gpu_keeps_all_else_and_resumes(operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board(model={"id": MODEL, "cache": {"size": "5Gi"}}))
+    kube.create(agent("CEO"))
+    until("the claim", lambda: kube.get("PersistentVolumeClaim", "executive-model-cache"))
+    until("every Deployment", lambda: len(kube.names("Deployment")) == 2)
+    make_pods_ready(kube, "CEO")
+    before = {kind: kube.names(kind) for kind in OWNED}
+    uid = kube.live("Deployment", "executive-lorax")["metadata"]["uid"]
+    kube.patch("Boardroom", "executive", {"spec": {"suspend": True}})
+    until("the board says so", lambda: reason(kube) == "Suspended")
+    until("the pod is gone", lambda: kube.every("Pod", "app.kubernetes.io/component=lorax") == [])
+    until("nothing is under way", lambda: reason(kube, type_="Reconciling") == "Settled")
+    states = {t: kube.condition("Boardroom", "executive", t)["status"] for t in ("Ready", "Stalled", "LoraxReady")}
+    assert states == {"Ready": "True", "Stalled": "False", "LoraxReady": "False"}
+    assert {kind: kube.names(kind) for kind in OWNED} == before
+    until("the event", lambda: "BoardSuspended" in {e["reason"] for e in kube.every("Event")})
+
+    kube.patch("Boardroom", "executive", {"spec": {"suspend": False}})
+    until("LoRAX is wanted again", lambda: reason(kube).startswith("Lorax"))
+    play_kubelet(kube, "lorax")
+    until("the board is ready", lambda: reason(kube) == "Ready")
+    assert kube.live("Deployment", "executive-lorax")["metadata"]["uid"] == uid
 
 
 @pytest.mark.parametrize(

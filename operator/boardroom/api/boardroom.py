@@ -159,6 +159,10 @@ class BoardroomSpec(Model):
         description="Members beyond this number are refused. Unset: the operator's AOS_MAX_MEMBERS (15).",
     )
     lorax: LoraxSpec = Field(default_factory=LoraxSpec, description="The LoRAX server and the GPU it runs on.")
+    suspend: bool = Field(
+        default=False,
+        description="True: LoRAX's pod goes and its GPU is free for others; all else stays, and questions get 503.",
+    )
     image_pull_secrets: tuple[LocalObjectReference, ...] = Field(
         default=(), max_length=16, description="Secrets to pull the images with.", json_schema_extra=map_list("name")
     )

@@ -17,8 +17,8 @@ _log = logging.getLogger(__name__)
 _NOTE_MAX: Final = 1024
 _QUIET: Final = timedelta(minutes=5)
 _REMEMBERED: Final = 4096
-_SILENT: Final = frozenset({"Creating", "InvalidSpec"})
-"""Reasons of LoraxReady and CoordinatorReady that tell nobody anything, or that BoardStalled tells already."""
+_SILENT: Final = frozenset({"Creating", "InvalidSpec", "Suspended"})
+"""Reasons of LoraxReady and CoordinatorReady that tell nobody anything, or that an event of the board tells already."""
 _EXPECTED: Final = frozenset({"Starting", "Updating", "Disabled"})
 """Reasons of LoraxReady=False and CoordinatorReady=False that are no cause for concern."""
 
@@ -51,7 +51,7 @@ def _board_event(condition: Object) -> Event | None:
     if (workload := _WORKLOADS.get(condition["type"])) and reason not in _SILENT:
         return _event(good or reason in _EXPECTED, f"{workload}{reason}", condition)
     if good and (named := _SUMMARIES.get(condition["type"])):
-        return _event(named == "BoardReady", named, condition)
+        return _event(named == "BoardReady", "BoardSuspended" if reason == "Suspended" else named, condition)
     return None
 
 

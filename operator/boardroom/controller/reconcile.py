@@ -21,7 +21,7 @@ from boardroom.controller.plan import coordinator, lorax
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
 from boardroom.controller.status.agent import Member, agent_status, member, unreadable_agent_status
-from boardroom.controller.status.board import DISABLED, Observed, board_status, invalid_status
+from boardroom.controller.status.board import DISABLED, Observed, board_status, invalid_status, suspended
 from boardroom.controller.status.conditions import differs
 from boardroom.controller.status.finding import Finding
 from boardroom.controller.status.trouble import SECRET_GRACE, Words
@@ -104,25 +104,32 @@ class Reconciler:
         return None if observed.lorax.good else SECRET_GRACE.total_seconds()
 
     def _observe(self, key: Key, blueprint: Blueprint, members: Roster, problems: Sequence[Problem]) -> Observed:
-        enabled = blueprint.settings.enabled
         return Observed(
-            lorax=self._workload(key, lorax_name(key[1]), lorax.COMPONENT, lorax_words(blueprint))
-            if enabled
-            else DISABLED,
+            lorax=self._lorax(key, blueprint),
             coordinator=self._workload(key, coordinator_name(key[1]), coordinator.COMPONENT, coordinator_words()),
             members=members.seated,
             refused=members.without_seat,
             obstacle=_obstacle(problems),
-            enabled=enabled,
+            enabled=blueprint.settings.enabled,
+            suspended=blueprint.spec.suspend,
         )
 
+    def _lorax(self, key: Key, blueprint: Blueprint) -> Finding:
+        if blueprint.spec.suspend:
+            return suspended(self._pods(key, lorax.COMPONENT))
+        if not blueprint.settings.enabled:
+            return DISABLED
+        return self._workload(key, lorax_name(key[1]), lorax.COMPONENT, lorax_words(blueprint))
+
     def _workload(self, key: Key, name: str, component: str, words: Words) -> Finding:
-        pods = [
+        return workload(self.store.get(DEPLOYMENT, key[0], name), self._pods(key, component), words, self.now())
+
+    def _pods(self, key: Key, component: str) -> list[Object]:
+        return [
             pod
             for pod in self.store.of_board(POD, key)
             if (pod["metadata"].get("labels") or {}).get("app.kubernetes.io/component") == component
         ]
-        return workload(self.store.get(DEPLOYMENT, key[0], name), pods, words, self.now())
 
     async def _judge(self, members: Roster) -> None:
         for subject in (*members.seated, *members.refused):

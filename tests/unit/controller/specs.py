@@ -147,6 +147,7 @@ SPECS = sparse(
     {"model": MODELS},
     {
         "enableLorax": st.booleans(),
+        "suspend": st.booleans(),
         "maxMembers": st.integers(1, 256),
         "lorax": LORAX,
         "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=3, unique_by=lambda s: s["name"]),

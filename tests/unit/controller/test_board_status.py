@@ -7,7 +7,7 @@ import pytest
 from boardroom.api.admission import Verdict
 from boardroom.api.conditions import read
 from boardroom.controller.status.agent import Member, member
-from boardroom.controller.status.board import DISABLED, Observed, board_status, findings, invalid_status
+from boardroom.controller.status.board import DISABLED, Observed, board_status, findings, invalid_status, suspended
 from boardroom.controller.status.finding import Finding
 from unit.controller.objects import Object, agent, blueprint, condition
 
@@ -66,6 +66,24 @@ CASES: dict[str, tuple[Observed, tuple[str, str], str, str]] = {
     "LoRAX is off": (
         Observed(lorax=DISABLED, coordinator=UP, members=[CEO], enabled=False),
         ("False", "NoEngine"),
+        "False",
+        "True",
+    ),
+    "suspended": (
+        Observed(lorax=suspended([]), coordinator=DOWN, members=[CFO], suspended=True),
+        ("True", "Suspended"),
+        "False",
+        "False",
+    ),
+    "about to be suspended": (
+        Observed(lorax=suspended([{}]), coordinator=UP, members=[CEO], suspended=True),
+        ("True", "Suspended"),
+        "True",
+        "False",
+    ),
+    "suspended, but a name is taken": (
+        Observed(lorax=suspended([]), coordinator=UP, members=[CEO], suspended=True, obstacle=TAKEN),
+        ("False", "NameConflict"),
         "False",
         "True",
     ),

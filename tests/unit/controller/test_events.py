@@ -21,6 +21,8 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
         ("LoraxReady", "False", "Creating", []),
         ("CoordinatorReady", "False", "CrashLoop", [("Warning", "CoordinatorCrashLoop")]),
         ("Ready", "True", "Ready", [("Normal", "BoardReady")]),
+        ("Ready", "True", "Suspended", [("Normal", "BoardSuspended")]),
+        ("LoraxReady", "False", "Suspended", []),
         ("Ready", "False", "LoraxStarting", []),
         ("Stalled", "True", "InvalidSpec", [("Warning", "BoardStalled")]),
         ("Stalled", "False", "NotStalled", []),

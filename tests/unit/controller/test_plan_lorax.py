@@ -267,6 +267,20 @@ def test_a_pod_that_never_came_up_takes_the_new_sidecar() -> None:
     assert [c["image"] for c in pod(upgraded(plan), live)["containers"]][1] == "boardroom-operator:2"
 
 
+def test_a_suspended_board_keeps_its_deployment_without_a_pod() -> None:
+    running, paused = (lorax.deployment(blueprint(suspend=suspend)) for suspend in (False, True))
+    assert running is not None
+    assert paused is not None
+    assert (running["spec"].pop("replicas"), paused["spec"].pop("replicas")) == (1, 0)
+    assert paused == running
+
+
+def test_a_suspended_board_takes_the_new_sidecar() -> None:
+    plan = blueprint()
+    found = pod(upgraded(plan, suspend=True), rolled_out(plan))
+    assert [c["image"] for c in found["containers"]][1] == "boardroom-operator:2"
+
+
 def test_members_don_t_change_the_pod() -> None:
     assert lorax.deployment(blueprint(members=("a", "b"))) == lorax.deployment(blueprint())
 

@@ -28,19 +28,21 @@ def deployment(blueprint: Blueprint, live: Object | None = None) -> Object | Non
     """The Deployment, or None where the board runs without LoRAX.
 
     Where nothing but our own image differs from the `live` one, its sidecar keeps the image it runs: an upgrade of the
-    operator must not restart a GPU pod.
+    operator must not restart a GPU pod. A suspended board has no such pod.
     """
     if not blueprint.settings.enabled:
         return None
     pod = _pod(blueprint)
     digest = hashlib.sha256(orjson.dumps(pod, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
-    pod["spec"]["containers"].append(_sidecar(blueprint, _running_sidecar(live, digest) or blueprint.image))
+    suspended = blueprint.spec.suspend
+    running = None if suspended else _running_sidecar(live, digest)
+    pod["spec"]["containers"].append(_sidecar(blueprint, running or blueprint.image))
     manifest = blueprint.manifest(
         DEPLOYMENT,
         lorax_name(blueprint.name),
         COMPONENT,
         spec={
-            "replicas": 1,
+            "replicas": 0 if suspended else 1,
             # A rolling update wants a second GPU, and waits for ever where there is one.
             "strategy": {"type": "Recreate"},
             "progressDeadlineSeconds": blueprint.spec.lorax.startup_timeout_seconds + _PULL_SECONDS,

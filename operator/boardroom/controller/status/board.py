@@ -27,11 +27,22 @@ class Observed:
     obstacle: Finding | None = None
     """Why the objects could not all be written."""
     enabled: bool = True
+    suspended: bool = False
 
 
 DISABLED: Final = Finding(
     status="False", reason="Disabled", message="spec.enableLorax (or the operator's AOS_ENABLE_LORAX) is false"
 )
+
+
+def suspended(pods: Sequence[Object]) -> Finding:
+    """LoRAX of a suspended board; `pods` are those of it that are still there."""
+    resume = "set spec.suspend: false to resume"
+    if pods:
+        message = f"spec.suspend is true: LoRAX's pod ends and then its GPU is free; {resume}"
+    else:
+        message = f"spec.suspend is true: no GPU is held and questions are not answered; {resume}"
+    return Finding(status="False", reason="Suspended", message=message, changing=bool(pods))
 
 
 def board_status(blueprint: Blueprint, observed: Observed, before: tuple[Condition, ...], now: datetime) -> Object:
@@ -92,6 +103,14 @@ def _obstacle(observed: Observed) -> Finding | None:
     return observed.obstacle
 
 
+def _suspended(observed: Observed) -> Finding | None:
+    """As it was asked to be, so Ready; under way until the last pod has let go of its GPU."""
+    if not observed.suspended:
+        return None
+    lorax = observed.lorax
+    return Finding(status="True", reason="Suspended", message=lorax.message, changing=lorax.changing)
+
+
 def _engine(observed: Observed) -> Finding | None:
     if not observed.enabled:
         return Finding(
@@ -120,6 +139,7 @@ def _ready_board(observed: Observed) -> Finding:
 
 _POLICIES: Final[tuple[Callable[[Observed], Finding | None], ...]] = (
     _obstacle,
+    _suspended,
     _engine,
     _coordinator,
     _members,
