@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 MAX_QUESTION_CHARS = 65_536
 MAX_BODY_BYTES = 1_048_576
+MAX_ROUNDS = 8
+MAX_ROUND_CHARS = 2_000
+"""A text within `rounds` is cut to this; the answers themselves are whole."""
 
 
 class CoordinationMode(StrEnum):
@@ -14,6 +17,8 @@ class CoordinationMode(StrEnum):
 
     PARALLEL = "parallel"
     SEQUENTIAL = "sequential"
+    HIERARCHICAL = "hierarchical"
+    COLLABORATIVE = "collaborative"
 
 
 class AnswerStatus(StrEnum):
@@ -64,6 +69,12 @@ class AskRequest(BaseModel):
     coordination_mode: CoordinationMode | None = Field(
         default=None, description="Unset: the board's spec.deliberation.defaultMode."
     )
+    rounds: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_ROUNDS,
+        description="collaborative: at most so many rounds. Unset: the board's spec.deliberation.rounds.",
+    )
     use_lorax: bool = Field(default=True, description="False: ask by standard inference instead.")
     parameters: Parameters = Field(default_factory=Parameters, description="Generation parameters.")
     timeout: float | None = Field(
@@ -113,6 +124,23 @@ class Batch(BaseModel):
     slowest: str | None = Field(description="Name of the member whose answer came last.")
 
 
+class RoundAnswer(BaseModel):
+    """What a member said in one round; `text` has at most MAX_ROUND_CHARS characters."""
+
+    agent: str
+    role: str
+    status: AnswerStatus
+    text: str | None
+    changed: bool | None = Field(description="Whether it changed its position; None in the first round.")
+    reason: str | None = None
+
+
+class Round(BaseModel):
+    """One round of a collaborative question."""
+
+    answers: list[RoundAnswer]
+
+
 class AskResponse(BaseModel):
     """The board's answer."""
 
@@ -121,11 +149,16 @@ class AskResponse(BaseModel):
     coordination_mode: CoordinationMode
     used_lorax: bool = Field(description="Whether any answer came from LoRAX.")
     execution_time: float = Field(description="Seconds from the question's arrival to this answer.")
-    reply: str = Field(description="The answers as one text, each under its member's role.")
+    reply: str = Field(
+        description="The answers as one text, each under its member's role; hierarchical: what the chair made of them."
+    )
+    chair: str | None = Field(default=None, description="hierarchical: name of the member that chaired.")
     agents_involved: list[str] = Field(description="Names of the members that answered.")
     answers: list[MemberAnswer]
-    batch: Batch | None = Field(description="None unless two or more members were submitted together.")
-    usage: Usage
+    batch: Batch | None = Field(description="The first batch; None unless two or more members were submitted together.")
+    batches: list[Batch] = Field(default=[], description="Every batch in turn; collaborative has one for each round.")
+    rounds: list[Round] = Field(default=[], description="collaborative: who said what in each round.")
+    usage: Usage = Field(description="Everything that was generated for this question, in every round.")
     warnings: list[str]
 
 

@@ -129,19 +129,32 @@ class CoordinatorSpec(Model):
     )
 
 
-class DeliberationSpec(Model):
-    """How a question is put to the board when it doesn't say."""
-
-    default_mode: Literal["Parallel", "Sequential"] = Field(
-        default="Parallel",
-        description="Parallel: all members at once, in one LoRAX batch. Sequential: each sees the answers before it.",
-    )
-
-
 class LocalObjectReference(Model):
     """An object in the same namespace."""
 
     name: ObjectName = Field(description="Name of the object.")
+
+
+class DeliberationSpec(Model):
+    """How a question is put to the board when it doesn't say."""
+
+    default_mode: Literal["Parallel", "Sequential", "Hierarchical", "Collaborative"] = Field(
+        default="Parallel",
+        description="Parallel: all members at once, in one LoRAX batch. Sequential: each sees the answers before it. "
+        "Hierarchical: all but the chair at once, then the chair makes one answer of theirs. Collaborative: rounds, "
+        "each a batch in which everybody sees the last one.",
+    )
+    chair_ref: LocalObjectReference | None = Field(
+        default=None,
+        description="The BoardAgent that chairs Hierarchical questions. Unset, or without a seat: the member with the "
+        "role CEO, else the first by name.",
+    )
+    rounds: int = Field(
+        default=3,
+        ge=1,
+        le=8,
+        description="Collaborative: at most so many rounds; fewer when nobody changes position.",
+    )
 
 
 class BoardroomSpec(Model):

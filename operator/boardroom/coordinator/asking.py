@@ -4,13 +4,22 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from boardroom.api.ask import AnswerStatus, AskRequest, AskResponse, EngineName, MemberAnswer, MemberProblem, Usage
+from boardroom.api.ask import (
+    AnswerStatus,
+    AskRequest,
+    AskResponse,
+    CoordinationMode,
+    EngineName,
+    MemberAnswer,
+    MemberProblem,
+)
 from boardroom.coordinator.attempts import Attempts
+from boardroom.coordinator.deliberation import Agenda, Deliberation
+from boardroom.coordinator.meeting import Meeting, answered
 from boardroom.coordinator.modes.registry import load
-from boardroom.coordinator.panel import Panel
 from boardroom.coordinator.problems import InvalidQuestion, NotEnoughAnswers
 from boardroom.coordinator.roster import Roster
-from boardroom.coordinator.selection import Seat, select
+from boardroom.coordinator.selection import Seat, chair, select
 
 _MODES = load()
 
@@ -35,34 +44,51 @@ async def ask(question: Question, roster: Roster, attempts: Attempts | None) -> 
             field="use_lorax",
         )
     seats = select(request, roster)
-    mode = request.coordination_mode or roster.default_mode
+    mode = _mode(request, roster)
     if attempts is None:
         raise NotEnoughAnswers(NO_ENGINE, members=[_unasked(seat) for seat in seats])
+    if not seats:
+        raise NotEnoughAnswers(
+            f"board {roster.board!r} has no members: create a BoardAgent whose spec.boardroomRef.name is its name"
+        )
     timeout = request.timeout or float(roster.timeout_seconds)
-    panel = Panel(
+    meeting = Meeting(
         attempts,
         request_id=question.request_id,
         parameters=request.parameters,
         began=question.began,
         timeout=timeout,
     )
-    answers = await _MODES[mode](panel, seats, request.user_input)
-    answered = [a for a in answers if a.status is AnswerStatus.ANSWERED]
-    if len(answered) < request.min_successful:
-        raise NotEnoughAnswers(_too_few(roster, answers, len(answered), request.min_successful), members=_why(answers))
+    agenda = Agenda(
+        question=request.user_input, seats=seats, chair=chair(roster, seats), rounds=request.rounds or roster.rounds
+    )
+    made = await _MODES[mode](meeting, agenda)
+    spoke = answered(made.answers)
+    if len(spoke) < request.min_successful:
+        raise NotEnoughAnswers(_too_few(made.answers, len(spoke), request.min_successful), members=_why(made.answers))
     return AskResponse(
         request_id=question.request_id,
         conv_id=request.conv_id,
         coordination_mode=mode,
-        used_lorax=any(a.engine is EngineName.LORAX for a in answered),
+        used_lorax=any(a.engine is EngineName.LORAX for a in spoke),
         execution_time=round(asyncio.get_running_loop().time() - question.began, 4),
-        reply="\n\n".join(f"{a.role}: {a.text}" for a in answered),
-        agents_involved=[a.agent for a in answered],
-        answers=answers,
-        batch=panel.batch,
-        usage=_sum(answered),
-        warnings=[*panel.warnings, *(_warning(a) for a in answers if a.status is not AnswerStatus.ANSWERED)],
+        reply=made.reply or "\n\n".join(f"{a.role}: {a.text}" for a in spoke),
+        chair=made.chair,
+        agents_involved=[a.agent for a in spoke],
+        answers=made.answers,
+        batch=meeting.batches[0] if meeting.batches else None,
+        batches=meeting.batches,
+        rounds=made.rounds,
+        usage=meeting.usage,
+        warnings=[*meeting.warnings, *_warnings(made, roster)],
     )
+
+
+def _mode(request: AskRequest, roster: Roster) -> CoordinationMode:
+    mode = request.coordination_mode or roster.default_mode
+    if request.rounds is not None and mode is not CoordinationMode.COLLABORATIVE:
+        raise InvalidQuestion(f"rounds belong to mode collaborative, and this question is {mode}", field="rounds")
+    return mode
 
 
 def _why(answers: Sequence[MemberAnswer]) -> list[MemberProblem]:
@@ -77,20 +103,23 @@ def _unasked(seat: Seat) -> MemberProblem:
     return MemberProblem(agent=seat.name, role=seat.role, reason=NO_ENGINE)
 
 
-def _too_few(roster: Roster, answers: Sequence[MemberAnswer], answered: int, wanted: int) -> str:
-    if not answers:
-        return f"board {roster.board!r} has no members: create a BoardAgent whose spec.boardroomRef.name is its name"
-    return (
-        f"{answered} of {len(answers)} members answered, and {wanted} must; every other member's reason is in members"
-    )
+def _too_few(answers: Sequence[MemberAnswer], spoke: int, wanted: int) -> str:
+    return f"{spoke} of {len(answers)} members answered, and {wanted} must; every other member's reason is in members"
 
 
-def _sum(answers: Sequence[MemberAnswer]) -> Usage:
-    usages = [a.usage for a in answers if a.usage is not None]
-    prompt = sum(u.prompt_tokens for u in usages)
-    completion = sum(u.completion_tokens for u in usages)
-    return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
-
-
-def _warning(answer: MemberAnswer) -> str:
-    return f"{answer.role} ({answer.agent}) is {answer.status}: {answer.reason}"
+def _warnings(made: Deliberation, roster: Roster) -> list[str]:
+    """Who gave no answer, in the end or in a round, and a chair that is not the one in the spec or did not speak."""
+    missing = [a for a in made.answers if a.status is not AnswerStatus.ANSWERED]
+    warnings = [f"{a.role} ({a.agent}) is {a.status}: {a.reason}" for a in missing]
+    spoke = {a.agent for a in answered(made.answers)}
+    warnings += [
+        f"{a.role} ({a.agent}) gave no answer in round {number}, its answer is of another: {a.reason}"
+        for number, round_ in enumerate(made.rounds, start=1)
+        for a in round_.answers
+        if a.status is not AnswerStatus.ANSWERED and a.agent in spoke
+    ]
+    if made.chair and made.reply is None:
+        warnings.append(f"{made.chair}, the chair, did not speak: the reply is the members' answers as they are")
+    if made.chair and roster.chair_ref and made.chair != roster.chair_ref:
+        warnings.append(f"{roster.chair_ref} (spec.deliberation.chairRef) has no seat: {made.chair} chaired")
+    return warnings

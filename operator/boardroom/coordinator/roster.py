@@ -55,6 +55,8 @@ class Roster:
     latency_warning_ms: int = 500
     timeout_seconds: int = 120
     default_mode: CoordinationMode = CoordinationMode.PARALLEL
+    chair_ref: str | None = None
+    rounds: int = 3
     members: tuple[Member, ...] = ()
     refused: tuple[Refused, ...] = ()
     status: BoardroomStatus = field(default_factory=BoardroomStatus)
@@ -76,6 +78,7 @@ def build(
     own = [a for a in agents if isinstance(a, Refused) or a.spec.boardroom_ref.name == board.metadata.name]
     present = {a.metadata.name: a for a in own if isinstance(a, BoardAgent) and not a.metadata.deletion_timestamp}
     settings = effective(board.spec, defaults)
+    deliberation = board.spec.deliberation
     verdicts = admit((a.candidate for a in present.values()), settings.max_members)
     root = (adapters_root or board.spec.adapters.mount_path).rstrip("/")
     refused = [
@@ -92,7 +95,9 @@ def build(
         lorax_enabled=settings.enabled,
         latency_warning_ms=board.spec.lorax.latency_warning_ms,
         timeout_seconds=board.spec.coordinator.request_timeout_seconds,
-        default_mode=CoordinationMode(board.spec.deliberation.default_mode.lower()),
+        default_mode=CoordinationMode(deliberation.default_mode.lower()),
+        chair_ref=deliberation.chair_ref.name if deliberation.chair_ref else None,
+        rounds=deliberation.rounds,
         members=tuple(_member(present[name], root) for name in sorted(present) if verdicts[name].accepted),
         refused=tuple(sorted([*refused, *(a for a in own if isinstance(a, Refused))], key=lambda r: r.name)),
         status=board.status,

@@ -91,6 +91,17 @@ def test_settings_of_the_board_are_taken_with_the_operators_defaults() -> None:
 
 
 @pytest.mark.parametrize(
+    ("deliberation", "expected"),
+    [({}, (None, 3)), ({"chairRef": {"name": "cfo"}, "rounds": 2}, ("cfo", 2))],
+)
+def test_the_chair_and_the_rounds_are_the_boards(
+    deliberation: dict[str, Any], expected: tuple[str | None, int]
+) -> None:
+    found = build(board(deliberation=deliberation), [], Defaults())
+    assert (found.chair_ref, found.rounds) == expected
+
+
+@pytest.mark.parametrize(
     ("question", "expected"),
     [
         ({}, ["ceo", "cto", "money", "purse"]),

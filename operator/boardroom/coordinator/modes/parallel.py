@@ -1,14 +1,13 @@
 """parallel: everybody at once, in one LoRAX batch."""
 
-from collections.abc import Sequence
-
-from boardroom.api.ask import CoordinationMode, MemberAnswer
+from boardroom.api.ask import CoordinationMode
+from boardroom.coordinator.deliberation import Agenda, Deliberation
+from boardroom.coordinator.meeting import Meeting
 from boardroom.coordinator.modes.registry import mode
-from boardroom.coordinator.panel import Panel, Turn
-from boardroom.coordinator.selection import Seat
+from boardroom.coordinator.panel import Turn
 
 
 @mode(CoordinationMode.PARALLEL)
-async def parallel(panel: Panel, seats: Sequence[Seat], question: str) -> list[MemberAnswer]:
+async def parallel(meeting: Meeting, agenda: Agenda) -> Deliberation:
     """Every member gets the bare question."""
-    return await panel.ask([Turn(seat, question) for seat in seats])
+    return Deliberation(answers=await meeting.ask([Turn(seat, agenda.question) for seat in agenda.seats]))

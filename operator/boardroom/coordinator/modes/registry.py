@@ -2,13 +2,13 @@
 
 import importlib
 import pkgutil
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
-from boardroom.api.ask import CoordinationMode, MemberAnswer
-from boardroom.coordinator.panel import Panel
-from boardroom.coordinator.selection import Seat
+from boardroom.api.ask import CoordinationMode
+from boardroom.coordinator.deliberation import Agenda, Deliberation
+from boardroom.coordinator.meeting import Meeting
 
-Mode = Callable[[Panel, Sequence[Seat], str], Awaitable[list[MemberAnswer]]]
+Mode = Callable[[Meeting, Agenda], Awaitable[Deliberation]]
 
 MODES: dict[CoordinationMode, Mode] = {}
 

@@ -1,0 +1,30 @@
+"""collaborative: rounds, each a batch in which everybody sees the last positions, until nobody changes position."""
+
+from typing import Final
+
+from boardroom.api.ask import CoordinationMode, MemberAnswer, Round
+from boardroom.coordinator.deliberation import Agenda, Deliberation, with_answers
+from boardroom.coordinator.meeting import Meeting
+from boardroom.coordinator.modes.registry import mode
+from boardroom.coordinator.panel import Turn
+from boardroom.coordinator.positions import KEEP, record, stands
+
+TASK: Final = (
+    f"Reconsider your position in view of the others'. If you keep it, answer with the one word {KEEP}; "
+    "else state your new position in full."
+)
+
+
+@mode(CoordinationMode.COLLABORATIVE)
+async def collaborative(meeting: Meeting, agenda: Agenda) -> Deliberation:
+    """Each member's answer is the last position that it stated; a round without a text of it changes nothing."""
+    positions: list[MemberAnswer] = []
+    rounds: list[Round] = []
+    for left in range(agenda.rounds, 0, -1):
+        prompt = with_answers(agenda.question, positions, TASK)
+        said = await meeting.ask([Turn(seat, prompt) for seat in agenda.seats], steps=left)
+        rounds.append(record(positions or [None] * len(said), said))
+        positions = [stands(*pair) for pair in zip(positions, said, strict=True)] if positions else said
+        if not any(a.changed is not False for a in rounds[-1].answers):
+            break
+    return Deliberation(answers=positions, rounds=rounds)

@@ -1,0 +1,61 @@
+"""A board whose members say what a test tells them, above the way to an engine: the rules of modes, fast and often."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from boardroom.api.ask import AskRequest, AskResponse
+from boardroom.coordinator.adapters import AdapterBook
+from boardroom.coordinator.asking import Question
+from boardroom.coordinator.asking import ask as ask_board
+from boardroom.coordinator.attempts import Outcome
+from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.roster import Member, Roster
+from boardroom.engine.errors import InvalidRequest
+from boardroom.engine.protocol import Generation, GenerationRequest
+
+Say = Callable[[str, int, GenerationRequest], str | None]
+"""Member, how often it was asked before, and the request, to its text; None breaks."""
+
+
+class ScriptedAttempts:
+    """Stands in for Attempts; `asked` holds every request in order, and `most_at_once` how many ran together."""
+
+    def __init__(self, say: Say) -> None:
+        self.book = AdapterBook(time.monotonic, lambda: None)
+        self.metrics = Metrics()
+        self.held: set[asyncio.Task[Any] | None] = set()
+        self.asked: list[tuple[str, GenerationRequest]] = []
+        self.most_at_once = 0
+        self._say = say
+        self._at_once = 0
+
+    async def run(self, member: Member, request: GenerationRequest, deadline: float, alone: asyncio.Lock) -> Outcome:
+        count = len(self.prompts(member.name))
+        self.asked.append((member.name, request))
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        await asyncio.sleep(0)
+        self._at_once -= 1
+        text = self._say(member.name, count, request)
+        now = asyncio.get_running_loop().time()
+        if text is None:
+            error = InvalidRequest(f"{member.name} can not")
+            return Outcome(error, now, reason=str(error))
+        return Outcome(Generation(text=text, finish_reason="stop", prompt_tokens=3, completion_tokens=2), now)
+
+    def prompts(self, member: str) -> list[str]:
+        return [request.prompt for name, request in self.asked if name == member]
+
+
+async def ask(
+    names: Sequence[str], say: Say, *, roster: dict[str, Any] | None = None, **request: Any
+) -> tuple[AskResponse, ScriptedAttempts]:
+    """One question to a board of these members, who have no adapters; raises AskProblem."""
+    attempts = ScriptedAttempts(say)
+    members = tuple(Member(name=name, role=name.upper()) for name in sorted(names))
+    fields: dict[str, Any] = {"board": "executive", "members": members} | (roster or {})
+    body = AskRequest.model_validate({"user_input": "And now?"} | request)
+    question = Question(request=body, request_id="r1", began=asyncio.get_running_loop().time())
+    return await ask_board(question, Roster(**fields), attempts), attempts  # type: ignore[arg-type]
