@@ -69,7 +69,10 @@ def _mismatch(message: str, body: bytes) -> str:
     missing = _MISSING.match(message)
     if missing:
         return f"{prefix}missing field `{missing[1]}`"
-    value = _unexpected(_value_at(msgspec.json.decode(body), path))
+    try:
+        value = _unexpected(_value_at(msgspec.json.decode(body), path))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the rest of the body isn't JSON
+        value = "value"
     expected = _EXPECTED.match(message)
     if message.startswith("Invalid enum value"):
         variants = "`Text`, `JsonObject`, `JsonSchema`"  # the one enumeration that LoRAX's bodies have

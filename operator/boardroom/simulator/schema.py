@@ -44,7 +44,7 @@ def document(schema: Any, chance: Iterator[int], sentences: Iterator[str]) -> An
         raise SchemaError(f"a schema is an object, not {schema!r}")
     try:
         return _Composer(schema, chance, sentences).value(schema, 0)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise SchemaError(f"the schema is not valid: {error}") from error
 
 

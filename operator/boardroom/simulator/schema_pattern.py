@@ -3,6 +3,7 @@
 Literals, classes, groups, alternatives, counts and anchors; anything else (look-around, back-references) is refused.
 """
 
+import itertools
 import re
 import string
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ _PRINTABLE: Final = "".join(chr(code) for code in range(32, 127))
 _REPEATS: Final = 3
 """How often more than it must an open count repeats."""
 _MOST_REPEATS: Final = 1000
+_MOST_STEPS: Final = 20_000
 _COUNT: Final = re.compile(r"\{(\d+)(?:(,)(\d*))?\}")
 
 
@@ -41,9 +43,10 @@ def matching(pattern: str, chance: Iterator[int]) -> str:
 class _Reader:
     """Reads the pattern from left to right and writes as it goes."""
 
-    def __init__(self, pattern: str, chance: Iterator[int]) -> None:
+    def __init__(self, pattern: str, chance: Iterator[int], steps: Iterator[int] | None = None) -> None:
         self.rest = pattern
         self._chance = chance
+        self._steps = itertools.count() if steps is None else steps
 
     def alternatives(self) -> str:
         """One of the branches; all are read."""
@@ -67,7 +70,7 @@ class _Reader:
         times = fewest + next(self._chance) % (most - fewest + 1)
         if times == 1:
             return once
-        return "".join(_Reader(atom, self._chance).alternatives() for _ in range(times))
+        return "".join(_Reader(atom, self._chance, self._steps).alternatives() for _ in range(times))
 
     def _count(self) -> tuple[int, int]:
         sign = self.rest[:1]
@@ -88,6 +91,8 @@ class _Reader:
         return fewest, most
 
     def _atom(self) -> str:
+        if next(self._steps) > _MOST_STEPS:
+            raise PatternError(f"it takes more than {_MOST_STEPS} steps")
         character = self._take()
         match character:
             case "(":

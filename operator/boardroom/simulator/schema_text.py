@@ -38,7 +38,7 @@ def _patterned(pattern: str, chance: Iterator[int], fewest: int, most: int | Non
             made = matching(pattern, chance)
             if re.search(pattern, made) and fewest <= len(made) <= (len(made) if most is None else most):
                 return made
-    except (PatternError, re.error) as error:
+    except (PatternError, RecursionError, re.error) as error:
         raise SchemaError(f"the pattern {pattern!r} is not followed: {error}") from error
     raise SchemaError(f"no text was found for the pattern {pattern!r} within its bounds of length")
 

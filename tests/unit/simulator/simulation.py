@@ -90,7 +90,7 @@ def _settings(*, faults: Sequence[dict[str, Any]] = (), **fields: Any) -> Settin
 @asynccontextmanager
 async def serving(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a simulated LoRAX that doesn't wait."""
-    async with Engine(_settings(profile="instant", **settings)) as engine:
+    async with Engine(_settings(**{"profile": "instant", **settings})) as engine:
         transport = httpx.ASGITransport(Application(engine))
         async with httpx.AsyncClient(transport=transport, base_url="http://lorax", timeout=10) as client:
             yield client

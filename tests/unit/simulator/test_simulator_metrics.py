@@ -1,10 +1,12 @@
 """The metrics page: names, labels, buckets and text of LoRAX's."""
 
+import asyncio
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from boardroom.simulator.metrics import Histogram, Metrics, number
-from unit.simulator.simulation import serving
+from unit.simulator.simulation import Simulation, serving, simulate
 
 
 @pytest.mark.parametrize(
@@ -80,3 +82,14 @@ async def test_the_buckets_are_loraxs():
     assert len(bounds("lorax_batch_next_size")) == 1025
     assert bounds("lorax_request_max_new_tokens")[-2] == "4096"
     assert 60_000 < len(text) < 90_000
+
+
+def test_a_newcomer_that_joins_a_running_batch_is_counted_by_why_it_was_let_in(tmp_path):
+    async def story(simulation: Simulation):
+        running = asyncio.create_task(simulation.ask("", max_new_tokens=40, ignore_eos_token=True))
+        await asyncio.sleep(0.1)
+        await simulation.ask("", max_new_tokens=1)
+        await running
+        return simulation.engine.metrics.page()
+
+    assert 'lorax_batch_concat{reason="backpressure"} 1' in simulate(tmp_path, story)

@@ -301,3 +301,18 @@ def test_a_comment_comes_every_15_seconds_also_while_an_adapter_loads(tmp_path):
         {b":\n\n"},
         b"data: ",
     )
+
+
+async def test_a_prompt_beyond_the_longest_is_refused_in_loraxs_words():
+    limits = {"max_input_length": 10, "max_total_tokens": 20, "max_batch_prefill_tokens": 20}
+    response = await post("/generate", {"inputs": "word " * 11, "parameters": {"max_new_tokens": 1}}, **limits)
+    assert (response.status_code, response.json()["error"]) == (
+        422,
+        "Input validation error: `inputs` must have less than 10 tokens. Given: 13",
+    )
+
+
+async def test_a_truncated_prompt_is_its_end():
+    parameters = {"max_new_tokens": 60, "truncate": 2, "details": True}
+    answer = (await post("/generate", {"inputs": "Why not now?", "parameters": parameters})).json()
+    assert (answer["details"]["prompt_tokens"], 'On "now?":' in answer["generated_text"]) == (2, True)
