@@ -38,10 +38,31 @@ class _Refusal(msgspec.Struct):
 _DECODER: Final = msgspec.json.Decoder(_Refusal)
 
 
+_STATUS: Final = {
+    "generation": 424,
+    "overloaded": 429,
+    "validation": 422,
+    "template_error": 422,
+    "tool_error": 422,
+    "incomplete_generation": 500,
+    "unhealthy": 503,
+    "healthcheck": 503,
+}
+"""The status that a whole answer would have had: inside a stream it is 200 whatever happens."""
+
+
 def classify(status: int, body: bytes) -> EngineError:
     """The error that an answer with this status (not 2xx) stands for."""
     text, kind = _read(body)
-    cause = text or f"HTTP {status} without a text"
+    return _error(status, text or f"HTTP {status} without a text", kind)
+
+
+def classify_event(text: str, kind: str) -> EngineError:
+    """The error that an event `{"error": text, "error_type": kind}` inside a stream stands for."""
+    return _error(_STATUS.get(kind, 500), clean(text) or f"an error of type {clean(kind)!r} without a text", kind)
+
+
+def _error(status: int, cause: str, kind: str) -> EngineError:
     match status:
         case 429:
             error: EngineError = Overloaded(cause)
@@ -71,7 +92,7 @@ def _read(body: bytes) -> tuple[str, str]:
     """Text and error_type; LoRAX's rejected bodies are plain text."""
     try:
         refusal = _DECODER.decode(body)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return clean(body.decode("utf-8", "replace")), ""
     return clean(refusal.error), refusal.error_type
 

@@ -1,20 +1,29 @@
 """The LoRAX driver: /v1/chat/completions, or /generate with a plain layout where the model has no chat template."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
+from math import inf
 from typing import Any, Final
 
 import msgspec
 import orjson
 
-from boardroom.engine.classify import classify
-from boardroom.engine.errors import BadResponse, InvalidRequest, TemplateFailed
+from boardroom.engine.classify import classify, clean
+from boardroom.engine.errors import BadResponse, EngineError, InvalidRequest, TemplateFailed
 from boardroom.engine.metrics import EngineMetrics, parse
-from boardroom.engine.protocol import FinishReason, Generation, GenerationRequest
-from boardroom.engine.transport import HttpTransport, Reply, Transport
+from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
+from boardroom.engine.sse import EventReader
+from boardroom.engine.streaming import Assembly, ChatAssembly, Details, PlainAssembly, Usage, finish_reason
+from boardroom.engine.transport import ChunkedReply, HttpTransport, Reply, Transport
 
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+MAX_STREAM_BYTES: Final = 32 * 1024 * 1024
+"""A stream says everything around each token again; none of it is kept but the text."""
 MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
+_LAST_READS: Final = 3
+_LAST_SECONDS: Final = 0.2
+"""[DONE] and the end of the stream come at once or are not waited for."""
 _OK: Final = 200
 
 
@@ -27,25 +36,14 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int | None = None
-
-
 class _Chat(msgspec.Struct):
     choices: list[_Choice]
-    usage: _Usage | None = None
-
-
-class _Details(msgspec.Struct):
-    finish_reason: str | None = None
-    prompt_tokens: int = 0
-    generated_tokens: int = 0
+    usage: Usage | None = None
 
 
 class _Plain(msgspec.Struct):
     generated_text: str
-    details: _Details | None = None
+    details: Details | None = None
 
 
 _CHAT: Final = msgspec.json.Decoder(_Chat)
@@ -78,6 +76,26 @@ class LoraxEngine:
             return await self._generate(request, timeout)
         return read_chat(reply)
 
+    async def stream(
+        self, request: GenerationRequest, timeouts: StreamTimeouts
+    ) -> AsyncGenerator[str | Generation, None]:
+        if not self._plain:
+            spoken = False
+            try:
+                async with aclosing(self._stream(request, timeouts, ChatAssembly())) as pieces:
+                    async for piece in pieces:
+                        spoken = True
+                        yield piece
+            except TemplateFailed:
+                if spoken:
+                    raise
+                self._plain = True
+            else:
+                return
+        async with aclosing(self._stream(request, timeouts, PlainAssembly())) as pieces:
+            async for piece in pieces:
+                yield piece
+
     async def health(self, timeout: float) -> None:
         reply = await self._http.request("GET", "/health", timeout=timeout, limit=MAX_PAGE_BYTES)
         if reply.status != _OK:
@@ -98,17 +116,68 @@ class LoraxEngine:
     async def _generate(self, request: GenerationRequest, timeout: float) -> Generation:
         return read_plain(await self._post("/generate", plain_body(request), request, timeout))
 
+    async def _stream(
+        self, request: GenerationRequest, timeouts: StreamTimeouts, assembly: Assembly
+    ) -> AsyncGenerator[str | Generation, None]:
+        """One stream. What arrived together comes out together, also before an error that arrived with it."""
+        chat = isinstance(assembly, ChatAssembly)
+        path = "/v1/chat/completions" if chat else "/generate_stream"
+        body = _dumped(chat_body(request) | {"stream": True} if chat else plain_body(request))
+        events = EventReader()
+        async with self._http.stream(
+            path, timeouts=timeouts, limit=MAX_STREAM_BYTES, body=body, request_id=request.request_id
+        ) as reply:
+            if reply.status != _OK:
+                raise classify(reply.status, await reply.read_all(MAX_ANSWER_BYTES))
+            if reply.content_type != "text/event-stream":
+                raise BadResponse(f"LoRAX's answer is {clean(reply.content_type)}, and no stream of events")
+            while not assembly.complete:
+                chunk = await reply.read()
+                if not chunk:
+                    raise BadResponse("LoRAX's stream ended before its answer did")
+                texts, failure = _take_all(assembly, events.feed(chunk))
+                if texts:
+                    yield texts
+                if failure is not None:
+                    raise failure
+            yield assembly.generation()
+            await _read_out(reply)
+
     async def _post(self, path: str, body: dict[str, Any], request: GenerationRequest, timeout: float) -> Reply:
-        try:
-            data = orjson.dumps(body)
-        except TypeError as error:
-            raise InvalidRequest(f"the prompt is not valid Unicode: {error}") from error
         reply = await self._http.request(
-            "POST", path, body=data, timeout=timeout, limit=MAX_ANSWER_BYTES, request_id=request.request_id
+            "POST", path, body=_dumped(body), timeout=timeout, limit=MAX_ANSWER_BYTES, request_id=request.request_id
         )
         if reply.status != _OK:
             raise classify(reply.status, reply.body)
         return reply
+
+
+async def _read_out(reply: ChunkedReply) -> None:
+    """Read the few bytes behind an answer, so that the connection can be used again; if more come, it closes."""
+    with suppress(EngineError):
+        for _ in range(_LAST_READS):
+            if not await reply.read(within=_LAST_SECONDS):
+                return
+
+
+def _take_all(assembly: Assembly, events: Sequence[bytes]) -> tuple[str, EngineError | None]:
+    """The text that these events add, up to the answer's end or an error in them."""
+    texts: list[str] = []
+    try:
+        for data in events:
+            texts.append(assembly.take(data))
+            if assembly.complete:
+                break
+    except EngineError as error:
+        return "".join(texts), error
+    return "".join(texts), None
+
+
+def _dumped(body: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        raise InvalidRequest(f"the prompt is not valid Unicode: {error}") from error
 
 
 def chat_body(request: GenerationRequest) -> dict[str, Any]:
@@ -149,12 +218,12 @@ def read_chat(reply: Reply) -> Generation:
     """A chat answer with LoRAX's deviations mended; raises BadResponse where it is none."""
     try:
         chat = _CHAT.decode(reply.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadResponse(f"LoRAX's answer is no chat completion: {error}") from error
     if not chat.choices or chat.choices[0].message.content is None:
         raise BadResponse("LoRAX's answer has no choice with a text")
     choice = chat.choices[0]
-    usage = chat.usage or _Usage()
+    usage = chat.usage or Usage()
     return _generation(
         reply, choice.message.content or "", choice.finish_reason, usage.prompt_tokens, usage.completion_tokens or 0
     )
@@ -164,9 +233,9 @@ def read_plain(reply: Reply) -> Generation:
     """A /generate answer; raises BadResponse where it is none."""
     try:
         plain = _PLAIN.decode(reply.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadResponse(f"LoRAX's answer is no generation: {error}") from error
-    details = plain.details or _Details()
+    details = plain.details or Details()
     return _generation(
         reply, plain.generated_text, details.finish_reason, details.prompt_tokens, details.generated_tokens
     )
@@ -183,16 +252,12 @@ def _generation(reply: Reply, text: str, finish: str | None, prompt_tokens: int,
     )
 
 
-def finish_reason(text: str | None) -> FinishReason:
-    """LoRAX says `content_filter` for a stop sequence, and `eos_token` or `stop_sequence` on its own routes."""
-    return "length" if text == "length" else "stop"
-
-
 def _milliseconds(headers: Mapping[str, str], name: str) -> float | None:
     try:
-        return float(headers[name])
+        value = float(headers[name])
     except (KeyError, ValueError):
         return None
+    return value if 0 <= value < inf else None
 
 
 def _adapter_source(request: GenerationRequest) -> dict[str, Any]:

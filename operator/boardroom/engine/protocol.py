@@ -1,5 +1,6 @@
 """What the coordinator asks of an engine; everything that is peculiar to LoRAX stays behind it."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -37,6 +38,18 @@ class Generation:
     total_ms: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreamTimeouts:
+    """Seconds for each stage of a stream. LoRAX sends a sign of life every 15 s, also while an adapter loads, so that
+    `between_bytes` tells a dead connection from a slow answer, and only `whole` ends an answer that never comes.
+    """
+
+    whole: float
+    connect: float = 3.0
+    first_byte: float = 30.0
+    between_bytes: float = 30.0
+
+
 class Engine(Protocol):
     """An inference server. Every method raises only EngineError, and takes its time limit in seconds."""
 
@@ -46,6 +59,13 @@ class Engine(Protocol):
 
     async def generate(self, request: GenerationRequest, timeout: float) -> Generation:
         """One whole answer. Cancelling disconnects from the engine: mind LORAX.md, trap 5."""
+
+    def stream(self, request: GenerationRequest, timeouts: StreamTimeouts) -> AsyncGenerator[str | Generation, None]:
+        """The pieces of an answer's text as they come, and at last the whole Generation.
+
+        Wrap it in contextlib.aclosing: who leaves early disconnects from the engine, and must mind LORAX.md, trap 5.
+        The coordinator's streaming (issue 5) is its user.
+        """
 
     async def health(self, timeout: float) -> None:
         """Return if the engine serves."""

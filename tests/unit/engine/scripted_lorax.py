@@ -13,9 +13,10 @@ Script = Callable[["Call"], Awaitable[None]]
 class Call:
     """One request, and the means to answer it."""
 
-    def __init__(self, path: str, headers: dict[str, str], body: bytes, receive: Receive, send: Send) -> None:
-        self.path = path
-        self.headers = headers
+    def __init__(self, scope: dict[str, Any], body: bytes, receive: Receive, send: Send) -> None:
+        self.path: str = scope["path"]
+        self.headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
+        self.client_port: int = scope["client"][1]
         self.raw = body
         self.body: dict[str, Any] = orjson.loads(body) if body else {}
         self._receive = receive
@@ -35,6 +36,14 @@ class Call:
         pairs += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
         await self._send({"type": "http.response.body", "body": body})
+
+    async def begin(self, status: int, content_type: str) -> None:
+        """Headers of an answer that comes chunk by chunk."""
+        pairs = [(b"content-type", content_type.encode())]
+        await self._send({"type": "http.response.start", "status": status, "headers": pairs})
+
+    async def chunk(self, body: bytes, *, last: bool = False) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": not last})
 
     async def say(self, text: str, **headers: str) -> None:
         """A chat completion, or a generation on /generate."""
@@ -70,8 +79,7 @@ class ScriptedLorax:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
-        call = Call(scope["path"], headers, body, receive, send)
+        call = Call(scope, body, receive, send)
         if call.path == "/health":
             await call.answer(200, b"")
         elif call.path == "/metrics":
