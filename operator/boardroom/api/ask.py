@@ -37,7 +37,7 @@ class EngineName(StrEnum):
 
 
 class Parameters(BaseModel):
-    """Generation parameters of one question; they win over the members' own."""
+    """Generation parameters of one question; they win over the members' own within those' limits."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -82,6 +82,16 @@ class AskRequest(BaseModel):
     )
     min_successful: int = Field(
         default=1, ge=1, le=256, description="With fewer answers than this the question fails with 503."
+    )
+    on_error: Literal["skip", "fail"] = Field(
+        default="skip",
+        description="skip: a member that gives no answer is a named absence. fail: the question ends there with 503.",
+    )
+    max_concurrent: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Members asked at once; more are asked batch by batch. Unset: all of them, in one batch.",
     )
 
 

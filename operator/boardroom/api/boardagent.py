@@ -35,6 +35,13 @@ class AdapterSpec(Model):
     none: bool | None = Field(default=None, description="True: the base model speaks, with this member's prompt.")
 
 
+class GenerationLimits(Model):
+    """What no question gets more of; one that asks for more gets this much and a warning."""
+
+    max_new_tokens: int | None = Field(default=None, ge=1, le=32768, description="Longest answer in tokens.")
+    temperature: Decimal | None = Field(default=None, description="Highest temperature, for example '0.7'.")
+
+
 class GenerationSpec(Model):
     """How the member's answers are generated; a question's own parameters win."""
 
@@ -52,6 +59,9 @@ class GenerationSpec(Model):
         json_schema_extra=ATOMIC,
     )
     seed: int | None = Field(default=None, ge=0, description="Seed of the sampling, for repeatable answers.")
+    limits: GenerationLimits = Field(
+        default_factory=GenerationLimits, description="What a question's own parameters can't exceed."
+    )
 
 
 class BoardAgentSpec(Model):

@@ -15,7 +15,7 @@ from boardroom.api.ask import (
 )
 from boardroom.coordinator.attempts import Attempts
 from boardroom.coordinator.deliberation import Agenda, Deliberation
-from boardroom.coordinator.meeting import Meeting, answered
+from boardroom.coordinator.meeting import Meeting, answered, reasons
 from boardroom.coordinator.modes.registry import load
 from boardroom.coordinator.problems import InvalidQuestion, NotEnoughAnswers
 from boardroom.coordinator.roster import Roster
@@ -58,6 +58,8 @@ async def ask(question: Question, roster: Roster, attempts: Attempts | None) -> 
         parameters=request.parameters,
         began=question.began,
         timeout=timeout,
+        max_concurrent=request.max_concurrent,
+        skip_errors=request.on_error == "skip",
     )
     agenda = Agenda(
         question=request.user_input, seats=seats, chair=chair(roster, seats), rounds=request.rounds or roster.rounds
@@ -65,7 +67,9 @@ async def ask(question: Question, roster: Roster, attempts: Attempts | None) -> 
     made = await _MODES[mode](meeting, agenda)
     spoke = answered(made.answers)
     if len(spoke) < request.min_successful:
-        raise NotEnoughAnswers(_too_few(made.answers, len(spoke), request.min_successful), members=_why(made.answers))
+        raise NotEnoughAnswers(
+            _too_few(made.answers, len(spoke), request.min_successful), members=reasons(made.answers)
+        )
     return AskResponse(
         request_id=question.request_id,
         conv_id=request.conv_id,
@@ -89,14 +93,6 @@ def _mode(request: AskRequest, roster: Roster) -> CoordinationMode:
     if request.rounds is not None and mode is not CoordinationMode.COLLABORATIVE:
         raise InvalidQuestion(f"rounds belong to mode collaborative, and this question is {mode}", field="rounds")
     return mode
-
-
-def _why(answers: Sequence[MemberAnswer]) -> list[MemberProblem]:
-    return [
-        MemberProblem(agent=a.agent, role=a.role, reason=a.reason or "")
-        for a in answers
-        if a.status is not AnswerStatus.ANSWERED
-    ]
 
 
 def _unasked(seat: Seat) -> MemberProblem:

@@ -4,17 +4,29 @@ import asyncio
 import math
 from collections.abc import Sequence
 
-from boardroom.api.ask import AnswerStatus, Batch, MemberAnswer, Parameters, Usage
+from boardroom.api.ask import AnswerStatus, Batch, MemberAnswer, MemberProblem, Parameters, Usage
 from boardroom.coordinator.attempts import Attempts
 from boardroom.coordinator.panel import Panel, Turn
+from boardroom.coordinator.problems import MemberFailed
 
 
 class Meeting:
     """For one question, which `began` at a time of the event loop's clock and may take `timeout` seconds."""
 
     def __init__(
-        self, attempts: Attempts, *, request_id: str, parameters: Parameters, began: float, timeout: float
+        self,
+        attempts: Attempts,
+        *,
+        request_id: str,
+        parameters: Parameters,
+        began: float,
+        timeout: float,
+        max_concurrent: int | None = None,
+        skip_errors: bool = True,
     ) -> None:
+        """`max_concurrent`: members in one batch. Without `skip_errors` a member without an answer ends the meeting."""
+        self._max_concurrent = max_concurrent
+        self._skip_errors = skip_errors
         self._attempts = attempts
         self._request_id = request_id
         self._parameters = parameters
@@ -25,12 +37,21 @@ class Meeting:
         self.usage = Usage()
 
     async def ask(self, turns: Sequence[Turn], *, steps: int = 1) -> list[MemberAnswer]:
-        """An answer for every turn, in their order. Two or more that can be asked are submitted as one batch.
+        """An answer for every turn, in their order; as one batch, or several of `max_concurrent`. Raises MemberFailed.
 
-        `steps`: how many times the mode will ask from here on, this time included. Each gets its even share of the
-        time that is left, so that a member that hangs leaves some to those who come after it.
+        `steps`: how many times the mode will ask from here on, this time included. Each batch gets its even share of
+        the time that is left, so that a member that hangs leaves some to those who come after it.
         """
-        began, timeout = self._share(steps)
+        size = self._max_concurrent or len(turns) or 1
+        batches = [turns[at : at + size] for at in range(0, len(turns), size)]
+        answers: list[MemberAnswer] = []
+        for done, batch in enumerate(batches):
+            answers += await self._batch(batch, steps * len(batches) - done)
+        return answers
+
+    async def _batch(self, turns: Sequence[Turn], left: int) -> list[MemberAnswer]:
+        """One batch; with it, `left` are to come."""
+        began, timeout = self._share(left)
         panel = Panel(
             self._attempts, request_id=self._request_id, parameters=self._parameters, began=began, timeout=timeout
         )
@@ -38,14 +59,19 @@ class Meeting:
         self.batches += [panel.batch] if panel.batch else []
         self.warnings += [w for w in panel.warnings if w not in self.warnings]
         self.usage = total([self.usage, *(a.usage for a in answers if a.usage)])
+        if not self._skip_errors and len(answered(answers)) < len(answers):
+            raise MemberFailed(
+                "on_error is fail, and not every member that was asked answered; its reason is in members",
+                members=reasons(answers),
+            )
         return answers
 
-    def _share(self, steps: int) -> tuple[float, float]:
-        """When this step's time began, and how long it is in seconds; the last step has the question's own."""
-        if steps == 1:
+    def _share(self, left: int) -> tuple[float, float]:
+        """When this batch's time began, and how long it is in seconds; the last one has the question's own."""
+        if left == 1:
             return self._began, self._timeout
         now = asyncio.get_running_loop().time()
-        share = (self._began + self._timeout - now) / steps
+        share = (self._began + self._timeout - now) / left
         return now, math.floor(1000 * share) / 1000
 
 
@@ -54,6 +80,15 @@ def total(usages: Sequence[Usage]) -> Usage:
     prompt = sum(u.prompt_tokens for u in usages)
     completion = sum(u.completion_tokens for u in usages)
     return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
+
+
+def reasons(answers: Sequence[MemberAnswer]) -> list[MemberProblem]:
+    """Why those without a text have none."""
+    return [
+        MemberProblem(agent=a.agent, role=a.role, reason=a.reason or "")
+        for a in answers
+        if a.status is not AnswerStatus.ANSWERED
+    ]
 
 
 def answered(answers: Sequence[MemberAnswer]) -> list[MemberAnswer]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from boardroom.api.ask import AnswerStatus, Batch, MemberAnswer, Parameters
 from boardroom.coordinator import answers
 from boardroom.coordinator.attempts import Attempts, Outcome
+from boardroom.coordinator.parameters import settle
 from boardroom.coordinator.roster import Member
 from boardroom.coordinator.selection import Seat
 from boardroom.engine.errors import EngineError
@@ -126,18 +127,19 @@ class Panel:
         return answers.answered(one.member, outcome.result, record, took_ms=1000 * took, cold_load=outcome.cold_load)
 
     def _request(self, member: Member, prompt: str) -> GenerationRequest:
-        """The question's parameters win over the member's own."""
-        asked, own = self._parameters, member.generation
+        """The question's parameters win over the member's own, within its limits."""
+        settled = settle(self._parameters, member.generation)
+        self.warnings += [f"{member.role} ({member.name}): {cut} (spec.generation.limits)" for cut in settled.cut]
         return GenerationRequest(
             request_id=f"{self._request_id}.{member.name}",
             system=member.system_prompt,
             prompt=prompt,
             adapter_id=member.adapter_id,
-            max_new_tokens=asked.max_new_tokens or own.max_new_tokens,
-            temperature=float(own.temperature or 0) if asked.temperature is None else asked.temperature,
-            top_p=(float(own.top_p) if own.top_p else None) if asked.top_p is None else asked.top_p,
-            stop=own.stop if asked.stop is None else asked.stop,
-            seed=own.seed if asked.seed is None else asked.seed,
+            max_new_tokens=settled.max_new_tokens,
+            temperature=settled.temperature,
+            top_p=settled.top_p,
+            stop=settled.stop,
+            seed=settled.seed,
         )
 
     def _note_batch(self, submitted: Sequence[MemberAnswer], began: float) -> None:

@@ -84,6 +84,12 @@ class NotEnoughAnswers(AskProblem):
     status, code = 503, "not_enough_answers"
 
 
+class MemberFailed(AskProblem):
+    """on_error is fail, and a member gave no answer."""
+
+    status, code = 503, "member_failed"
+
+
 class NotReady(AskProblem):
     """The board isn't known yet."""
 

@@ -30,6 +30,8 @@ PLAUSIBLE = {
     "parameters": st.fixed_dictionaries({}, optional={"max_new_tokens": st.integers(-1, 9), "top_p": st.floats()}),
     "timeout": st.floats(-1, 1),
     "min_successful": st.integers(-1, 9),
+    "on_error": st.sampled_from(["fail", "skip", "panic"]),
+    "max_concurrent": st.integers(-1, 9),
 }
 assert PLAUSIBLE.keys() == AskRequest.model_fields.keys()
 BODIES = st.fixed_dictionaries({}, optional={k: v | JSON for k, v in PLAUSIBLE.items()}) | JSON
