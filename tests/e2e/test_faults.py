@@ -68,7 +68,9 @@ def test_a_board_answers_without_the_operator_and_is_reconciled_by_the_next(exec
     if how == "restarted":
         executive.kubectl.run("rollout", "restart", "deployment/boardroom-operator", "--namespace=boardroom-system")
     else:
-        (name,) = before.values()
+        holder = "jsonpath={.spec.holderIdentity}"
+        lease = executive.kubectl.run("get", "lease/boardroom-operator", "--namespace=boardroom-system", "-o", holder)
+        name = lease.strip().rsplit("_", 1)[0]
         executive.kubectl.run("delete", "pod", name, "--namespace=boardroom-system", "--grace-period=0", "--force")
     executive.kubectl.run("delete", "service", f"{executive.name}-coordinator", "--wait=true")
     until("a new operator is ready", lambda: operator_pod(executive).keys() - before.keys())

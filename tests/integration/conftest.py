@@ -72,7 +72,9 @@ def operator_kubeconfig(apiserver: ControlPlane) -> Path:
         kube.apply("/api/v1/namespaces/boardroom-system", namespace).raise_for_status()
         for obj in yaml.safe_load_all((BASE / "rbac.yaml").read_text()):
             if obj["kind"] != "ServiceAccount":
-                path = f"/apis/rbac.authorization.k8s.io/v1/{obj['kind'].lower()}s/{obj['metadata']['name']}"
+                place = obj["metadata"].get("namespace")
+                scope = f"namespaces/{place}/" if place else ""
+                path = f"/apis/rbac.authorization.k8s.io/v1/{scope}{obj['kind'].lower()}s/{obj['metadata']['name']}"
                 kube.apply(path, obj).raise_for_status()
     return apiserver.write_kubeconfig(IDENTITY)
 

@@ -25,15 +25,18 @@ class OperatorProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        self.launch()
+        until("the operator is ready", self.ready)
+
+    def launch(self) -> None:
         program = Path(sys.executable).parent / "boardroom"
         command = [str(program), "operator", "--kubeconfig", str(self.kubeconfig)]
         command += ["--metrics-port", "0", "--health-port", "0", *self.flags]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AOS_", "KUBE"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AOS_", "KUBE", "POD_"))}
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
                 command, stdout=out, stderr=subprocess.STDOUT, env=kept | {"BOARDROOM_IMAGE": IMAGE} | self.env
             )
-        until("the operator is ready", self._ready)
 
     def stop(self) -> int:
         """SIGTERM; returns the exit status."""
@@ -69,7 +72,11 @@ class OperatorProcess:
             v for k, v in found if k[0] == "boardroom_operator_api_requests_total" and k[3] not in ("GET", "LIST")
         )
 
-    def _ready(self) -> bool:
+    def leads(self) -> bool:
+        """Whether it says that it leads."""
+        return self.metrics()[("boardroom_operator_leader",)] == 1
+
+    def ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"the operator ended: {self.log.read_text()[-2000:]}"
         url = self.url("probes")

@@ -7,11 +7,14 @@ import yaml
 
 from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults
+from boardroom.cluster.controlplane import ControlPlane
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
 from integration.kube_api import KubeApi, Object
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "manifests" / "examples").glob("*.yaml"))
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+BASE = MANIFESTS / "base"
+EXAMPLES = sorted((MANIFESTS / "examples").glob("*.yaml"))
 DRY_RUN = {"dryRun": "All", "fieldValidation": "Strict"}
 
 
@@ -32,6 +35,15 @@ def test_an_example_is_taken_with_all_that_is_made_of_it(kube: KubeApi, file: Pa
                 assert applied.status_code == 201, applied.text
                 # A server drops what it does not know without a word.
                 assert set(_pod(child.manifest)) - set(_pod(applied.json())) == set()
+
+
+@pytest.mark.parametrize("name", ["deployment.yaml", "service.yaml", "pdb.yaml"])
+@pytest.mark.usefixtures("operator_kubeconfig")
+def test_what_installs_the_operator_is_taken(apiserver: ControlPlane, name: str) -> None:
+    obj = yaml.safe_load((BASE / name).read_text(encoding="utf-8"))
+    with KubeApi(apiserver.kubeconfig, apiserver.server, obj["metadata"]["namespace"]) as system:
+        response = system.try_create(obj, **DRY_RUN)
+        assert response.status_code == 201, response.text
 
 
 def _pod(obj: Object) -> Object:

@@ -29,6 +29,13 @@ import click
     help="How often everything is listed anew, for what no watch reports.",
 )
 @click.option(
+    "--lease-namespace",
+    envvar="POD_NAMESPACE",
+    metavar="NS",
+    help="Of several operators the one that holds the Lease in this namespace leads [env POD_NAMESPACE]. "
+    "Unset: no others run.",
+)
+@click.option(
     "--kubeconfig",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Default: the pod's service account, else KUBECONFIG.",
@@ -49,6 +56,7 @@ def operator(
     health_port: int,
     workers: int,
     resync_seconds: float,
+    lease_namespace: str | None,
     kubeconfig: Path | None,
     context: str | None,
     log_level: str,
@@ -63,6 +71,7 @@ def operator(
 
     from boardroom.api.settings import Defaults, SettingsError
     from boardroom.controller.connection import ConnectionConfigError
+    from boardroom.controller.election import LeadershipLostError
     from boardroom.controller.kubeclient import KubeError
     from boardroom.controller.logs import configure
     from boardroom.controller.operator import Options, StartError, run
@@ -79,7 +88,8 @@ def operator(
             health_port=health_port,
             workers=workers,
             resync_seconds=resync_seconds,
+            lease_namespace=lease_namespace,
         )
         uvloop.run(run(options, os.environ))
-    except (SettingsError, StartError, ConnectionConfigError, KubeError, OSError) as error:
+    except (SettingsError, StartError, ConnectionConfigError, LeadershipLostError, KubeError, OSError) as error:
         raise click.ClickException(str(error)) from error

@@ -75,8 +75,8 @@ class Informer:
         self.metrics.synced.set_to_current_time()
         self.synced.set()
 
-    async def first_sync(self) -> None:
-        """List everything once, however long the API server or the CRDs take to appear."""
+    async def first_sync(self) -> bool:
+        """List everything once, however long the API server or the CRDs take to appear; True once it is done."""
         while True:
             try:
                 await self.sync()
@@ -85,7 +85,7 @@ class Informer:
             except KubeError as error:
                 _log.warning("can't list: %s (HTTP %d)", error, error.status)
             else:
-                return
+                return True
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def resync(self) -> None:

@@ -44,6 +44,7 @@ POD: Final = Kind(group="", version="v1", name="Pod", plural="pods")
 ROLE: Final = Kind(group="rbac.authorization.k8s.io", version="v1", name="Role", plural="roles")
 ROLE_BINDING: Final = Kind(group="rbac.authorization.k8s.io", version="v1", name="RoleBinding", plural="rolebindings")
 EVENT: Final = Kind(group="events.k8s.io", version="v1", name="Event", plural="events")
+LEASE: Final = Kind(group="coordination.k8s.io", version="v1", name="Lease", plural="leases")
 
 CHILDREN: Final = (CLAIM, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, SERVICE, DEPLOYMENT)
 """What a board owns, in the order in which it is applied: a pod's needs before the pod."""

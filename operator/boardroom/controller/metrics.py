@@ -39,6 +39,7 @@ class Metrics:
             "When everything was last listed.",
             registry=self.registry,
         )
+        self.leader = Gauge("boardroom_operator_leader", "1 while this operator leads, else 0.", registry=self.registry)
         for outcome in ("ok", "error"):
             self.reconciles.labels(outcome)
 

@@ -5,12 +5,13 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Coroutine, Mapping
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import kopf
 
@@ -18,13 +19,14 @@ from boardroom import __version__
 from boardroom.api.settings import Defaults
 from boardroom.controller.children import Children
 from boardroom.controller.connection import Connection
+from boardroom.controller.election import Election, FencedKube
 from boardroom.controller.events import Recorder
 from boardroom.controller.informer import Informer, settings
 from boardroom.controller.kinds import POD, Key
-from boardroom.controller.kubeclient import Kube, KubeClient
+from boardroom.controller.kubeclient import Kube, KubeClient, KubeError, RefusedError
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.plan.blueprint import Image
-from boardroom.controller.probes import health_app, metrics_app, serve
+from boardroom.controller.probes import Check, health_app, metrics_app, serve
 from boardroom.controller.queue import WorkQueue
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.store import Store
@@ -32,8 +34,10 @@ from boardroom.controller.workers import Workers
 
 _log = logging.getLogger(__name__)
 _DRAIN_SECONDS: Final = 20.0
+_RETRY_SECONDS: Final = 5.0
 _CONTAINER: Final = "operator"
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
+_T = TypeVar("_T")
 
 
 class StartError(Exception):
@@ -53,39 +57,127 @@ class Options:
     health_port: int = 8081
     workers: int = 8
     resync_seconds: float = 600.0
+    lease_namespace: str | None = None
+    """Where the Lease is by which one of several operators leads; None: this one does."""
 
 
-async def run(options: Options, env: Mapping[str, str]) -> None:
-    """Run until SIGTERM or SIGINT.
+@dataclass
+class _Health:
+    """What the probes are told; each stage of the start puts its own checks in."""
 
-    Raises StartError, ConnectionConfigError, KubeError or OSError when it can't start.
-    """
-    metrics, store = Metrics(), Store()
-    loop = asyncio.get_running_loop()
-    async with AsyncExitStack() as stack:
-        connection = await Connection.open(options.kubeconfig, options.context)
-        stack.push_async_callback(connection.close)
-        kube = KubeClient(connection.configuration, observe=metrics.request)
-        stack.push_async_callback(kube.close)
-        image = await own_image(kube, env)
+    alive: Check = lambda: None
+    ready: Check = lambda: "waits for the API server"
+
+    def is_alive(self) -> str | None:
+        return self.alive()
+
+    def is_ready(self) -> str | None:
+        return self.ready()
+
+
+@dataclass(frozen=True)
+class _Leader:
+    """All that an operator needs to lead."""
+
+    options: Options
+    connection: Connection
+    metrics: Metrics
+    health: _Health
+    stop: asyncio.Event
+    image: Image
+    instance: str
+
+    async def lead(self, kube: Kube) -> None:
+        """Reconcile until told to stop."""
+        loop, store = asyncio.get_running_loop(), Store()
         queue: WorkQueue[Key] = WorkQueue(loop.call_later)
         reconciler = Reconciler(
             kube=kube,
             store=store,
             children=Children(kube, store),
-            recorder=Recorder(kube, _now, env.get("POD_NAME") or socket.gethostname()),
-            defaults=options.defaults,
-            image=image,
+            recorder=Recorder(kube, _now, self.instance),
+            defaults=self.options.defaults,
+            image=self.image,
             now=_now,
         )
-        workers = Workers(queue, reconciler.reconcile, metrics, time.monotonic)
+        workers = Workers(queue, reconciler.reconcile, self.metrics, time.monotonic)
         informer = Informer(
-            kube, store, queue, metrics, namespaces=options.namespaces, resync_seconds=options.resync_seconds
+            kube,
+            store,
+            queue,
+            self.metrics,
+            namespaces=self.options.namespaces,
+            resync_seconds=self.options.resync_seconds,
         )
-        await _serve(stack, options, informer, workers, metrics)
+
+        def alive() -> str | None:
+            stuck = workers.stuck()
+            return f"reconcile hangs: {', '.join('/'.join(key) for key in stuck)}" if stuck else None
+
+        def ready() -> str | None:
+            return None if informer.synced.is_set() else "waits for the first list of all objects"
+
+        self.health.alive, self.health.ready = alive, ready
+        self.metrics.leader.set(1)
+        await _run(self.options, self.connection, informer, workers, self.stop)
+
+
+async def run(options: Options, env: Mapping[str, str]) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises StartError, ConnectionConfigError, KubeError or OSError when it can't start, and LeadershipLostError when
+    another operator has taken over.
+    """
+    metrics, health, stop = Metrics(), _Health(), asyncio.Event()
+    _stop_on_signals(stop)
+    async with AsyncExitStack() as stack:
+        connection = await Connection.open(options.kubeconfig, options.context)
+        stack.push_async_callback(connection.close)
+        kube = KubeClient(connection.configuration, observe=metrics.request)
+        stack.push_async_callback(kube.close)
+        await _serve(stack, options, health, metrics)
+        image = await _before(stop, _patiently(lambda: own_image(kube, env)))
+        if image is None:
+            return
         _log.info("boardroom operator %s at %s, own image %s", __version__, connection.configuration.host, image.name)
-        await _run(options, connection, informer, workers)
+        name = env.get("POD_NAME") or _hostname()
+        leader = _Leader(options, connection, metrics, health, stop, image, name)
+        if options.lease_namespace is None:
+            await leader.lead(kube)
+        else:
+            identity = f"{name}_{uuid.uuid4().hex[:8]}"
+            election = Election(kube, options.lease_namespace, identity, time.monotonic, _now)
+            health.ready = lambda: None  # to take over
+            if await _before(stop, election.acquire()):
+                await _elected(election, stop, leader.lead(FencedKube(kube, election.leads)))
     _log.info("stopped")
+
+
+async def _elected(election: Election, stop: asyncio.Event, leading: Coroutine[Any, Any, None]) -> None:
+    """Lead for as long as the Lease is kept, and let go of it once nothing is written any more."""
+    keeping = asyncio.create_task(election.keep(), name="lease")
+    keeping.add_done_callback(lambda _: stop.set())
+    try:
+        await leading
+    finally:
+        keeping.cancel()
+        (end,) = await asyncio.gather(keeping, return_exceptions=True)
+        if not isinstance(end, Exception):
+            await election.release()
+    if isinstance(end, Exception):
+        raise end
+
+
+async def _patiently(work: Callable[[], Awaitable[_T]]) -> _T:
+    """The result, however long the API server takes to be there; what it refuses is raised."""
+    while True:
+        try:
+            return await work()
+        except RefusedError:
+            raise
+        except KubeError as error:
+            _log.warning("%s (HTTP %d); trying again", error, error.status)
+        await asyncio.sleep(_RETRY_SECONDS)
 
 
 async def own_image(kube: Kube, env: Mapping[str, str]) -> Image:
@@ -109,18 +201,9 @@ async def own_image(kube: Kube, env: Mapping[str, str]) -> Image:
     return Image(name=own["image"], pull_policy=policy or own["imagePullPolicy"])
 
 
-async def _serve(
-    stack: AsyncExitStack, options: Options, informer: Informer, workers: Workers, metrics: Metrics
-) -> None:
-    def alive() -> str | None:
-        stuck = workers.stuck()
-        return f"reconcile hangs: {', '.join('/'.join(key) for key in stuck)}" if stuck else None
-
-    def ready() -> str | None:
-        return None if informer.synced.is_set() else "waits for the first list of all objects"
-
+async def _serve(stack: AsyncExitStack, options: Options, health: _Health, metrics: Metrics) -> None:
     for what, app, port in (
-        ("probes", health_app(alive, ready), options.health_port),
+        ("probes", health_app(health.is_alive, health.is_ready), options.health_port),
         ("metrics", metrics_app(metrics.registry), options.metrics_port),
     ):
         runner, bound = await serve(app, options.host, port)
@@ -128,11 +211,12 @@ async def _serve(
         _log.info("serving %s on http://%s:%d", what, options.host, bound)
 
 
-async def _run(options: Options, connection: Connection, informer: Informer, workers: Workers) -> None:
+async def _run(
+    options: Options, connection: Connection, informer: Informer, workers: Workers, stop: asyncio.Event
+) -> None:
     """Sync, then let Kopf watch until a signal comes or a part fails; then finish what is being reconciled."""
-    stop, watching = asyncio.Event(), asyncio.Event()
-    _stop_on_signals(stop)
-    if not await _before(stop, informer.first_sync()):
+    watching = asyncio.Event()
+    if await _before(stop, informer.first_sync()) is None:
         return
     # Kopf ends every task that began after itself, so ours begin before.
     resync = asyncio.create_task(informer.resync(), name="resync")
@@ -148,7 +232,7 @@ async def _run(options: Options, connection: Connection, informer: Informer, wor
             namespaces=options.namespaces,
             standalone=True,
             # Kopf would ask for our user's name, and a container's numeric user has none.
-            identity=cast("Any", socket.gethostname()),
+            identity=cast("Any", _hostname()),
             stop_flag=stop,
             ready_flag=watching,
         )
@@ -178,17 +262,19 @@ async def _take_back_signals(watching: asyncio.Event, stop: asyncio.Event) -> No
     _stop_on_signals(stop)
 
 
-async def _before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Do the work unless told to stop meanwhile; tells whether it was done."""
+async def _before(stop: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T | None:
+    """The result of the work, or None when told to stop meanwhile."""
     task, told = asyncio.create_task(work), asyncio.create_task(stop.wait())
     await asyncio.wait([task, told], return_when=asyncio.FIRST_COMPLETED)
     done = task.done()
     for pending in (task, told):
         pending.cancel()
-    ends = await asyncio.gather(task, told, return_exceptions=True)
-    if done and isinstance(ends[0], Exception):
-        raise ends[0]
-    return done
+    await asyncio.gather(task, told, return_exceptions=True)
+    return task.result() if done else None
+
+
+def _hostname() -> str:
+    return socket.gethostname()
 
 
 def _now() -> datetime:

@@ -34,6 +34,9 @@ class FakeKube:
         self._take("apply", kind, name)
         key = (kind, (manifest["metadata"]["namespace"], name))
         live = self.objects.get(key)
+        version = manifest["metadata"].get("resourceVersion")
+        if version and version != (live or {"metadata": {}})["metadata"].get("resourceVersion"):
+            raise ConflictError(409, "Conflict", "the object has been modified")
         if live is not None and not force:
             raise ConflictError(409, "Conflict", "conflicts with another manager")
         made = (live or {}) | {k: v for k, v in manifest.items() if k != "metadata"}
@@ -53,6 +56,8 @@ class FakeKube:
 
     async def create(self, kind: Kind, manifest: Object) -> Object:
         self._take("create", kind, str(manifest.get("reason", manifest["metadata"]["name"])))
+        if (kind, (manifest["metadata"]["namespace"], manifest["metadata"]["name"])) in self.objects:
+            raise ConflictError(409, "AlreadyExists", "already exists")
         return self.put(kind, manifest)
 
     def put(self, kind: Kind, obj: Object) -> Object:
