@@ -8,7 +8,10 @@ from e2e.board_on_pods import BoardOnPods, until
 
 pytestmark = pytest.mark.e2e
 
-OWNED = "deployments,services,serviceaccounts,roles,rolebindings,persistentvolumeclaims,pods,boardrooms,boardagents"
+OWNED = (
+    "deployments,services,networkpolicies,serviceaccounts,roles,rolebindings,persistentvolumeclaims,pods,"
+    "boardrooms,boardagents"
+)
 
 
 def test_two_boards_dont_touch_each_other_and_a_deleted_one_leaves_nothing(

@@ -30,6 +30,7 @@ PATHS = {
     "ResourceClaimTemplate": ("/apis/resource.k8s.io/v1", "resourceclaimtemplates"),
     "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets"),
+    "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
     "Event": ("/apis/events.k8s.io/v1", "events"),
 }
 

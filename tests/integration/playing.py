@@ -10,6 +10,7 @@ OWNED = {
     "ServiceAccount": ["default", "executive-coordinator"],
     "Role": ["executive-coordinator"],
     "RoleBinding": ["executive-coordinator"],
+    "NetworkPolicy": ["executive-coordinator", "executive-lorax"],
     "PersistentVolumeClaim": [],
 }
 

@@ -106,13 +106,19 @@ def test_a_change_of_members_leaves_the_lorax_pod_alone(operator: OperatorProces
         ),
         ("Role", "executive-coordinator", {"rules": []}, lambda o: o["rules"]),
         (
+            "NetworkPolicy",
+            "executive-lorax",
+            {"spec": {"ingress": [{}]}},
+            lambda o: all(rule.get("from") for rule in o["spec"]["ingress"]),
+        ),
+        (
             "Deployment",
             "executive-lorax",
             {"metadata": {"labels": {"boardroom.dev/board": None}}},
             lambda o: o["metadata"]["labels"].get("boardroom.dev/board") == "executive",
         ),
     ],
-    ids=["replicas", "service", "role", "label"],
+    ids=["replicas", "service", "role", "network policy", "label"],
 )
 @pytest.mark.usefixtures("operator")
 def test_drift_is_corrected(kube: KubeApi, kind: str, name: str, patch: Object, look: Any) -> None:

@@ -44,7 +44,10 @@ class Children:
 
     async def converge(self, board: Key, uid: str, children: Sequence[Child]) -> list[Problem]:
         """Apply or delete what differs; what can't be written is told, and does not stop the rest."""
-        problems = [await self._one(board, uid, child) for child in children]
+        made = [child for child in children if child.manifest is not None]
+        # What goes, goes the other way round: a pod before what guards it.
+        gone = [child for child in reversed(children) if child.manifest is None]
+        problems = [await self._one(board, uid, child) for child in (*made, *gone)]
         return [problem for problem in problems if problem is not None]
 
     def forget(self, board: Key) -> None:

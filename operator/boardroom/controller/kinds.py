@@ -44,9 +44,10 @@ POD: Final = Kind(group="", version="v1", name="Pod", plural="pods")
 ROLE: Final = Kind(group="rbac.authorization.k8s.io", version="v1", name="Role", plural="roles")
 ROLE_BINDING: Final = Kind(group="rbac.authorization.k8s.io", version="v1", name="RoleBinding", plural="rolebindings")
 EVENT: Final = Kind(group="events.k8s.io", version="v1", name="Event", plural="events")
+NETWORK_POLICY: Final = Kind(group="networking.k8s.io", version="v1", name="NetworkPolicy", plural="networkpolicies")
 LEASE: Final = Kind(group="coordination.k8s.io", version="v1", name="Lease", plural="leases")
 
-CHILDREN: Final = (CLAIM, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, SERVICE, DEPLOYMENT)
+CHILDREN: Final = (CLAIM, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, NETWORK_POLICY, SERVICE, DEPLOYMENT)
 """What a board owns, in the order in which it is applied: a pod's needs before the pod."""
 LABELLED: Final = (*CHILDREN, POD)
 """Watched by label only: the cluster holds many more of these than are ours."""

@@ -109,6 +109,7 @@ def test_without_lorax_its_objects_should_not_exist() -> None:
     wanted = children(blueprint(enableLorax=False), lambda _kind, _name: None)
     assert [(c.kind.name, c.name) for c in wanted if c.manifest is None] == [
         ("PersistentVolumeClaim", "executive-model-cache"),
+        ("NetworkPolicy", "executive-lorax"),
         ("Service", "executive-lorax"),
         ("Deployment", "executive-lorax"),
     ]

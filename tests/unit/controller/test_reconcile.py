@@ -70,6 +70,8 @@ async def test_needs_are_applied_before_the_pods_that_need_them(room: Room) -> N
         ("ServiceAccount", "executive-coordinator"),
         ("Role", "executive-coordinator"),
         ("RoleBinding", "executive-coordinator"),
+        ("NetworkPolicy", "executive-lorax"),
+        ("NetworkPolicy", "executive-coordinator"),
         ("Service", "executive-lorax"),
         ("Deployment", "executive-lorax"),
         ("Service", "executive-coordinator"),
@@ -180,8 +182,9 @@ async def test_without_lorax_its_objects_are_deleted_and_no_others(room: Room) -
     room.kube.requests.clear()
     await room.reconcile()
     assert [r for r in room.kube.writes if r[0] == "delete"] == [
-        ("delete", "Service", "executive-lorax"),
         ("delete", "Deployment", "executive-lorax"),
+        ("delete", "Service", "executive-lorax"),
+        ("delete", "NetworkPolicy", "executive-lorax"),
     ]
 
 

@@ -4,8 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from boardroom.api.meta import coordinator_name, lorax_name, model_cache_name
-from boardroom.controller.kinds import CLAIM, DEPLOYMENT, ROLE, ROLE_BINDING, SERVICE, SERVICE_ACCOUNT, Kind, Object
-from boardroom.controller.plan import coordinator, lorax, rbac, storage
+from boardroom.controller.kinds import (
+    CLAIM,
+    DEPLOYMENT,
+    NETWORK_POLICY,
+    ROLE,
+    ROLE_BINDING,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    Kind,
+    Object,
+)
+from boardroom.controller.plan import coordinator, lorax, network, rbac, storage
 from boardroom.controller.plan.blueprint import Blueprint
 
 Live = Callable[[Kind, str], Object | None]
@@ -22,7 +32,7 @@ class Child:
 
 
 def children(blueprint: Blueprint, live: Live) -> tuple[Child, ...]:
-    """All of them, in the order in which they are applied: what a pod needs before the pod."""
+    """All of them, in the order in which they are applied: what a pod needs, and what guards it, before the pod."""
     board = blueprint.name
     cache = storage.model_cache(blueprint, live(CLAIM, model_cache_name(board)))
     lorax_deployment = lorax.deployment(blueprint, live(DEPLOYMENT, lorax_name(board)))
@@ -31,6 +41,8 @@ def children(blueprint: Blueprint, live: Live) -> tuple[Child, ...]:
         (SERVICE_ACCOUNT, coordinator_name(board), rbac.service_account(blueprint)),
         (ROLE, coordinator_name(board), rbac.role(blueprint)),
         (ROLE_BINDING, coordinator_name(board), rbac.role_binding(blueprint)),
+        (NETWORK_POLICY, lorax_name(board), network.lorax_policy(blueprint)),
+        (NETWORK_POLICY, coordinator_name(board), network.coordinator_policy(blueprint)),
         (SERVICE, lorax_name(board), lorax.service(blueprint)),
         (DEPLOYMENT, lorax_name(board), lorax_deployment),
         (SERVICE, coordinator_name(board), coordinator.service(blueprint)),
