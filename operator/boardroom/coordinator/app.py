@@ -16,17 +16,23 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from boardroom.coordinator import views
+from boardroom.api.ask import AskResponse
+from boardroom.coordinator import openai, views
 from boardroom.coordinator.coordinator import Coordinator
-from boardroom.coordinator.problems import AskProblem, Internal, MethodNotAllowed, NotFound, NotReady
+from boardroom.coordinator.problems import AskProblem, Internal, MethodNotAllowed, NotFound, NotReady, UnknownModel
 from boardroom.coordinator.questions import parse, read_body, request_id_of
+from boardroom.coordinator.roster import Roster
 
 JSON: Final = "application/json"
 METRICS_SECONDS: Final = 1.0
 """A page of metrics is served again for so long: rendering one takes milliseconds of the loop that answers."""
 
+Refuse = Callable[[AskProblem, str], Response]
+"""A problem and the request id to the error in the shape of its route."""
+
 _LOG = logging.getLogger(__name__)
 _CLIENT_CLOSED: Final = 499
+ROUTES: Final = "POST /v1/ask, GET /v1/agents, GET /v1/health, GET /v1/models, POST /v1/chat/completions"
 Handler = Callable[[Request, str], Awaitable[tuple[bytes, str]]]
 """Request and request id to body and mode (a label of the metrics; empty but for questions)."""
 
@@ -36,47 +42,95 @@ class Api:
 
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
+        self._created = int(time.time())
 
     async def ask(self, request: Request, request_id: str) -> tuple[bytes, str]:
         began = asyncio.get_running_loop().time()
         question = parse(await read_body(request))
         answer = await self._coordinator.ask(question, request_id, began)
-        _LOG.info(
-            "answered",
-            extra={
-                "request_id": request_id,
-                "mode": answer.coordination_mode,
-                "members": len(answer.answers),
-                "answered": len(answer.agents_involved),
-                "batch": answer.batch.size if answer.batch else 0,
-                "seconds": answer.execution_time,
-            },
-        )
+        _log(answer)
         return answer.model_dump_json().encode(), answer.coordination_mode
 
     async def agents(self, request: Request, request_id: str) -> tuple[bytes, str]:  # noqa: ARG002 (Handler)
         c = self._coordinator
-        if c.roster is None:
-            raise NotReady(c.problem)
-        return orjson.dumps(views.agents(c.roster, c.book, c.observation())), ""
+        return orjson.dumps(views.agents(self._roster(), c.book, c.observation())), ""
 
     async def health(self, request: Request, request_id: str) -> tuple[bytes, str]:  # noqa: ARG002 (Handler)
         c = self._coordinator
         return orjson.dumps(views.health(c.roster, c.problem, c.book, c.observation())), ""
 
+    async def models(self, request: Request, request_id: str) -> tuple[bytes, str]:  # noqa: ARG002 (Handler)
+        return orjson.dumps({"object": "list", "data": openai.models(self._roster(), self._created)}), ""
+
+    async def model(self, request: Request, request_id: str) -> tuple[bytes, str]:  # noqa: ARG002 (Handler)
+        wanted = request.path_params["model"]
+        known = openai.models(self._roster(), self._created)
+        for model in known:
+            if model["id"] == wanted:
+                return orjson.dumps(model), ""
+        raise UnknownModel(f"there is no model {wanted!r}; the models are {', '.join(m['id'] for m in known)}")
+
+    async def chat(self, request: Request, request_id: str) -> tuple[bytes, str]:
+        began = asyncio.get_running_loop().time()
+        chat = openai.parse(await read_body(request))
+        question, context = openai.question(chat, self._roster())
+        answer = await self._coordinator.ask(question, request_id, began, context)
+        _log(answer)
+        return openai.completion(chat, answer), answer.coordination_mode
+
+    def _roster(self) -> Roster:
+        if self._coordinator.roster is None:
+            raise NotReady(self._coordinator.problem)
+        return self._coordinator.roster
+
+
+def _log(answer: AskResponse) -> None:
+    _LOG.info(
+        "answered",
+        extra={
+            "request_id": answer.request_id,
+            "mode": answer.coordination_mode,
+            "members": len(answer.answers),
+            "answered": len(answer.agents_involved),
+            "batch": answer.batch.size if answer.batch else 0,
+            "seconds": answer.execution_time,
+        },
+    )
+
+
+def _error(problem: AskProblem, request_id: str, headers: dict[str, str] | None = None) -> Response:
+    return Response(
+        problem.body(),
+        status_code=problem.status,
+        media_type=JSON,
+        headers={"x-request-id": request_id} | problem.headers | (headers or {}),
+    )
+
+
+def _openai_error(problem: AskProblem, request_id: str) -> Response:
+    return Response(
+        openai.problem_body(problem),
+        status_code=openai.problem_status(problem),
+        media_type=JSON,
+        headers={"x-request-id": request_id} | problem.headers,
+    )
+
 
 def create_app(coordinator: Coordinator) -> Starlette:
-    """POST /v1/ask, GET /v1/agents, GET /v1/health."""
+    """Everything on the API's port: our own routes, and OpenAI's."""
     api = Api(coordinator)
 
-    def route(path: str, handler: Handler, method: str) -> Route:
-        return Route(path, _endpoint(coordinator, path, handler), methods=[method])
+    def route(path: str, handler: Handler, method: str, refuse: Refuse = _error) -> Route:
+        return Route(path, _endpoint(coordinator, path, handler, refuse), methods=[method])
 
     return Starlette(
         routes=[
             route("/v1/ask", api.ask, "POST"),
             route("/v1/agents", api.agents, "GET"),
             route("/v1/health", api.health, "GET"),
+            route("/v1/models", api.models, "GET", _openai_error),
+            route("/v1/models/{model:path}", api.model, "GET", _openai_error),
+            route("/v1/chat/completions", api.chat, "POST", _openai_error),
         ],
         exception_handlers={HTTPException: _not_routed(coordinator)},
     )
@@ -102,7 +156,9 @@ def create_probe_app(coordinator: Coordinator) -> Starlette:
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
 
 
-def _endpoint(coordinator: Coordinator, path: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(
+    coordinator: Coordinator, path: str, handler: Handler, refuse: Refuse
+) -> Callable[[Request], Awaitable[Response]]:
     """A handler with request id, error shape, metrics and log around it."""
 
     async def endpoint(request: Request) -> Response:
@@ -114,12 +170,12 @@ def _endpoint(coordinator: Coordinator, path: str, handler: Handler) -> Callable
             response = Response(body, media_type=JSON, headers={"x-request-id": request_id})
         except AskProblem as problem:
             _LOG.info("refused", extra={"request_id": request_id, "code": problem.code, "status": problem.status})
-            response = _error(problem, request_id)
+            response = refuse(problem, request_id)
         except ClientDisconnect:
             response = Response(status_code=_CLIENT_CLOSED)
         except Exception:  # noqa: BLE001 (the last resort: whatever broke, the caller gets our error shape)
             _LOG.exception("internal error", extra={"request_id": request_id})
-            response = _error(Internal(f"an error of the coordinator; its log has it as {request_id}"), request_id)
+            response = refuse(Internal(f"an error of the coordinator; its log has it as {request_id}"), request_id)
         coordinator.metrics.request(path, mode, response.status_code, time.perf_counter() - began)
         return response
 
@@ -133,24 +189,14 @@ def _not_routed(coordinator: Coordinator) -> Callable[[Request, Exception], Awai
         request_id = request_id_of(request.headers.get("x-request-id")) or secrets.token_hex(8)
         status = error.status_code if isinstance(error, HTTPException) else 500
         headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-        known = "POST /v1/ask, GET /v1/agents, GET /v1/health"
         problem: AskProblem
         if status == MethodNotAllowed.status:
-            problem = MethodNotAllowed(f"{request.method} is not allowed here; the routes are {known}")
+            problem = MethodNotAllowed(f"{request.method} is not allowed here; the routes are {ROUTES}")
         elif status == NotFound.status:
-            problem = NotFound(f"there is no {request.url.path}; the routes are {known}")
+            problem = NotFound(f"there is no {request.url.path}; the routes are {ROUTES}")
         else:
             problem = Internal(str(error))
         coordinator.metrics.request("other", "", problem.status, 0.0)
         return _error(problem, request_id, headers)
 
     return handler
-
-
-def _error(problem: AskProblem, request_id: str, headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        problem.body(),
-        status_code=problem.status,
-        media_type=JSON,
-        headers={"x-request-id": request_id} | problem.headers | (headers or {}),
-    )

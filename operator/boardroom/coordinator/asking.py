@@ -17,6 +17,7 @@ from boardroom.coordinator.attempts import Attempts
 from boardroom.coordinator.deliberation import Agenda, Deliberation
 from boardroom.coordinator.meeting import Meeting, answered, reasons
 from boardroom.coordinator.modes.registry import load
+from boardroom.coordinator.panel import NO_CONTEXT, Context
 from boardroom.coordinator.problems import InvalidQuestion, NotEnoughAnswers
 from boardroom.coordinator.roster import Roster
 from boardroom.coordinator.selection import Seat, chair, select
@@ -33,6 +34,7 @@ class Question:
     request: AskRequest
     request_id: str
     began: float
+    context: Context = NO_CONTEXT
 
 
 async def ask(question: Question, roster: Roster, attempts: Attempts | None) -> AskResponse:
@@ -60,6 +62,7 @@ async def ask(question: Question, roster: Roster, attempts: Attempts | None) -> 
         timeout=timeout,
         max_concurrent=request.max_concurrent,
         skip_errors=request.on_error == "skip",
+        context=question.context,
     )
     agenda = Agenda(
         question=request.user_input, seats=seats, chair=chair(roster, seats), rounds=request.rounds or roster.rounds

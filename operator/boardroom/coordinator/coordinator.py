@@ -17,6 +17,7 @@ from boardroom.coordinator.health import NO_LORAX, Observation
 from boardroom.coordinator.kube import Kube
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.observer import Observer
+from boardroom.coordinator.panel import NO_CONTEXT, Context
 from boardroom.coordinator.prober import Prober
 from boardroom.coordinator.problems import NotReady, TooManyQuestions
 from boardroom.coordinator.roster import Roster
@@ -94,7 +95,9 @@ class Coordinator:
             running=self.observer.running, why_not=self.observer.why_not, metrics=self.observer.metrics()
         )
 
-    async def ask(self, request: AskRequest, request_id: str, began: float) -> AskResponse:
+    async def ask(
+        self, request: AskRequest, request_id: str, began: float, context: Context = NO_CONTEXT
+    ) -> AskResponse:
         """The board's answer; raises AskProblem. `began` is a time of the event loop's clock."""
         roster = self.roster
         if roster is None:
@@ -105,7 +108,7 @@ class Coordinator:
         self.metrics.in_flight.set(self._in_flight)
         try:
             await self._vet(request.timeout or roster.timeout_seconds)
-            question = asking.Question(request=request, request_id=request_id, began=began)
+            question = asking.Question(request=request, request_id=request_id, began=began, context=context)
             return await asking.ask(question, roster, self._attempts if roster.lorax_enabled else None)
         finally:
             self._in_flight -= 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from boardroom.api.ask import AnswerStatus, Batch, MemberAnswer, MemberProblem, Parameters, Usage
 from boardroom.coordinator.attempts import Attempts
-from boardroom.coordinator.panel import Panel, Turn
+from boardroom.coordinator.panel import NO_CONTEXT, Context, Panel, Turn
 from boardroom.coordinator.problems import MemberFailed
 
 
@@ -23,10 +23,12 @@ class Meeting:
         timeout: float,
         max_concurrent: int | None = None,
         skip_errors: bool = True,
+        context: Context = NO_CONTEXT,
     ) -> None:
         """`max_concurrent`: members in one batch. Without `skip_errors` a member without an answer ends the meeting."""
         self._max_concurrent = max_concurrent
         self._skip_errors = skip_errors
+        self._context = context
         self._attempts = attempts
         self._request_id = request_id
         self._parameters = parameters
@@ -53,7 +55,12 @@ class Meeting:
         """One batch; with it, `left` are to come."""
         began, timeout = self._share(left)
         panel = Panel(
-            self._attempts, request_id=self._request_id, parameters=self._parameters, began=began, timeout=timeout
+            self._attempts,
+            request_id=self._request_id,
+            parameters=self._parameters,
+            began=began,
+            timeout=timeout,
+            context=self._context,
         )
         answers = await panel.ask(turns)
         self.batches += [panel.batch] if panel.batch else []

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from boardroom.api.ask import AnswerStatus, Batch, MemberAnswer, Parameters
 from boardroom.coordinator import answers
@@ -11,7 +12,18 @@ from boardroom.coordinator.parameters import settle
 from boardroom.coordinator.roster import Member
 from boardroom.coordinator.selection import Seat
 from boardroom.engine.errors import EngineError
-from boardroom.engine.protocol import GenerationRequest
+from boardroom.engine.protocol import Exchange, GenerationRequest
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """What the caller says to every member: below its system prompt, and what was said before."""
+
+    system: str = ""
+    history: tuple[Exchange, ...] = ()
+
+
+NO_CONTEXT: Final = Context()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +47,20 @@ class Panel:
     """Asks members for one question, which `began` at a time of the event loop's clock and may take `timeout` s."""
 
     def __init__(
-        self, attempts: Attempts, *, request_id: str, parameters: Parameters, began: float, timeout: float
+        self,
+        attempts: Attempts,
+        *,
+        request_id: str,
+        parameters: Parameters,
+        began: float,
+        timeout: float,
+        context: Context = NO_CONTEXT,
     ) -> None:
         self._attempts = attempts
         self._timeout = timeout
         self._request_id = request_id
         self._parameters = parameters
+        self._context = context
         self._deadline = began + timeout
         self._alone = asyncio.Lock()
         self.batch: Batch | None = None
@@ -132,7 +152,8 @@ class Panel:
         self.warnings += [f"{member.role} ({member.name}): {cut} (spec.generation.limits)" for cut in settled.cut]
         return GenerationRequest(
             request_id=f"{self._request_id}.{member.name}",
-            system=member.system_prompt,
+            system="\n\n".join(text for text in (member.system_prompt, self._context.system) if text),
+            history=self._context.history,
             prompt=prompt,
             adapter_id=member.adapter_id,
             max_new_tokens=settled.max_new_tokens,

@@ -43,6 +43,10 @@ class UnknownDomain(AskProblem):
     status, code = 404, "unknown_domain"
 
 
+class UnknownModel(AskProblem):
+    status, code = 404, "model_not_found"
+
+
 class NotFound(AskProblem):
     status, code = 404, "not_found"
 

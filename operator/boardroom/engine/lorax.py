@@ -12,7 +12,7 @@ import orjson
 from boardroom.engine.classify import classify, clean
 from boardroom.engine.errors import BadResponse, EngineError, InvalidRequest, TemplateFailed
 from boardroom.engine.metrics import EngineMetrics, parse
-from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
+from boardroom.engine.protocol import Exchange, Generation, GenerationRequest, StreamTimeouts
 from boardroom.engine.sse import EventReader
 from boardroom.engine.streaming import Assembly, ChatAssembly, Details, PlainAssembly, Usage, finish_reason
 from boardroom.engine.transport import ChunkedReply, HttpTransport, Reply, Transport
@@ -183,9 +183,14 @@ def _dumped(body: dict[str, Any]) -> bytes:
 def chat_body(request: GenerationRequest) -> dict[str, Any]:
     """A chat body. LoRAX samples unless temperature is 0, and reserves the whole context unless max_tokens is set."""
     system = [{"role": "system", "content": request.system}] if request.system else []
+    history = [
+        {"role": role, "content": text}
+        for exchange in request.history
+        for role, text in (("user", exchange.asked), ("assistant", exchange.answered))
+    ]
     body: dict[str, Any] = {
         "model": request.adapter_id or "",
-        "messages": [*system, {"role": "user", "content": request.prompt}],
+        "messages": [*system, *history, {"role": "user", "content": request.prompt}],
         "max_tokens": request.max_new_tokens,
         "temperature": request.temperature,
         "stream": False,
@@ -206,12 +211,13 @@ def plain_body(request: GenerationRequest) -> dict[str, Any]:
     if request.temperature > 0:
         parameters["temperature"] = request.temperature
     parameters |= _adapter_source(request) | _sampling(request)
-    return {"inputs": plain_layout(request.system, request.prompt), "parameters": parameters}
+    return {"inputs": plain_layout(request.system, request.prompt, request.history), "parameters": parameters}
 
 
-def plain_layout(system: str, prompt: str) -> str:
+def plain_layout(system: str, prompt: str, history: Sequence[Exchange] = ()) -> str:
     """The layout for models without a chat template (docs/coordinator.md)."""
-    return f"{system}\n\nQuestion: {prompt}\n\nAnswer:" if system else f"Question: {prompt}\n\nAnswer:"
+    before = [f"Question: {exchange.asked}\n\nAnswer: {exchange.answered}" for exchange in history]
+    return "\n\n".join([*([system] if system else []), *before, f"Question: {prompt}\n\nAnswer:"])
 
 
 def read_chat(reply: Reply) -> Generation:

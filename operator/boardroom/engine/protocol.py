@@ -9,6 +9,14 @@ from boardroom.engine.metrics import EngineMetrics
 FinishReason = Literal["length", "stop"]
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What was asked before, and answered. A pair, because many chat templates refuse what does not alternate."""
+
+    asked: str
+    answered: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenerationRequest:
     """One prompt through one adapter. `temperature` 0 is greedy; `adapter_id` None is the base model."""
@@ -22,6 +30,7 @@ class GenerationRequest:
     top_p: float | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    history: tuple[Exchange, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

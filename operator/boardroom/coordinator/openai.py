@@ -1,0 +1,208 @@
+"""The OpenAI door's bodies: a chat completion as a question to the board, its answer as a completion. Pure."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from boardroom.api.ask import AnswerStatus, AskRequest, AskResponse, CoordinationMode
+from boardroom.coordinator.panel import Context
+from boardroom.coordinator.problems import AskProblem, InvalidJson, InvalidQuestion, UnknownModel
+from boardroom.coordinator.roster import Roster
+from boardroom.engine.protocol import Exchange
+
+OWNER: Final = "boardroom"
+
+IDLE: Final[dict[str, tuple[object, ...]]] = {
+    "stream": (False,),
+    "stream_options": (),
+    "n": (1,),
+    "response_format": ({"type": "text"},),
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "logit_bias": ({},),
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "store": (False,),
+    "modalities": (["text"],),
+}
+"""Fields that we can't honour, and the values besides null that ask for nothing; any other value is refused."""
+
+INERT: Final = frozenset(
+    {"user", "metadata", "safety_identifier", "prompt_cache_key", "service_tier", "parallel_tool_calls"}
+)
+"""Fields that have no part in an answer."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["text"]
+    text: str
+
+
+class _Message(BaseModel):
+    """A message that a client may send back as it got it: what is null in it says nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[_Part]
+    name: str | None = None
+    refusal: None = None
+    audio: None = None
+    tool_calls: None = None
+    function_call: None = None
+    annotations: list[Any] | None = Field(default=None, max_length=0)
+
+    @property
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
+
+class ChatRequest(BaseModel):
+    """POST /v1/chat/completions, as far as it is honoured."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    messages: list[_Message] = Field(min_length=1)
+    max_tokens: int | None = Field(default=None, ge=1, le=32768)
+    max_completion_tokens: int | None = Field(default=None, ge=1, le=32768)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    stop: str | list[str] | None = None
+    seed: int | None = Field(default=None, ge=0, lt=2**63)
+
+
+def parse(body: bytes) -> ChatRequest:
+    """A valid request; raises InvalidJson, and InvalidQuestion naming the field."""
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJson(f"the body is not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise InvalidQuestion("the body must be a JSON object")
+    for name, harmless in IDLE.items():
+        value = fields.pop(name, None)
+        if value is not None and value not in harmless:
+            raise InvalidQuestion(f"{name}: {orjson.dumps(value).decode()[:80]} is not supported here", field=name)
+    try:
+        return ChatRequest.model_validate({k: v for k, v in fields.items() if k not in INERT}, strict=True)
+    except ValidationError as error:
+        nearest = max(error.errors(include_url=False, include_context=False), key=lambda one: len(one["loc"]))
+        # a content is a text or a list of parts, and pydantic names the alternative in the path
+        field = ".".join(str(part) for part in nearest["loc"] if part not in {"str", "list[_Part]", "list[str]"})
+        raise InvalidQuestion(f"{field}: {nearest['msg']}", field=field) from error
+
+
+def question(chat: ChatRequest, roster: Roster) -> tuple[AskRequest, Context]:
+    """The request as one for the board or one of its agents; raises UnknownModel and InvalidQuestion."""
+    agent = _agent(chat.model, roster)
+    system = "\n\n".join(m.text for m in chat.messages if m.role in {"system", "developer"})
+    *before, last = _exchanges([m for m in chat.messages if m.role in {"user", "assistant"}])
+    stop = [chat.stop] if isinstance(chat.stop, str) else chat.stop
+    parameters = {
+        "max_new_tokens": chat.max_completion_tokens or chat.max_tokens,
+        "temperature": chat.temperature,
+        "top_p": chat.top_p,
+        "stop": tuple(stop) if stop is not None else None,
+        "seed": chat.seed,
+    }
+    fields: dict[str, Any] = {"user_input": last.asked, "parameters": parameters}
+    if agent is not None:
+        fields |= {"agents": (agent,), "coordination_mode": CoordinationMode.PARALLEL}
+    try:
+        return AskRequest.model_validate(fields), Context(system=system, history=tuple(before))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        field = "messages" if first["loc"][0] == "user_input" else str(first["loc"][1])
+        raise InvalidQuestion(f"{field}: {first['msg']}", field=field) from error
+
+
+def completion(chat: ChatRequest, answer: AskResponse) -> bytes:
+    """The answer as a chat completion; `boardroom` beside it says who spoke, with which weights, and who could not."""
+    spoke = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
+    alone = "/" in chat.model and len(spoke) == 1
+    heard = [a for a in spoke if a.agent == answer.chair] or spoke
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": spoke[0].text if alone else answer.reply, "refusal": None},
+        "logprobs": None,
+        "finish_reason": "length" if any(a.finish_reason == "length" for a in heard) else "stop",
+    }
+    return orjson.dumps(
+        {
+            "id": f"chatcmpl-{answer.request_id}",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": chat.model,
+            "choices": [choice],
+            "usage": answer.usage.model_dump(),
+            "boardroom": answer.model_dump(mode="json", exclude={"reply", "usage"}),
+        }
+    )
+
+
+def models(roster: Roster, created: int) -> list[dict[str, Any]]:
+    """The board, and each of its members as BOARD/MEMBER."""
+    names = [roster.board, *(f"{roster.board}/{member.name}" for member in roster.members)]
+    return [{"id": name, "object": "model", "created": created, "owned_by": OWNER} for name in names]
+
+
+def problem_body(problem: AskProblem) -> bytes:
+    """An error in OpenAI's shape; `members` beside it says why each had no answer."""
+    error: dict[str, Any] = {
+        "message": str(problem),
+        "type": _error_type(problem.status),
+        "param": problem.field,
+        "code": problem.code,
+    }
+    if problem.members:
+        error["members"] = [member.model_dump() for member in problem.members]
+    return orjson.dumps({"error": error})
+
+
+def problem_status(problem: AskProblem) -> int:
+    """OpenAI answers 400 to whatever it can't understand."""
+    return 400 if isinstance(problem, InvalidQuestion) else problem.status
+
+
+def _error_type(status: int) -> str:
+    if status == 429:  # noqa: PLR2004 (Too Many Requests)
+        return "rate_limit_error"
+    return "invalid_request_error" if status < 500 else "server_error"  # noqa: PLR2004 (the server's errors begin)
+
+
+def _agent(model: str, roster: Roster) -> str | None:
+    """The agent that a model's name means, by name or role in any case; None for the board itself."""
+    board, _, agent = model.partition("/")
+    known = {seat.lower() for m in roster.members for seat in (m.name, m.role)}
+    if board != roster.board or ("/" in model and agent.lower() not in known):
+        names = ", ".join(m["id"] for m in models(roster, 0))
+        raise UnknownModel(f"there is no model {model!r}; the models are {names}", field="model")
+    return agent or None
+
+
+def _exchanges(messages: Sequence[_Message]) -> list[Exchange]:
+    """Questions with their answers, the last without; messages of one side in a row are one, under each other."""
+    turns: list[tuple[str, list[str]]] = []
+    for message in messages:
+        if turns and turns[-1][0] == message.role:
+            turns[-1][1].append(message.text)
+        else:
+            turns.append((message.role, [message.text]))
+    if not turns or turns[0][0] != "user" or turns[-1][0] != "user":
+        raise InvalidQuestion(
+            "messages: the first and the last beside system ones must be the user's", field="messages"
+        )
+    texts = ["\n\n".join(parts) for _, parts in turns] + [""]
+    if not texts[-2].strip():
+        raise InvalidQuestion("messages: the last one is blank: ask something", field="messages")
+    return [Exchange(asked, answered) for asked, answered in zip(texts[::2], texts[1::2], strict=True)]
