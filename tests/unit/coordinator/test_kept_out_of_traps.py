@@ -99,7 +99,8 @@ async def evict(engine: Engine, stand: Standing | None, clo: str, lorax: LoraxEn
             with contextlib.suppress(EngineError):
                 await lorax.generate(request_for(clo, f"cold-{number}"), 20)
         else:
-            record = stand.coordinator.book[clo]
+            record, prober = stand.coordinator.book[clo], stand.coordinator._prober
+            await until(lambda prober=prober: prober.idle)  # else it rests, as after a wave that told nothing
             failures, record.retry_at = record.failures, 0.0
             stand.coordinator.book.on_change()
             await until(lambda record=record, failures=failures: record.failures > failures)
@@ -114,32 +115,32 @@ async def test_trap_3_nobody_is_answered_by_the_base_model_through_us(board: Boa
     """Every request that meets its adapter on the way out is answered by the base model here: through us none is."""
     board.write(*(agent(role, tokens=24) for role in (*ROLES, "CLO")))
     texts: list[str] = []
-    slow = Fault(kind="slow-adapter", adapter=f"*{CLO}", seconds=2)
+    slow = Fault(kind="slow-adapter", adapter=f"*{CLO}", seconds=10)
     async with (
         simulated_lorax(stale_ready_probability=1.0, faults=(slow,)) as (url, engine),
         standing(board, url) as stand,
     ):
         clo = str(board.adapter("CLO"))
         await until(lambda: stand.coordinator.book[clo].state is AdapterState.FAILED)
-        evicting = asyncio.create_task(evict(engine, stand, clo, LoraxEngine(url), 12))
+        evicting = asyncio.create_task(evict(engine, stand, clo, LoraxEngine(url), 8))
 
-        async def keep_asking() -> None:
+        async def keep_asking(role: str) -> None:
             while not evicting.done():
-                answer = await stand.answer()
-                texts.extend(a["text"] for a in answer["answers"] if a["text"])
+                texts.append((await stand.answer(agents=[role]))["answers"][0]["text"])
+                await asyncio.sleep(0.01)
 
-        await asyncio.gather(evicting, *(keep_asking() for _ in range(4)))
+        await asyncio.gather(evicting, *(keep_asking(role) for role in ROLES))
     assert [text for text in texts if BASE_VOICE in text] == []
-    assert len(texts) >= 100
+    assert len(texts) >= 20
 
 
 async def test_trap_3_plain_concurrent_clients_are_answered_by_the_base_model(board: Board) -> None:
     """The counter-test: the same load on the same LoRAX without the coordinator between."""
     texts: list[str] = []
-    slow = Fault(kind="slow-adapter", adapter=f"*{CLO}", seconds=2)
+    slow = Fault(kind="slow-adapter", adapter=f"*{CLO}", seconds=10)
     async with simulated_lorax(stale_ready_probability=1.0, faults=(slow,)) as (url, engine):
         lorax = LoraxEngine(url)
-        evicting = asyncio.create_task(evict(engine, None, str(board.adapter("CLO")), lorax, 12))
+        evicting = asyncio.create_task(evict(engine, None, str(board.adapter("CLO")), lorax, 8))
 
         async def keep_asking(path: str) -> None:
             while not evicting.done():
