@@ -1,0 +1,182 @@
+"""Both clients against a running coordinator with a simulated LoRAX, and against what is none."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from boardroom.api.ask import AskRequest
+from boardroom.client import AskOptions, AsyncClient, BoardroomError, Client, CoordinationMode, UnreachableError
+from unit.coordinator.standing_board import (
+    NAMES,
+    ROLES,
+    Board,
+    Standing,
+    agent,
+    free_port,
+    served,
+    simulated_lorax,
+    standing,
+)
+
+Use = Callable[..., Any]
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Board:
+    found = Board(tmp_path)
+    found.make_adapters(*ROLES)
+    found.write(*(agent(role, domains=["strategy"] if role in {"CEO", "CTO"} else []) for role in ROLES))
+    return found
+
+
+async def blocking(url: str, method: str, *args: Any, **keywords: Any) -> Any:
+    def call() -> Any:
+        with Client(url, trust_env=False) as client:
+            return getattr(client, method)(*args, **keywords)
+
+    return await asyncio.to_thread(call)
+
+
+async def awaiting(url: str, method: str, *args: Any, **keywords: Any) -> Any:
+    async with AsyncClient(url, trust_env=False) as client:
+        return await getattr(client, method)(*args, **keywords)
+
+
+BOTH = pytest.mark.parametrize("use", [blocking, awaiting])
+
+
+def base(stand: Standing) -> str:
+    return str(stand.client.base_url)
+
+
+@BOTH
+async def test_a_question_is_answered(board: Board, use: Use) -> None:
+    async with simulated_lorax() as (url, _), standing(board, url) as stand:
+        answer = await use(base(stand), "ask", "And now?", agents=["CFO", "ceo"], parameters={"max_new_tokens": 5})
+    assert answer.agents_involved == ["cfo", "ceo"]
+    assert (answer.used_lorax, answer.batch.size) == (True, 2)
+    assert {a.usage.completion_tokens for a in answer.answers} == {5}
+
+
+@BOTH
+async def test_the_seeds_calls_have_the_seeds_results(board: Board, use: Use) -> None:
+    async with simulated_lorax() as (url, _), standing(board, url) as stand:
+        await stand.proved(*ROLES)
+        result = await use(
+            base(stand),
+            "handle_multiagent_request",
+            agent_id="cto",
+            domain="strategy",
+            user_input="Analyze Q2 performance",
+            conv_id="conv_123",
+            coordination_mode=CoordinationMode.PARALLEL,
+        )
+        status = await use(base(stand), "get_boardroom_status")
+    assert (result["used_lorax"], result["conv_id"], result["agents_involved"]) == (True, "conv_123", ["cto", "ceo"])
+    assert result["execution_time"] > 0
+    lorax = status["system_health"]["lorax"]
+    assert (lorax["running"], lorax["total_adapters"], lorax["loaded_adapters"]) == (True, 5, 5)
+
+
+@BOTH
+async def test_agents_and_health_are_told(board: Board, use: Use) -> None:
+    async with standing(board, None) as stand:
+        agents = await use(base(stand), "agents")
+        health = await use(base(stand), "health")
+    assert [a["agent"] for a in agents["agents"]] == NAMES
+    assert health["system_health"]["lorax"]["running"] is False
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("options", "refusal"),
+    [
+        ({"agents": ["janitor"]}, (404, "unknown_agent", "agents")),
+        ({"coordination_mode": "duel"}, (422, "invalid_request", "coordination_mode")),
+        ({"timeout": -1}, (422, "invalid_request", "timeout")),
+    ],
+)
+async def test_a_refusal_says_what_is_wrong_and_where(
+    board: Board, use: Use, options: dict[str, Any], refusal: tuple[int, str, str]
+) -> None:
+    async with standing(board, None) as stand:
+        with pytest.raises(BoardroomError) as raised:
+            await use(base(stand), "ask", "And now?", **options)
+    error = raised.value
+    assert (error.status, error.code, error.field) == refusal
+    assert error.request_id
+
+
+@BOTH
+async def test_a_board_that_can_not_answer_says_why_of_each_member(board: Board, use: Use) -> None:
+    async with standing(board, None) as stand:
+        with pytest.raises(BoardroomError) as raised:
+            await use(base(stand), "ask", "And now?")
+    assert (raised.value.status, raised.value.code) == (503, "not_enough_answers")
+    assert [m.agent for m in raised.value.members] == NAMES
+    assert "runs without LoRAX" in raised.value.members[0].reason
+
+
+@BOTH
+async def test_nobody_there_is_unreachable(use: Use) -> None:
+    with pytest.raises(UnreachableError) as raised:
+        await use(f"http://127.0.0.1:{free_port()}", "health")
+    assert (raised.value.code, raised.value.status) == ("unreachable", None)
+
+
+async def hang(_scope: Any, receive: Any, _send: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def test_a_server_that_hangs_is_left_in_time() -> None:
+    async with served(hang) as url, AsyncClient(url, timeout=0.2, trust_env=False) as client:
+        with pytest.raises(UnreachableError) as raised:
+            await client.health()
+    assert raised.value.code == "timeout"
+
+
+@BOTH
+@pytest.mark.parametrize("status", [200, 502])
+@pytest.mark.parametrize("body", [b"<html>", b"[]"])
+async def test_what_is_no_coordinator_is_said_so(use: Use, status: int, body: bytes) -> None:
+    async def other(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": body})
+
+    async with served(other) as url:
+        for method in (("health",), ("ask", "And now?")):
+            with pytest.raises(BoardroomError) as raised:
+                await use(url, *method)
+            assert (raised.value.code, raised.value.status) == ("bad_response", status)
+
+
+async def test_a_token_goes_along() -> None:
+    seen: dict[bytes, bytes] = {}
+
+    async def look(scope: Any, _receive: Any, send: Any) -> None:
+        seen.update(scope["headers"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    async with served(look) as url, AsyncClient(url, token="abc", trust_env=False) as client:
+        await client.health()
+    assert seen[b"authorization"] == b"Bearer abc"
+
+
+def test_every_field_of_a_question_can_be_given() -> None:
+    assert get_type_hints(AskOptions).keys() | {"user_input"} == AskRequest.model_fields.keys()
+
+
+def test_both_clients_have_the_same_methods() -> None:
+    def methods(kind: type) -> dict[str, list[str]]:
+        found = inspect.getmembers(kind, inspect.isfunction)
+        return {name: list(inspect.signature(f).parameters) for name, f in found if not name.startswith("_")}
+
+    blocking_, awaiting_ = methods(Client), methods(AsyncClient)
+    assert blocking_.pop("close") == awaiting_.pop("aclose")
+    assert blocking_ == awaiting_
