@@ -5,12 +5,16 @@ from pathlib import Path
 import click
 
 from boardroom.api import crds as definitions
+from boardroom.api.reference import with_reference
 
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), required=False)
 def crds(directory: Path | None) -> None:
-    """Write the CRDs to DIRECTORY, one file each, or all to standard output."""
+    """Write the CRDs to DIRECTORY, one file each, or all to standard output.
+
+    In a checkout the field reference at the end of docs/boardroom.md, beside DIRECTORY, is written anew too.
+    """
     rendered = {name: definitions.render(crd) for name, crd in definitions.crds().items()}
     if directory is None:
         click.echo("---\n".join(rendered.values()), nl=False)
@@ -19,3 +23,8 @@ def crds(directory: Path | None) -> None:
     for name, text in rendered.items():
         (directory / name).write_text(text, encoding="utf-8")
         click.echo(f"wrote {directory / name}", err=True)
+    page = directory.absolute().parent / "docs" / "boardroom.md"
+    if page.is_file():
+        boardrooms = definitions.crds()[definitions.BOARDROOMS_FILE]
+        page.write_text(with_reference(page.read_text(encoding="utf-8"), boardrooms), encoding="utf-8")
+        click.echo(f"wrote {page}", err=True)

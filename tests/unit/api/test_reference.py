@@ -1,0 +1,30 @@
+"""The field reference says what the schemas say."""
+
+from pathlib import Path
+
+from boardroom.api import crds
+from boardroom.api.reference import MARKER, reference, with_reference
+
+PAGE = Path(__file__).parents[3] / "docs" / "boardroom.md"
+BOARDROOMS = crds.crds()[crds.BOARDROOMS_FILE]
+
+
+def test_the_page_has_not_drifted_from_the_models() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_reference(page, BOARDROOMS) == page, "run `make crds`"
+
+
+def test_fields_of_lists_and_rules_are_told() -> None:
+    rows = reference(BOARDROOMS).splitlines()
+    (count,) = [row for row in rows if row.startswith("| `spec.lorax.gpu.count`")]
+    assert count == (
+        "| `spec.lorax.gpu.count` | integer | GPUs per LoRAX pod; with more than one the model is sharded over them. "
+        "From 1 to 16. Default `1`. |"
+    )
+    assert any(row.startswith("| `spec.lorax.resourceClaims[].resourceClaimName`") for row in rows)
+    (claim,) = [row for row in rows if row.startswith("| `spec.model.cache`")]
+    assert "Rule: storageClassName needs size." in claim
+
+
+def test_what_people_wrote_above_the_marker_stays() -> None:
+    assert with_reference(f"mine\n{MARKER}old", BOARDROOMS) == "mine\n" + reference(BOARDROOMS)
