@@ -20,6 +20,7 @@ from boardroom.controller.store import Store
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS: Final = 5.0
+_KOPF_IDLE_SECONDS: Final = 0.05
 
 
 @dataclass
@@ -127,6 +128,8 @@ def settings() -> kopf.OperatorSettings:
     settings.networking.request_timeout = 60
     settings.networking.connect_timeout = 10
     settings.process.ultimate_exiting_timeout = 60
+    # Kopf runs a task for each object and keeps it for 5 s: after its first list that is one for everything there is.
+    settings.queueing.idle_timeout = _KOPF_IDLE_SECONDS
     settings.queueing.exit_timeout = 0.1  # our own queue holds the work; Kopf only passes events on
     for kind in WATCHED:
         if labels := selector(kind):

@@ -19,7 +19,7 @@ from boardroom import __version__
 from boardroom.api.meta import OPERATOR_MANAGER
 from boardroom.controller.kinds import Kind, Object
 
-_PAGE = 500
+_PAGE = 200
 _APPLY = "application/apply-patch+yaml"
 _USER_AGENT = f"boardroom-operator/{__version__}"
 
@@ -125,12 +125,10 @@ class KubeClient:
             query["labelSelector"] = selector
         while True:
             page = await self._send("GET", kind, kind.path(namespace), query, verb="LIST")
-            items += page.get("items") or ()
+            items += [_listed(kind, item) for item in page.get("items") or ()]
             more = page["metadata"].get("continue")
             if not more:
-                # Items of a list carry neither, and the rest of the controller wants to know what it holds.
-                stamped = [item | {"apiVersion": kind.api_version, "kind": kind.name} for item in items]
-                return Listing(items=stamped, resource_version=page["metadata"].get("resourceVersion", ""))
+                return Listing(items=items, resource_version=page["metadata"].get("resourceVersion", ""))
             query["continue"] = more
 
     async def apply(self, kind: Kind, manifest: Object, *, force: bool = True) -> Object:
@@ -188,6 +186,12 @@ class KubeClient:
         if bearer is not None and bearer["value"]:
             headers["Authorization"] = bearer["value"]
         return headers
+
+
+def _listed(kind: Kind, item: Object) -> Object:
+    """An item of a list with the apiVersion and kind that it lacks there, and without what weighs most of all."""
+    item["metadata"].pop("managedFields", None)
+    return item | {"apiVersion": kind.api_version, "kind": kind.name}
 
 
 def _path(kind: Kind, manifest: Object, subresource: str | None = None) -> str:

@@ -113,8 +113,8 @@ async def test_a_list_is_read_page_by_page_and_its_items_know_their_kind(server:
     found = await client.list(EVENT, None, "x=y")
     ours = {"apiVersion": "events.k8s.io/v1", "kind": "Event"}
     assert [path for _, path, _ in server.asked] == [
-        "/apis/events.k8s.io/v1/events?limit=500&labelSelector=x%3Dy",
-        "/apis/events.k8s.io/v1/events?limit=500&labelSelector=x%3Dy&continue=next",
+        "/apis/events.k8s.io/v1/events?limit=200&labelSelector=x%3Dy",
+        "/apis/events.k8s.io/v1/events?limit=200&labelSelector=x%3Dy&continue=next",
     ]
     assert found.items == [ours | {"metadata": {"name": name}} for name in "ab"]
     assert found.resource_version == "7"
