@@ -27,7 +27,8 @@ def answer(board: str, response: AskResponse) -> str:
             f"{board}: {answered} of {len(response.answers)} members answered · mode {response.coordination_mode}"
             f" · used_lorax {str(response.used_lorax).lower()} · execution_time {response.execution_time:.2f} s"
         ),
-        f"batch: {_batch(response.batch)}",
+        *(f"batch: {_batch(batch)}" for batch in response.batches or [response.batch]),
+        *([f"chair: {response.chair}, whose answer is the board's"] if response.chair else []),
         *(f"warning: {warning}" for warning in response.warnings),
     ]
     for member in response.answers:

@@ -57,6 +57,16 @@ def test_an_answer_without_a_batch_says_so() -> None:
     assert "batch: none (fewer than two members were submitted together)\n" in render.answer("b", response(batch=None))
 
 
+def test_every_round_shows_its_batch_and_a_chair_is_named() -> None:
+    batches = [{"size": 2, "wall_ms": 10.0, "slowest": "ceo"}, {"size": 2, "wall_ms": 20.0, "slowest": "cfo"}]
+    shown = render.answer("b", response(batch=batches[0], batches=batches, chair="ceo"))
+    assert shown.splitlines()[1:4] == [
+        "batch: 2 members in one LoRAX batch, 10 ms, slowest ceo",
+        "batch: 2 members in one LoRAX batch, 20 ms, slowest cfo",
+        "chair: ceo, whose answer is the board's",
+    ]
+
+
 def test_an_error_names_the_field_and_every_members_reason() -> None:
     members = [{"agent": "ceo", "role": "CEO", "reason": "LoRAX is starting"}]
     detail = ErrorDetail.model_validate(
