@@ -27,7 +27,7 @@ def answer(board: str, response: AskResponse) -> str:
             f"{board}: {answered} of {len(response.answers)} members answered · mode {response.coordination_mode}"
             f" · used_lorax {str(response.used_lorax).lower()} · execution_time {response.execution_time:.2f} s"
         ),
-        *(f"batch: {_batch(batch)}" for batch in response.batches or [response.batch]),
+        *_batches(response),
         *([f"chair: {response.chair}, whose answer is the board's"] if response.chair else []),
         *(f"warning: {warning}" for warning in response.warnings),
     ]
@@ -112,10 +112,11 @@ def _readiness(found: dict[str, Any]) -> str:
     return "ready" if found["ready"] else f"not ready: {found['reason'] or 'its adapters are being proved'}"
 
 
-def _batch(batch: Batch | None) -> str:
-    if batch is None:
-        return "none (fewer than two members were submitted together)"
-    return f"{batch.size} members in one LoRAX batch, {batch.wall_ms:.0f} ms, slowest {batch.slowest}"
+def _batches(response: AskResponse) -> list[str]:
+    batches: list[Batch] = response.batches or ([response.batch] if response.batch else [])
+    if not batches:
+        return ["batch: none (fewer than two members were submitted together)"]
+    return [f"batch: {b.size} members in one LoRAX batch, {b.wall_ms:.0f} ms, slowest {b.slowest}" for b in batches]
 
 
 def _heading(member: MemberAnswer) -> str:
