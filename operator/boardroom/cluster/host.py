@@ -80,9 +80,15 @@ def rules(ours: Addresses) -> list[tuple[str, list[str]]]:
 
 
 def disconnect(link: str) -> None:
-    """Remove a node's link with all its routes, if it is still there."""
-    if link in interfaces():
+    """Remove a node's link with all its routes, if it is still there.
+
+    The kernel removes it too, a little after the last process of the node's network namespace has ended.
+    """
+    try:
         _ip("link", "delete", link)
+    except HostError:
+        if link in interfaces():
+            raise
 
 
 def remove_orphaned_rules() -> None:
