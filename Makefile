@@ -47,11 +47,13 @@ test-unit: .venv/installed $(CLIENTS) ## Unit tests: no cluster.
 
 .PHONY: test-integration
 test-integration: .venv/installed ## Tests on a real kube-apiserver (the first run builds it: about 6 minutes on 2 cores).
+	@$(BIN)/boardroom cluster bin etcd kube-apiserver kube-controller-manager >/dev/null # here its progress can be seen
 	$(PYTEST) tests/integration
 
 .PHONY: test-e2e e2e
 e2e: test-e2e
 test-e2e: .venv/installed ## Tests on real pods (the first run builds a Kubernetes node: about 6 minutes more).
+	@if [ "$$(id -u)" = 0 ]; then $(BIN)/boardroom cluster bin >/dev/null; fi
 	$(PYTEST) tests/e2e
 
 .PHONY: conformance

@@ -2,6 +2,7 @@
 boards on demand.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -33,6 +34,8 @@ def cluster(boardroom: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
     The commands find it as theirs through XDG_STATE_HOME.
     """
+    if os.geteuid() != 0:
+        pytest.skip("a native node needs root")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         print("starting a Kubernetes node (the first time its programs are built, about 10 minutes)", file=sys.stderr)

@@ -74,11 +74,13 @@ def load(*, images: tuple[str, ...]) -> None:
 
 
 @cluster.command(name="bin")
-@click.argument("name", type=click.Choice(sorted(PROGRAMS)), metavar="NAME")
-def bin_(*, name: str) -> None:
-    """Print the path of one of the cluster's programs, such as kubectl, building it first if needed."""
+@click.argument("names", type=click.Choice(sorted(PROGRAMS)), metavar="[NAME]...", nargs=-1)
+def bin_(*, names: tuple[str, ...]) -> None:
+    """Print the path of each named program, such as kubectl, or of all, building first what is missing."""
     with _said():
-        click.echo(build.program(name))
+        folder = build.ensure(*(names or PROGRAMS))
+        for name in names or PROGRAMS:
+            click.echo(folder / name)
 
 
 def _as_text(seen: Status) -> str:
