@@ -54,10 +54,9 @@ def cluster(boardroom: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture(scope="session")
 def operator(cluster: Kubectl) -> BoardOnPods:
     """The operator from manifests/, running; as the cluster-wide view of it."""
-    kubectl = cluster
-    kubectl.run("apply", "--server-side", "-k", str(ROOT / "manifests/demo"))
-    kubectl.run("-n", "boardroom-system", "rollout", "status", "deployment/boardroom-operator", "--timeout=120s")
-    return BoardOnPods(kubectl=Kubectl(program=kubectl.program, kubeconfig=kubectl.kubeconfig, namespace="default"))
+    cluster.run("apply", "--server-side", "-k", str(ROOT / "manifests/demo"))
+    cluster.run("-n", "boardroom-system", "rollout", "status", "deployment/boardroom-operator", "--timeout=120s")
+    return BoardOnPods(kubectl=Kubectl(program=cluster.program, kubeconfig=cluster.kubeconfig, namespace="default"))
 
 
 @pytest.fixture(scope="session")

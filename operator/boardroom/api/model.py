@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
 
@@ -21,6 +21,11 @@ class Model(BaseModel):
     def strict(cls, data: Any) -> Self:
         """Read what a person wrote in a file: an unknown field is an error there, as it is for the API server."""
         return cls.model_validate(data, extra="forbid")
+
+
+def problems(error: ValidationError, *prefix: str) -> str:
+    """What is wrong with an object, field by field, each below `prefix`."""
+    return "; ".join(f"{'.'.join(map(str, (*prefix, *e['loc'])))}: {e['msg']}" for e in error.errors(include_url=False))
 
 
 def rule(expression: str, message: str, field_path: str | None = None) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """Whole objects as they come from the API server or from a file."""
 
-from collections.abc import Iterable
-
 import yaml
 from pydantic import Field, ValidationError
 
@@ -9,7 +7,7 @@ from boardroom.api.admission import Candidate
 from boardroom.api.boardagent import BoardAgentSpec
 from boardroom.api.boardroom import BoardroomSpec
 from boardroom.api.meta import API_VERSION, BOARDAGENT, BOARDROOM
-from boardroom.api.model import Model
+from boardroom.api.model import Model, problems
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus
 
 
@@ -70,15 +68,7 @@ def read_manifest(text: str) -> tuple[list[Boardroom], list[BoardAgent]]:
                 member = BoardAgentSpec.strict(document.get("spec"))
                 agents.append(BoardAgent(metadata=Metadata.model_validate(document["metadata"]), spec=member))
         except ValidationError as error:
-            raise ManifestError(f"{document.get('kind')} {name!r}: {_problems(error)}") from error
+            raise ManifestError(f"{document.get('kind')} {name!r}: {problems(error, 'spec')}") from error
         except KeyError as error:
             raise ManifestError(f"{document.get('kind')} in document {number}: {error.args[0]} is missing") from error
     return boards, agents
-
-
-def _problems(error: ValidationError) -> str:
-    return "; ".join(_problem(("spec", *e["loc"]), e["msg"]) for e in error.errors())
-
-
-def _problem(location: Iterable[str | int], message: str) -> str:
-    return f"{'.'.join(str(part) for part in location)}: {message}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from boardroom.api.boardroom import BoardroomSpec
-from boardroom.api.meta import ADAPTERS_PORT
+from boardroom.api.meta import ADAPTERS_PORT, LORAX_PORT
 from boardroom.api.status import EffectiveSettings
 
 DEFAULT_LORAX_IMAGE = "ghcr.io/predibase/lorax:0.12.1"
@@ -24,7 +24,7 @@ class Defaults:
 
     enable_lorax: bool = True
     lorax_image: str = DEFAULT_LORAX_IMAGE
-    lorax_port: int = 8080
+    lorax_port: int = LORAX_PORT
     adapter_cache_size: int = 100
     max_concurrent_requests: int = 128
     max_members: int = 15

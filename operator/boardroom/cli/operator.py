@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from boardroom.api.meta import OPERATOR_HEALTH_PORT, OPERATOR_METRICS_PORT
+
 
 @click.command()
 @click.option(
@@ -16,9 +18,15 @@ import click
     help="Look only at this namespace; repeat for several. Default: all.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve probes and metrics on.")
-@click.option("--metrics-port", type=click.IntRange(0, 65535), default=9090, show_default=True, help="/metrics.")
 @click.option(
-    "--health-port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="/healthz and /readyz."
+    "--metrics-port", type=click.IntRange(0, 65535), default=OPERATOR_METRICS_PORT, show_default=True, help="/metrics."
+)
+@click.option(
+    "--health-port",
+    type=click.IntRange(0, 65535),
+    default=OPERATOR_HEALTH_PORT,
+    show_default=True,
+    help="/healthz and /readyz.",
 )
 @click.option("--workers", type=click.IntRange(1, 64), default=8, show_default=True, help="Boards reconciled at once.")
 @click.option(

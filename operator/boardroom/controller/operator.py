@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar, cast
 import kopf
 
 from boardroom import __version__
+from boardroom.api.meta import OPERATOR_HEALTH_PORT, OPERATOR_METRICS_PORT
 from boardroom.api.settings import Defaults
 from boardroom.controller.children import Children
 from boardroom.controller.connection import Connection
@@ -53,8 +54,8 @@ class Options:
     kubeconfig: Path | None = None
     context: str | None = None
     host: str = "127.0.0.1"
-    metrics_port: int = 9090
-    health_port: int = 8081
+    metrics_port: int = OPERATOR_METRICS_PORT
+    health_port: int = OPERATOR_HEALTH_PORT
     workers: int = 8
     resync_seconds: float = 600.0
     lease_namespace: str | None = None

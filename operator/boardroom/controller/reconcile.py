@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from boardroom.api.admission import Verdict, admit, unknown_board
 from boardroom.api.conditions import AgentCondition, read
 from boardroom.api.meta import coordinator_name, lorax_name
+from boardroom.api.model import problems
 from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.api.status import EffectiveSettings
@@ -152,7 +153,7 @@ class Reconciler:
 
     async def _invalid(self, live: Object, error: ValidationError) -> None:
         before = read(live.get("status", {}).get("conditions"))
-        status = invalid_status(problem(error), live["metadata"]["generation"], before, self.now())
+        status = invalid_status(problems(error), live["metadata"]["generation"], before, self.now())
         await self._write_status(BOARDROOM, live, status)
 
     async def _write_status(self, kind: Kind, live: Object, status: Object) -> None:
@@ -183,7 +184,7 @@ def roster(agents: Sequence[Object], settings: EffectiveSettings) -> Roster:
         try:
             readable.append(BoardAgent.model_validate(obj))
         except ValidationError as error:
-            message = f"{problem(error)}; mend spec, or install the CRDs of the operator's own version"
+            message = f"{problems(error)}; mend spec, or install the CRDs of the operator's own version"
             unreadable.append((obj, Verdict(accepted=False, reason="InvalidSpec", message=message)))
     verdicts = admit((agent.candidate for agent in readable), settings.max_members)
     members = [member(agent, verdicts[agent.metadata.name]) for agent in readable]
@@ -192,11 +193,6 @@ def roster(agents: Sequence[Object], settings: EffectiveSettings) -> Roster:
         refused=tuple(m for m in members if not m.verdict.accepted),
         unreadable=tuple(unreadable),
     )
-
-
-def problem(error: ValidationError) -> str:
-    """What is wrong with an object, field by field."""
-    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
 
 
 def _obstacle(problems: Sequence[Problem]) -> Finding | None:
