@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from boardroom.cli.kubectl import Kubectl
+from boardroom.cluster.kind import why_no_docker
 from e2e.board_on_pods import ROLES, ROOT, BoardOnPods, adapters_claim, board, member, until
 
 
@@ -30,12 +31,12 @@ def boardroom() -> str:
 
 @pytest.fixture(scope="session")
 def cluster(boardroom: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
-    """A node of the tests' own with our image in it, beside whatever cluster the developer runs.
+    """A cluster of the tests' own with our image in it, by kind or a native node, beside whatever the developer runs.
 
     The commands find it as theirs through XDG_STATE_HOME.
     """
-    if os.geteuid() != 0:
-        pytest.skip("a native node needs root")
+    if os.geteuid() != 0 and (why := why_no_docker()):
+        pytest.skip(f"a native node needs root, and kind needs Docker: {why}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         print("starting a Kubernetes node (the first time its programs are built, about 10 minutes)", file=sys.stderr)

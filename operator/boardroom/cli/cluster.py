@@ -20,7 +20,7 @@ _EXPECTED = (ClusterError, DaemonError, HostError, MissingProgramsError, build.B
 
 @click.group()
 def cluster() -> None:
-    """A Kubernetes to try and test on: yours by kubeconfig, or a native node on this machine (Linux, root)."""
+    """A Kubernetes to try and test on: yours by kubeconfig, kind where Docker answers, else a native node."""
 
 
 @cluster.command()
@@ -41,7 +41,7 @@ def up(*, provider: str, kubeconfig: Path | None, gpus: int) -> None:
 
 @cluster.command()
 def down() -> None:
-    """Stop the native node and remove all that it left, also after a crash. A given cluster is left alone."""
+    """Remove the kind cluster, or the native node and all that it left. A given cluster is left alone."""
     with _said():
         choice.current().down()
         choice.forget()

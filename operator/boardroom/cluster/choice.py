@@ -8,22 +8,30 @@ from typing import TYPE_CHECKING
 
 from boardroom.cluster import places
 from boardroom.cluster.given import GivenCluster
+from boardroom.cluster.kind import KindCluster, why_no_docker
 from boardroom.cluster.native import NativeNode
 from boardroom.cluster.provider import ClusterError
 
 if TYPE_CHECKING:
     from boardroom.cluster.provider import Provider
 
-PROVIDERS = ("auto", "native", "kubeconfig")
+PROVIDERS = ("auto", "kind", "native", "kubeconfig")
 
 
 def choose(provider: str, kubeconfig: Path | None) -> Provider:
-    """Return the provider of a name; `auto` is the given kubeconfig, else a native node. Raises ClusterError."""
-    if provider == "kubeconfig" and kubeconfig is None:
+    """Return the provider of a name. Raises ClusterError.
+
+    `auto` is the given kubeconfig, else kind where Docker answers, else a native node.
+    """
+    if kubeconfig is not None:
+        if provider not in ("auto", GivenCluster.name):
+            raise ClusterError(f"provider {provider} writes its own kubeconfig: leave --kubeconfig out")
+        return GivenCluster(kubeconfig)
+    if provider == GivenCluster.name:
         raise ClusterError("--provider kubeconfig needs --kubeconfig FILE")
-    if provider == "native" and kubeconfig is not None:
-        raise ClusterError("a native node writes its own kubeconfig: leave --kubeconfig out")
-    return NativeNode() if kubeconfig is None else GivenCluster(kubeconfig)
+    if provider == "auto":
+        provider = NativeNode.name if why_no_docker() else KindCluster.name
+    return KindCluster() if provider == KindCluster.name else NativeNode()
 
 
 def remember(provider: Provider) -> None:
@@ -31,20 +39,21 @@ def remember(provider: Provider) -> None:
     memory = _memory()
     memory.parent.mkdir(parents=True, exist_ok=True)
     given = str(provider.kubeconfig()) if isinstance(provider, GivenCluster) else None
-    memory.write_text(json.dumps({"kubeconfig": given}))
+    memory.write_text(json.dumps({"provider": provider.name, "kubeconfig": given}))
 
 
 def current() -> Provider:
-    """Return the provider remembered, else the native node, which may not be up."""
+    """Return the provider remembered, else the one that `up` would take, which may not be up."""
     try:
-        given = json.loads(_memory().read_text())["kubeconfig"]
+        memory = json.loads(_memory().read_text())
     except FileNotFoundError:
-        given = None
-    return choose("auto", Path(given) if given else None)
+        return choose("auto", None)
+    given = memory["kubeconfig"]
+    return choose(memory["provider"], Path(given) if given else None)
 
 
 def forget() -> None:
-    """Speak of the native node again."""
+    """Speak of no cluster in particular again."""
     _memory().unlink(missing_ok=True)
 
 

@@ -70,6 +70,7 @@ CONTAINERD = Module(
     name="containerd", folder=_GOMODS / "containerd", cold_minutes=2, tags="no_btrfs,no_devmapper,no_zfs,no_aufs"
 )
 COREDNS = Module(name="coredns", folder=_GOMODS / "coredns", cold_minutes=2)
+KIND = Module(name="kind", folder=_GOMODS / "kind", cold_minutes=1)
 PAUSE = Module(name="pause", folder=_GOMODS / "pause", cold_minutes=1)
 
 _CONTAINERD_COMMANDS = "github.com/containerd/containerd/v2/cmd"
@@ -95,5 +96,6 @@ PROGRAMS: dict[str, Program] = {
         ),
         Program("coredns", COREDNS, "."),
         Program("pause", PAUSE, "."),
+        Program("kind", KIND, "sigs.k8s.io/kind"),
     )
 }

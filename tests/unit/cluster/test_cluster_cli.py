@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from boardroom.cli.cluster import cluster
 from boardroom.cluster import choice
 from boardroom.cluster.given import GivenCluster
+from boardroom.cluster.kind import KindCluster, why_no_docker
 from boardroom.cluster.native import NativeNode
 from boardroom.cluster.provider import ClusterError
 
@@ -15,7 +16,12 @@ from boardroom.cluster.provider import ClusterError
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    no_docker(monkeypatch)
     return CliRunner()
+
+
+def no_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "why_no_docker", lambda: "there is no `docker` on PATH")
 
 
 def test_status_says_that_nothing_runs(run: CliRunner) -> None:
@@ -45,21 +51,64 @@ def test_a_given_cluster_refuses_images_with_the_remedy(tmp_path: Path) -> None:
     [
         ("auto", None, NativeNode),
         ("native", None, NativeNode),
+        ("kind", None, KindCluster),
         ("auto", Path("k"), GivenCluster),
         ("kubeconfig", Path("k"), GivenCluster),
     ],
 )
-def test_a_provider_is_chosen_by(provider: str, given: Path | None, expected: type) -> None:
+def test_a_provider_is_chosen_by(
+    provider: str, given: Path | None, expected: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_docker(monkeypatch)
     assert type(choice.choose(provider, given)) is expected
 
 
 @pytest.mark.parametrize(
     ("provider", "given", "problem"),
-    [("kubeconfig", None, "needs --kubeconfig"), ("native", Path("k"), "leave --kubeconfig out")],
+    [
+        ("kubeconfig", None, "needs --kubeconfig"),
+        ("native", Path("k"), "leave --kubeconfig out"),
+        ("kind", Path("k"), "leave --kubeconfig out"),
+    ],
 )
 def test_a_contradiction_is_refused(provider: str, given: Path | None, problem: str) -> None:
     with pytest.raises(ClusterError, match=problem):
         choice.choose(provider, given)
+
+
+def test_kind_is_chosen_where_docker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "why_no_docker", lambda: "")
+    assert type(choice.choose("auto", None)) is KindCluster
+
+
+def test_kind_without_docker_says_what_else_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ClusterError) as refused:
+        KindCluster(tmp_path).up()
+    assert str(refused.value) == (
+        "kind needs Docker, and there is no `docker` on PATH; use --provider native (Linux, root) or --kubeconfig"
+    )
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("echo 28.1", ""), ("echo 'no daemon' >&2; exit 1", "no daemon")])
+def test_docker_is_asked_whether_it_answers(
+    answer: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\n{answer}\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert why_no_docker() == expected
+
+
+def test_each_state_folder_has_a_kind_cluster_of_its_own(tmp_path: Path) -> None:
+    names = {KindCluster(tmp_path / name).cluster for name in ("a", "b", "a")}
+    assert len(names) == 2
+
+
+def test_the_provider_of_the_last_up_is_remembered(run: CliRunner) -> None:
+    choice.remember(KindCluster())
+    assert run.invoke(cluster, ["status"]).stdout == "kind: not running\n"
 
 
 def test_the_cluster_that_was_given_is_remembered(run: CliRunner, tmp_path: Path) -> None:
