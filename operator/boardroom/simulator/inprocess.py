@@ -1,0 +1,168 @@
+"""A simulated LoRAX without a socket: the engine drivers' transport, straight into the application.
+
+For tests and benchmarks on virtual time: a question goes through the real driver and the whole of LoRAX's surface, and
+takes moments. What sockets add is tested elsewhere.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from starlette.datastructures import Headers
+
+from boardroom.engine.errors import BadResponse, ConnectionLost, EngineTimeout
+from boardroom.engine.protocol import StreamTimeouts
+from boardroom.engine.transport import ChunkedReply, Reply
+from boardroom.simulator.app import Application
+from boardroom.simulator.engine import Engine
+
+_END = b""
+
+
+class InProcessTransport:
+    """Implements `boardroom.engine.transport.Transport`; the engine must run on the same event loop."""
+
+    def __init__(self, engine: Engine, url: str = "inprocess://lorax") -> None:
+        self._application = Application(engine, inspect=False)
+        self.url = url
+
+    async def request(
+        self, method: str, path: str, *, timeout: float, limit: int, body: bytes | None = None, request_id: str = ""
+    ) -> Reply:
+        """Send and read the whole answer; raises only EngineError."""
+        call = _Call(self._application, method, path, body or b"", request_id)
+        try:
+            async with asyncio.timeout(timeout):
+                whole = b"".join([chunk async for chunk in call])
+        except TimeoutError as error:
+            raise EngineTimeout(f"{self.url} did not answer within {timeout:.1f} s") from error
+        finally:
+            call.leave()
+        if len(whole) > limit:
+            raise BadResponse(f"the answer is longer than the {limit} bytes that are read")
+        return Reply(call.status, call.headers, whole)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, *, timeouts: StreamTimeouts, limit: int, body: bytes, request_id: str = ""
+    ) -> AsyncIterator[ChunkedReply]:
+        """POST, and read chunk by chunk; leaving early disconnects."""
+        call = _Call(self._application, "POST", path, body, request_id)
+        try:
+            await call.started(min(timeouts.first_byte, timeouts.whole))
+            yield _Chunks(call, limit, timeouts.between_bytes)
+        finally:
+            call.leave()
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+
+class _Call:
+    """One request on its way through the application."""
+
+    def __init__(self, application: Application, method: str, path: str, body: bytes, request_id: str) -> None:
+        self.status = 0
+        self.headers = Headers()
+        self._body = body
+        self._sent = False
+        self._complete = False
+        self._gone = asyncio.Event()
+        self._begun = asyncio.Event()
+        self._chunks: asyncio.Queue[bytes] = asyncio.Queue()
+        scope = {
+            "type": "http",
+            "method": method,
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())],
+        }
+        self._task = asyncio.create_task(application(scope, self._receive, self._send))
+        self._task.add_done_callback(self._ended)
+
+    def __aiter__(self) -> "_Call":
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await self._chunks.get()
+        if chunk == _END:
+            if not self._complete:
+                raise ConnectionLost("LoRAX closed the connection in the middle of its answer")
+            raise StopAsyncIteration
+        return chunk
+
+    async def started(self, seconds: float) -> None:
+        """Wait for status and headers."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._begun.wait()
+        except TimeoutError as error:
+            raise EngineTimeout(f"LoRAX did not answer within {seconds:.1f} s") from error
+
+    def leave(self) -> None:
+        """Close the connection; what the application makes of it is LoRAX's business."""
+        self._gone.set()
+
+    async def _receive(self) -> MutableMapping[str, Any]:
+        if not self._sent:
+            self._sent = True
+            return {"type": "http.request", "body": self._body, "more_body": False}
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = Headers(raw=list(message["headers"]))
+            self._begun.set()
+            return
+        if message.get("body"):
+            self._chunks.put_nowait(message["body"])
+        if not message.get("more_body", False):
+            self._complete = True
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        with suppress(asyncio.CancelledError):
+            task.exception()  # a router that aborted; whoever waits sees the connection close
+        self._begun.set()
+        self._chunks.put_nowait(_END)
+
+
+class _Chunks:
+    """ChunkedReply of a call."""
+
+    def __init__(self, call: _Call, limit: int, between_bytes: float) -> None:
+        self._call = call
+        self._left = limit
+        self._between_bytes = between_bytes
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._call.status
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters."""
+        return self._call.headers.get("content-type", "").partition(";")[0]
+
+    async def read(self, within: float | None = None) -> bytes:
+        """What comes next; b"" at the end."""
+        seconds = self._between_bytes if within is None else within
+        try:
+            async with asyncio.timeout(seconds):
+                chunk = await anext(self._call, _END)
+        except TimeoutError as error:
+            raise EngineTimeout(f"LoRAX sent nothing for {seconds:g} s within its stream") from error
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise BadResponse("the stream is longer than what is read of one")
+        return chunk
+
+    async def read_all(self, limit: int) -> bytes:
+        """The rest."""
+        whole = b"".join([chunk async for chunk in self._call])
+        if len(whole) > limit:
+            raise BadResponse("the answer is longer than what is read of one")
+        return whole
