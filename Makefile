@@ -64,6 +64,18 @@ conformance: .venv/installed $(CLIENTS) ## Real clients and LoRAX's recorded fac
 test-cold: ## `make test` in a fresh clone with empty caches; prints what each part took.
 	@tests/cold.sh
 
+## -- measure it --------------------------------------------------------------------------------------------
+
+.PHONY: bench
+bench: .venv/installed .venv-bench/installed ## Measure every claim (about 20 minutes, the machine else idle): bench/results, docs/performance.md.
+	$(BIN)/python -m bench overhead
+	$(BIN)/python -m bench curve
+	$(BIN)/python -m bench report
+
+.PHONY: bench-quick
+bench-quick: .venv/installed ## The key ratios beside the committed ones, in less than 3 minutes; never fails on a figure.
+	$(BIN)/python -m bench quick
+
 ## -- work on it --------------------------------------------------------------------------------------------
 
 .PHONY: setup
@@ -85,6 +97,7 @@ lock: .venv/installed ## Write requirements/*.lock from pyproject.toml (hashed, 
 	$(LOCK) pyproject.toml --group dev -c requirements/runtime.lock -o requirements/dev.lock
 	$(LOCK) --group lorax-client -o requirements/lorax-client.lock
 	$(LOCK) --group openai-client -o requirements/openai-client.lock
+	$(LOCK) --group bench -o requirements/bench.lock
 
 .PHONY: clean
 clean: ## Remove the environments and build output (the cluster's cache stays: `boardroom cluster down` first).
@@ -103,8 +116,8 @@ clean: ## Remove the environments and build output (the cluster's cache stays: `
 	@$(BIN)/uv pip install -q --no-deps --no-build-isolation --python .venv -e .
 	@touch $@
 
-.venv-%-client/installed: requirements/%-client.lock | .venv/installed
-	@echo "making .venv-$*-client from requirements/$*-client.lock" >&2
-	@rm -rf .venv-$*-client && $(PYTHON) -m venv --without-pip .venv-$*-client
-	@$(BIN)/uv pip sync -q --require-hashes --python .venv-$*-client requirements/$*-client.lock
+.venv-%/installed: requirements/%.lock | .venv/installed
+	@echo "making .venv-$* from requirements/$*.lock" >&2
+	@rm -rf .venv-$* && $(PYTHON) -m venv --without-pip .venv-$*
+	@$(BIN)/uv pip sync -q --require-hashes --python .venv-$* requirements/$*.lock
 	@touch $@

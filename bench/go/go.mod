@@ -1,0 +1,3 @@
+module boardroom.dev/bench
+
+go 1.26.0
