@@ -19,6 +19,7 @@ class CoordinationMode(StrEnum):
     SEQUENTIAL = "sequential"
     HIERARCHICAL = "hierarchical"
     COLLABORATIVE = "collaborative"
+    CONSENSUS = "consensus"
 
 
 class AnswerStatus(StrEnum):
@@ -151,6 +152,69 @@ class Round(BaseModel):
     answers: list[RoundAnswer]
 
 
+class Position(StrEnum):
+    """What a member makes of a proposal."""
+
+    SUPPORT = "support"
+    OPPOSE = "oppose"
+    ABSTAIN = "abstain"
+
+
+class Verdict(StrEnum):
+    """adopted: more weight for than against. rejected: not more. vetoed: more, but a holder of a veto opposes.
+    no_quorum: too few took a position for the vote to count.
+    """
+
+    ADOPTED = "adopted"
+    REJECTED = "rejected"
+    VETOED = "vetoed"
+    NO_QUORUM = "no_quorum"
+
+
+class Vote(BaseModel):
+    """One member's position; None where it gave no answer at all, and then `reason` says why."""
+
+    agent: str
+    role: str
+    position: Position | None
+    confidence: float | None = Field(
+        default=None, description="As the member says it, 0 to 1; it has no part in the count."
+    )
+    rationale: str | None = None
+    weight: int = Field(description="The member's spec.weight.")
+    veto: bool = Field(description="The member's spec.veto.")
+    reason: str | None = Field(default=None, description="Why it abstains without having said so, or has no position.")
+
+
+class Weights(BaseModel):
+    """The sum of the members' weights by position."""
+
+    support: int
+    oppose: int
+    abstain: int
+
+
+class Quorum(BaseModel):
+    """In weight, of the members that were asked; an abstention counts as present."""
+
+    needed: int
+    present: int
+    met: bool
+
+
+class Decision(BaseModel):
+    """What a board made of a proposal, and who was against it."""
+
+    verdict: Verdict
+    votes: list[Vote] = Field(description="One for each member that was asked.")
+    weights: Weights
+    quorum: Quorum
+    vetoes: list[str] = Field(description="Names of the opposing members that hold a veto.")
+    dissent: list[str] = Field(
+        description="Names of those on the other side: opposing what was adopted, else supporting it."
+    )
+
+
 class AskResponse(BaseModel):
     """The board's answer."""
 
@@ -168,6 +232,7 @@ class AskResponse(BaseModel):
     batch: Batch | None = Field(description="The first batch; None unless two or more members were submitted together.")
     batches: list[Batch] = Field(default=[], description="Every batch in turn; collaborative has one for each round.")
     rounds: list[Round] = Field(default=[], description="collaborative: who said what in each round.")
+    decision: Decision | None = Field(default=None, description="consensus: the vote and its record.")
     usage: Usage = Field(description="Everything that was generated for this question, in every round.")
     warnings: list[str]
 

@@ -93,6 +93,10 @@ class BoardAgentSpec(Model):
         le=3600,
         description="How long this member may take, within the question's own deadline.",
     )
+    weight: int = Field(default=1, ge=0, le=1000, description="Consensus: what this member's vote counts for.")
+    veto: bool = Field(
+        default=False, description="Consensus: true means that nothing is adopted which this member opposes."
+    )
 
     @property
     def adapter_path(self) -> str | None:

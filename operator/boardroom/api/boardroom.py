@@ -138,11 +138,12 @@ class LocalObjectReference(Model):
 class DeliberationSpec(Model):
     """How a question is put to the board when it doesn't say."""
 
-    default_mode: Literal["Parallel", "Sequential", "Hierarchical", "Collaborative"] = Field(
+    default_mode: Literal["Parallel", "Sequential", "Hierarchical", "Collaborative", "Consensus"] = Field(
         default="Parallel",
         description="Parallel: all members at once, in one LoRAX batch. Sequential: each sees the answers before it. "
         "Hierarchical: all but the chair at once, then the chair makes one answer of theirs. Collaborative: rounds, "
-        "each a batch in which everybody sees the last one.",
+        "each a batch in which everybody sees the last one. Consensus: everybody votes on the question as a "
+        "proposal, by weight (spec.weight of a BoardAgent), with quorum and vetoes.",
     )
     chair_ref: LocalObjectReference | None = Field(
         default=None,
@@ -154,6 +155,13 @@ class DeliberationSpec(Model):
         ge=1,
         le=8,
         description="Collaborative: at most so many rounds; fewer when nobody changes position.",
+    )
+    quorum_percent: int = Field(
+        default=50,
+        ge=1,
+        le=100,
+        description="Consensus: the share of the asked members' weight that must take a position (an abstention is "
+        "one) for the vote to count.",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import yaml
 
-from boardroom.api.ask import AskResponse, Batch, ErrorDetail, MemberAnswer
+from boardroom.api.ask import AskResponse, Batch, Decision, ErrorDetail, MemberAnswer
 
 WIDTH = 110
 
@@ -29,6 +29,7 @@ def answer(board: str, response: AskResponse) -> str:
         ),
         *_batches(response),
         *([f"chair: {response.chair}, whose answer is the board's"] if response.chair else []),
+        *(_decision(response.decision) if response.decision else []),
         *(f"warning: {warning}" for warning in response.warnings),
     ]
     for member in response.answers:
@@ -117,6 +118,15 @@ def _batches(response: AskResponse) -> list[str]:
     if not batches:
         return ["batch: none (fewer than two members were submitted together)"]
     return [f"batch: {b.size} members in one LoRAX batch, {b.wall_ms:.0f} ms, slowest {b.slowest}" for b in batches]
+
+
+def _decision(decision: Decision) -> list[str]:
+    count, quorum = decision.weights, decision.quorum
+    counted = f"support {count.support}, oppose {count.oppose}, abstain {count.abstain}"
+    met = "met" if quorum.met else "not met"
+    lines = [f"decision: {decision.verdict} · {counted} · quorum {quorum.needed} {met} with {quorum.present}"]
+    lines += [f"vetoed by: {', '.join(decision.vetoes)}"] if decision.vetoes else []
+    return lines + ([f"dissent: {', '.join(decision.dissent)}"] if decision.dissent else [])
 
 
 def _heading(member: MemberAnswer) -> str:

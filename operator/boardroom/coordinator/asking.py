@@ -65,7 +65,11 @@ async def ask(question: Question, roster: Roster, attempts: Attempts | None) -> 
         context=question.context,
     )
     agenda = Agenda(
-        question=request.user_input, seats=seats, chair=chair(roster, seats), rounds=request.rounds or roster.rounds
+        question=request.user_input,
+        seats=seats,
+        chair=chair(roster, seats),
+        rounds=request.rounds or roster.rounds,
+        quorum_percent=roster.quorum_percent,
     )
     made = await _MODES[mode](meeting, agenda)
     spoke = answered(made.answers)
@@ -86,6 +90,7 @@ async def ask(question: Question, roster: Roster, attempts: Attempts | None) -> 
         batch=meeting.batches[0] if meeting.batches else None,
         batches=meeting.batches,
         rounds=made.rounds,
+        decision=made.decision,
         usage=meeting.usage,
         warnings=[*meeting.warnings, *_warnings(made, roster)],
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from boardroom.api.ask import AnswerStatus, MemberAnswer, Round
+from boardroom.api.ask import AnswerStatus, Decision, MemberAnswer, Round
 from boardroom.coordinator.selection import Seat
 
 
@@ -15,6 +15,7 @@ class Agenda:
     seats: Sequence[Seat]
     chair: Seat
     rounds: int = 1
+    quorum_percent: int = 50
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +26,7 @@ class Deliberation:
     reply: str | None = None
     chair: str | None = None
     rounds: list[Round] = field(default_factory=list)
+    decision: Decision | None = None
 
 
 def with_answers(question: str, answers: Sequence[MemberAnswer], task: str = "") -> str:

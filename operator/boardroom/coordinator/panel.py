@@ -1,9 +1,9 @@
 """One question's way to its members: submit together, wait until each one's deadline, and name everybody in the end."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from boardroom.api.ask import AnswerStatus, Batch, MemberAnswer, Parameters
 from boardroom.coordinator import answers
@@ -32,6 +32,7 @@ class Turn:
 
     seat: Seat
     prompt: str
+    response_format: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Panel:
             seat = turn.seat
             why = self._why_not(seat)
             if isinstance(seat, Member) and why is None:
-                submitted.append(self._submit(seat, turn.prompt, began))
+                submitted.append(self._submit(seat, turn, began))
             else:
                 found[seat.name] = answers.missing(seat, AnswerStatus.ABSENT, why or "")
                 self._attempts.metrics.answers.labels(AnswerStatus.ABSENT, "not_sent").inc()
@@ -94,11 +95,11 @@ class Panel:
         error = self._attempts.book.gate(seat.adapter_id) if seat.adapter_id else None
         return None if error is None else str(error)
 
-    def _submit(self, member: Member, prompt: str, began: float) -> _Submitted:
+    def _submit(self, member: Member, turn: Turn, began: float) -> _Submitted:
         limit, deadline = self._timeout, self._deadline
         if member.timeout_seconds is not None and began + member.timeout_seconds < deadline:
             limit, deadline = member.timeout_seconds, began + member.timeout_seconds
-        request = self._request(member, prompt)
+        request = self._request(member, turn)
         run = self._attempts.run(member, request, deadline, self._alone)
         return _Submitted(member, limit, deadline, asyncio.create_task(run))
 
@@ -146,7 +147,7 @@ class Panel:
             self.warnings.append(answers.replaced(one.member, record))
         return answers.answered(one.member, outcome.result, record, took_ms=1000 * took, cold_load=outcome.cold_load)
 
-    def _request(self, member: Member, prompt: str) -> GenerationRequest:
+    def _request(self, member: Member, turn: Turn) -> GenerationRequest:
         """The question's parameters win over the member's own, within its limits."""
         settled = settle(self._parameters, member.generation)
         self.warnings += [f"{member.role} ({member.name}): {cut} (spec.generation.limits)" for cut in settled.cut]
@@ -154,13 +155,14 @@ class Panel:
             request_id=f"{self._request_id}.{member.name}",
             system="\n\n".join(text for text in (member.system_prompt, self._context.system) if text),
             history=self._context.history,
-            prompt=prompt,
+            prompt=turn.prompt,
             adapter_id=member.adapter_id,
             max_new_tokens=settled.max_new_tokens,
             temperature=settled.temperature,
             top_p=settled.top_p,
             stop=settled.stop,
             seed=settled.seed,
+            response_format=turn.response_format,
         )
 
     def _note_batch(self, submitted: Sequence[MemberAnswer], began: float) -> None:

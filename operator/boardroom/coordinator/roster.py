@@ -27,6 +27,8 @@ class Member:
     adapter_id: str | None = None
     generation: GenerationSpec = field(default_factory=GenerationSpec)
     timeout_seconds: int | None = None
+    weight: int = 1
+    veto: bool = False
     uid: str = ""
     observed_generation: int = 0
     status: BoardAgentStatus = field(default_factory=BoardAgentStatus)
@@ -57,6 +59,7 @@ class Roster:
     default_mode: CoordinationMode = CoordinationMode.PARALLEL
     chair_ref: str | None = None
     rounds: int = 3
+    quorum_percent: int = 50
     members: tuple[Member, ...] = ()
     refused: tuple[Refused, ...] = ()
     status: BoardroomStatus = field(default_factory=BoardroomStatus)
@@ -98,6 +101,7 @@ def build(
         default_mode=CoordinationMode(deliberation.default_mode.lower()),
         chair_ref=deliberation.chair_ref.name if deliberation.chair_ref else None,
         rounds=deliberation.rounds,
+        quorum_percent=deliberation.quorum_percent,
         members=tuple(_member(present[name], root) for name in sorted(present) if verdicts[name].accepted),
         refused=tuple(sorted([*refused, *(a for a in own if isinstance(a, Refused))], key=lambda r: r.name)),
         status=board.status,
@@ -132,6 +136,8 @@ def _member(agent: BoardAgent, root: str) -> Member:
         adapter_id=f"{root}/{path}" if path else None,
         generation=spec.generation,
         timeout_seconds=spec.timeout_seconds,
+        weight=spec.weight,
+        veto=spec.veto,
         uid=agent.metadata.uid,
         observed_generation=agent.metadata.generation,
         status=agent.status,

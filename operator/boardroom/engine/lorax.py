@@ -195,7 +195,7 @@ def chat_body(request: GenerationRequest) -> dict[str, Any]:
         "temperature": request.temperature,
         "stream": False,
     }
-    return body | _adapter_source(request) | _sampling(request)
+    return body | _adapter_source(request) | _sampling(request) | _format(request)
 
 
 def plain_body(request: GenerationRequest) -> dict[str, Any]:
@@ -210,7 +210,7 @@ def plain_body(request: GenerationRequest) -> dict[str, Any]:
         parameters["adapter_id"] = request.adapter_id
     if request.temperature > 0:
         parameters["temperature"] = request.temperature
-    parameters |= _adapter_source(request) | _sampling(request)
+    parameters |= _adapter_source(request) | _sampling(request) | _format(request)
     return {"inputs": plain_layout(request.system, request.prompt, request.history), "parameters": parameters}
 
 
@@ -269,6 +269,12 @@ def _milliseconds(headers: Mapping[str, str], name: str) -> float | None:
 def _adapter_source(request: GenerationRequest) -> dict[str, Any]:
     """Said even though the launcher has the same default: a LoRAX that others run may default to the hub."""
     return {"adapter_source": "local"} if request.adapter_id else {}
+
+
+def _format(request: GenerationRequest) -> dict[str, Any]:
+    """The one form of a schema that the release, the main branch and both kinds of route take alike."""
+    schema = request.response_format
+    return {} if schema is None else {"response_format": {"type": "json_object", "schema": schema}}
 
 
 def _sampling(request: GenerationRequest) -> dict[str, Any]:

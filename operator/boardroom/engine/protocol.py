@@ -1,8 +1,8 @@
 """What the coordinator asks of an engine; everything that is peculiar to LoRAX stays behind it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from boardroom.engine.metrics import EngineMetrics
 
@@ -31,6 +31,8 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     seed: int | None = None
     history: tuple[Exchange, ...] = ()
+    response_format: Mapping[str, Any] | None = None
+    """A JSON schema that the answer must satisfy; what it is cut to by `max_new_tokens` may satisfy none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
