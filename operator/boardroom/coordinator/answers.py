@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from boardroom.api.ask import AdapterIdentity, AnswerStatus, EngineName, MemberAnswer, Usage
+from boardroom.api.ask import AdapterIdentity, AnswerStatus, MemberAnswer, Usage
 from boardroom.coordinator.adapters import AdapterRecord
 from boardroom.coordinator.roster import Member
+from boardroom.coordinator.routes import Outcome
 from boardroom.coordinator.selection import Seat
 from boardroom.engine.errors import AdapterFailed, EngineError, Unreachable
 from boardroom.engine.protocol import Generation
@@ -14,15 +15,15 @@ ABSENT_ERRORS: Final = (AdapterFailed, Unreachable)
 
 
 def answered(
-    member: Member, generation: Generation, record: AdapterRecord | None, *, took_ms: float, cold_load: bool
+    member: Member, outcome: Outcome, generation: Generation, record: AdapterRecord | None, *, took_ms: float
 ) -> MemberAnswer:
-    """The member spoke, through `record`'s adapter or (None) as the base model."""
+    """The member spoke, through `record`'s adapter or (None) without one."""
     return MemberAnswer(
         agent=member.name,
         role=member.role,
         status=AnswerStatus.ANSWERED,
         text=generation.text,
-        engine=EngineName.LORAX,
+        engine=outcome.engine,
         adapter=AdapterIdentity(path=record.path, digest=record.digest) if record else None,
         finish_reason=generation.finish_reason,
         usage=Usage(
@@ -31,7 +32,7 @@ def answered(
             total_tokens=generation.prompt_tokens + generation.completion_tokens,
         ),
         latency_ms=round(took_ms, 1),
-        cold_load=cold_load if record else None,
+        cold_load=outcome.cold_load if record else None,
     )
 
 
@@ -52,6 +53,11 @@ def missing(seat: Seat, status: AnswerStatus, reason: str, *, took_ms: float | N
         latency_ms=None if took_ms is None else round(took_ms, 1),
         adapter=AdapterIdentity(path=path, digest=None) if path else None,
     )
+
+
+def fell_back(member: Member, why: str) -> str:
+    """The warning about an answer that is not of the member's own weights."""
+    return f"{member.role} ({member.name}) answered by standard inference, without its adapter: {why}"
 
 
 def replaced(member: Member, record: AdapterRecord) -> str:

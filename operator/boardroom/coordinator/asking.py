@@ -15,16 +15,24 @@ from boardroom.api.ask import (
 )
 from boardroom.coordinator.attempts import Attempts
 from boardroom.coordinator.deliberation import Agenda, Deliberation
+from boardroom.coordinator.listening import Listener
 from boardroom.coordinator.meeting import Meeting, answered, reasons
 from boardroom.coordinator.modes.registry import load
-from boardroom.coordinator.panel import NO_CONTEXT, Context
+from boardroom.coordinator.particulars import NO_CONTEXT, Context, Particulars
 from boardroom.coordinator.problems import InvalidQuestion, NotEnoughAnswers
 from boardroom.coordinator.roster import Roster
 from boardroom.coordinator.selection import Seat, chair, select
 
 _MODES = load()
 
-NO_ENGINE = "this board runs without LoRAX (spec.enableLorax is false) and has no standard inference: set it to true"
+NO_ENGINE = (
+    "this board runs without LoRAX (spec.enableLorax is false) and has no standard inference: set it to true, or "
+    "spec.standardInference"
+)
+NO_STANDARD = (
+    "use_lorax=false asks for standard inference, and board {board!r} has none (spec.standardInference); leave "
+    "use_lorax out"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,35 +43,23 @@ class Question:
     request_id: str
     began: float
     context: Context = NO_CONTEXT
+    listener: Listener | None = None
 
 
-async def ask(question: Question, roster: Roster, attempts: Attempts | None) -> AskResponse:
+async def ask(question: Question, roster: Roster, attempts: Attempts) -> AskResponse:
     """The board's answer; raises AskProblem. Every member that was chosen is named in either."""
     request = question.request
-    if not request.use_lorax:
-        raise InvalidQuestion(
-            f"use_lorax=false asks for standard inference, and board {roster.board!r} has none; leave use_lorax out",
-            field="use_lorax",
-        )
+    if not request.use_lorax and attempts.standard is None:
+        raise InvalidQuestion(NO_STANDARD.format(board=roster.board), field="use_lorax")
     seats = select(request, roster)
     mode = _mode(request, roster)
-    if attempts is None:
+    if attempts.standard is None and attempts.lorax is None:
         raise NotEnoughAnswers(NO_ENGINE, members=[_unasked(seat) for seat in seats])
     if not seats:
         raise NotEnoughAnswers(
             f"board {roster.board!r} has no members: create a BoardAgent whose spec.boardroomRef.name is its name"
         )
-    timeout = request.timeout or float(roster.timeout_seconds)
-    meeting = Meeting(
-        attempts,
-        request_id=question.request_id,
-        parameters=request.parameters,
-        began=question.began,
-        timeout=timeout,
-        max_concurrent=request.max_concurrent,
-        skip_errors=request.on_error == "skip",
-        context=question.context,
-    )
+    meeting = Meeting(attempts, _particulars(question, roster))
     agenda = Agenda(
         question=request.user_input,
         seats=seats,
@@ -93,6 +89,21 @@ async def ask(question: Question, roster: Roster, attempts: Attempts | None) -> 
         decision=made.decision,
         usage=meeting.usage,
         warnings=[*meeting.warnings, *_warnings(made, roster)],
+    )
+
+
+def _particulars(question: Question, roster: Roster) -> Particulars:
+    request = question.request
+    return Particulars(
+        request_id=question.request_id,
+        parameters=request.parameters,
+        began=question.began,
+        timeout=request.timeout or float(roster.timeout_seconds),
+        context=question.context,
+        use_lorax=request.use_lorax,
+        max_concurrent=request.max_concurrent,
+        skip_errors=request.on_error == "skip",
+        listener=question.listener,
     )
 
 

@@ -1,135 +1,113 @@
-"""Requests to LoRAX for one member: held while adapters load, repeated after an overload, retried once alone."""
+"""One member's way to an answer: LoRAX, and where that fails or is not wanted, standard inference."""
 
 import asyncio
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Final
 
-from boardroom.coordinator.adapters import AdapterBook, is_cold
-from boardroom.coordinator.admission import Admission
+from boardroom.coordinator.adapters import AdapterRecord
+from boardroom.coordinator.listening import Hearing
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.roster import Member
-from boardroom.engine.errors import (
-    BadResponse,
-    ConnectionLost,
-    EngineError,
-    EngineTimeout,
-    Overloaded,
-    Unreachable,
-)
-from boardroom.engine.protocol import Engine, Generation, GenerationRequest
+from boardroom.coordinator.routes import LoraxRoute, Outcome, StandardRoute
+from boardroom.engine.errors import EngineError, EngineTimeout
+from boardroom.engine.protocol import GenerationRequest
 
-OVERLOAD_WAITS: Final = (0.1, 0.2, 0.4, 0.8)
-"""Seconds before each repetition after a 429, times a jitter of 0.5 to 1.5."""
-
-_GRACE_SECONDS: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a member: `finished` is a time of the event loop's clock; `reason` tells the failures in order."""
-
-    result: Generation | EngineError
-    finished: float
-    cold_load: bool = False
-    reason: str = ""
+LORAX_SHARE: Final = 0.7
+"""Of a member's time, where standard inference may have to answer in the rest of it."""
 
 
 class Attempts:
-    """Long-lived: what all questions share on their way to one LoRAX."""
+    """Long-lived: what all questions share on their way to the engines; at least one of the two is there."""
 
     def __init__(
-        self,
-        engine: Engine,
-        book: AdapterBook,
-        admission: Admission,
-        metrics: Metrics,
-        on_trouble: Callable[[], None] = lambda: None,
+        self, metrics: Metrics, *, lorax: LoraxRoute | None = None, standard: StandardRoute | None = None
     ) -> None:
-        self.engine = engine
-        self.book = book
-        self.admission = admission
         self.metrics = metrics
-        self.on_answer: Callable[[bool], None] = lambda _cold: None
-        """Called with whether an answer through an adapter waited for its load."""
-        self.held: set[asyncio.Task[Any] | None] = set()
-        """Runs that wait for admission."""
-        self._on_trouble = on_trouble
+        self.lorax = lorax
+        self.standard = standard
 
-    async def run(self, member: Member, request: GenerationRequest, deadline: float, alone: asyncio.Lock) -> Outcome:
+    def why_not(self, member: Member, *, use_lorax: bool) -> str | None:
+        """Why the member can't be asked at all, as far as known."""
+        if self.standard is not None:
+            return None
+        error = self.lorax.gate(member) if self.lorax and use_lorax else None
+        return None if error is None else str(error)
+
+    def by_lorax(self, member: Member, *, use_lorax: bool) -> bool:
+        """Whether the member would be asked through LoRAX now."""
+        return use_lorax and self._past_lorax(member) is None
+
+    def record(self, member: Member) -> AdapterRecord | None:
+        """What is known of the member's adapter; None where it has none."""
+        return self.lorax.book[member.adapter_id] if self.lorax and member.adapter_id else None
+
+    def is_held(self, task: asyncio.Task[Any]) -> bool:
+        """Whether a run waits for LoRAX's adapters to be loaded."""
+        return self.lorax is not None and task in self.lorax.held
+
+    async def run(
+        self,
+        member: Member,
+        request: GenerationRequest,
+        deadline: float,
+        alone: asyncio.Lock,
+        *,
+        use_lorax: bool = True,
+        hearing: Hearing | None = None,
+    ) -> Outcome:
         """Ask one member; `alone` is held by the question's retries, so that each of them is alone in LoRAX.
 
         Never raises an EngineError: it is the outcome.
         """
-        loop = asyncio.get_running_loop()
-        first = await self._attempt(member, request, deadline)
-        if not isinstance(first.result, EngineError) or not first.result.retryable:
+        past = self._past_lorax(member) if use_lorax else ""
+        if self.lorax is None or past is not None:
+            return await self._by_standard(request, deadline, hearing, past or "")
+        if self.standard is None:
+            return await self.lorax.ask(member, request, deadline, alone, hearing)
+        first = await self._share(self.lorax, member, request, deadline, alone, hearing=hearing)
+        if not isinstance(first.result, EngineError):
             return first
-        async with alone:
-            if loop.time() >= deadline:
-                return first
-            self.metrics.retries.labels(first.result.code).inc()
-            second = await self._attempt(member, request, deadline)
-        if isinstance(second.result, EngineError):
-            return Outcome(second.result, second.finished, reason=f"{second.reason} (before that: {first.reason})")
-        return second
+        self.metrics.fallbacks.labels(first.result.code).inc()
+        return await self._by_standard(request, deadline, hearing, first.reason)
 
-    async def _attempt(self, member: Member, request: GenerationRequest, deadline: float) -> Outcome:
-        """One request, repeated after each 429 while there is time."""
+    async def _share(
+        self,
+        lorax: LoraxRoute,
+        member: Member,
+        request: GenerationRequest,
+        deadline: float,
+        alone: asyncio.Lock,
+        *,
+        hearing: Hearing | None,
+    ) -> Outcome:
+        """LoRAX within its share of the time. Cutting it off is safe: what is sent has answered before (trap 5)."""
         loop = asyncio.get_running_loop()
-        for wait in (*OVERLOAD_WAITS, None):
-            outcome = await self._request(member, request, deadline)
-            if not isinstance(outcome.result, Overloaded) or wait is None:
-                return outcome
-            pause = wait * random.uniform(0.5, 1.5)  # noqa: S311 (jitter, not a secret)
-            if loop.time() + pause >= deadline:
-                return outcome
-            self.metrics.retries.labels("overloaded").inc()
-            await asyncio.sleep(pause)
-        raise AssertionError("the last repetition returns")
-
-    async def _request(self, member: Member, request: GenerationRequest, deadline: float) -> Outcome:
-        loop = asyncio.get_running_loop()
-        path = member.adapter_id
-        held = not self.admission.open_to(path)
-        first_load = path is not None and not self.book.proved(path)
-        error = await self._admitted(path) if held else None
-        remaining = deadline - loop.time()
-        if error is None and remaining <= 0:
-            error = EngineTimeout("no time was left to ask")
-        if error is not None:
-            return _broken(error, loop.time())
-        self.admission.left()
+        until = loop.time() + LORAX_SHARE * (deadline - loop.time())
         try:
-            generation = await self.engine.generate(request, remaining + _GRACE_SECONDS)
-        except EngineError as failure:
-            if path is not None:
-                self.book.failed(path, failure)
-            if isinstance(failure, (Unreachable, ConnectionLost)):
-                self._on_trouble()
-            return _broken(failure, loop.time())
-        finally:
-            self.admission.back()
-        cold = path is not None and (first_load or is_cold(generation.queue_ms, proved=True))
-        if path is not None:
-            self.book.answered(path, generation.queue_ms)
-            self.on_answer(cold)
-        if not generation.text.strip():
-            return _broken(BadResponse("LoRAX answered with an empty text"), loop.time())
-        return Outcome(generation, loop.time(), cold)
+            async with asyncio.timeout_at(until):
+                return await lorax.ask(member, request, until, alone, hearing)
+        except TimeoutError:
+            late = EngineTimeout("LoRAX gave no answer within its share of the time")
+            if hearing is not None:
+                hearing.failed(str(late))
+            return Outcome(late, loop.time(), reason=str(late))
 
-    async def _admitted(self, path: str | None) -> EngineError | None:
-        """Wait for admission, as one of those that are held."""
-        task = asyncio.current_task()
-        self.held.add(task)
-        self.metrics.held.set(len(self.held))
-        try:
-            return await self.admission.admitted(path)
-        finally:
-            self.held.discard(task)
-            self.metrics.held.set(len(self.held))
+    async def _by_standard(
+        self, request: GenerationRequest, deadline: float, hearing: Hearing | None, past: str
+    ) -> Outcome:
+        """`past` is why LoRAX does not answer; empty where nobody wanted it to."""
+        if self.standard is None:
+            raise AssertionError("why_not keeps members away that nobody can ask")
+        outcome = await self.standard.ask(request, deadline, hearing)
+        if isinstance(outcome.result, EngineError):
+            return replace(outcome, reason=f"{outcome.reason} (before that: {past})") if past else outcome
+        return replace(outcome, fell_back=past)
 
-
-def _broken(error: EngineError, now: float) -> Outcome:
-    return Outcome(error, now, reason=str(error))
+    def _past_lorax(self, member: Member) -> str | None:
+        """Why the member is not asked through LoRAX: it is down, or its adapter can't be; None where it is asked."""
+        if self.lorax is None:
+            return ""
+        if self.standard is None:
+            return None
+        error = self.lorax.gate(member)
+        return self.lorax.breaker.reason if error is None else str(error)

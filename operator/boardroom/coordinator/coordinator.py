@@ -12,18 +12,21 @@ from boardroom.coordinator import asking
 from boardroom.coordinator.adapters import AdapterBook, AdapterState
 from boardroom.coordinator.admission import Admission
 from boardroom.coordinator.attempts import Attempts
+from boardroom.coordinator.breaker import Breaker
 from boardroom.coordinator.findings import POLL_SECONDS, Findings
 from boardroom.coordinator.health import NO_LORAX, Observation
 from boardroom.coordinator.kube import Kube
+from boardroom.coordinator.listening import Listener
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.observer import Observer
-from boardroom.coordinator.panel import NO_CONTEXT, Context
+from boardroom.coordinator.particulars import NO_CONTEXT, Context
 from boardroom.coordinator.prober import Prober
 from boardroom.coordinator.problems import NotReady, TooManyQuestions
 from boardroom.coordinator.roster import Roster
+from boardroom.coordinator.routes import LoraxRoute, StandardRoute
 from boardroom.coordinator.sources import Source
 from boardroom.coordinator.writer import HealthWriter
-from boardroom.engine.protocol import Engine
+from boardroom.engine.protocol import Engine, Inference
 
 MAX_IN_FLIGHT: Final = 256
 """Questions at once; the next one gets 429."""
@@ -47,6 +50,7 @@ class Coordinator:
         source: Source,
         *,
         engine: Engine | None = None,
+        standard: Inference | None = None,
         findings: Findings | None = None,
         kube: Kube | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
@@ -55,7 +59,10 @@ class Coordinator:
         self.book = AdapterBook(time.monotonic, self._book_changed)
         self.observer: Observer | None = None
         self._source, self._engine, self._findings, self._kube = source, engine, findings, kube
-        self._attempts: Attempts | None = None
+        self._standard = standard
+        self._by_standard = StandardRoute(standard, self.metrics) if standard is not None else None
+        self._by_lorax: LoraxRoute | None = None
+        self._breaker = Breaker(self.metrics.breaker_open.set)
         self._admission: Admission | None = None
         self._prober: Prober | None = None
         self._writer: HealthWriter | None = None
@@ -96,7 +103,12 @@ class Coordinator:
         )
 
     async def ask(
-        self, request: AskRequest, request_id: str, began: float, context: Context = NO_CONTEXT
+        self,
+        request: AskRequest,
+        request_id: str,
+        began: float,
+        context: Context = NO_CONTEXT,
+        listener: Listener | None = None,
     ) -> AskResponse:
         """The board's answer; raises AskProblem. `began` is a time of the event loop's clock."""
         roster = self.roster
@@ -108,8 +120,11 @@ class Coordinator:
         self.metrics.in_flight.set(self._in_flight)
         try:
             await self._vet(request.timeout or roster.timeout_seconds)
-            question = asking.Question(request=request, request_id=request_id, began=began, context=context)
-            return await asking.ask(question, roster, self._attempts if roster.lorax_enabled else None)
+            question = asking.Question(
+                request=request, request_id=request_id, began=began, context=context, listener=listener
+            )
+            lorax = self._by_lorax if roster.lorax_enabled else None
+            return await asking.ask(question, roster, Attempts(self.metrics, lorax=lorax, standard=self._by_standard))
         finally:
             self._in_flight -= 1
             self.metrics.in_flight.set(self._in_flight)
@@ -134,15 +149,22 @@ class Coordinator:
             await asyncio.gather(*tasks, return_exceptions=True)
             if self._prober is not None:
                 await self._prober.drain(self.drain_seconds)
-            for part in (self._engine, self._findings, self._kube):
+            for part in (self._engine, self._standard, self._findings, self._kube):
                 if part is not None:
                     await part.close()
 
     def _wire_engine(self, engine: Engine) -> None:
         observer = self.observer = Observer(engine, on_restart=self._restarted, on_change=self._looked)
         admission = self._admission = Admission(self.book, trouble=lambda: observer.trouble, wave_please=self._wake)
-        self._attempts = Attempts(engine, self.book, admission, self.metrics, on_trouble=observer.look_soon)
-        self._attempts.on_answer = observer.note_answer
+        self._by_lorax = LoraxRoute(
+            engine,
+            book=self.book,
+            admission=admission,
+            breaker=self._breaker,
+            metrics=self.metrics,
+            on_trouble=observer.look_soon,
+        )
+        self._by_lorax.on_answer = observer.note_answer
         self._prober = Prober(
             engine,
             book=self.book,
@@ -176,10 +198,19 @@ class Coordinator:
         states = self.book.states()
         for state in AdapterState:
             self.metrics.adapters.labels(state).set(states.count(state))
+        if self.observer is not None and self.observer.running and self.book.ready():
+            self._breaker.reset()
         self._wake()
 
     def _looked(self) -> None:
-        self.metrics.lorax_up.set(bool(self.observer and self.observer.running))
+        observer = self.observer
+        if observer is None:
+            return
+        self.metrics.lorax_up.set(bool(observer.running))
+        if not observer.running:
+            self._breaker.trip(f"LoRAX is down: {observer.why_not}")
+        elif self.book.ready() or not self.book.states():
+            self._breaker.reset()
         self._wake()
 
     def _wake(self) -> None:

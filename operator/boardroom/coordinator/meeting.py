@@ -4,36 +4,19 @@ import asyncio
 import math
 from collections.abc import Sequence
 
-from boardroom.api.ask import AnswerStatus, Batch, MemberAnswer, MemberProblem, Parameters, Usage
+from boardroom.api.ask import AnswerStatus, Batch, MemberAnswer, MemberProblem, Usage
 from boardroom.coordinator.attempts import Attempts
-from boardroom.coordinator.panel import NO_CONTEXT, Context, Panel, Turn
+from boardroom.coordinator.panel import Panel, Turn
+from boardroom.coordinator.particulars import Particulars
 from boardroom.coordinator.problems import MemberFailed
 
 
 class Meeting:
-    """For one question, which `began` at a time of the event loop's clock and may take `timeout` seconds."""
+    """For one question."""
 
-    def __init__(
-        self,
-        attempts: Attempts,
-        *,
-        request_id: str,
-        parameters: Parameters,
-        began: float,
-        timeout: float,
-        max_concurrent: int | None = None,
-        skip_errors: bool = True,
-        context: Context = NO_CONTEXT,
-    ) -> None:
-        """`max_concurrent`: members in one batch. Without `skip_errors` a member without an answer ends the meeting."""
-        self._max_concurrent = max_concurrent
-        self._skip_errors = skip_errors
-        self._context = context
+    def __init__(self, attempts: Attempts, particulars: Particulars) -> None:
         self._attempts = attempts
-        self._request_id = request_id
-        self._parameters = parameters
-        self._began = began
-        self._timeout = timeout
+        self._particulars = particulars
         self.batches: list[Batch] = []
         self.warnings: list[str] = []
         self.usage = Usage()
@@ -44,7 +27,7 @@ class Meeting:
         `steps`: how many times the mode will ask from here on, this time included. Each batch gets its even share of
         the time that is left, so that a member that hangs leaves some to those who come after it.
         """
-        size = self._max_concurrent or len(turns) or 1
+        size = self._particulars.max_concurrent or len(turns) or 1
         batches = [turns[at : at + size] for at in range(0, len(turns), size)]
         answers: list[MemberAnswer] = []
         for done, batch in enumerate(batches):
@@ -54,19 +37,12 @@ class Meeting:
     async def _batch(self, turns: Sequence[Turn], left: int) -> list[MemberAnswer]:
         """One batch; with it, `left` are to come."""
         began, timeout = self._share(left)
-        panel = Panel(
-            self._attempts,
-            request_id=self._request_id,
-            parameters=self._parameters,
-            began=began,
-            timeout=timeout,
-            context=self._context,
-        )
+        panel = Panel(self._attempts, self._particulars, began=began, timeout=timeout)
         answers = await panel.ask(turns)
         self.batches += [panel.batch] if panel.batch else []
         self.warnings += [w for w in panel.warnings if w not in self.warnings]
         self.usage = total([self.usage, *(a.usage for a in answers if a.usage)])
-        if not self._skip_errors and len(answered(answers)) < len(answers):
+        if not self._particulars.skip_errors and len(answered(answers)) < len(answers):
             raise MemberFailed(
                 "on_error is fail, and not every member that was asked answered; its reason is in members",
                 members=reasons(answers),
@@ -75,10 +51,11 @@ class Meeting:
 
     def _share(self, left: int) -> tuple[float, float]:
         """When this batch's time began, and how long it is in seconds; the last one has the question's own."""
+        began, timeout = self._particulars.began, self._particulars.timeout
         if left == 1:
-            return self._began, self._timeout
+            return began, timeout
         now = asyncio.get_running_loop().time()
-        share = (self._began + self._timeout - now) / left
+        share = (began + timeout - now) / left
         return now, math.floor(1000 * share) / 1000
 
 

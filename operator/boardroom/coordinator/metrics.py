@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from boardroom.api.ask import AnswerStatus, CoordinationMode
+from boardroom.api.ask import AnswerStatus, CoordinationMode, EngineName
 
 SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 MEMBERS = (1, 2, 3, 5, 8, 13, 21, 34, 55)
@@ -24,7 +24,13 @@ class Metrics:
         member = Histogram(
             "boardroom_member_duration_seconds", "Time to a member's answer.", ("engine",), buckets=SECONDS, registry=r
         )
-        self.member_seconds = member.labels("lorax")
+        self._member_seconds = {engine: member.labels(engine) for engine in EngineName}
+        self.fallbacks = Counter(
+            "boardroom_fallbacks", "Members asked by standard inference after LoRAX failed.", ("cause",), registry=r
+        )
+        self.breaker_open = Gauge(
+            "boardroom_breaker_open", "1 while LoRAX is down and standard inference answers for it.", registry=r
+        )
         self.cold_loads = Counter("boardroom_cold_loads", "Answers that waited for an adapter's load.", registry=r)
         self.batch_size = Histogram(
             "boardroom_batch_members", "Members submitted together.", buckets=MEMBERS, registry=r
@@ -41,10 +47,10 @@ class Metrics:
         self._answered = self.answers.labels(AnswerStatus.ANSWERED, "")
         self._modes = {m: self.duration.labels("/v1/ask", m) for m in CoordinationMode}
 
-    def answered(self, seconds: float, *, cold: bool) -> None:
+    def answered(self, seconds: float, engine: EngineName, *, cold: bool) -> None:
         """A member answered."""
         self._answered.inc()
-        self.member_seconds.observe(seconds)
+        self._member_seconds[engine].observe(seconds)
         if cold:
             self.cold_loads.inc()
 

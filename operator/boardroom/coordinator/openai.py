@@ -8,7 +8,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from boardroom.api.ask import AnswerStatus, AskRequest, AskResponse, CoordinationMode
-from boardroom.coordinator.panel import Context
+from boardroom.coordinator.particulars import Context
 from boardroom.coordinator.problems import AskProblem, InvalidJson, InvalidQuestion, UnknownModel
 from boardroom.coordinator.roster import Roster
 from boardroom.engine.protocol import Exchange

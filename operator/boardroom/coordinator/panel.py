@@ -3,27 +3,19 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from boardroom.api.ask import AnswerStatus, Batch, MemberAnswer, Parameters
+from boardroom.api.ask import AnswerStatus, Batch, EngineName, MemberAnswer
 from boardroom.coordinator import answers
-from boardroom.coordinator.attempts import Attempts, Outcome
+from boardroom.coordinator.attempts import Attempts
+from boardroom.coordinator.listening import Hearing
 from boardroom.coordinator.parameters import settle
+from boardroom.coordinator.particulars import Particulars
 from boardroom.coordinator.roster import Member
+from boardroom.coordinator.routes import Outcome
 from boardroom.coordinator.selection import Seat
 from boardroom.engine.errors import EngineError
-from boardroom.engine.protocol import Exchange, GenerationRequest
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Context:
-    """What the caller says to every member: below its system prompt, and what was said before."""
-
-    system: str = ""
-    history: tuple[Exchange, ...] = ()
-
-
-NO_CONTEXT: Final = Context()
+from boardroom.engine.protocol import GenerationRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,36 +33,27 @@ class _Submitted:
     limit: float
     """Seconds that the caller or the member gave; the deadline is when they are over."""
     deadline: float
+    lorax: bool
+    """Whether it goes to LoRAX, and so may be part of a batch."""
     task: asyncio.Task[Outcome]
 
 
 class Panel:
-    """Asks members for one question, which `began` at a time of the event loop's clock and may take `timeout` s."""
+    """Asks members once. That `began` at a time of the event loop's clock and may take `timeout` seconds."""
 
-    def __init__(
-        self,
-        attempts: Attempts,
-        *,
-        request_id: str,
-        parameters: Parameters,
-        began: float,
-        timeout: float,
-        context: Context = NO_CONTEXT,
-    ) -> None:
+    def __init__(self, attempts: Attempts, particulars: Particulars, *, began: float, timeout: float) -> None:
         self._attempts = attempts
+        self._particulars = particulars
         self._timeout = timeout
-        self._request_id = request_id
-        self._parameters = parameters
-        self._context = context
         self._deadline = began + timeout
         self._alone = asyncio.Lock()
         self.batch: Batch | None = None
         self.warnings: list[str] = []
 
     async def ask(self, turns: Sequence[Turn]) -> list[MemberAnswer]:
-        """An answer for every turn, in their order. Two or more that can be asked are submitted as one batch.
+        """An answer for every turn, in their order. Two or more that go to LoRAX are submitted as one batch.
 
-        Returns by the deadline, whatever LoRAX does.
+        Returns by the deadline, whatever the engines do.
         """
         began = asyncio.get_running_loop().time()
         found: dict[str, MemberAnswer] = {}
@@ -81,80 +64,96 @@ class Panel:
             if isinstance(seat, Member) and why is None:
                 submitted.append(self._submit(seat, turn, began))
             else:
-                found[seat.name] = answers.missing(seat, AnswerStatus.ABSENT, why or "")
+                found[seat.name] = self._heard(answers.missing(seat, AnswerStatus.ABSENT, why or ""))
                 self._attempts.metrics.answers.labels(AnswerStatus.ABSENT, "not_sent").inc()
-        held = await self._gather(submitted)
-        for one in submitted:
-            found[one.member.name] = self._answer(one, began, held=one in held)
-        self._note_batch([found[one.member.name] for one in submitted], began)
-        return [found[turn.seat.name] for turn in turns]
+        found |= await self._gather(submitted, began)
+        self._note_batch([found[one.member.name] for one in submitted if one.lorax], began)
+        answered = [found[turn.seat.name] for turn in turns]
+        if self._particulars.listener is not None:
+            self._particulars.listener.round_done(answered)
+        return answered
 
     def _why_not(self, seat: Seat) -> str | None:
         if not isinstance(seat, Member):
             return f"{seat.reason}: {seat.message}"
-        error = self._attempts.book.gate(seat.adapter_id) if seat.adapter_id else None
-        return None if error is None else str(error)
+        return self._attempts.why_not(seat, use_lorax=self._particulars.use_lorax)
+
+    def _heard(self, answer: MemberAnswer) -> MemberAnswer:
+        if self._particulars.listener is not None:
+            self._particulars.listener.done(answer)
+        return answer
 
     def _submit(self, member: Member, turn: Turn, began: float) -> _Submitted:
         limit, deadline = self._timeout, self._deadline
         if member.timeout_seconds is not None and began + member.timeout_seconds < deadline:
             limit, deadline = member.timeout_seconds, began + member.timeout_seconds
-        request = self._request(member, turn)
-        run = self._attempts.run(member, request, deadline, self._alone)
-        return _Submitted(member, limit, deadline, asyncio.create_task(run))
+        request, use_lorax = self._request(member, turn), self._particulars.use_lorax
+        listener, hearing = self._particulars.listener, None
+        if listener is not None:
+            listener.started(member.name, member.role)
+            hearing = Hearing(listener, member.name)
+        lorax = self._attempts.by_lorax(member, use_lorax=use_lorax)
+        run = self._attempts.run(member, request, deadline, self._alone, use_lorax=use_lorax, hearing=hearing)
+        return _Submitted(member, limit, deadline, lorax, asyncio.create_task(run))
 
-    async def _gather(self, submitted: Sequence[_Submitted]) -> list[_Submitted]:
+    async def _gather(self, submitted: Sequence[_Submitted], began: float) -> dict[str, MemberAnswer]:
         """Wait for all, each until its own deadline; one timer for all of them, not one per member.
 
-        Returns those that were still held at their deadline. Cancelling is safe: admission lets through only what
-        goes to adapters that have answered (trap 5).
+        Cancelling is safe: admission lets through only what goes to adapters that have answered (trap 5).
         """
         loop = asyncio.get_running_loop()
         pending = {one.task: one for one in submitted}
-        held: list[_Submitted] = []
+        found: dict[str, MemberAnswer] = {}
         try:
             while pending:
                 first = min(one.deadline for one in pending.values())
-                done, _ = await asyncio.wait(pending, timeout=max(0.0, first - loop.time()))
+                wait = asyncio.ALL_COMPLETED if self._particulars.listener is None else asyncio.FIRST_COMPLETED
+                done, _ = await asyncio.wait(pending, timeout=max(0.0, first - loop.time()), return_when=wait)
                 for task in done:
-                    del pending[task]
+                    one = pending.pop(task)
+                    found[one.member.name] = self._heard(self._answer(one, began))
                 for one in [p for p in pending.values() if p.deadline <= loop.time()]:
-                    if one.task in self._attempts.held:
-                        held.append(one)
+                    held = self._attempts.is_held(one.task)
                     pending.pop(one.task).task.cancel()
+                    found[one.member.name] = self._heard(self._late(one, began, held=held))
         finally:
             for task in pending:
                 task.cancel()
-        return held
+        return found
 
-    def _answer(self, one: _Submitted, began: float, *, held: bool) -> MemberAnswer:
-        metrics = self._attempts.metrics
-        if held or not one.task.done() or one.task.cancelled():
-            metrics.answers.labels(AnswerStatus.FAILED, "held" if held else "timeout").inc()
-            reason = f"timeout: no answer within {one.limit:g} s"
-            if held:
-                reason += "; LoRAX was still loading adapters, and nothing is sent meanwhile"
-            return answers.missing(one.member, AnswerStatus.FAILED, reason, took_ms=1000 * (one.deadline - began))
-        outcome = one.task.result()
+    def _late(self, one: _Submitted, began: float, *, held: bool) -> MemberAnswer:
+        self._attempts.metrics.answers.labels(AnswerStatus.FAILED, "held" if held else "timeout").inc()
+        reason = f"timeout: no answer within {one.limit:g} s"
+        if held:
+            reason += "; LoRAX was still loading adapters, and nothing is sent meanwhile"
+        return answers.missing(one.member, AnswerStatus.FAILED, reason, took_ms=1000 * (one.deadline - began))
+
+    def _answer(self, one: _Submitted, began: float) -> MemberAnswer:
+        metrics, outcome = self._attempts.metrics, one.task.result()
         took = outcome.finished - began
         if isinstance(outcome.result, EngineError):
             answer = answers.broken(one.member, outcome.result, outcome.reason, took_ms=1000 * took)
             metrics.answers.labels(answer.status, outcome.result.code).inc()
             return answer
-        metrics.answered(took, cold=outcome.cold_load)
-        record = self._attempts.book[one.member.adapter_id] if one.member.adapter_id else None
+        metrics.answered(took, outcome.engine, cold=outcome.cold_load)
+        if outcome.engine is EngineName.STANDARD:
+            if outcome.fell_back:
+                self.warnings.append(answers.fell_back(one.member, outcome.fell_back))
+            return answers.answered(one.member, outcome, outcome.result, None, took_ms=1000 * took)
+        record = self._attempts.record(one.member)
         if record is not None and record.replaced:
             self.warnings.append(answers.replaced(one.member, record))
-        return answers.answered(one.member, outcome.result, record, took_ms=1000 * took, cold_load=outcome.cold_load)
+        return answers.answered(one.member, outcome, outcome.result, record, took_ms=1000 * took)
 
     def _request(self, member: Member, turn: Turn) -> GenerationRequest:
         """The question's parameters win over the member's own, within its limits."""
-        settled = settle(self._parameters, member.generation)
+        p, context = self._particulars, self._particulars.context
+        settled = settle(p.parameters, member.generation)
         self.warnings += [f"{member.role} ({member.name}): {cut} (spec.generation.limits)" for cut in settled.cut]
         return GenerationRequest(
-            request_id=f"{self._request_id}.{member.name}",
-            system="\n\n".join(text for text in (member.system_prompt, self._context.system) if text),
-            history=self._context.history,
+            request_id=f"{p.request_id}.{member.name}",
+            system="\n\n".join(text for text in (member.system_prompt, context.system) if text),
+            history=(*context.histories.get(member.name, ()), *context.history),
             prompt=turn.prompt,
             adapter_id=member.adapter_id,
             max_new_tokens=settled.max_new_tokens,
@@ -162,7 +161,7 @@ class Panel:
             top_p=settled.top_p,
             stop=settled.stop,
             seed=settled.seed,
-            response_format=turn.response_format,
+            response_format=turn.response_format or context.response_format,
         )
 
     def _note_batch(self, submitted: Sequence[MemberAnswer], began: float) -> None:

@@ -12,6 +12,7 @@ from boardroom.engine.errors import (
     GenerationFailed,
     InvalidRequest,
     Overloaded,
+    Refused,
     TemplateFailed,
     Unhealthy,
 )
@@ -35,7 +36,16 @@ class _Refusal(msgspec.Struct):
     error_type: str = ""
 
 
+class _OpenAIError(msgspec.Struct):
+    message: str
+
+
+class _OpenAIRefusal(msgspec.Struct):
+    error: _OpenAIError
+
+
 _DECODER: Final = msgspec.json.Decoder(_Refusal)
+_OPENAI: Final = msgspec.json.Decoder(_OpenAIRefusal)
 
 
 _STATUS: Final = {
@@ -55,6 +65,35 @@ def classify(status: int, body: bytes) -> EngineError:
     """The error that an answer with this status (not 2xx) stands for."""
     text, kind = _read(body)
     return _error(status, text or f"HTTP {status} without a text", kind)
+
+
+def classify_openai(status: int, body: bytes) -> EngineError:
+    """The same for a server that answers as OpenAI does: {"error": {"message"}}, or whatever its proxy says."""
+    try:
+        text = clean(_OPENAI.decode(body).error.message)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        text = clean(body.decode("utf-8", "replace"))
+    cause = f"standard inference: {text or 'no text'} (HTTP {status})"
+    match status:
+        case 401 | 403:
+            return Refused(f"{cause}; check spec.standardInference.apiKeySecretRef")
+        case 404:
+            return InvalidRequest(f"{cause}; check spec.standardInference.url and model")
+        case 429:
+            return Overloaded(cause)
+        case 503 | 502 | 504:
+            return Unhealthy(cause)
+        case _ if 400 <= status < 500:  # noqa: PLR2004 (the client's errors)
+            return InvalidRequest(cause)
+    return GenerationFailed(cause)
+
+
+def openai_refusal(event: bytes) -> EngineError | None:
+    """The error in an event of a stream, if it is one of OpenAI's shape."""
+    try:
+        return GenerationFailed(f"standard inference: {clean(_OPENAI.decode(event).error.message)}")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def classify_event(text: str, kind: str) -> EngineError:

@@ -53,6 +53,12 @@ class Overloaded(EngineError):
     code = "overloaded"
 
 
+class Refused(EngineError):
+    """The engine does not take our credentials."""
+
+    code = "refused"
+
+
 class InvalidRequest(EngineError):
     """The engine refuses the request as it stands: too long, out of range."""
 

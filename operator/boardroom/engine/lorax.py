@@ -1,44 +1,26 @@
 """The LoRAX driver: /v1/chat/completions, or /generate with a plain layout where the model has no chat template."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
-from math import inf
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
-import orjson
 
+from boardroom.engine.chat import dumped, generation, messages, read_chat, read_out, sampling, take_all
 from boardroom.engine.classify import classify, clean
-from boardroom.engine.errors import BadResponse, EngineError, InvalidRequest, TemplateFailed
+from boardroom.engine.errors import BadResponse, TemplateFailed
 from boardroom.engine.metrics import EngineMetrics, parse
 from boardroom.engine.protocol import Exchange, Generation, GenerationRequest, StreamTimeouts
 from boardroom.engine.sse import EventReader
-from boardroom.engine.streaming import Assembly, ChatAssembly, Details, PlainAssembly, Usage, finish_reason
-from boardroom.engine.transport import ChunkedReply, HttpTransport, Reply, Transport
+from boardroom.engine.streaming import Assembly, ChatAssembly, Details, PlainAssembly
+from boardroom.engine.transport import HttpTransport, Reply, Transport
 
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 MAX_STREAM_BYTES: Final = 32 * 1024 * 1024
 """A stream says everything around each token again; none of it is kept but the text."""
 MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
-_LAST_READS: Final = 3
-_LAST_SECONDS: Final = 0.2
-"""[DONE] and the end of the stream come at once or are not waited for."""
 _OK: Final = 200
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message
-    finish_reason: str | None = None
-
-
-class _Chat(msgspec.Struct):
-    choices: list[_Choice]
-    usage: Usage | None = None
 
 
 class _Plain(msgspec.Struct):
@@ -46,7 +28,6 @@ class _Plain(msgspec.Struct):
     details: Details | None = None
 
 
-_CHAT: Final = msgspec.json.Decoder(_Chat)
 _PLAIN: Final = msgspec.json.Decoder(_Plain)
 
 
@@ -74,7 +55,7 @@ class LoraxEngine:
         except TemplateFailed:
             self._plain = True
             return await self._generate(request, timeout)
-        return read_chat(reply)
+        return read_chat(reply, "LoRAX")
 
     async def stream(
         self, request: GenerationRequest, timeouts: StreamTimeouts
@@ -122,7 +103,7 @@ class LoraxEngine:
         """One stream. What arrived together comes out together, also before an error that arrived with it."""
         chat = isinstance(assembly, ChatAssembly)
         path = "/v1/chat/completions" if chat else "/generate_stream"
-        body = _dumped(chat_body(request) | {"stream": True} if chat else plain_body(request))
+        body = dumped(chat_body(request) | {"stream": True} if chat else plain_body(request))
         events = EventReader()
         async with self._http.stream(
             path, timeouts=timeouts, limit=MAX_STREAM_BYTES, body=body, request_id=request.request_id
@@ -135,67 +116,33 @@ class LoraxEngine:
                 chunk = await reply.read()
                 if not chunk:
                     raise BadResponse("LoRAX's stream ended before its answer did")
-                texts, failure = _take_all(assembly, events.feed(chunk))
+                texts, failure = take_all(assembly, events.feed(chunk))
                 if texts:
                     yield texts
                 if failure is not None:
                     raise failure
             yield assembly.generation()
-            await _read_out(reply)
+            await read_out(reply)
 
     async def _post(self, path: str, body: dict[str, Any], request: GenerationRequest, timeout: float) -> Reply:
         reply = await self._http.request(
-            "POST", path, body=_dumped(body), timeout=timeout, limit=MAX_ANSWER_BYTES, request_id=request.request_id
+            "POST", path, body=dumped(body), timeout=timeout, limit=MAX_ANSWER_BYTES, request_id=request.request_id
         )
         if reply.status != _OK:
             raise classify(reply.status, reply.body)
         return reply
 
 
-async def _read_out(reply: ChunkedReply) -> None:
-    """Read the few bytes behind an answer, so that the connection can be used again; if more come, it closes."""
-    with suppress(EngineError):
-        for _ in range(_LAST_READS):
-            if not await reply.read(within=_LAST_SECONDS):
-                return
-
-
-def _take_all(assembly: Assembly, events: Sequence[bytes]) -> tuple[str, EngineError | None]:
-    """The text that these events add, up to the answer's end or an error in them."""
-    texts: list[str] = []
-    try:
-        for data in events:
-            texts.append(assembly.take(data))
-            if assembly.complete:
-                break
-    except EngineError as error:
-        return "".join(texts), error
-    return "".join(texts), None
-
-
-def _dumped(body: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except TypeError as error:
-        raise InvalidRequest(f"the prompt is not valid Unicode: {error}") from error
-
-
 def chat_body(request: GenerationRequest) -> dict[str, Any]:
     """A chat body. LoRAX samples unless temperature is 0, and reserves the whole context unless max_tokens is set."""
-    system = [{"role": "system", "content": request.system}] if request.system else []
-    history = [
-        {"role": role, "content": text}
-        for exchange in request.history
-        for role, text in (("user", exchange.asked), ("assistant", exchange.answered))
-    ]
     body: dict[str, Any] = {
         "model": request.adapter_id or "",
-        "messages": [*system, *history, {"role": "user", "content": request.prompt}],
+        "messages": messages(request),
         "max_tokens": request.max_new_tokens,
         "temperature": request.temperature,
         "stream": False,
     }
-    return body | _adapter_source(request) | _sampling(request) | _format(request)
+    return body | _adapter_source(request) | sampling(request) | _format(request)
 
 
 def plain_body(request: GenerationRequest) -> dict[str, Any]:
@@ -210,7 +157,7 @@ def plain_body(request: GenerationRequest) -> dict[str, Any]:
         parameters["adapter_id"] = request.adapter_id
     if request.temperature > 0:
         parameters["temperature"] = request.temperature
-    parameters |= _adapter_source(request) | _sampling(request) | _format(request)
+    parameters |= _adapter_source(request) | sampling(request) | _format(request)
     return {"inputs": plain_layout(request.system, request.prompt, request.history), "parameters": parameters}
 
 
@@ -220,21 +167,6 @@ def plain_layout(system: str, prompt: str, history: Sequence[Exchange] = ()) -> 
     return "\n\n".join([*([system] if system else []), *before, f"Question: {prompt}\n\nAnswer:"])
 
 
-def read_chat(reply: Reply) -> Generation:
-    """A chat answer with LoRAX's deviations mended; raises BadResponse where it is none."""
-    try:
-        chat = _CHAT.decode(reply.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadResponse(f"LoRAX's answer is no chat completion: {error}") from error
-    if not chat.choices or chat.choices[0].message.content is None:
-        raise BadResponse("LoRAX's answer has no choice with a text")
-    choice = chat.choices[0]
-    usage = chat.usage or Usage()
-    return _generation(
-        reply, choice.message.content or "", choice.finish_reason, usage.prompt_tokens, usage.completion_tokens or 0
-    )
-
-
 def read_plain(reply: Reply) -> Generation:
     """A /generate answer; raises BadResponse where it is none."""
     try:
@@ -242,28 +174,9 @@ def read_plain(reply: Reply) -> Generation:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadResponse(f"LoRAX's answer is no generation: {error}") from error
     details = plain.details or Details()
-    return _generation(
+    return generation(
         reply, plain.generated_text, details.finish_reason, details.prompt_tokens, details.generated_tokens
     )
-
-
-def _generation(reply: Reply, text: str, finish: str | None, prompt_tokens: int, completion_tokens: int) -> Generation:
-    return Generation(
-        text=text,
-        finish_reason=finish_reason(finish),
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        queue_ms=_milliseconds(reply.headers, "x-queue-time"),
-        total_ms=_milliseconds(reply.headers, "x-total-time"),
-    )
-
-
-def _milliseconds(headers: Mapping[str, str], name: str) -> float | None:
-    try:
-        value = float(headers[name])
-    except (KeyError, ValueError):
-        return None
-    return value if 0 <= value < inf else None
 
 
 def _adapter_source(request: GenerationRequest) -> dict[str, Any]:
@@ -275,8 +188,3 @@ def _format(request: GenerationRequest) -> dict[str, Any]:
     """The one form of a schema that the release, the main branch and both kinds of route take alike."""
     schema = request.response_format
     return {} if schema is None else {"response_format": {"type": "json_object", "schema": schema}}
-
-
-def _sampling(request: GenerationRequest) -> dict[str, Any]:
-    optional = {"top_p": request.top_p, "stop": list(request.stop) or None, "seed": request.seed}
-    return {name: value for name, value in optional.items() if value is not None}

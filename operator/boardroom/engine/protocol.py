@@ -61,8 +61,8 @@ class StreamTimeouts:
     between_bytes: float = 30.0
 
 
-class Engine(Protocol):
-    """An inference server. Every method raises only EngineError, and takes its time limit in seconds."""
+class Inference(Protocol):
+    """Whatever answers prompts. Every method raises only EngineError, and takes its time limit in seconds."""
 
     @property
     def url(self) -> str:
@@ -75,14 +75,17 @@ class Engine(Protocol):
         """The pieces of an answer's text as they come, and at last the whole Generation.
 
         Wrap it in contextlib.aclosing: who leaves early disconnects from the engine, and must mind LORAX.md, trap 5.
-        The coordinator's streaming (issue 5) is its user.
         """
+
+    async def close(self) -> None:
+        """Close every connection."""
+
+
+class Engine(Inference, Protocol):
+    """An inference server of our own, whose health is watched."""
 
     async def health(self, timeout: float) -> None:
         """Return if the engine serves."""
 
     async def metrics(self, timeout: float) -> EngineMetrics:
         """The engine's own counters since its start."""
-
-    async def close(self) -> None:
-        """Close every connection."""

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Protocol, TypeVar
 
 import msgspec
 
-from boardroom.engine.classify import classify_event
+from boardroom.engine.classify import classify_event, openai_refusal
 from boardroom.engine.errors import BadResponse
 from boardroom.engine.protocol import FinishReason, Generation
 
@@ -100,7 +100,7 @@ class ChatAssembly:
 
     def take(self, data: bytes) -> str:
         if data == _DONE:
-            raise BadResponse("LoRAX's stream says it is done, but not why")
+            raise BadResponse("the stream says it is done, but not why")
         event = _decode(_CHAT, data)
         self._usage = event.usage or self._usage
         if not event.choices:
@@ -119,6 +119,31 @@ class ChatAssembly:
             prompt_tokens=self._usage.prompt_tokens,
             completion_tokens=self._usage.completion_tokens or 0,
         )
+
+
+class TailedChatAssembly(ChatAssembly):
+    """The same of other servers: the usage comes in an event of its own after the finish reason, and [DONE] ends it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._done = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether the text has ended; usage may follow."""
+        return self._finish is not None
+
+    @property
+    def complete(self) -> bool:
+        return self._done
+
+    def take(self, data: bytes) -> str:
+        if data == _DONE and self.finished:
+            self._done = True
+            return ""
+        if b'"error"' in data and (refusal := openai_refusal(data)) is not None:
+            raise refusal
+        return super().take(data)
 
 
 class PlainAssembly:

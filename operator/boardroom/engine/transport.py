@@ -70,9 +70,19 @@ class ChunkedReply(Protocol):
 class HttpTransport:
     """Transport over one pooled aiohttp session, made on first use because a session belongs to its event loop."""
 
-    def __init__(self, url: str, max_connections: int = MAX_CONNECTIONS) -> None:
+    def __init__(
+        self,
+        url: str,
+        max_connections: int = MAX_CONNECTIONS,
+        *,
+        headers: Mapping[str, str] | None = None,
+        who: str = "",
+    ) -> None:
+        """`headers` go with every request; `who` is how the server is called in errors: LoRAX unless it is said."""
         self._url = url.rstrip("/")
         self._max_connections = max_connections
+        self._headers = dict(headers or {})
+        self._who = who
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -129,19 +139,24 @@ class HttpTransport:
             raise EngineTimeout(late) from error
         except aiohttp.ClientConnectorError as error:
             if isinstance(error.os_error, ConnectionRefusedError):
-                raise Starting(f"LoRAX is starting at {self._url}: it refuses connections until it is warm") from error
-            raise Unreachable(f"LoRAX is unreachable at {self._url}: {error.os_error}") from error
+                raise self._refused() from error
+            raise Unreachable(f"{self._who or 'LoRAX'} is unreachable at {self._url}: {error.os_error}") from error
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, aiohttp.ClientOSError) as error:
             raise ConnectionLost(f"the connection to {self._url} broke: {error}") from error
         except (aiohttp.ClientError, ValueError) as error:
             raise BadResponse(f"{self._url} does not speak HTTP as expected: {error}") from error
+
+    def _refused(self) -> Unreachable:
+        if self._who:
+            return Unreachable(f"{self._who} refuses connections at {self._url}")
+        return Starting(f"LoRAX is starting at {self._url}: it refuses connections until it is warm")
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._max_connections, ttl_dns_cache=_DNS_CACHE_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"user-agent": f"boardroom/{__version__}", "accept-encoding": "identity"},
+                headers={"user-agent": f"boardroom/{__version__}", "accept-encoding": "identity"} | self._headers,
                 auto_decompress=False,  # nothing compressed was asked for, and a small body may unpack to a huge one
             )
         return self._session

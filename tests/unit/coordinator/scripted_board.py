@@ -1,17 +1,15 @@
 """A board whose members say what a test tells them, above the way to an engine: the rules of modes, fast and often."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from boardroom.api.ask import AskRequest, AskResponse
-from boardroom.coordinator.adapters import AdapterBook
 from boardroom.coordinator.asking import Question
 from boardroom.coordinator.asking import ask as ask_board
-from boardroom.coordinator.attempts import Outcome
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.roster import Member, Roster
+from boardroom.coordinator.routes import Outcome
 from boardroom.engine.errors import InvalidRequest
 from boardroom.engine.protocol import Generation, GenerationRequest
 
@@ -23,15 +21,29 @@ class ScriptedAttempts:
     """Stands in for Attempts; `asked` holds every request in order, and `most_at_once` how many ran together."""
 
     def __init__(self, say: Say) -> None:
-        self.book = AdapterBook(time.monotonic, lambda: None)
         self.metrics = Metrics()
-        self.held: set[asyncio.Task[Any] | None] = set()
+        self.lorax = self
+        self.standard = None
         self.asked: list[tuple[str, GenerationRequest]] = []
         self.most_at_once = 0
         self._say = say
         self._at_once = 0
 
-    async def run(self, member: Member, request: GenerationRequest, deadline: float, alone: asyncio.Lock) -> Outcome:
+    def why_not(self, member: Member, *, use_lorax: bool) -> str | None:
+        return None
+
+    def by_lorax(self, member: Member, *, use_lorax: bool) -> bool:
+        return True
+
+    def record(self, member: Member) -> None:
+        return None
+
+    def is_held(self, task: asyncio.Task[Any]) -> bool:
+        return False
+
+    async def run(
+        self, member: Member, request: GenerationRequest, deadline: float, alone: asyncio.Lock, **_: Any
+    ) -> Outcome:
         count = len(self.prompts(member.name))
         self.asked.append((member.name, request))
         self._at_once += 1

@@ -16,8 +16,9 @@ from boardroom.engine.errors import (
     Starting,
     Unreachable,
 )
-from boardroom.engine.lorax import MAX_ANSWER_BYTES, LoraxEngine, chat_body, finish_reason, plain_body
+from boardroom.engine.lorax import MAX_ANSWER_BYTES, LoraxEngine, chat_body, plain_body
 from boardroom.engine.protocol import Generation, GenerationRequest
+from boardroom.engine.streaming import finish_reason
 from unit.coordinator.standing_board import free_port, served
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 

@@ -1,0 +1,44 @@
+"""What holds for every member and every round of one question."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from boardroom.api.ask import Parameters
+from boardroom.coordinator.listening import Listener
+from boardroom.engine.protocol import Exchange
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """What the caller says to every member: below its system prompt, and what was said before.
+
+    `histories` are what each member (by name) said itself; `history` is said to all of them.
+    """
+
+    system: str = ""
+    history: tuple[Exchange, ...] = ()
+    histories: Mapping[str, tuple[Exchange, ...]] = field(default_factory=dict)
+    response_format: Mapping[str, Any] | None = None
+    """A JSON schema for every answer, unless the mode has one of its own."""
+
+
+NO_CONTEXT: Final = Context()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Particulars:
+    """`began` is a time of the event loop's clock; the question may take `timeout` seconds from then."""
+
+    request_id: str
+    parameters: Parameters
+    began: float
+    timeout: float
+    context: Context = NO_CONTEXT
+    use_lorax: bool = True
+    max_concurrent: int | None = None
+    """Members in one batch."""
+    skip_errors: bool = True
+    """Whether a member without an answer leaves the question going."""
+    listener: Listener | None = None
+    """Who hears what members say as they say it."""

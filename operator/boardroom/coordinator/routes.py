@@ -1,0 +1,202 @@
+"""The two ways to an answer: through LoRAX, past its gate, and by standard inference."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+
+from boardroom.api.ask import EngineName
+from boardroom.coordinator.adapters import AdapterBook, is_cold
+from boardroom.coordinator.admission import Admission
+from boardroom.coordinator.breaker import Breaker
+from boardroom.coordinator.listening import Hearing
+from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.roster import Member
+from boardroom.engine.errors import BadResponse, ConnectionLost, EngineError, EngineTimeout, Overloaded, Unreachable
+from boardroom.engine.protocol import Engine, Generation, GenerationRequest, Inference, StreamTimeouts
+
+OVERLOAD_WAITS: Final = (0.1, 0.2, 0.4, 0.8)
+"""Seconds before each repetition after a 429, times a jitter of 0.5 to 1.5."""
+
+_GRACE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a member: `finished` is a time of the event loop's clock; `reason` tells the failures in order.
+
+    `fell_back` says why LoRAX did not give the answer that standard inference gave.
+    """
+
+    result: Generation | EngineError
+    finished: float
+    cold_load: bool = False
+    reason: str = ""
+    engine: EngineName = EngineName.LORAX
+    fell_back: str = ""
+
+
+class LoraxRoute:
+    """To one LoRAX; long-lived."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        book: AdapterBook,
+        admission: Admission,
+        breaker: Breaker,
+        metrics: Metrics,
+        on_trouble: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.engine = engine
+        self.book = book
+        self.admission = admission
+        self.breaker = breaker
+        self.on_answer: Callable[[bool], None] = lambda _cold: None
+        """Called with whether an answer through an adapter waited for its load."""
+        self.held: set[asyncio.Task[Any] | None] = set()
+        """Runs that wait for admission."""
+        self._metrics = metrics
+        self._on_trouble = on_trouble
+
+    def gate(self, member: Member) -> EngineError | None:
+        """Why nothing may be sent for this member, as far as known."""
+        return self.book.gate(member.adapter_id) if member.adapter_id else None
+
+    async def ask(
+        self, member: Member, request: GenerationRequest, deadline: float, alone: asyncio.Lock, hearing: Hearing | None
+    ) -> Outcome:
+        """Ask once, and after a failure that may be the batch's once more; the question's retries hold `alone`."""
+        loop = asyncio.get_running_loop()
+        first = await self._attempt(member, request, deadline, hearing)
+        if not isinstance(first.result, EngineError) or not first.result.retryable:
+            return first
+        async with alone:
+            if loop.time() >= deadline:
+                return first
+            self._metrics.retries.labels(first.result.code).inc()
+            second = await self._attempt(member, request, deadline, hearing)
+        if isinstance(second.result, EngineError):
+            return Outcome(second.result, second.finished, reason=f"{second.reason} (before that: {first.reason})")
+        return second
+
+    async def _attempt(
+        self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None
+    ) -> Outcome:
+        """One request, repeated after each 429 while there is time."""
+
+        async def once() -> Outcome:
+            return await self._request(member, request, deadline, hearing)
+
+        return await patiently(once, deadline, self._metrics)
+
+    async def _request(
+        self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None
+    ) -> Outcome:
+        loop = asyncio.get_running_loop()
+        path = member.adapter_id
+        held = not self.admission.open_to(path)
+        first_load = path is not None and not self.book.proved(path)
+        error = await self._admitted(path) if held else None
+        remaining = deadline - loop.time()
+        if error is None and remaining <= 0:
+            error = EngineTimeout("no time was left to ask")
+        if error is not None:
+            return broken(error, loop.time())
+        self.admission.left()
+        try:
+            generation = await generated(self.engine, request, remaining + _GRACE_SECONDS, hearing)
+        except EngineError as failure:
+            if path is not None:
+                self.book.failed(path, failure)
+            if isinstance(failure, (Unreachable, ConnectionLost)):
+                self._on_trouble()
+            return broken(failure, loop.time())
+        finally:
+            self.admission.back()
+        cold = path is not None and (first_load or is_cold(generation.queue_ms, proved=True))
+        if path is not None:
+            self.book.answered(path, generation.queue_ms)
+            self.on_answer(cold)
+        if not generation.text.strip():
+            return broken(BadResponse("LoRAX answered with an empty text"), loop.time())
+        return Outcome(generation, loop.time(), cold)
+
+    async def _admitted(self, path: str | None) -> EngineError | None:
+        """Wait for admission, as one of those that are held."""
+        task = asyncio.current_task()
+        self.held.add(task)
+        self._metrics.held.set(len(self.held))
+        try:
+            return await self.admission.admitted(path)
+        finally:
+            self.held.discard(task)
+            self._metrics.held.set(len(self.held))
+
+
+class StandardRoute:
+    """To standard inference; long-lived. The base prompt speaks, no adapter."""
+
+    def __init__(self, engine: Inference, metrics: Metrics) -> None:
+        self.engine = engine
+        self._metrics = metrics
+
+    async def ask(self, request: GenerationRequest, deadline: float, hearing: Hearing | None) -> Outcome:
+        """One request, repeated after each 429 while there is time."""
+        loop = asyncio.get_running_loop()
+
+        async def once() -> Outcome:
+            remaining = deadline - loop.time()
+            if remaining <= 0:
+                return broken(EngineTimeout("no time was left for standard inference"), loop.time())
+            try:
+                generation = await generated(self.engine, request, remaining + _GRACE_SECONDS, hearing)
+            except EngineError as failure:
+                return broken(failure, loop.time(), EngineName.STANDARD)
+            if not generation.text.strip():
+                empty = BadResponse("standard inference answered with an empty text")
+                return broken(empty, loop.time(), EngineName.STANDARD)
+            return Outcome(generation, loop.time(), engine=EngineName.STANDARD)
+
+        return await patiently(once, deadline, self._metrics)
+
+
+async def patiently(once: Callable[[], Any], deadline: float, metrics: Metrics) -> Outcome:
+    """`once`, again after each 429 while there is time."""
+    loop = asyncio.get_running_loop()
+    for wait in (*OVERLOAD_WAITS, None):
+        outcome: Outcome = await once()
+        if not isinstance(outcome.result, Overloaded) or wait is None:
+            return outcome
+        pause = wait * random.uniform(0.5, 1.5)  # noqa: S311 (jitter, not a secret)
+        if loop.time() + pause >= deadline:
+            return outcome
+        metrics.retries.labels("overloaded").inc()
+        await asyncio.sleep(pause)
+    raise AssertionError("the last repetition returns")
+
+
+async def generated(
+    engine: Inference, request: GenerationRequest, seconds: float, hearing: Hearing | None
+) -> Generation:
+    """The whole answer; where somebody listens, also piece by piece as it comes. Raises EngineError."""
+    if hearing is None:
+        return await engine.generate(request, seconds)
+    try:
+        async with aclosing(engine.stream(request, StreamTimeouts(whole=seconds))) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, Generation):
+                    return piece
+                hearing.text(piece)
+    except EngineError as error:
+        hearing.failed(str(error))
+        raise
+    raise BadResponse("the stream ended without an answer")
+
+
+def broken(error: EngineError, now: float, engine: EngineName = EngineName.LORAX) -> Outcome:
+    """No text."""
+    return Outcome(error, now, reason=str(error), engine=engine)

@@ -1,0 +1,116 @@
+"""What every server with OpenAI's chat route has in common: bodies, answers, and streams read to their end."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from math import inf
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from boardroom.engine.errors import BadResponse, EngineError, InvalidRequest
+from boardroom.engine.protocol import Generation, GenerationRequest
+from boardroom.engine.streaming import Assembly, Usage, finish_reason
+from boardroom.engine.transport import ChunkedReply, Reply
+
+LAST_READS: Final = 3
+LAST_SECONDS: Final = 0.2
+"""[DONE] and the end of the stream come at once or are not waited for."""
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Chat(msgspec.Struct):
+    choices: list[_Choice]
+    usage: Usage | None = None
+
+
+_CHAT: Final = msgspec.json.Decoder(_Chat)
+
+
+def messages(request: GenerationRequest) -> list[dict[str, str]]:
+    """System prompt, history and question."""
+    system = [{"role": "system", "content": request.system}] if request.system else []
+    history = [
+        {"role": role, "content": text}
+        for exchange in request.history
+        for role, text in (("user", exchange.asked), ("assistant", exchange.answered))
+    ]
+    return [*system, *history, {"role": "user", "content": request.prompt}]
+
+
+def sampling(request: GenerationRequest) -> dict[str, Any]:
+    """What every server calls alike, where it is set."""
+    optional = {"top_p": request.top_p, "stop": list(request.stop) or None, "seed": request.seed}
+    return {name: value for name, value in optional.items() if value is not None}
+
+
+def dumped(body: dict[str, Any]) -> bytes:
+    """JSON; raises InvalidRequest for what is not valid Unicode."""
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        raise InvalidRequest(f"the prompt is not valid Unicode: {error}") from error
+
+
+def read_chat(reply: Reply, who: str) -> Generation:
+    """A chat answer, with LoRAX's deviations mended; raises BadResponse, which names `who`, where it is none."""
+    try:
+        chat = _CHAT.decode(reply.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadResponse(f"{who}'s answer is no chat completion: {error}") from error
+    if not chat.choices or chat.choices[0].message.content is None:
+        raise BadResponse(f"{who}'s answer has no choice with a text")
+    choice = chat.choices[0]
+    usage = chat.usage or Usage()
+    return generation(
+        reply, choice.message.content or "", choice.finish_reason, usage.prompt_tokens, usage.completion_tokens or 0
+    )
+
+
+def generation(reply: Reply, text: str, finish: str | None, prompt_tokens: int, completion_tokens: int) -> Generation:
+    """A whole answer with the times that LoRAX gives in its headers."""
+    return Generation(
+        text=text,
+        finish_reason=finish_reason(finish),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        queue_ms=_milliseconds(reply.headers, "x-queue-time"),
+        total_ms=_milliseconds(reply.headers, "x-total-time"),
+    )
+
+
+async def read_out(reply: ChunkedReply) -> None:
+    """Read the few bytes behind an answer, so that the connection can be used again; if more come, it closes."""
+    with suppress(EngineError):
+        for _ in range(LAST_READS):
+            if not await reply.read(within=LAST_SECONDS):
+                return
+
+
+def take_all(assembly: Assembly, events: Sequence[bytes]) -> tuple[str, EngineError | None]:
+    """The text that these events add, up to the answer's end or an error in them."""
+    texts: list[str] = []
+    try:
+        for data in events:
+            texts.append(assembly.take(data))
+            if assembly.complete:
+                break
+    except EngineError as error:
+        return "".join(texts), error
+    return "".join(texts), None
+
+
+def _milliseconds(headers: Mapping[str, str], name: str) -> float | None:
+    try:
+        value = float(headers[name])
+    except (KeyError, ValueError):
+        return None
+    return value if 0 <= value < inf else None

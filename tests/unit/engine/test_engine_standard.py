@@ -1,0 +1,159 @@
+"""The driver for standard inference, against a server that says what a test says and against the simulator's own."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+
+from boardroom.engine.errors import (
+    BadResponse,
+    EngineError,
+    GenerationFailed,
+    InvalidRequest,
+    Overloaded,
+    Refused,
+    Unhealthy,
+    Unreachable,
+)
+from boardroom.engine.protocol import Exchange, Generation, GenerationRequest, StreamTimeouts
+from boardroom.engine.standard import StandardEngine
+from unit.coordinator.standing_board import free_port, served, simulated_lorax
+from unit.engine.scripted_lorax import Call, Script, ScriptedLorax
+
+SCHEMA = {"type": "object"}
+REQUEST = GenerationRequest(
+    request_id="q.ceo",
+    system="You are the CEO.",
+    prompt="And now?",
+    adapter_id="/models/ceo_lora_adapter",
+    max_new_tokens=32,
+    temperature=0.5,
+    top_p=0.9,
+    stop=("END",),
+    seed=7,
+    history=(Exchange("Before?", "Yes."),),
+    response_format=SCHEMA,
+)
+EVENTS = [
+    {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]},
+    {"choices": [{"index": 0, "delta": {"content": "we "}, "finish_reason": None}]},
+    {"choices": [{"index": 0, "delta": {"content": "grow"}, "finish_reason": None}]},
+    {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}]},
+]
+USAGE = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}}
+
+
+@contextlib.asynccontextmanager
+async def standard(script: Script, key: str = "") -> AsyncIterator[tuple[StandardEngine, ScriptedLorax]]:
+    server = ScriptedLorax(script)
+    async with served(server) as url:
+        engine = StandardEngine(f"{url}/v1", "gpt-board", key)
+        try:
+            yield engine, server
+        finally:
+            await engine.close()
+
+
+def events(*found: object) -> bytes:
+    return b"".join(b"data: " + (e if isinstance(e, bytes) else orjson.dumps(e)) + b"\n\n" for e in found)
+
+
+async def stream(script_events: bytes) -> list[str | Generation]:
+    async def script(call: Call) -> None:
+        await call.answer(200, script_events, "text/event-stream")
+
+    async with standard(script) as (engine, _):
+        return [piece async for piece in engine.stream(REQUEST, StreamTimeouts(whole=10))]
+
+
+async def test_a_request_says_the_servers_model_and_nothing_of_the_adapter() -> None:
+    async with standard(lambda call: call.say("we grow"), key="sk-1") as (engine, server):
+        answer = await engine.generate(REQUEST, 10)
+    [call] = server.calls
+    assert (call.path, call.headers["authorization"], answer.text) == ("/v1/chat/completions", "Bearer sk-1", "we grow")
+    assert call.body == {
+        "model": "gpt-board",
+        "messages": [
+            {"role": "system", "content": "You are the CEO."},
+            {"role": "user", "content": "Before?"},
+            {"role": "assistant", "content": "Yes."},
+            {"role": "user", "content": "And now?"},
+        ],
+        "max_tokens": 32,
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "stop": ["END"],
+        "seed": 7,
+        "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}},
+    }
+
+
+async def test_without_a_key_no_credentials_are_sent() -> None:
+    async with standard(lambda call: call.say("yes")) as (engine, server):
+        await engine.generate(REQUEST, 10)
+    assert "authorization" not in server.calls[0].headers
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (401, Refused),
+        (403, Refused),
+        (404, InvalidRequest),
+        (400, InvalidRequest),
+        (429, Overloaded),
+        (500, GenerationFailed),
+        (503, Unhealthy),
+    ],
+)
+async def test_a_refusal_is_told_by_its_status_with_the_servers_own_words(
+    status: int, expected: type[EngineError]
+) -> None:
+    body = orjson.dumps({"error": {"message": "no such thing", "type": "x", "code": "y"}})
+    async with standard(lambda call: call.answer(status, body)) as (engine, _):
+        with pytest.raises(expected, match=f"standard inference: no such thing .HTTP {status}"):
+            await engine.generate(REQUEST, 10)
+
+
+async def test_a_server_that_is_not_there_is_unreachable_and_named() -> None:
+    engine = StandardEngine(f"http://127.0.0.1:{free_port()}/v1", "m")
+    with pytest.raises(Unreachable, match="standard inference refuses connections"):
+        await engine.generate(REQUEST, 5)
+    await engine.close()
+
+
+async def test_a_stream_ends_with_the_usage_that_comes_after_its_text() -> None:
+    *texts, whole = await stream(events(*EVENTS, USAGE, b"[DONE]"))
+    assert "".join(map(str, texts)) == "we grow"
+    assert whole == Generation(text="we grow", finish_reason="length", prompt_tokens=9, completion_tokens=2)
+
+
+async def test_a_stream_without_usage_and_done_is_an_answer_too() -> None:
+    *_, whole = await stream(events(*EVENTS))
+    assert isinstance(whole, Generation)
+    assert (whole.text, whole.completion_tokens) == ("we grow", 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "words"),
+    [
+        (events(*EVENTS[:2]), BadResponse, "ended before its answer did"),
+        (events(*EVENTS[:2], {"error": {"message": "the GPU fell over"}}), GenerationFailed, "the GPU fell over"),
+        (events(b"nonsense"), BadResponse, "none of its own"),
+    ],
+)
+async def test_a_broken_stream_is_an_error(body: bytes, error: type[EngineError], words: str) -> None:
+    with pytest.raises(error, match=words):
+        await stream(body)
+
+
+async def test_a_lorax_can_be_the_standard_inference_of_another_board() -> None:
+    async with simulated_lorax() as (url, _):
+        engine = StandardEngine(f"{url}/v1", "")
+        request = GenerationRequest(request_id="r", system="", prompt="Why?", adapter_id="x", max_new_tokens=8)
+        whole = await engine.generate(request, 20)
+        *texts, streamed = [piece async for piece in engine.stream(request, StreamTimeouts(whole=20))]
+        await engine.close()
+    assert isinstance(streamed, Generation)
+    assert "".join(map(str, texts)) == streamed.text == whole.text
