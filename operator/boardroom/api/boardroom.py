@@ -165,6 +165,22 @@ class DeliberationSpec(Model):
     )
 
 
+class StandardInferenceSpec(Model):
+    """A second engine: any server with OpenAI's chat route. It speaks with a member's prompt, without its adapter."""
+
+    url: str = Field(
+        min_length=8,
+        max_length=2048,
+        pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+        description="All that stands before /chat/completions, for example https://api.openai.com/v1; no credentials, "
+        "query or fragment.",
+    )
+    model: str = Field(min_length=1, max_length=256, description="The model's name there.")
+    api_key_secret_ref: SecretKeyRef | None = Field(
+        default=None, description="The key that goes along as a bearer token; without it none is sent."
+    )
+
+
 class BoardroomSpec(Model):
     """What a board is made of."""
 
@@ -190,6 +206,11 @@ class BoardroomSpec(Model):
     adapters: AdaptersSpec = Field(default_factory=AdaptersSpec, description="Where the members' adapters are.")
     coordinator: CoordinatorSpec = Field(
         default_factory=CoordinatorSpec, description="The service that takes questions."
+    )
+    standard_inference: StandardInferenceSpec | None = Field(
+        default=None,
+        description="Answers for a member whose LoRAX answer failed, for all while LoRAX is down, for questions with "
+        "use_lorax=false, and for a board without LoRAX. Each answer names its engine.",
     )
     deliberation: DeliberationSpec = Field(
         default_factory=DeliberationSpec, description="How a question is put to the board when it doesn't say."

@@ -26,6 +26,9 @@ COORDINATOR_METRICS_PORT: Final = 9090
 OPERATOR_METRICS_PORT: Final = 9090
 OPERATOR_HEALTH_PORT: Final = 8081
 
+STANDARD_API_KEY: Final = "BOARDROOM_STANDARD_API_KEY"
+"""The environment variable by which a coordinator gets the key of standard inference."""
+
 
 def lorax_name(board: str) -> str:
     """The LoRAX Deployment and Service of a board."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from boardroom.api.meta import COORDINATOR_METRICS_PORT, COORDINATOR_PORT
+from boardroom.api.meta import COORDINATOR_METRICS_PORT, COORDINATOR_PORT, STANDARD_API_KEY
 from boardroom.api.resources import ManifestError
 from boardroom.api.settings import Defaults, SettingsError
 
@@ -15,6 +15,10 @@ from boardroom.api.settings import Defaults, SettingsError
 @click.option("--board", help="Name of the Boardroom; may be left out with a --file that holds only one.")
 @click.option("--namespace", default="default", show_default=True, help="Namespace of the Boardroom.")
 @click.option("--lorax-url", help="URL of LoRAX; without it the board runs without LoRAX.")
+@click.option("--standard-url", help="Standard inference: all that stands before /chat/completions of its server.")
+@click.option(
+    "--standard-model", default="", help="The model's name there; its key is taken from $BOARDROOM_STANDARD_API_KEY."
+)
 @click.option("--adapters-url", help="URL of the adapters service beside LoRAX (`boardroom adapters serve`).")
 @click.option(
     "--file",
@@ -44,6 +48,8 @@ def coordinator(
     board: str | None,
     namespace: str,
     lorax_url: str | None,
+    standard_url: str | None,
+    standard_model: str,
     adapters_url: str | None,
     file: Path | None,
     adapters_root: Path | None,
@@ -63,6 +69,8 @@ def coordinator(
 
     if file is None and board is None:
         raise click.UsageError("give --board (and --namespace), or --file")
+    if standard_url is not None and not standard_model:
+        raise click.UsageError("--standard-url needs --standard-model")
     if file is None and adapters_root is not None:
         raise click.UsageError("--adapters-root goes with --file: in a cluster spec.adapters.mountPath is the root")
     try:
@@ -71,6 +79,9 @@ def coordinator(
             namespace=namespace,
             defaults=Defaults.from_env(os.environ),
             lorax_url=lorax_url,
+            standard_url=standard_url,
+            standard_model=standard_model,
+            standard_api_key=os.environ.get(STANDARD_API_KEY, ""),
             adapters_url=adapters_url,
             file=file,
             adapters_root=str(adapters_root.absolute()) if adapters_root else None,

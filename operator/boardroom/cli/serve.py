@@ -63,6 +63,8 @@ def serve(
         args = ["--file", str(file), "--board", board.metadata.name, "--host", host, "--port", str(port)]
         args += ["--adapters-url", adapters_url, "--adapters-root", str(root)]
         args += ["--lorax-url", lorax_url] if lorax_url else []
+        standard = board.spec.standard_inference
+        args += ["--standard-url", standard.url, "--standard-model", standard.model] if standard else []
         stack.enter_context(_coordinator(args))
         url = f"http://{host}:{port}"
         click.echo(f"board {board.metadata.name!r} answers at {url}", err=True)

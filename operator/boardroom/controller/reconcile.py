@@ -113,6 +113,7 @@ class Reconciler:
             obstacle=_obstacle(problems),
             enabled=blueprint.settings.enabled,
             suspended=blueprint.spec.suspend,
+            standard=blueprint.spec.standard_inference is not None,
         )
 
     def _lorax(self, key: Key, blueprint: Blueprint) -> Finding:

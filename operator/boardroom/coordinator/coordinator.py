@@ -96,10 +96,14 @@ class Coordinator:
 
     def observation(self) -> Observation:
         """LoRAX as of the last look."""
+        standard = self._by_standard is not None
         if self.observer is None or (self.roster is not None and not self.roster.lorax_enabled):
-            return Observation(running=None, why_not=NO_LORAX, metrics=None)
+            return Observation(running=None, why_not=NO_LORAX, metrics=None, standard=standard)
         return Observation(
-            running=self.observer.running, why_not=self.observer.why_not, metrics=self.observer.metrics()
+            running=self.observer.running,
+            why_not=self.observer.why_not,
+            metrics=self.observer.metrics(),
+            standard=standard,
         )
 
     async def ask(

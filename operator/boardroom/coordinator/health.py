@@ -22,6 +22,18 @@ class Observation:
     running: bool | None
     why_not: str
     metrics: LoraxMetrics | None
+    standard: bool = False
+    """Whether there is standard inference."""
+
+    @property
+    def standard_only(self) -> bool:
+        """Whether the board has standard inference and no LoRAX."""
+        return self.standard and self.running is None and self.why_not == NO_LORAX
+
+    @property
+    def answers(self) -> bool:
+        """Whether some engine answers."""
+        return bool(self.running) or self.standard
 
 
 def lorax_status(roster: Roster, book: AdapterBook, seen: Observation, now: datetime) -> LoraxStatus:
@@ -62,6 +74,8 @@ def adapter_ready(member: Member, record: AdapterRecord | None, seen: Observatio
 
 
 def _adapter_facts(member: Member, record: AdapterRecord | None, seen: Observation) -> tuple[Status, str, str]:
+    if seen.standard_only:
+        return "True", "StandardInference", "there is no LoRAX: standard inference speaks, without the adapter"
     if member.adapter is None or record is None:
         return "True", "NoAdapter", "the base model speaks, with this member's prompt"
     if record.refusal is not None:

@@ -12,6 +12,7 @@ from boardroom.coordinator.kube import KubeClient, KubeError
 from boardroom.coordinator.server import run
 from boardroom.coordinator.sources import FileSource, LiveSource
 from boardroom.engine.lorax import LoraxEngine
+from boardroom.engine.standard import StandardEngine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,9 @@ class Options:
     namespace: str = "default"
     defaults: Defaults = field(default_factory=Defaults)
     lorax_url: str | None = None
+    standard_url: str | None = None
+    standard_model: str = ""
+    standard_api_key: str = field(default="", repr=False)
     adapters_url: str | None = None
     file: Path | None = None
     adapters_root: str | None = None
@@ -33,7 +37,11 @@ def standalone(options: Options, file: Path) -> Coordinator:
     source = FileSource(file, options.board, options.defaults, options.adapters_root)
     source.load()
     return Coordinator(
-        source, engine=_engine(options), findings=_findings(options), max_in_flight=options.max_in_flight
+        source,
+        engine=_engine(options),
+        standard=_standard(options),
+        findings=_findings(options),
+        max_in_flight=options.max_in_flight,
     )
 
 
@@ -44,6 +52,7 @@ async def live(options: Options) -> Coordinator:
     return Coordinator(
         source,
         engine=_engine(options),
+        standard=_standard(options),
         findings=_findings(options),
         kube=kube,
         max_in_flight=options.max_in_flight,
@@ -62,6 +71,12 @@ async def start(options: Options, *, host: str, port: int, metrics_port: int) ->
 
 def _engine(options: Options) -> LoraxEngine | None:
     return LoraxEngine(options.lorax_url) if options.lorax_url else None
+
+
+def _standard(options: Options) -> StandardEngine | None:
+    if options.standard_url is None:
+        return None
+    return StandardEngine(options.standard_url, options.standard_model, options.standard_api_key)
 
 
 def _findings(options: Options) -> Findings | None:

@@ -30,17 +30,20 @@ def health(roster: Roster | None, problem: str, book: AdapterBook, seen: Observa
         "reason": seen.why_not or None,
     }
     members = [(m, adapter_ready(m, _record(m, book), seen)) for m in (roster.members if roster else ())]
-    ready = bool(seen.running) and any(c.status == "True" for _, c in members)
+    proved = sum(c.status == "True" for _, c in members) if seen.running else 0
+    answering = len(members) if seen.standard else proved
+    ready = seen.answers and answering > 0
     return {
         "board": roster.board if roster else None,
         "namespace": roster.namespace if roster else None,
         "ready": ready,
         "reason": None if roster else problem,
+        "standard_inference": seen.standard,
         "system_health": {
             "lorax": lorax,
             "members": {
                 "total": len(members),
-                "ready": sum(c.status == "True" for _, c in members) if seen.running else 0,
+                "ready": answering,
                 "refused": len(roster.refused) if roster else 0,
             },
         },
@@ -54,7 +57,7 @@ def _agent(member: Member, record: AdapterRecord | None, seen: Observation) -> d
         "agent": member.name,
         "role": member.role,
         "domains": list(member.domains),
-        "ready": bool(seen.running) and condition.status == "True",
+        "ready": seen.standard or (bool(seen.running) and condition.status == "True"),
         "reason": condition.reason,
         "message": condition.message,
         "adapter": {

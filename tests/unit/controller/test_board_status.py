@@ -69,6 +69,30 @@ CASES: dict[str, tuple[Observed, tuple[str, str], str, str]] = {
         "False",
         "True",
     ),
+    "LoRAX is off and standard inference is there": (
+        Observed(lorax=DISABLED, coordinator=UP, members=[CEO], enabled=False, standard=True),
+        ("True", "Ready"),
+        "False",
+        "False",
+    ),
+    "standard inference answers while LoRAX starts": (
+        Observed(lorax=DOWN, coordinator=UP, members=[CFO], standard=True),
+        ("True", "StandardInferenceOnly"),
+        "True",
+        "False",
+    ),
+    "standard inference answers for a LoRAX whose image is not there": (
+        Observed(lorax=NO_IMAGE, coordinator=UP, members=[CFO], standard=True),
+        ("True", "StandardInferenceOnly"),
+        "False",
+        "True",
+    ),
+    "standard inference has nobody to speak for": (
+        Observed(lorax=DOWN, coordinator=UP, members=[], standard=True),
+        ("False", "LoraxStarting"),
+        "True",
+        "False",
+    ),
     "suspended": (
         Observed(lorax=suspended([]), coordinator=DOWN, members=[CFO], suspended=True),
         ("True", "Suspended"),

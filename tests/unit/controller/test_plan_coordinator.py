@@ -105,6 +105,19 @@ def test_the_operator_holds_what_it_grants() -> None:
     assert not any("*" in entry for entry in held)
 
 
+def test_standard_inference_is_handed_on_with_its_key_by_reference() -> None:
+    standard = {"url": "https://api.example.com/v1", "model": "m", "apiKeySecretRef": {"name": "s", "key": "k"}}
+    manifest = coordinator.deployment(blueprint(standardInference=standard))
+    [container] = manifest["spec"]["template"]["spec"]["containers"]
+    at = container["args"].index("--standard-url")
+    assert container["args"][at : at + 4] == ["--standard-url", standard["url"], "--standard-model", "m"]
+    [key] = [e for e in container["env"] if e["name"] == "BOARDROOM_STANDARD_API_KEY"]
+    assert key == {
+        "name": "BOARDROOM_STANDARD_API_KEY",
+        "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}},
+    }
+
+
 def test_without_lorax_its_objects_should_not_exist() -> None:
     wanted = children(blueprint(enableLorax=False), lambda _kind, _name: None)
     assert [(c.kind.name, c.name) for c in wanted if c.manifest is None] == [

@@ -6,6 +6,7 @@ from boardroom.api.meta import (
     ADAPTERS_PORT,
     COORDINATOR_METRICS_PORT,
     COORDINATOR_PORT,
+    STANDARD_API_KEY,
     coordinator_name,
     lorax_name,
     selector,
@@ -80,7 +81,7 @@ def _container(blueprint: Blueprint) -> Object:
         "image": blueprint.image.name,
         "imagePullPolicy": blueprint.image.pull_policy,
         "args": _arguments(blueprint),
-        "env": [{"name": name, "value": value} for name, value in blueprint.defaults.to_env().items()],
+        "env": _environment(blueprint),
         "ports": [
             {"name": "http", "containerPort": COORDINATOR_PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": COORDINATOR_METRICS_PORT, "protocol": "TCP"},
@@ -104,6 +105,13 @@ def _container(blueprint: Blueprint) -> Object:
     }
 
 
+def _environment(blueprint: Blueprint) -> list[Object]:
+    standard = blueprint.spec.standard_inference
+    key = standard.api_key_secret_ref if standard else None
+    secret = [{"name": STANDARD_API_KEY, "valueFrom": {"secretKeyRef": key.to_object()}}] if key else []
+    return [*({"name": name, "value": value} for name, value in blueprint.defaults.to_env().items()), *secret]
+
+
 def _arguments(blueprint: Blueprint) -> list[str]:
     name, namespace = blueprint.name, blueprint.namespace
     arguments = ["coordinator", "--board", name, "--namespace", namespace]
@@ -111,5 +119,8 @@ def _arguments(blueprint: Blueprint) -> list[str]:
         host = f"{lorax_name(name)}.{namespace}.svc"
         arguments += ["--lorax-url", f"http://{host}:{blueprint.settings.port}"]
         arguments += ["--adapters-url", f"http://{host}:{ADAPTERS_PORT}"]
+    standard = blueprint.spec.standard_inference
+    if standard is not None:
+        arguments += ["--standard-url", standard.url, "--standard-model", standard.model]
     ports = ["--port", str(COORDINATOR_PORT), "--metrics-port", str(COORDINATOR_METRICS_PORT)]
     return [*arguments, "--host", "0.0.0.0", *ports]

@@ -28,8 +28,16 @@ class Observed:
     """Why the objects could not all be written."""
     enabled: bool = True
     suspended: bool = False
+    standard: bool = False
+    """Whether there is standard inference."""
 
 
+_NO_ENGINE: Final = Finding(
+    status="False",
+    reason="NoEngine",
+    message="LoRAX is off and the board has no other engine: set spec.enableLorax: true, or spec.standardInference",
+    stalled=True,
+)
 DISABLED: Final = Finding(
     status="False", reason="Disabled", message="spec.enableLorax (or the operator's AOS_ENABLE_LORAX) is false"
 )
@@ -41,7 +49,7 @@ def suspended(pods: Sequence[Object]) -> Finding:
     if pods:
         message = f"spec.suspend is true: LoRAX's pod ends and then its GPU is free; {resume}"
     else:
-        message = f"spec.suspend is true: no GPU is held and questions are not answered; {resume}"
+        message = f"spec.suspend is true: no GPU is held and LoRAX answers no questions; {resume}"
     return Finding(status="False", reason="Suspended", message=message, changing=bool(pods))
 
 
@@ -112,14 +120,22 @@ def _suspended(observed: Observed) -> Finding | None:
 
 
 def _engine(observed: Observed) -> Finding | None:
+    """LoRAX, or standard inference: a board that is answered by the second alone is Ready, and Reconciling or Stalled
+    as its LoRAX is, so that who waits for an installation waits for its GPU.
+    """
     if not observed.enabled:
-        return Finding(
-            status="False",
-            reason="NoEngine",
-            message="LoRAX is off and the board has no other engine: set spec.enableLorax: true",
-            stalled=True,
-        )
-    return None if observed.lorax.good else _of("Lorax", observed.lorax)
+        return None if observed.standard else _NO_ENGINE
+    if observed.lorax.good:
+        return None
+    if not (observed.standard and observed.coordinator.good and observed.members):
+        return _of("Lorax", observed.lorax)
+    return Finding(
+        status="True",
+        reason="StandardInferenceOnly",
+        message=f"standard inference answers for all members while LoRAX does not: {observed.lorax.message}",
+        stalled=observed.lorax.stalled,
+        changing=True,
+    )
 
 
 def _coordinator(observed: Observed) -> Finding | None:

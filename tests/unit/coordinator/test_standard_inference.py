@@ -1,0 +1,151 @@
+"""Standard inference beside LoRAX: when it answers, and that every answer says so."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+
+from boardroom.simulator.identity import voice
+from unit.coordinator.standing_board import (
+    MODEL,
+    NAMES,
+    ROLES,
+    SALT,
+    Board,
+    Standing,
+    agent,
+    by_role,
+    free_port,
+    served,
+    simulated_lorax,
+    standing,
+    until,
+)
+from unit.engine.scripted_lorax import Call, ScriptedLorax
+
+OPTIONS = {"standard_model": "gpt-board"}
+
+
+async def say(call: Call) -> None:
+    await call.say("as a generalist, yes")
+
+
+@contextlib.asynccontextmanager
+async def with_standard(
+    board: Board, lorax_url: str | None, server: ScriptedLorax | None = None
+) -> AsyncIterator[tuple[Standing, ScriptedLorax]]:
+    server = server or ScriptedLorax(say)
+    async with served(server) as url, standing(board, lorax_url, standard_url=f"{url}/v1", **OPTIONS) as stand:
+        yield stand, server
+
+
+def engines(answer: dict[str, Any]) -> dict[str, str]:
+    return {a["agent"]: a["engine"] for a in answer["answers"]}
+
+
+async def test_a_member_whose_adapter_lorax_cannot_load_is_answered_for_and_says_so(board: Board) -> None:
+    board.write(*(agent(role) for role in (*ROLES, "CLO")))
+    async with simulated_lorax() as (url, _), with_standard(board, url) as (stand, server):
+        await stand.proved(*ROLES)
+        answer = await stand.answer()
+    clo = by_role(answer)["CLO"]
+    assert (clo["status"], clo["engine"], clo["adapter"], clo["cold_load"]) == ("answered", "standard", None, None)
+    assert clo["text"] == "as a generalist, yes"
+    assert engines(answer) == dict.fromkeys(NAMES, "lorax") | {"clo": "standard"}
+    assert (answer["used_lorax"], answer["batch"]["size"]) == (True, 5)
+    [warning] = answer["warnings"]
+    assert warning.startswith("CLO (clo) answered by standard inference, without its adapter: ")
+    assert "No valid adapter config file found" in warning
+    assert {call.body["model"] for call in server.calls} == {"gpt-board"}
+    for role in ROLES:
+        one = by_role(answer)[role]
+        assert voice(SALT, MODEL, one["adapter"]["path"], one["adapter"]["digest"]) in one["text"]
+
+
+async def test_a_board_whose_lorax_is_down_is_answered_for_and_by_lorax_again_when_it_is_back(board: Board) -> None:
+    port = free_port()
+    async with with_standard(board, f"http://127.0.0.1:{port}") as (stand, _):
+        await until(lambda: stand.coordinator.observer and stand.coordinator.observer.running is False)
+        answer = await stand.answer()
+        assert (answer["used_lorax"], answer["batch"]) == (False, None)
+        assert engines(answer) == dict.fromkeys(NAMES, "standard")
+        assert all("LoRAX is down" in warning for warning in answer["warnings"])
+        assert await gauge(stand, "boardroom_breaker_open") == 1
+        async with simulated_lorax(port):
+            await stand.proved(*ROLES)
+            answer = await stand.answer()
+            assert engines(answer) == dict.fromkeys(NAMES, "lorax")
+            assert await gauge(stand, "boardroom_breaker_open") == 0
+
+
+async def test_a_failed_generation_is_retried_alone_and_then_answered_for(board: Board) -> None:
+    async with simulated_lorax() as (url, _), with_standard(board, url) as (stand, _server):
+        await stand.proved(*ROLES)
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as lorax:
+            fault = {"kind": "error", "error": "generation", "adapter": "*cfo*", "times": 2}
+            (await lorax.post("/simulator/faults", json=fault)).raise_for_status()
+        answer = await stand.answer()
+    assert engines(answer) == dict.fromkeys(NAMES, "lorax") | {"cfo": "standard"}
+    assert answer["batch"]["size"] == 5
+
+
+async def test_a_lorax_that_hangs_leaves_standard_inference_time_to_answer(board: Board) -> None:
+    async def hang(call: Call) -> None:
+        if call.is_probe:
+            await call.say("ok")
+        else:
+            await call.client_leaves()
+
+    async with served(ScriptedLorax(hang)) as url, with_standard(board, url) as (stand, _):
+        await stand.proved(*ROLES)
+        answer = await stand.answer(timeout=3)
+    assert engines(answer) == dict.fromkeys(NAMES, "standard")
+    assert all("within its share of the time" in warning for warning in answer["warnings"])
+
+
+async def test_a_question_may_ask_for_standard_inference(board: Board) -> None:
+    async with simulated_lorax() as (url, engine), with_standard(board, url) as (stand, _):
+        await stand.proved(*ROLES)
+        before = engine.usage.since(0)["last"]
+        answer = await stand.answer(use_lorax=False, agents=["cfo", "ceo"])
+        asked = engine.usage.since(before)["requests"]
+    assert engines(answer) == {"cfo": "standard", "ceo": "standard"}
+    assert (answer["used_lorax"], answer["batch"], answer["warnings"], asked) == (False, None, [], [])
+
+
+async def test_a_board_without_lorax_is_answered_by_standard_inference_and_is_ready(board: Board) -> None:
+    board.write(*(agent(role) for role in ROLES), spec={"enableLorax": False})
+    async with with_standard(board, None) as (stand, _):
+        answer = await stand.answer()
+        health = (await stand.client.get("/v1/health")).json()
+        members = (await stand.client.get("/v1/agents")).json()["agents"]
+    assert engines(answer) == dict.fromkeys(NAMES, "standard")
+    assert (health["ready"], health["standard_inference"], health["system_health"]["members"]["ready"]) == (
+        True,
+        True,
+        5,
+    )
+    assert {m["reason"] for m in members} == {"StandardInference"}
+
+
+async def test_where_both_fail_the_member_is_named_with_both_reasons(board: Board) -> None:
+    async def refuse(call: Call) -> None:
+        await call.answer(401, b'{"error": {"message": "bad key"}}')
+
+    board.write(agent("CEO"), agent("CLO"))
+    async with simulated_lorax() as (url, _), with_standard(board, url, ScriptedLorax(refuse)) as (stand, _server):
+        await stand.proved("CEO")
+        answer = await stand.answer()
+    clo = by_role(answer)["CLO"]
+    assert clo["status"] == "failed"
+    assert "bad key" in clo["reason"]
+    assert "spec.standardInference.apiKeySecretRef" in clo["reason"]
+    assert "No valid adapter config file found" in clo["reason"]
+
+
+async def gauge(stand: Standing, name: str) -> float:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        page = (await client.get(f"{stand.metrics_url}/metrics")).text
+    [line] = [line for line in page.splitlines() if line.startswith(f"{name} ")]
+    return float(line.split()[1])
