@@ -6,7 +6,10 @@
 Every failure is a BoardroomError.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Generator, Sequence
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, NotRequired, Self, TypedDict, Unpack
 
@@ -36,6 +39,8 @@ __all__ = [
 ]
 
 CONNECT_SECONDS: Final = 5.0
+TOKEN_SECONDS: Final = 60.0
+"""For so long a token read from a file is sent; the kubelet renews it minutes before it ends."""
 SLACK_SECONDS: Final = 5.0
 """Beyond a question's own timeout: the coordinator answers by then, and its answer has to arrive."""
 
@@ -88,15 +93,22 @@ class AskOptions(TypedDict):
 
 class Client:
     """Blocking; threads may share one. `timeout` bounds in seconds every request that is not bounded by its question's
-    own; unset, the coordinator's deadline alone does. `token` is sent as a bearer token.
+    own; unset, the coordinator's deadline alone does. `token` is sent as a bearer token; `token_path` is a file with it
+    that is read again every minute, as a projected serviceAccountToken wants it.
     """
 
     def __init__(
-        self, base_url: str, *, token: str | None = None, timeout: float | None = None, trust_env: bool = True
+        self,
+        base_url: str,
+        *,
+        token: str | None = None,
+        token_path: str | PathLike[str] | None = None,
+        timeout: float | None = None,
+        trust_env: bool = True,
     ) -> None:
         """`trust_env`: whether HTTP_PROXY and its kind are followed."""
         self._timeout = timeout
-        self._http = httpx.Client(base_url=base_url, headers=_headers(token), trust_env=trust_env)
+        self._http = httpx.Client(base_url=base_url, auth=_Bearer(token, token_path), trust_env=trust_env)
 
     def ask(self, user_input: str, **options: Unpack[AskOptions]) -> AskResponse:
         """The board's answer; raises BoardroomError."""
@@ -155,11 +167,17 @@ class AsyncClient:
     """For one event loop; see Client."""
 
     def __init__(
-        self, base_url: str, *, token: str | None = None, timeout: float | None = None, trust_env: bool = True
+        self,
+        base_url: str,
+        *,
+        token: str | None = None,
+        token_path: str | PathLike[str] | None = None,
+        timeout: float | None = None,
+        trust_env: bool = True,
     ) -> None:
         """`trust_env`: whether HTTP_PROXY and its kind are followed."""
         self._timeout = timeout
-        self._http = httpx.AsyncClient(base_url=base_url, headers=_headers(token), trust_env=trust_env)
+        self._http = httpx.AsyncClient(base_url=base_url, auth=_Bearer(token, token_path), trust_env=trust_env)
 
     async def ask(self, user_input: str, **options: Unpack[AskOptions]) -> AskResponse:
         """The board's answer; raises BoardroomError."""
@@ -214,8 +232,30 @@ class AsyncClient:
         return _checked(response)
 
 
-def _headers(token: str | None) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"} if token else {}
+class _Bearer(httpx.Auth):
+    """A token, or the one that a file holds at the time: the kubelet renews projected tokens in place."""
+
+    def __init__(self, token: str | None, path: str | PathLike[str] | None) -> None:
+        if token is not None and path is not None:
+            raise ValueError("give token or token_path, not both")
+        self._token = token
+        self._path = Path(path) if path is not None else None
+        self._read_at = float("-inf")
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if self._path is not None and time.monotonic() - self._read_at >= TOKEN_SECONDS:
+            self._token = _token(self._path)
+            self._read_at = time.monotonic()
+        if self._token:
+            request.headers["authorization"] = f"Bearer {self._token}"
+        yield request
+
+
+def _token(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BoardroomError(f"token_path {path} can't be read: {error}", code="no_token") from error
 
 
 def _question(user_input: str, options: AskOptions) -> dict[str, Any]:

@@ -120,8 +120,49 @@ class AdaptersSpec(Model):
     volume: AdapterVolume = Field(default_factory=AdapterVolume, description="The volume that holds the adapters.")
 
 
+AuthMode = Literal["Kubernetes", "ApiKey", "None"]
+
+
+class ApiKeySecretRef(Model):
+    """A Secret with API keys."""
+
+    name: ObjectName = Field(description="Name of the Secret, in the board's namespace.")
+    key: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        pattern=r"^[-._a-zA-Z0-9]+$",
+        description="Only this key of the Secret's data; unset, all of them.",
+    )
+
+
+class AuthSpec(Model):
+    """Who may ask the board."""
+
+    model_config = checked(
+        rule(
+            "(self.mode == 'ApiKey') == has(self.apiKeySecretRef)",
+            "mode ApiKey needs apiKeySecretRef (a Secret of this namespace), and no other mode takes it",
+        )
+    )
+    mode: AuthMode = Field(
+        description="Kubernetes: whose bearer token has the audience `boardroom` and may `create boardrooms/ask` of "
+        "this board; needs an operator that looks at all namespaces. ApiKey: who sends one of the Secret's keys as "
+        "bearer token. None: whoever reaches the coordinator."
+    )
+    api_key_secret_ref: ApiKeySecretRef | None = Field(
+        default=None,
+        description="ApiKey: the Secret. Each value holds one key a line, of at least 16 characters; several are "
+        "valid at once, so that they can be rotated, and a change counts within two minutes without a restart.",
+    )
+
+
 class CoordinatorSpec(Model):
     """The service in front of LoRAX."""
+
+    auth: AuthSpec | None = Field(
+        default=None, description="Who may ask the board. Unset: whoever reaches the coordinator."
+    )
 
     resources: ResourceRequirements | None = Field(default=None, description="Resources of the coordinator container.")
     request_timeout_seconds: int = Field(

@@ -8,6 +8,12 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 
 BOARDROOM: Final = "Boardroom"
 BOARDROOMS: Final = "boardrooms"
+ASK: Final = "ask"
+"""The subresource whose `create` is the right to ask a board; it exists in RBAC only."""
+AUDIENCE: Final = "boardroom"
+"""The audience that a token for a coordinator must have, so that it is good for nothing else."""
+AUTH_ROLE: Final = "boardroom-coordinator-auth"
+"""The ClusterRole by which coordinators have tokens reviewed."""
 BOARDAGENT: Final = "BoardAgent"
 BOARDAGENTS: Final = "boardagents"
 
@@ -18,6 +24,8 @@ COORDINATOR_MANAGER: Final = "boardroom-coordinator"
 
 MANAGED_BY: Final = "boardroom-operator"
 BOARD_LABEL: Final = f"{GROUP}/board"
+NAMESPACE_LABEL: Final = f"{GROUP}/board-namespace"
+"""Where the board of a cluster-scoped object is."""
 
 LORAX_PORT: Final = 8080
 ADAPTERS_PORT: Final = 8082
@@ -38,6 +46,16 @@ def lorax_name(board: str) -> str:
 def coordinator_name(board: str) -> str:
     """The coordinator's Deployment, Service, ServiceAccount, Role and RoleBinding of a board."""
     return f"{board}-coordinator"
+
+
+def auth_binding_name(namespace: str, board: str) -> str:
+    """The ClusterRoleBinding that lets a board's coordinator have tokens reviewed."""
+    return f"boardroom:{namespace}:{board}"
+
+
+def client_name(board: str) -> str:
+    """The ServiceAccount, Role and RoleBinding by which people's commands ask a board."""
+    return f"{board}-client"
 
 
 def model_cache_name(board: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import uvloop
 
+from boardroom.api.boardroom import AuthMode
 from boardroom.api.meta import COORDINATOR_METRICS_PORT, COORDINATOR_PORT, STANDARD_API_KEY
 from boardroom.api.resources import ManifestError
 from boardroom.api.settings import Defaults, SettingsError
@@ -30,6 +31,18 @@ from boardroom.api.settings import Defaults, SettingsError
     type=click.Path(path_type=Path),
     help="Standalone: the directory that stands in for spec.adapters.mountPath.",
 )
+@click.option(
+    "--auth",
+    default="None",
+    show_default=True,
+    type=click.Choice(["None", "ApiKey", "Kubernetes"], case_sensitive=False),
+    help="Who may ask: anybody; who has one of --api-keys; or, in a cluster, whose token may create boardrooms/ask.",
+)
+@click.option(
+    "--api-keys",
+    type=click.Path(path_type=Path),
+    help="ApiKey: a file with one key a line, or a directory of such files. It is read again when it changes.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=COORDINATOR_PORT, show_default=True, help="Port of the API.")
 @click.option("--metrics-port", default=COORDINATOR_METRICS_PORT, show_default=True, help="Port of probes and metrics.")
@@ -53,6 +66,8 @@ def coordinator(
     adapters_url: str | None,
     file: Path | None,
     adapters_root: Path | None,
+    auth: AuthMode,
+    api_keys: Path | None,
     host: str,
     port: int,
     metrics_port: int,
@@ -73,6 +88,10 @@ def coordinator(
         raise click.UsageError("--standard-url needs --standard-model")
     if file is None and adapters_root is not None:
         raise click.UsageError("--adapters-root goes with --file: in a cluster spec.adapters.mountPath is the root")
+    if (auth == "ApiKey") != (api_keys is not None):
+        raise click.UsageError("--auth ApiKey and --api-keys go together")
+    if file is not None and auth == "Kubernetes":
+        raise click.UsageError("--auth Kubernetes needs a cluster: with --file use --auth ApiKey")
     try:
         options = Options(
             board=board,
@@ -86,6 +105,8 @@ def coordinator(
             file=file,
             adapters_root=str(adapters_root.absolute()) if adapters_root else None,
             max_in_flight=max_in_flight,
+            auth=auth,
+            api_keys=api_keys.absolute() if api_keys else None,
         )
         configure(log_level.upper())
         uvloop.run(start(options, host=host, port=port, metrics_port=metrics_port))

@@ -29,6 +29,12 @@ STARTUP_TIMEOUT = 30.0
 @click.option("--adapters", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Adapters' directory.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the coordinator.")
 @click.option("--port", default=8000, show_default=True, help="Port of the coordinator; 0 takes a free one.")
+@click.option(
+    "--api-keys",
+    envvar="BOARDROOM_API_KEYS_FILE",
+    type=click.Path(exists=True, path_type=Path),
+    help="Only who sends one of the keys in this file (one a line) may ask. Unset: whoever reaches --host.",
+)
 @click.argument("command", nargs=-1)
 def serve(
     *,
@@ -38,6 +44,7 @@ def serve(
     adapters: Path | None,
     host: str,
     port: int,
+    api_keys: Path | None,
     command: tuple[str, ...],
 ) -> None:
     """Serve the board of a YAML file: coordinator, adapters service and, unless --lorax-url names a real one, a
@@ -65,6 +72,7 @@ def serve(
         args += ["--lorax-url", lorax_url] if lorax_url else []
         standard = board.spec.standard_inference
         args += ["--standard-url", standard.url, "--standard-model", standard.model] if standard else []
+        args += ["--auth", "ApiKey", "--api-keys", str(api_keys)] if api_keys else []
         stack.enter_context(_coordinator(args))
         url = f"http://{host}:{port}"
         click.echo(f"board {board.metadata.name!r} answers at {url}", err=True)

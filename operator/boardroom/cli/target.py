@@ -1,19 +1,24 @@
 """Where a command for people finds its board: a coordinator's URL, or the cluster that kubectl speaks to."""
 
+import base64
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce, wraps
+from pathlib import Path
 from typing import Any
 
 import click
 import httpx
 
-from boardroom.api.meta import COORDINATOR_PORT, coordinator_name
+from boardroom.api.meta import AUDIENCE, COORDINATOR_PORT, client_name, coordinator_name
 from boardroom.cli.kubectl import Kubectl
 
 CONNECT_TIMEOUT = 10.0
 """Seconds to reach a coordinator; the question itself has its own deadline."""
+
+TOKEN_LIFETIME = "10m"  # noqa: S105 (a duration, the shortest that the API server takes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,24 +27,63 @@ class Target:
 
     url: str | None
     kubectl: Kubectl
+    token: str | None = None
+    token_file: Path | None = None
+    service_account: str | None = None
 
     @contextmanager
     def coordinator(self, board: str) -> Iterator[httpx.Client]:
         """An HTTP client of the board's coordinator."""
+        token = self._token(board)
         if self.url:
-            yield from self._client(self.url)
+            yield from self._client(self.url, token)
             return
         with self.kubectl.port_forward(f"service/{coordinator_name(board)}", COORDINATOR_PORT) as url:
-            yield from self._client(url)
+            yield from self._client(url, token)
+
+    def _token(self, board: str) -> str | None:
+        """The token that was given; else, through kubectl, what the board's auth takes; None where it takes none."""
+        if self.token_file:
+            return _read(self.token_file)
+        if self.token or self.url:
+            return self.token
+        auth = self.kubectl.get("boardroom.boardroom.dev", board)["spec"].get("coordinator", {}).get("auth", {})
+        if auth.get("mode") == "Kubernetes":
+            account = self.service_account or client_name(board)
+            flags = (f"--audience={AUDIENCE}", f"--duration={TOKEN_LIFETIME}")
+            return self.kubectl.run("create", "token", account, *flags).strip()
+        if auth.get("mode") == "ApiKey":
+            reference = auth["apiKeySecretRef"]
+            return _first_key(self.kubectl.get("secret", reference["name"]), reference)
+        return None
 
     @staticmethod
-    def _client(url: str) -> Iterator[httpx.Client]:
+    def _client(url: str, token: str | None) -> Iterator[httpx.Client]:
         timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT)
-        with httpx.Client(base_url=url, timeout=timeout, trust_env=False) as client:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        with httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False) as client:
             try:
                 yield client
             except httpx.TransportError as error:
                 raise click.ClickException(f"no coordinator answers at {url}: {error}") from error
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"--token-file {file}: {error}") from error
+
+
+def _first_key(secret: dict[str, Any], reference: dict[str, str]) -> str:
+    """The first API key that the coordinator takes of a Secret."""
+    data = secret.get("data") or {}
+    wanted = [reference["key"]] if "key" in reference else sorted(data)
+    lines = [line for name in wanted if name in data for line in base64.b64decode(data[name]).decode().splitlines()]
+    key = next((line.strip() for line in lines if line.strip() and not line.strip().startswith("#")), None)
+    if key is None:
+        raise click.ClickException(f"Secret {reference['name']} holds no API key")
+    return key
 
 
 _OPTIONS = (
@@ -47,6 +91,17 @@ _OPTIONS = (
     click.option("-n", "--namespace", help="Namespace of the board."),
     click.option("--context", help="Context of the kubeconfig."),
     click.option("--kubeconfig", type=click.Path(), help="Kubeconfig file."),
+    click.option(
+        "--token-file",
+        envvar="BOARDROOM_TOKEN_FILE",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="File with the bearer token or API key to send; BOARDROOM_TOKEN holds the token itself. Unset: with "
+        "kubectl's cluster, what the board's spec.coordinator.auth takes.",
+    ),
+    click.option(
+        "--service-account",
+        help="auth mode Kubernetes: whose token kubectl creates. Default: BOARD-client, which the operator makes.",
+    ),
 )
 
 
@@ -55,9 +110,19 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def with_target(
-        *, url: str | None, namespace: str | None, context: str | None, kubeconfig: str | None, **rest: Any
+        *,
+        url: str | None,
+        namespace: str | None,
+        context: str | None,
+        kubeconfig: str | None,
+        token_file: Path | None,
+        service_account: str | None,
+        **rest: Any,
     ) -> Any:
         kubectl = Kubectl(namespace=namespace, context=context, kubeconfig=kubeconfig)
-        return command(target=Target(url=url, kubectl=kubectl), **rest)
+        # no flag for the token itself: every user of the machine sees the arguments of a process
+        token = os.environ.get("BOARDROOM_TOKEN")
+        target = Target(url=url, kubectl=kubectl, token=token, token_file=token_file, service_account=service_account)
+        return command(target=target, **rest)
 
     return reduce(lambda inner, option: option(inner), reversed(_OPTIONS), with_target)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import kopf
 
 from boardroom.controller.connection import Connection
-from boardroom.controller.kinds import WATCHED, Key, Kind, selector
+from boardroom.controller.kinds import CLUSTER_SCOPED, WATCHED, Key, Kind, selector
 from boardroom.controller.kubeclient import Kube, KubeError, NotFoundError
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.queue import WorkQueue
@@ -37,6 +37,11 @@ class Informer:
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once everything has been listed."""
 
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What is watched; rights in some namespaces give none to cluster-scoped objects."""
+        return tuple(kind for kind in WATCHED if kind not in CLUSTER_SCOPED) if self.namespaces else WATCHED
+
     def registry(self, connection: Connection) -> kopf.OperatorRegistry:
         """Kopf's handlers: one for each watched kind, and nothing that would need a finalizer or an annotation."""
         registry = kopf.OperatorRegistry()
@@ -45,7 +50,7 @@ class Informer:
             return await connection.login()
 
         kopf.on.login(id="login", registry=registry)(login)
-        for kind in WATCHED:
+        for kind in self.kinds:
             kopf.on.event(
                 group=kind.group, version=kind.version, plural=kind.plural, id=kind.plural, registry=registry
             )(self._handler(kind))
@@ -68,7 +73,7 @@ class Informer:
 
     async def sync(self) -> None:
         """List everything, and have every board looked at."""
-        for kind in WATCHED:
+        for kind in self.kinds:
             for namespace in self.namespaces or (None,):
                 listing = await self.kube.list(kind, namespace, selector(kind))
                 self._enqueue(self.store.replace(kind, namespace, listing))

@@ -11,7 +11,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A namespaced kind of object."""
+    """A kind of object."""
 
     group: str
     version: str
@@ -43,13 +43,18 @@ CLAIM: Final = Kind(group="", version="v1", name="PersistentVolumeClaim", plural
 POD: Final = Kind(group="", version="v1", name="Pod", plural="pods")
 ROLE: Final = Kind(group="rbac.authorization.k8s.io", version="v1", name="Role", plural="roles")
 ROLE_BINDING: Final = Kind(group="rbac.authorization.k8s.io", version="v1", name="RoleBinding", plural="rolebindings")
+CLUSTER_ROLE_BINDING: Final = Kind(
+    group="rbac.authorization.k8s.io", version="v1", name="ClusterRoleBinding", plural="clusterrolebindings"
+)
 EVENT: Final = Kind(group="events.k8s.io", version="v1", name="Event", plural="events")
 NETWORK_POLICY: Final = Kind(group="networking.k8s.io", version="v1", name="NetworkPolicy", plural="networkpolicies")
 LEASE: Final = Kind(group="coordination.k8s.io", version="v1", name="Lease", plural="leases")
 
 CHILDREN: Final = (CLAIM, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, NETWORK_POLICY, SERVICE, DEPLOYMENT)
 """What a board owns, in the order in which it is applied: a pod's needs before the pod."""
-LABELLED: Final = (*CHILDREN, POD)
+CLUSTER_SCOPED: Final = (CLUSTER_ROLE_BINDING,)
+"""Seen only by an operator that looks at all namespaces."""
+LABELLED: Final = (*CHILDREN, POD, *CLUSTER_SCOPED)
 """Watched by label only: the cluster holds many more of these than are ours."""
 WATCHED: Final = (BOARDROOM, BOARDAGENT, *LABELLED)
 
@@ -74,6 +79,10 @@ def controller_of(obj: Object) -> dict[str, Any] | None:
 
 def boards_of(kind: Kind, obj: Object) -> frozenset[Key]:
     """The boards that an object concerns; a relabelled child concerns its owner and the board it claims to be of."""
+    labels = obj["metadata"].get("labels") or {}
+    if kind in CLUSTER_SCOPED:
+        key = (labels.get(meta.NAMESPACE_LABEL, ""), labels.get(meta.BOARD_LABEL, ""))
+        return frozenset([key] if all(key) else [])
     namespace = obj["metadata"].get("namespace", "")
     if kind is BOARDROOM:
         names = {obj["metadata"]["name"]}
@@ -81,7 +90,7 @@ def boards_of(kind: Kind, obj: Object) -> frozenset[Key]:
         names = {obj.get("spec", {}).get("boardroomRef", {}).get("name", "")}
     else:
         owner = controller_of(obj) or {}
-        names = {(obj["metadata"].get("labels") or {}).get(meta.BOARD_LABEL, "")}
+        names = {labels.get(meta.BOARD_LABEL, "")}
         if owner.get("kind") == meta.BOARDROOM:
             names.add(owner["name"])
     return frozenset((namespace, name) for name in names if name)

@@ -195,7 +195,7 @@ def _listed(kind: Kind, item: Object) -> Object:
 
 
 def _path(kind: Kind, manifest: Object, subresource: str | None = None) -> str:
-    return kind.path(manifest["metadata"]["namespace"], manifest["metadata"]["name"], subresource)
+    return kind.path(manifest["metadata"].get("namespace"), manifest["metadata"]["name"], subresource)
 
 
 def _error(status: int, content: bytes, retry_after: str | None) -> KubeError:

@@ -18,6 +18,7 @@ import kopf
 from boardroom import __version__
 from boardroom.api.meta import OPERATOR_HEALTH_PORT, OPERATOR_METRICS_PORT
 from boardroom.api.settings import Defaults
+from boardroom.controller.bindings import Bindings
 from boardroom.controller.children import Children
 from boardroom.controller.connection import Connection
 from boardroom.controller.election import Election, FencedKube
@@ -96,6 +97,7 @@ class _Leader:
             kube=kube,
             store=store,
             children=Children(kube, store),
+            bindings=Bindings(kube=kube, store=store, clusterwide=not self.options.namespaces),
             recorder=Recorder(kube, _now, self.instance),
             defaults=self.options.defaults,
             image=self.image,

@@ -14,11 +14,12 @@ from boardroom.api.model import problems
 from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.api.status import EffectiveSettings
+from boardroom.controller.bindings import Bindings
 from boardroom.controller.children import Children, Problem
 from boardroom.controller.events import Recorder, agent_events, board_events
 from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, Key, Kind, Object
 from boardroom.controller.kubeclient import Kube, NamespaceTerminatingError
-from boardroom.controller.plan import coordinator, lorax
+from boardroom.controller.plan import coordinator, lorax, rbac
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
 from boardroom.controller.status.agent import Member, agent_status, member, unreadable_agent_status
@@ -56,6 +57,7 @@ class Reconciler:
     kube: Kube
     store: Store
     children: Children
+    bindings: Bindings
     recorder: Recorder
     defaults: Defaults
     image: Image
@@ -71,6 +73,7 @@ class Reconciler:
         agents = self.store.of_board(BOARDAGENT, key)
         if live is None:
             self.children.forget(key)
+            await self.bindings.converge(key, None)
             await self._judge_all(agents, unknown_board(key[1], key[0]))
             return None
         if "deletionTimestamp" in live["metadata"]:
@@ -96,6 +99,7 @@ class Reconciler:
         )
         wanted = children(blueprint, lambda kind, name: self.store.get(kind, key[0], name))
         problems = await self.children.converge(key, board.metadata.uid, wanted)
+        problems += await self.bindings.converge(key, rbac.auth_binding(blueprint))
         await self._judge(members)
         observed = self._observe(key, blueprint, members, problems)
         status = board_status(blueprint, observed, board.status.conditions, self.now())
@@ -107,7 +111,9 @@ class Reconciler:
     def _observe(self, key: Key, blueprint: Blueprint, members: Roster, problems: Sequence[Problem]) -> Observed:
         return Observed(
             lorax=self._lorax(key, blueprint),
-            coordinator=self._workload(key, coordinator_name(key[1]), coordinator.COMPONENT, coordinator_words()),
+            coordinator=self._workload(
+                key, coordinator_name(key[1]), coordinator.COMPONENT, coordinator_words(blueprint)
+            ),
             members=members.seated,
             refused=members.without_seat,
             obstacle=_obstacle(problems),

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from boardroom.api.ask import AskResponse
 from boardroom.coordinator import openai, views
+from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.coordinator.problems import AskProblem, Internal, MethodNotAllowed, NotFound, NotReady, UnknownModel
 from boardroom.coordinator.questions import parse, read_body, request_id_of
@@ -48,7 +49,7 @@ class Api:
         began = asyncio.get_running_loop().time()
         question = parse(await read_body(request))
         answer = await self._coordinator.ask(question, request_id, began)
-        _log(answer)
+        _log(answer, request)
         return answer.model_dump_json().encode(), answer.coordination_mode
 
     async def agents(self, request: Request, request_id: str) -> tuple[bytes, str]:  # noqa: ARG002 (Handler)
@@ -75,7 +76,7 @@ class Api:
         chat = openai.parse(await read_body(request))
         question, context = openai.question(chat, self._roster())
         answer = await self._coordinator.ask(question, request_id, began, context)
-        _log(answer)
+        _log(answer, request)
         return openai.completion(chat, answer), answer.coordination_mode
 
     def _roster(self) -> Roster:
@@ -84,11 +85,12 @@ class Api:
         return self._coordinator.roster
 
 
-def _log(answer: AskResponse) -> None:
+def _log(answer: AskResponse, request: Request) -> None:
     _LOG.info(
         "answered",
         extra={
             "request_id": answer.request_id,
+            "caller": request.state.caller,
             "mode": answer.coordination_mode,
             "members": len(answer.answers),
             "answered": len(answer.agents_involved),
@@ -116,12 +118,12 @@ def _openai_error(problem: AskProblem, request_id: str) -> Response:
     )
 
 
-def create_app(coordinator: Coordinator) -> Starlette:
-    """Everything on the API's port: our own routes, and OpenAI's."""
+def create_app(coordinator: Coordinator, authenticator: Authenticator | None = None) -> Starlette:
+    """Everything on the API's port: our own routes, and OpenAI's; without an authenticator anybody may ask."""
     api = Api(coordinator)
 
     def route(path: str, handler: Handler, method: str, refuse: Refuse = _error) -> Route:
-        return Route(path, _endpoint(coordinator, path, handler, refuse), methods=[method])
+        return Route(path, _endpoint(coordinator, authenticator, path, handler, refuse), methods=[method])
 
     return Starlette(
         routes=[
@@ -136,16 +138,21 @@ def create_app(coordinator: Coordinator) -> Starlette:
     )
 
 
-def create_probe_app(coordinator: Coordinator) -> Starlette:
-    """GET /healthz (the loop turns), /readyz (the board is known; LoRAX may be down), /metrics."""
+def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | None = None) -> Starlette:
+    """GET /healthz (the loop turns), /readyz (the board is known, callers can be let in; LoRAX may be down), /metrics.
+
+    Nobody has to say who they are here.
+    """
     page: tuple[float, bytes] = (float("-inf"), b"")
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        ready = coordinator.roster is not None
-        return PlainTextResponse("ok\n" if ready else f"{coordinator.problem}\n", status_code=200 if ready else 503)
+        problem = coordinator.problem if coordinator.roster is None else ""
+        if authenticator:
+            problem = problem or await authenticator.problem()
+        return PlainTextResponse(f"{problem or 'ok'}\n", status_code=503 if problem else 200)
 
     async def metrics(_: Request) -> Response:
         nonlocal page
@@ -157,15 +164,18 @@ def create_probe_app(coordinator: Coordinator) -> Starlette:
 
 
 def _endpoint(
-    coordinator: Coordinator, path: str, handler: Handler, refuse: Refuse
+    coordinator: Coordinator, authenticator: Authenticator | None, path: str, handler: Handler, refuse: Refuse
 ) -> Callable[[Request], Awaitable[Response]]:
-    """A handler with request id, error shape, metrics and log around it."""
+    """A handler with request id, authentication, error shape, metrics and log around it."""
 
     async def endpoint(request: Request) -> Response:
         began = time.perf_counter()
         request_id = request_id_of(request.headers.get("x-request-id")) or secrets.token_hex(8)
         mode = ""
         try:
+            # before a byte of the body is read
+            authorization = request.headers.get("authorization")
+            request.state.caller = await authenticator.caller(authorization) if authenticator else ""
             body, mode = await handler(request, request_id)
             response = Response(body, media_type=JSON, headers={"x-request-id": request_id})
         except AskProblem as problem:

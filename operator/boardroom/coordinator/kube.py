@@ -45,8 +45,8 @@ class Kube(Protocol):
     async def apply_status(self, path: str, body: dict[str, Any]) -> None:
         """Server-side apply to /status under the coordinator's field manager."""
 
-    async def create(self, path: str, body: dict[str, Any]) -> None:
-        """Create an object."""
+    async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Create an object; returns what the API server made of it."""
 
     async def close(self) -> None:
         """Close every connection."""
@@ -83,12 +83,7 @@ class KubeClient:
         return cls(ApiClient(configuration))
 
     async def list(self, path: str, query: Query) -> dict[str, Any]:
-        response = await self._send("GET", path, query)
-        try:
-            found: dict[str, Any] = orjson.loads(await response.read())
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise KubeError(0, f"{path}: {type(error).__name__}: {error}") from error
-        return found
+        return await _object(path, await self._send("GET", path, query))
 
     async def watch(self, path: str, query: Query) -> AsyncIterator[dict[str, Any]]:
         asked = [*query, ("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", str(WATCH_SECONDS))]
@@ -110,9 +105,8 @@ class KubeClient:
         response = await self._send("PATCH", f"{path}/status", query, body=body, content_type=_APPLY)
         response.release()
 
-    async def create(self, path: str, body: dict[str, Any]) -> None:
-        response = await self._send("POST", path, [], body=body)
-        response.release()
+    async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return await _object(path, await self._send("POST", path, [], body=body))
 
     async def close(self) -> None:
         await self._client.close()  # type: ignore[no-untyped-call]
@@ -143,6 +137,14 @@ class KubeClient:
         if response.status >= _FAILURE:
             raise await _refusal(response)
         return response
+
+
+async def _object(path: str, response: aiohttp.ClientResponse) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = orjson.loads(await response.read())
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise KubeError(0, f"{path}: {type(error).__name__}: {error}") from error
+    return found
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> KubeError:

@@ -1,6 +1,6 @@
 """What a caller can get wrong, and what a board can fail at: one exception per HTTP error, each in the API's shape."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from boardroom.api.ask import ErrorDetail, ErrorResponse, MemberProblem
 
@@ -15,6 +15,10 @@ class AskProblem(Exception):  # noqa: N818 (it is a problem, not always an error
         super().__init__(message)
         self.field = field
         self.members = members
+
+    def again(self) -> Self:
+        """The same problem for another request: an exception carries the trace of the one it was raised in."""
+        return type(self)(str(self), field=self.field, members=self.members)
 
     def body(self) -> bytes:
         """The error's JSON body."""
@@ -33,6 +37,22 @@ class Internal(AskProblem):
 
 class InvalidJson(AskProblem):
     status, code = 400, "invalid_json"
+
+
+class Unauthenticated(AskProblem):
+    """Nobody that is known: no token, a bad one, or one for something else."""
+
+    status, code = 401, "unauthenticated"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"www-authenticate": 'Bearer realm="boardroom"'}
+
+
+class Forbidden(AskProblem):
+    """Somebody who is known, and has no right to ask this board."""
+
+    status, code = 403, "forbidden"
 
 
 class UnknownAgent(AskProblem):
@@ -98,6 +118,16 @@ class NotReady(AskProblem):
     """The board isn't known yet."""
 
     status, code = 503, "not_ready"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": "2"}
+
+
+class AuthUnavailable(AskProblem):
+    """Whether the caller may ask can't be found out now, so nobody is let in."""
+
+    status, code = 503, "auth_unavailable"
 
     @property
     def headers(self) -> dict[str, str]:

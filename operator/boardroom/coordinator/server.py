@@ -13,6 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from boardroom.coordinator.app import create_app, create_probe_app
+from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.coordinator import Coordinator
 
 GRACE_SECONDS: Final = 20
@@ -47,12 +48,17 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(
-    coordinator: Coordinator, *, host: str = "127.0.0.1", port: int = 0, metrics_port: int = 0
+    coordinator: Coordinator,
+    *,
+    authenticator: Authenticator | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    metrics_port: int = 0,
 ) -> AsyncIterator[Addresses]:
     """The coordinator at work behind both ports (0 takes a free one); raises OSError where a port is taken."""
     with _listen(host, port) as api_socket, _listen(host, metrics_port) as metrics_socket:
-        api = _server(create_app(coordinator))
-        probes = _server(create_probe_app(coordinator))
+        api = _server(create_app(coordinator, authenticator))
+        probes = _server(create_probe_app(coordinator, authenticator))
         async with coordinator.running():
             tasks = [
                 asyncio.create_task(server.serve(sockets=[listener]))
@@ -68,12 +74,14 @@ async def serving(
                 await tasks[1]
 
 
-async def run(coordinator: Coordinator, *, host: str, port: int, metrics_port: int) -> None:
+async def run(
+    coordinator: Coordinator, authenticator: Authenticator | None, *, host: str, port: int, metrics_port: int
+) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(coordinator, host=host, port=port, metrics_port=metrics_port):
+    async with serving(coordinator, authenticator=authenticator, host=host, port=port, metrics_port=metrics_port):
         gc.collect()
         gc.freeze()  # what is there now stays for good: collections need not look at it again
         await stop.wait()

@@ -5,7 +5,11 @@ from pathlib import Path
 
 from prometheus_client import disable_created_metrics
 
+from boardroom.api.boardroom import AuthMode
 from boardroom.api.settings import Defaults
+from boardroom.coordinator.auth.bearer import Authenticator
+from boardroom.coordinator.auth.keys import ApiKeys
+from boardroom.coordinator.auth.reviews import Reviews
 from boardroom.coordinator.coordinator import MAX_IN_FLIGHT, Coordinator
 from boardroom.coordinator.findings import Findings
 from boardroom.coordinator.kube import KubeClient, KubeError
@@ -30,6 +34,9 @@ class Options:
     file: Path | None = None
     adapters_root: str | None = None
     max_in_flight: int = MAX_IN_FLIGHT
+    auth: AuthMode = "None"
+    api_keys: Path | None = None
+    """A file or a directory of keys; required with ApiKey."""
 
 
 def standalone(options: Options, file: Path) -> Coordinator:
@@ -45,9 +52,8 @@ def standalone(options: Options, file: Path) -> Coordinator:
     )
 
 
-async def live(options: Options) -> Coordinator:
-    """The coordinator of a board in the cluster; raises KubeError."""
-    kube = await KubeClient.connect()
+def live(options: Options, kube: KubeClient) -> Coordinator:
+    """The coordinator of a board in the cluster."""
     source = LiveSource(kube, options.board or "", options.namespace, options.defaults)
     return Coordinator(
         source,
@@ -63,10 +69,22 @@ async def start(options: Options, *, host: str, port: int, metrics_port: int) ->
     """Serve until SIGTERM; raises ManifestError and OSError."""
     disable_created_metrics()  # type: ignore[no-untyped-call]
     try:
-        coordinator = standalone(options, options.file) if options.file else await live(options)
+        kube = None if options.file else await KubeClient.connect()
     except KubeError as error:
         raise OSError(str(error)) from error
-    await run(coordinator, host=host, port=port, metrics_port=metrics_port)
+    coordinator = live(options, kube) if kube else standalone(options, options.file or Path())
+    await run(coordinator, _authenticator(options, kube), host=host, port=port, metrics_port=metrics_port)
+
+
+def _authenticator(options: Options, kube: KubeClient | None) -> Authenticator | None:
+    """What decides who may ask; None lets in everybody."""
+    if options.auth == "None":
+        return None
+    if options.auth == "ApiKey" and options.api_keys:
+        return ApiKeys(options.api_keys)
+    if options.auth == "Kubernetes" and kube and options.board:
+        return Reviews(kube, options.board, options.namespace)
+    raise OSError(f"--auth {options.auth}: what it needs is not there")
 
 
 def _engine(options: Options) -> LoraxEngine | None:

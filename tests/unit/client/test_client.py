@@ -180,3 +180,28 @@ def test_both_clients_have_the_same_methods() -> None:
     blocking_, awaiting_ = methods(Client), methods(AsyncClient)
     assert blocking_.pop("close") == awaiting_.pop("aclose")
     assert blocking_ == awaiting_
+
+
+async def test_a_token_file_is_read_again_as_it_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "token"
+    file.write_text("first\n")
+    monkeypatch.setattr("boardroom.client.TOKEN_SECONDS", 0.0)
+    sent: list[bytes] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        sent.append(dict(scope["headers"])[b"authorization"])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    async with served(app) as url, AsyncClient(url, token_path=file, trust_env=False) as client:
+        await client.agents()
+        file.write_text("second\n")
+        await client.agents()
+    assert sent == [b"Bearer first", b"Bearer second"]
+
+
+def test_a_token_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with Client("http://127.0.0.1:9", token_path=tmp_path / "absent") as client:
+        with pytest.raises(BoardroomError, match="absent can't be read") as caught:
+            client.agents()
+        assert caught.value.code == "no_token"

@@ -32,7 +32,7 @@ class FakeKube:
     async def apply(self, kind: Kind, manifest: Object, *, force: bool = True) -> Object:
         name = manifest["metadata"]["name"]
         self._take("apply", kind, name)
-        key = (kind, (manifest["metadata"]["namespace"], name))
+        key = (kind, (manifest["metadata"].get("namespace", ""), name))
         live = self.objects.get(key)
         version = manifest["metadata"].get("resourceVersion")
         if version and version != (live or {"metadata": {}})["metadata"].get("resourceVersion"):
@@ -46,7 +46,7 @@ class FakeKube:
     async def apply_status(self, kind: Kind, manifest: Object) -> Object:
         name = manifest["metadata"]["name"]
         self._take("apply_status", kind, name)
-        live = self.objects[kind, (manifest["metadata"]["namespace"], name)]
+        live = self.objects[kind, (manifest["metadata"].get("namespace", ""), name)]
         return self.put(kind, live | {"status": live.get("status", {}) | manifest["status"]})
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
@@ -56,7 +56,7 @@ class FakeKube:
 
     async def create(self, kind: Kind, manifest: Object) -> Object:
         self._take("create", kind, str(manifest.get("reason", manifest["metadata"]["name"])))
-        if (kind, (manifest["metadata"]["namespace"], manifest["metadata"]["name"])) in self.objects:
+        if (kind, (manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"])) in self.objects:
             raise ConflictError(409, "AlreadyExists", "already exists")
         return self.put(kind, manifest)
 
@@ -65,7 +65,7 @@ class FakeKube:
         self.version += 1
         metadata: dict[str, Any] = obj["metadata"] | {"resourceVersion": str(self.version)}
         stored = copy.deepcopy(obj | {"metadata": metadata})
-        self.objects[kind, (metadata["namespace"], metadata["name"])] = stored
+        self.objects[kind, (metadata.get("namespace", ""), metadata["name"])] = stored
         return copy.deepcopy(stored)
 
     def _take(self, verb: str, kind: Kind, name: str) -> None:

@@ -122,6 +122,9 @@ def test_without_lorax_its_objects_should_not_exist() -> None:
     wanted = children(blueprint(enableLorax=False), lambda _kind, _name: None)
     assert [(c.kind.name, c.name) for c in wanted if c.manifest is None] == [
         ("PersistentVolumeClaim", "executive-model-cache"),
+        ("ServiceAccount", "executive-client"),
+        ("Role", "executive-client"),
+        ("RoleBinding", "executive-client"),
         ("NetworkPolicy", "executive-lorax"),
         ("Service", "executive-lorax"),
         ("Deployment", "executive-lorax"),

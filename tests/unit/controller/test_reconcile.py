@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from boardroom.api.settings import Defaults
 from boardroom.controller import kinds
+from boardroom.controller.bindings import Bindings
 from boardroom.controller.children import Children
 from boardroom.controller.events import Recorder
 from boardroom.controller.kinds import Kind, Object
@@ -35,6 +36,7 @@ class Room:
             kube=self.kube,
             store=self.store,
             children=Children(self.kube, self.store),
+            bindings=Bindings(kube=self.kube, store=self.store),
             recorder=Recorder(self.kube, lambda: NOW, "test"),
             defaults=Defaults(),
             image=IMAGE,

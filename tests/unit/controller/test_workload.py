@@ -202,5 +202,5 @@ def test_the_newest_pod_speaks_for_the_workload() -> None:
 
 def test_a_coordinator_that_rolls_stays_up_and_says_so() -> None:
     rolling = deployment(generation=2, strategy="RollingUpdate")
-    finding = workload(rolling, [pod(container("coordinator", ready=True))], coordinator_words(), NOW)
+    finding = workload(rolling, [pod(container("coordinator", ready=True))], coordinator_words(blueprint()), NOW)
     assert (finding.status, finding.reason, finding.changing) == ("True", "Updating", True)

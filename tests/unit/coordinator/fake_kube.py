@@ -40,8 +40,9 @@ class FakeKube:
             raise self.refusals.pop(0)
         self.applied.append((path, body))
 
-    async def create(self, path: str, body: dict[str, Any]) -> None:
+    async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         self.created.append(body)
+        return body
 
     async def close(self) -> None:
         return

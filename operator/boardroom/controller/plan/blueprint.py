@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from boardroom.api import meta
-from boardroom.api.boardroom import BoardroomSpec
+from boardroom.api.boardroom import AuthMode, BoardroomSpec
 from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults, effective
 from boardroom.api.status import EffectiveSettings
@@ -37,6 +37,12 @@ class Blueprint:
     def spec(self) -> BoardroomSpec:
         """The board's spec."""
         return self.board.spec
+
+    @property
+    def auth(self) -> AuthMode:
+        """Who may ask the board."""
+        given = self.spec.coordinator.auth
+        return given.mode if given else "None"
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from boardroom.api.meta import coordinator_name, lorax_name, model_cache_name
+from boardroom.api.meta import client_name, coordinator_name, lorax_name, model_cache_name
 from boardroom.controller.kinds import (
     CLAIM,
     DEPLOYMENT,
@@ -41,6 +41,9 @@ def children(blueprint: Blueprint, live: Live) -> tuple[Child, ...]:
         (SERVICE_ACCOUNT, coordinator_name(board), rbac.service_account(blueprint)),
         (ROLE, coordinator_name(board), rbac.role(blueprint)),
         (ROLE_BINDING, coordinator_name(board), rbac.role_binding(blueprint)),
+        (SERVICE_ACCOUNT, client_name(board), rbac.client_account(blueprint)),
+        (ROLE, client_name(board), rbac.client_role(blueprint)),
+        (ROLE_BINDING, client_name(board), rbac.client_binding(blueprint)),
         (NETWORK_POLICY, lorax_name(board), network.lorax_policy(blueprint)),
         (NETWORK_POLICY, coordinator_name(board), network.coordinator_policy(blueprint)),
         (SERVICE, lorax_name(board), lorax.service(blueprint)),

@@ -19,6 +19,10 @@ COMPONENT: Final = "coordinator"
 CONTAINER: Final = "coordinator"
 _RESOURCES = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
 _DRAIN_SECONDS = 30
+KEYS_PATH: Final = "/etc/boardroom/api-keys"
+_KEYS = "api-keys"
+_READABLE = 0o444
+"""The container's user is not the files' owner, and nobody else is in the pod."""
 
 
 def endpoint(board: str, namespace: str) -> str:
@@ -70,6 +74,7 @@ def _pod(blueprint: Blueprint) -> Object:
         "terminationGracePeriodSeconds": timeout + _DRAIN_SECONDS,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [_container(blueprint)],
+        **_volumes(blueprint),
         **blueprint.pull_secrets(),
     }
 
@@ -82,6 +87,7 @@ def _container(blueprint: Blueprint) -> Object:
         "imagePullPolicy": blueprint.image.pull_policy,
         "args": _arguments(blueprint),
         "env": _environment(blueprint),
+        **_mounts(blueprint),
         "ports": [
             {"name": "http", "containerPort": COORDINATOR_PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": COORDINATOR_METRICS_PORT, "protocol": "TCP"},
@@ -112,6 +118,23 @@ def _environment(blueprint: Blueprint) -> list[Object]:
     return [*({"name": name, "value": value} for name, value in blueprint.defaults.to_env().items()), *secret]
 
 
+def _volumes(blueprint: Blueprint) -> Object:
+    """The Secret of API keys; without it the pod starts all the same, is not ready, and sees it once it is there."""
+    auth = blueprint.spec.coordinator.auth
+    if auth is None or auth.api_key_secret_ref is None:
+        return {}
+    secret: Object = {"secretName": auth.api_key_secret_ref.name, "optional": True, "defaultMode": _READABLE}
+    if auth.api_key_secret_ref.key is not None:
+        secret["items"] = [{"key": auth.api_key_secret_ref.key, "path": auth.api_key_secret_ref.key}]
+    return {"volumes": [{"name": _KEYS, "secret": secret}]}
+
+
+def _mounts(blueprint: Blueprint) -> Object:
+    if not _volumes(blueprint):
+        return {}
+    return {"volumeMounts": [{"name": _KEYS, "mountPath": KEYS_PATH, "readOnly": True}]}
+
+
 def _arguments(blueprint: Blueprint) -> list[str]:
     name, namespace = blueprint.name, blueprint.namespace
     arguments = ["coordinator", "--board", name, "--namespace", namespace]
@@ -122,5 +145,9 @@ def _arguments(blueprint: Blueprint) -> list[str]:
     standard = blueprint.spec.standard_inference
     if standard is not None:
         arguments += ["--standard-url", standard.url, "--standard-model", standard.model]
+    if blueprint.auth != "None":
+        arguments += ["--auth", blueprint.auth]
+    if blueprint.auth == "ApiKey":
+        arguments += ["--api-keys", KEYS_PATH]
     ports = ["--port", str(COORDINATOR_PORT), "--metrics-port", str(COORDINATOR_METRICS_PORT)]
     return [*arguments, "--host", "0.0.0.0", *ports]

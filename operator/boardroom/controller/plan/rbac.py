@@ -1,10 +1,22 @@
 """Who the coordinator is, and the little that it may do."""
 
-from boardroom.api.meta import BOARDAGENTS, BOARDROOMS, GROUP, coordinator_name
-from boardroom.controller.kinds import ROLE, ROLE_BINDING, SERVICE_ACCOUNT, Object
+from boardroom.api.meta import (
+    ASK,
+    AUTH_ROLE,
+    BOARDAGENTS,
+    BOARDROOMS,
+    GROUP,
+    NAMESPACE_LABEL,
+    auth_binding_name,
+    client_name,
+    coordinator_name,
+    labels,
+)
+from boardroom.controller.kinds import CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, Object
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.coordinator import COMPONENT
 
+CLIENT = "client"
 _RBAC_GROUP = "rbac.authorization.k8s.io"
 
 
@@ -26,6 +38,8 @@ def role(blueprint: Blueprint) -> Object:
         _rule(GROUP, f"{BOARDROOMS}/status", ["patch"], board),
         _rule("", "events", ["create", "patch"]),
     ]
+    if blueprint.auth == "Kubernetes":
+        rules.append(_rule("authorization.k8s.io", "localsubjectaccessreviews", ["create"]))
     if blueprint.members:  # a rule without names would mean every agent
         rules.append(_rule(GROUP, f"{BOARDAGENTS}/status", ["patch"], sorted(blueprint.members)))
     return blueprint.manifest(ROLE, coordinator_name(blueprint.name), COMPONENT, rules=rules)
@@ -38,6 +52,56 @@ def role_binding(blueprint: Blueprint) -> Object:
         ROLE_BINDING,
         name,
         COMPONENT,
+        roleRef={"apiGroup": _RBAC_GROUP, "kind": "Role", "name": name},
+        subjects=[{"kind": "ServiceAccount", "name": name, "namespace": blueprint.namespace}],
+    )
+
+
+def auth_binding(blueprint: Blueprint) -> Object | None:
+    """Lets the coordinator have tokens reviewed, which no Role can: TokenReview is cluster-scoped.
+
+    It can have no owner in a namespace: its labels say whose it is.
+    """
+    if blueprint.auth != "Kubernetes":
+        return None
+    name, namespace = blueprint.name, blueprint.namespace
+    return {
+        "apiVersion": CLUSTER_ROLE_BINDING.api_version,
+        "kind": CLUSTER_ROLE_BINDING.name,
+        "metadata": {
+            "name": auth_binding_name(namespace, name),
+            "labels": labels(name, COMPONENT) | {NAMESPACE_LABEL: namespace},
+        },
+        "roleRef": {"apiGroup": _RBAC_GROUP, "kind": "ClusterRole", "name": AUTH_ROLE},
+        "subjects": [{"kind": "ServiceAccount", "name": coordinator_name(name), "namespace": namespace}],
+    }
+
+
+def client_account(blueprint: Blueprint) -> Object | None:
+    """The identity that `boardroom ask` takes a token of; only who may create its tokens can use it."""
+    if blueprint.auth != "Kubernetes":
+        return None
+    name = client_name(blueprint.name)
+    return blueprint.manifest(SERVICE_ACCOUNT, name, CLIENT, automountServiceAccountToken=False)
+
+
+def client_role(blueprint: Blueprint) -> Object | None:
+    """The right to ask this board, and no other."""
+    if blueprint.auth != "Kubernetes":
+        return None
+    rules = [_rule(GROUP, f"{BOARDROOMS}/{ASK}", ["create"], [blueprint.name])]
+    return blueprint.manifest(ROLE, client_name(blueprint.name), CLIENT, rules=rules)
+
+
+def client_binding(blueprint: Blueprint) -> Object | None:
+    """Gives that right to that identity."""
+    if blueprint.auth != "Kubernetes":
+        return None
+    name = client_name(blueprint.name)
+    return blueprint.manifest(
+        ROLE_BINDING,
+        name,
+        CLIENT,
         roleRef={"apiGroup": _RBAC_GROUP, "kind": "Role", "name": name},
         subjects=[{"kind": "ServiceAccount", "name": name, "namespace": blueprint.namespace}],
     )

@@ -36,13 +36,17 @@ def _claims(blueprint: Blueprint) -> str:
     return " and ".join(named)
 
 
-def coordinator_words() -> Words:
+def coordinator_words(blueprint: Blueprint) -> Words:
     """Of the coordinator."""
+    auth = blueprint.spec.coordinator.auth
+    keys = auth.api_key_secret_ref if auth else None
+    which = f"Secret {keys.name}{f' with the key {keys.key}' if keys.key else ''}" if keys else ""
     return Words(
         subject="the coordinator",
         container=coordinator.CONTAINER,
         service="the coordinator",
-        starting="the coordinator is starting",
+        starting="the coordinator is starting"
+        + (f"; it needs {which} (spec.coordinator.auth.apiKeySecretRef) to let anybody in" if which else ""),
         image_remedy="check the operator's BOARDROOM_IMAGE (by default its own image) and spec.imagePullSecrets",
         unschedulable_remedy="add a node or free some CPU and memory, or lower spec.coordinator.resources",
         crash_remedy="check spec.coordinator and the operator's AOS_* environment",

@@ -1,0 +1,136 @@
+"""Tokens of the cluster: TokenReview says who asks, LocalSubjectAccessReview whether they may ask this board."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from boardroom.api.meta import ASK, AUDIENCE, BOARDROOMS, GROUP
+from boardroom.coordinator.auth.bearer import bearer
+from boardroom.coordinator.auth.verdicts import Hasher, Verdicts
+from boardroom.coordinator.kube import Kube, KubeError
+from boardroom.coordinator.problems import AskProblem, AuthUnavailable, Forbidden, Unauthenticated
+
+ALLOWED_SECONDS: Final = 60.0
+"""A right that was taken away ends at the latest so long after."""
+REFUSED_SECONDS: Final = 10.0
+CACHED: Final = 4096
+"""Verdicts of either kind: refused tokens never push out those that are allowed."""
+REVIEW_SECONDS: Final = 10.0
+MAX_REVIEWS: Final = 16
+MAX_WAITING: Final = 256
+
+_USERS: Final = "/apis/authentication.k8s.io/v1/tokenreviews"
+_FORBIDDEN: Final = 403
+
+
+def access_reviews(namespace: str) -> str:
+    """The path of the reviews of one namespace."""
+    return f"/apis/authorization.k8s.io/v1/namespaces/{namespace}/localsubjectaccessreviews"
+
+
+class Reviews:
+    """Asks the API server once for each token, and remembers the verdict for a while."""
+
+    def __init__(self, kube: Kube, board: str, namespace: str, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._kube = kube
+        self._board = board
+        self._namespace = namespace
+        self._hash = Hasher()
+        self._allowed: Verdicts[str] = Verdicts(CACHED, ALLOWED_SECONDS, now)
+        self._refused: Verdicts[AskProblem] = Verdicts(CACHED, REFUSED_SECONDS, now)
+        self._underway: dict[bytes, asyncio.Task[str]] = {}
+        self._places = asyncio.Semaphore(MAX_REVIEWS)
+
+    async def problem(self) -> str:
+        return ""  # that the API server is away shows elsewhere, and those who are known may still ask
+
+    async def caller(self, authorization: str | None) -> str:
+        token = bearer(authorization)
+        key = self._hash(token)
+        if (known := self._allowed.get(key)) is not None:
+            return known
+        if (refused := self._refused.get(key)) is not None:
+            raise refused.again()
+        task = self._underway.get(key)
+        if task is None:
+            if len(self._underway) >= MAX_WAITING:
+                raise AuthUnavailable(f"{MAX_WAITING} tokens wait for the API server's review")
+            task = asyncio.create_task(self._review(key, token))
+            self._underway[key] = task
+            task.add_done_callback(lambda done: self._ended(key, done))
+        # a caller that leaves does not take the review from the others that wait for it
+        return await asyncio.shield(task)
+
+    def _ended(self, key: bytes, done: asyncio.Task[str]) -> None:
+        del self._underway[key]
+        if not done.cancelled():
+            done.exception()  # those that waited have it; where none is left, it was heard all the same
+
+    async def _review(self, key: bytes, token: str) -> str:
+        async with self._places:
+            try:
+                async with asyncio.timeout(REVIEW_SECONDS):
+                    user = await self._user(token)
+                    await self._may_ask(user)
+            except (Unauthenticated, Forbidden) as refused:
+                self._refused.put(key, refused)
+                raise
+            except TimeoutError as error:
+                raise AuthUnavailable(f"the API server gave no verdict within {REVIEW_SECONDS:.0f} s") from error
+            except KubeError as error:
+                raise AuthUnavailable(_why(error)) from error
+        name = str(user["username"])
+        self._allowed.put(key, name)
+        return name
+
+    async def _user(self, token: str) -> dict[str, Any]:
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "spec": {"token": token, "audiences": [AUDIENCE]},
+        }
+        status = (await self._kube.create(_USERS, body)).get("status") or {}
+        user: dict[str, Any] = status.get("user") or {}
+        # An authenticator that knows no audiences names none: such a token may be meant for anything.
+        if status.get("authenticated") is not True or AUDIENCE not in (status.get("audiences") or ()):
+            raise Unauthenticated(
+                f"the token is not valid for the audience {AUDIENCE!r}: `kubectl create token SERVICEACCOUNT "
+                f"--audience {AUDIENCE}`, or a projected serviceAccountToken volume with that audience"
+            )
+        if not user.get("username"):
+            raise Unauthenticated("the token has no user")
+        return user
+
+    async def _may_ask(self, user: dict[str, Any]) -> None:
+        subject = {name: user[name] for name in ("groups", "uid", "extra") if user.get(name)}
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "LocalSubjectAccessReview",
+            "metadata": {"namespace": self._namespace},
+            "spec": {
+                "user": user["username"],
+                **subject,
+                "resourceAttributes": {
+                    "namespace": self._namespace,
+                    "verb": "create",
+                    "group": GROUP,
+                    "resource": BOARDROOMS,
+                    "subresource": ASK,
+                    "name": self._board,
+                },
+            },
+        }
+        status = (await self._kube.create(access_reviews(self._namespace), body)).get("status") or {}
+        if status.get("allowed") is not True:
+            raise Forbidden(
+                f"{user['username']} may not ask board {self._board!r}: grant it in namespace {self._namespace!r} with "
+                f'a Role rule {{apiGroups: ["{GROUP}"], resources: ["{BOARDROOMS}/{ASK}"], verbs: ["create"], '
+                f'resourceNames: ["{self._board}"]}}, or bind the ClusterRole boardroom-user there'
+            )
+
+
+def _why(error: KubeError) -> str:
+    if error.status == _FORBIDDEN:
+        return f"the coordinator may not have tokens reviewed (the operator grants it, docs/security.md): {error}"
+    return f"the API server can't review the token: {error}"

@@ -1,0 +1,105 @@
+"""Who may ask, decided by a real API server; the bindings it takes, made and swept under the operator's real rights."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from boardroom.cluster.controlplane import ControlPlane
+from boardroom.cluster.pki import Identity
+from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, Reviews
+from boardroom.coordinator.kube import KubeClient
+from boardroom.coordinator.problems import AuthUnavailable, Forbidden, Unauthenticated
+from integration.boards import board
+from integration.kube_api import KubeApi, until
+from integration.operator_process import OperatorProcess
+
+BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+KUBERNETES = {"auth": {"mode": "Kubernetes"}}
+
+
+@pytest.fixture
+def own_operator(operator_kubeconfig: Path, tmp_path: Path) -> Iterator[OperatorProcess]:
+    process = OperatorProcess(operator_kubeconfig, tmp_path / "log")
+    process.start()
+    yield process
+    process.kill()
+
+
+def binding(kube: KubeApi) -> httpx.Response:
+    return kube.http.get(f"{BINDINGS}/boardroom:{kube.namespace}:executive")
+
+
+def token(kube: KubeApi, account: str, audience: str) -> str:
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": [audience]}}
+    path = f"{kube.path('ServiceAccount', account)}/token"
+    found: str = kube.http.post(path, json=body).raise_for_status().json()["status"]["token"]
+    return found
+
+
+def test_a_binding_goes_with_the_mode_and_with_the_board(own_operator: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board(coordinator=KUBERNETES))
+    until("the binding", lambda: binding(kube).is_success)
+    found = binding(kube).json()
+    assert found["roleRef"]["name"] == "boardroom-coordinator-auth"
+    assert [(s["namespace"], s["name"]) for s in found["subjects"]] == [(kube.namespace, "executive-coordinator")]
+    kube.patch("Boardroom", "executive", {"spec": {"coordinator": {"auth": None}}})
+    until("it is gone with the mode", lambda: binding(kube).status_code == 404)
+    until("so is the commands' identity", lambda: kube.get("ServiceAccount", "executive-client") is None)
+    kube.patch("Boardroom", "executive", {"spec": {"coordinator": KUBERNETES}})
+    until("the binding is there again", lambda: binding(kube).is_success)
+    own_operator.stop()
+    kube.delete("Boardroom", "executive")
+    until("the board is gone", lambda: kube.get("Boardroom", "executive") is None)
+    assert binding(kube).is_success
+    own_operator.start()
+    until("what nobody owns is swept", lambda: binding(kube).status_code == 404)
+
+
+def test_the_operator_can_bind_no_other_role(operator_kubeconfig: Path, kube: KubeApi, apiserver: ControlPlane) -> None:
+    wanted = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": f"boardroom:{kube.namespace}:executive"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": "executive-coordinator", "namespace": kube.namespace}],
+    }
+    with KubeApi(operator_kubeconfig, apiserver.server) as operator:
+        assert operator.http.post(BINDINGS, json=wanted).status_code == 403
+
+
+async def test_a_token_asks_for_as_long_as_it_has_the_right(
+    own_operator: OperatorProcess, kube: KubeApi, apiserver: ControlPlane
+) -> None:
+    kube.create(board(coordinator=KUBERNETES))
+    until("the operator's objects", lambda: binding(kube).is_success and kube.get("RoleBinding", "executive-client"))
+    name = f"system:serviceaccount:{kube.namespace}:executive-coordinator"
+    identity = Identity(name=f"auth-{kube.namespace}", common_name=name, organization="system:serviceaccounts")
+    configuration = Configuration()
+    kubeconfig = str(apiserver.write_kubeconfig(identity))
+    await config.load_kube_config(kubeconfig, client_configuration=configuration, persist_config=False)
+    client = KubeClient(ApiClient(configuration))
+    seconds = 0.0
+    reviews = Reviews(client, "executive", kube.namespace, now=lambda: seconds)
+    try:
+        asks = f"Bearer {token(kube, 'executive-client', 'boardroom')}"
+        expected = f"system:serviceaccount:{kube.namespace}:executive-client"
+        assert await reviews.caller(asks) == expected
+        with pytest.raises(Unauthenticated):  # a pod's own token is good for the API server, and not for a board
+            await reviews.caller(f"Bearer {token(kube, 'executive-client', 'https://kubernetes.default.svc')}")
+        with pytest.raises(Forbidden, match="boardrooms/ask"):
+            await reviews.caller(f"Bearer {token(kube, 'default', 'boardroom')}")
+        own_operator.stop()  # it would put back what is taken away here
+        kube.delete("RoleBinding", "executive-client")
+        assert await reviews.caller(asks) == expected
+        seconds = ALLOWED_SECONDS
+        with pytest.raises(Forbidden):
+            await reviews.caller(asks)
+        kube.http.delete(f"{BINDINGS}/boardroom:{kube.namespace}:executive").raise_for_status()
+        with pytest.raises(AuthUnavailable, match="may not have tokens reviewed"):
+            await reviews.caller(f"Bearer {token(kube, 'executive-client', 'boardroom')}x")
+    finally:
+        await client.close()
