@@ -75,6 +75,17 @@ class MethodNotAllowed(AskProblem):
     status, code = 405, "method_not_allowed"
 
 
+class TooSlow(AskProblem):
+    """The body did not arrive in time."""
+
+    status, code = 408, "too_slow"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The rest of the body is not read, so the connection can't be used again."""
+        return {"connection": "close"}
+
+
 class TooLarge(AskProblem):
     status, code = 413, "too_large"
 

@@ -1,5 +1,6 @@
 """POST /v1/ask from bytes to a valid AskRequest; everything wrong with it is an AskProblem that names the field."""
 
+import asyncio
 import re
 from typing import Any, Final
 
@@ -7,13 +8,23 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from boardroom.api.ask import MAX_BODY_BYTES, MAX_QUESTION_CHARS, AskRequest, CoordinationMode
-from boardroom.coordinator.problems import AskProblem, InvalidJson, InvalidQuestion, TooLarge, UnsupportedMediaType
+from boardroom.coordinator.problems import (
+    AskProblem,
+    InvalidJson,
+    InvalidQuestion,
+    TooLarge,
+    TooSlow,
+    UnsupportedMediaType,
+)
+
+MAX_BODY_SECONDS: Final = 30.0
+"""A body that takes longer to arrive is refused: a connection that drips is not held."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 async def read_body(request: Request) -> bytes:
-    """The body, at most MAX_BODY_BYTES of it; raises TooLarge and UnsupportedMediaType."""
+    """The body, at most MAX_BODY_BYTES within MAX_BODY_SECONDS; raises TooLarge, TooSlow, UnsupportedMediaType."""
     content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise UnsupportedMediaType(f"content-type is {content_type!r}: send application/json")
@@ -23,11 +34,15 @@ async def read_body(request: Request) -> bytes:
         raise too_large
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise too_large
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(MAX_BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > MAX_BODY_BYTES:
+                    raise too_large
+                chunks.append(chunk)
+    except TimeoutError as error:
+        raise TooSlow(f"the body did not arrive within {MAX_BODY_SECONDS:g} s: send it at once") from error
     return b"".join(chunks)
 
 

@@ -5,6 +5,7 @@ import asyncio
 import httpx
 import pytest
 
+from boardroom.coordinator import questions
 from unit.coordinator.standing_board import NAMES, Board, Standing, agent, served, standing, until
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 
@@ -61,6 +62,21 @@ async def test_a_bad_question_is_refused_by_field_and_remedy(board: Board, body:
     error = response.json()["error"]
     assert [response.status_code, error["code"], error.get("field")] == expected
     assert words in error["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/ask", "/v1/chat/completions"])
+async def test_a_body_that_stalls_is_refused_and_its_connection_closed(
+    board: Board, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(questions, "MAX_BODY_SECONDS", 0.2)
+    async with served(ScriptedLorax(say_yes)) as url, standing(board, url) as stand:
+        reader, writer = await asyncio.open_connection("127.0.0.1", stand.client.base_url.port)
+        writer.write(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{{".encode())
+        async with asyncio.timeout(20):
+            answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"too_slow" in answer
 
 
 async def test_a_body_that_never_ends_is_cut_off(board: Board) -> None:
