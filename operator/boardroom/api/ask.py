@@ -88,6 +88,9 @@ class AskRequest(BaseModel):
         default="skip",
         description="skip: a member that gives no answer is a named absence. fail: the question ends there with 503.",
     )
+    stream: bool = Field(
+        default=False, description="Answer as server-sent events while the members speak; the last event is the answer."
+    )
     max_concurrent: int | None = Field(
         default=None,
         ge=1,

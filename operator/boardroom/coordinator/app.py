@@ -1,10 +1,10 @@
 """The HTTP surface: the API's routes, and the probes and metrics on a port of their own."""
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Final
 
 import orjson
@@ -12,30 +12,28 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from boardroom.api.ask import AskResponse
+from boardroom.api.ask import AskRequest
 from boardroom.coordinator import openai, views
+from boardroom.coordinator.askstream import AskStream
 from boardroom.coordinator.auth.bearer import Authenticator
+from boardroom.coordinator.chatstream import ChatStream, ChatWriter
 from boardroom.coordinator.coordinator import Coordinator
+from boardroom.coordinator.endpoint import JSON, Handler, Refuse, Streamed, Whole, endpoint, log_answer, tell
+from boardroom.coordinator.gathering import gathered
+from boardroom.coordinator.outbox import Outbox
 from boardroom.coordinator.problems import AskProblem, Internal, MethodNotAllowed, NotFound, NotReady, UnknownModel
 from boardroom.coordinator.questions import parse, read_body, request_id_of
 from boardroom.coordinator.roster import Roster
 
-JSON: Final = "application/json"
+EVENTS: Final = "text/event-stream"
 METRICS_SECONDS: Final = 1.0
 """A page of metrics is served again for so long: rendering one takes milliseconds of the loop that answers."""
 
-Refuse = Callable[[AskProblem, str], Response]
-"""A problem and the request id to the error in the shape of its route."""
-
-_LOG = logging.getLogger(__name__)
-_CLIENT_CLOSED: Final = 499
 ROUTES: Final = "POST /v1/ask, GET /v1/agents, GET /v1/health, GET /v1/models, POST /v1/chat/completions"
-Handler = Callable[[Request, str], Awaitable[tuple[bytes, str]]]
-"""Request and request id to body and mode (a label of the metrics; empty but for questions)."""
 
 
 class Api:
@@ -45,59 +43,86 @@ class Api:
         self._coordinator = coordinator
         self._created = int(time.time())
 
-    async def ask(self, request: Request, request_id: str) -> tuple[bytes, str]:
+    async def ask(self, request: Request, request_id: str) -> Whole | Streamed:
         began = asyncio.get_running_loop().time()
         question = parse(await read_body(request))
+        caller = request.state.caller
+        if question.stream or EVENTS in request.headers.get("accept", ""):
+            return await self._told(question, request_id, began, caller)
         answer = await self._coordinator.ask(question, request_id, began)
-        _log(answer, request)
-        return answer.model_dump_json().encode(), answer.coordination_mode
+        log_answer(answer, caller)
+        return Whole(answer.model_dump_json().encode(), answer.coordination_mode)
 
-    async def agents(self, request: Request, request_id: str) -> tuple[bytes, str]:  # noqa: ARG002 (Handler)
+    async def _told(self, question: AskRequest, request_id: str, began: float, caller: str) -> Streamed:
+        outbox = Outbox()
+        stream = AskStream(outbox)
+
+        async def ask() -> int:
+            answer = await self._coordinator.ask(question, request_id, began, listener=stream)
+            log_answer(answer, caller)
+            stream.finish(answer)
+            return HTTPStatus.OK
+
+        mode = question.coordination_mode or self._roster().default_mode
+        return await tell(ask, stream, outbox, mode, request_id)
+
+    async def agents(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
         c = self._coordinator
-        return orjson.dumps(views.agents(self._roster(), c.book, c.observation())), ""
+        return Whole(orjson.dumps(views.agents(self._roster(), c.book, c.observation())))
 
-    async def health(self, request: Request, request_id: str) -> tuple[bytes, str]:  # noqa: ARG002 (Handler)
+    async def health(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
         c = self._coordinator
-        return orjson.dumps(views.health(c.roster, c.problem, c.book, c.observation())), ""
+        return Whole(orjson.dumps(views.health(c.roster, c.problem, c.book, c.observation())))
 
-    async def models(self, request: Request, request_id: str) -> tuple[bytes, str]:  # noqa: ARG002 (Handler)
-        return orjson.dumps({"object": "list", "data": openai.models(self._roster(), self._created)}), ""
+    async def models(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+        return Whole(orjson.dumps({"object": "list", "data": openai.models(self._roster(), self._created)}))
 
-    async def model(self, request: Request, request_id: str) -> tuple[bytes, str]:  # noqa: ARG002 (Handler)
+    async def model(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
         wanted = request.path_params["model"]
         known = openai.models(self._roster(), self._created)
         for model in known:
             if model["id"] == wanted:
-                return orjson.dumps(model), ""
+                return Whole(orjson.dumps(model))
         raise UnknownModel(f"there is no model {wanted!r}; the models are {', '.join(m['id'] for m in known)}")
 
-    async def chat(self, request: Request, request_id: str) -> tuple[bytes, str]:
+    async def chat(self, request: Request, request_id: str) -> Whole | Streamed:
         began = asyncio.get_running_loop().time()
         chat = openai.parse(await read_body(request))
-        question, context = openai.question(chat, self._roster())
-        answer = await self._coordinator.ask(question, request_id, began, context)
-        _log(answer, request)
-        return openai.completion(chat, answer), answer.coordination_mode
+        roster = self._roster()
+        asked = openai.questions(chat, roster)
+        if chat.stream:
+            return await self._chat_told(chat, asked, request_id, began, caller=request.state.caller)
+        answers = await gathered(self._coordinator.ask(one, request_id, began, asked.context) for one in asked.requests)
+        for answer in answers:
+            log_answer(answer, request.state.caller)
+        return Whole(openai.completion(chat, answers), answers[0].coordination_mode)
+
+    async def _chat_told(
+        self, chat: openai.ChatRequest, asked: openai.Asked, request_id: str, began: float, *, caller: str
+    ) -> Streamed:
+        outbox = Outbox()
+        mode = asked.requests[0].coordination_mode or self._roster().default_mode
+        alone = "/" in chat.model
+        writer = ChatWriter(outbox, chat, request_id)
+        streams = [ChatStream(writer, index, mode, alone=alone) for index in range(len(asked.requests))]
+
+        async def ask() -> int:
+            answers = await gathered(
+                self._coordinator.ask(one, request_id, began, asked.context, listener=stream)
+                for one, stream in zip(asked.requests, streams, strict=True)
+            )
+            for answer, stream in zip(answers, streams, strict=True):
+                log_answer(answer, caller)
+                stream.finish(answer)
+            writer.finish(answers)
+            return HTTPStatus.OK
+
+        return await tell(ask, writer, outbox, mode, request_id)
 
     def _roster(self) -> Roster:
         if self._coordinator.roster is None:
             raise NotReady(self._coordinator.problem)
         return self._coordinator.roster
-
-
-def _log(answer: AskResponse, request: Request) -> None:
-    _LOG.info(
-        "answered",
-        extra={
-            "request_id": answer.request_id,
-            "caller": request.state.caller,
-            "mode": answer.coordination_mode,
-            "members": len(answer.answers),
-            "answered": len(answer.agents_involved),
-            "batch": answer.batch.size if answer.batch else 0,
-            "seconds": answer.execution_time,
-        },
-    )
 
 
 def _error(problem: AskProblem, request_id: str, headers: dict[str, str] | None = None) -> Response:
@@ -123,7 +148,7 @@ def create_app(coordinator: Coordinator, authenticator: Authenticator | None = N
     api = Api(coordinator)
 
     def route(path: str, handler: Handler, method: str, refuse: Refuse = _error) -> Route:
-        return Route(path, _endpoint(coordinator, authenticator, path, handler, refuse), methods=[method])
+        return Route(path, endpoint(path, handler, refuse, coordinator.metrics, authenticator), methods=[method])
 
     return Starlette(
         routes=[
@@ -161,35 +186,6 @@ def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | No
         return Response(page[1], headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
-
-
-def _endpoint(
-    coordinator: Coordinator, authenticator: Authenticator | None, path: str, handler: Handler, refuse: Refuse
-) -> Callable[[Request], Awaitable[Response]]:
-    """A handler with request id, authentication, error shape, metrics and log around it."""
-
-    async def endpoint(request: Request) -> Response:
-        began = time.perf_counter()
-        request_id = request_id_of(request.headers.get("x-request-id")) or secrets.token_hex(8)
-        mode = ""
-        try:
-            # before a byte of the body is read
-            authorization = request.headers.get("authorization")
-            request.state.caller = await authenticator.caller(authorization) if authenticator else ""
-            body, mode = await handler(request, request_id)
-            response = Response(body, media_type=JSON, headers={"x-request-id": request_id})
-        except AskProblem as problem:
-            _LOG.info("refused", extra={"request_id": request_id, "code": problem.code, "status": problem.status})
-            response = refuse(problem, request_id)
-        except ClientDisconnect:
-            response = Response(status_code=_CLIENT_CLOSED)
-        except Exception:  # noqa: BLE001 (the last resort: whatever broke, the caller gets our error shape)
-            _LOG.exception("internal error", extra={"request_id": request_id})
-            response = refuse(Internal(f"an error of the coordinator; its log has it as {request_id}"), request_id)
-        coordinator.metrics.request(path, mode, response.status_code, time.perf_counter() - began)
-        return response
-
-    return endpoint
 
 
 def _not_routed(coordinator: Coordinator) -> Callable[[Request, Exception], Awaitable[Response]]:

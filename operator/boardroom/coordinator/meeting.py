@@ -32,6 +32,8 @@ class Meeting:
         answers: list[MemberAnswer] = []
         for done, batch in enumerate(batches):
             answers += await self._batch(batch, steps * len(batches) - done)
+        if self._particulars.listener is not None:
+            self._particulars.listener.round_done(answers)
         return answers
 
     async def _batch(self, turns: Sequence[Turn], left: int) -> list[MemberAnswer]:

@@ -1,25 +1,24 @@
 """The OpenAI door's bodies: a chat completion as a question to the board, its answer as a completion. Pure."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from boardroom.api.ask import AnswerStatus, AskRequest, AskResponse, CoordinationMode
+from boardroom.coordinator.meeting import total
 from boardroom.coordinator.particulars import Context
 from boardroom.coordinator.problems import AskProblem, InvalidJson, InvalidQuestion, UnknownModel
 from boardroom.coordinator.roster import Roster
 from boardroom.engine.protocol import Exchange
 
 OWNER: Final = "boardroom"
+MAX_CHOICES: Final = 8
 
 IDLE: Final[dict[str, tuple[object, ...]]] = {
-    "stream": (False,),
-    "stream_options": (),
-    "n": (1,),
-    "response_format": ({"type": "text"},),
     "tools": ([],),
     "tool_choice": ("none", "auto"),
     "functions": ([],),
@@ -66,6 +65,36 @@ class _Message(BaseModel):
         return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
 
 
+class _StreamOptions(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    include_usage: bool = False
+
+
+class _JsonSchema(BaseModel):
+    """`strict` and `description` say nothing to LoRAX: its answers follow the schema anyway."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str | None = None
+    schema_: dict[str, Any] = Field(alias="schema")
+
+
+class _ResponseFormat(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: _JsonSchema | None = None
+
+    def schema_of(self) -> Mapping[str, Any] | None:
+        """The JSON schema that the answer must satisfy; raises InvalidQuestion."""
+        if self.type == "json_schema" and self.json_schema is None:
+            raise InvalidQuestion("response_format: type json_schema needs json_schema", field="response_format")
+        if self.type == "text":
+            return None
+        return self.json_schema.schema_ if self.json_schema else {"type": "object"}
+
+
 class ChatRequest(BaseModel):
     """POST /v1/chat/completions, as far as it is honoured."""
 
@@ -79,6 +108,22 @@ class ChatRequest(BaseModel):
     top_p: float | None = Field(default=None, gt=0, le=1)
     stop: str | list[str] | None = None
     seed: int | None = Field(default=None, ge=0, lt=2**63)
+    n: int | None = Field(default=None, ge=1, le=MAX_CHOICES)
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    response_format: _ResponseFormat | None = None
+
+    @property
+    def wants_usage(self) -> bool:
+        return self.stream_options is not None and self.stream_options.include_usage
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A completion as questions, one for each choice."""
+
+    requests: Sequence[AskRequest]
+    context: Context
 
 
 def parse(body: bytes) -> ChatRequest:
@@ -102,9 +147,14 @@ def parse(body: bytes) -> ChatRequest:
         raise InvalidQuestion(f"{field}: {nearest['msg']}", field=field) from error
 
 
-def question(chat: ChatRequest, roster: Roster) -> tuple[AskRequest, Context]:
-    """The request as one for the board or one of its agents; raises UnknownModel and InvalidQuestion."""
+def questions(chat: ChatRequest, roster: Roster) -> Asked:
+    """The request as questions to the board or one of its agents; raises UnknownModel and InvalidQuestion."""
     agent = _agent(chat.model, roster)
+    choices = chat.n or 1
+    if agent is None and choices > 1:
+        raise InvalidQuestion("n: the board gives one answer; ask one agent for several choices", field="n")
+    if chat.stream_options is not None and not chat.stream:
+        raise InvalidQuestion("stream_options: it goes with stream: true", field="stream_options")
     system = "\n\n".join(m.text for m in chat.messages if m.role in {"system", "developer"})
     *before, last = _exchanges([m for m in chat.messages if m.role in {"user", "assistant"}])
     stop = [chat.stop] if isinstance(chat.stop, str) else chat.stop
@@ -113,41 +163,66 @@ def question(chat: ChatRequest, roster: Roster) -> tuple[AskRequest, Context]:
         "temperature": chat.temperature,
         "top_p": chat.top_p,
         "stop": tuple(stop) if stop is not None else None,
-        "seed": chat.seed,
     }
-    fields: dict[str, Any] = {"user_input": last.asked, "parameters": parameters}
+    fields: dict[str, Any] = {"user_input": last.asked}
     if agent is not None:
         fields |= {"agents": (agent,), "coordination_mode": CoordinationMode.PARALLEL}
+    schema = chat.response_format.schema_of() if chat.response_format else None
+    seeds = [None if chat.seed is None else (chat.seed + choice) % 2**63 for choice in range(choices)]
     try:
-        return AskRequest.model_validate(fields), Context(system=system, history=tuple(before))
+        requests = [AskRequest.model_validate(fields | {"parameters": parameters | {"seed": seed}}) for seed in seeds]
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         field = "messages" if first["loc"][0] == "user_input" else str(first["loc"][1])
         raise InvalidQuestion(f"{field}: {first['msg']}", field=field) from error
+    return Asked(requests, Context(system=system, history=tuple(before), response_format=schema))
 
 
-def completion(chat: ChatRequest, answer: AskResponse) -> bytes:
-    """The answer as a chat completion; `boardroom` beside it says who spoke, with which weights, and who could not."""
-    spoke = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
-    alone = "/" in chat.model and len(spoke) == 1
-    heard = [a for a in spoke if a.agent == answer.chair] or spoke
-    choice = {
-        "index": 0,
-        "message": {"role": "assistant", "content": spoke[0].text if alone else answer.reply, "refusal": None},
-        "logprobs": None,
-        "finish_reason": "length" if any(a.finish_reason == "length" for a in heard) else "stop",
-    }
+def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:
+    """The answers as a chat completion; `boardroom` beside them says who spoke, and who could not."""
+    choices = [
+        {
+            "index": index,
+            "message": {"role": "assistant", "content": content(answer, alone="/" in chat.model), "refusal": None},
+            "logprobs": None,
+            "finish_reason": finish_reason(answer),
+        }
+        for index, answer in enumerate(answers)
+    ]
     return orjson.dumps(
         {
-            "id": f"chatcmpl-{answer.request_id}",
+            "id": f"chatcmpl-{answers[0].request_id}",
             "object": "chat.completion",
             "created": int(time.time()),
             "model": chat.model,
-            "choices": [choice],
-            "usage": answer.usage.model_dump(),
-            "boardroom": answer.model_dump(mode="json", exclude={"reply", "usage"}),
+            "choices": choices,
+            "usage": usage(answers),
+            "boardroom": attribution(answers[0]),
         }
     )
+
+
+def content(answer: AskResponse, *, alone: bool) -> str:
+    """One agent's text as it is, or the board's reply."""
+    spoke = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
+    return (spoke[0].text or "") if alone and len(spoke) == 1 else answer.reply
+
+
+def finish_reason(answer: AskResponse) -> str:
+    """Length if any text that is part of the content was cut."""
+    spoke = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
+    heard = [a for a in spoke if a.agent == answer.chair] or spoke
+    return "length" if any(a.finish_reason == "length" for a in heard) else "stop"
+
+
+def usage(answers: Sequence[AskResponse]) -> dict[str, Any]:
+    """Of all choices."""
+    return total([answer.usage for answer in answers]).model_dump()
+
+
+def attribution(answer: AskResponse) -> dict[str, Any]:
+    """Who spoke, with which weights, by which engine, and who could not and why."""
+    return answer.model_dump(mode="json", exclude={"reply", "usage"})
 
 
 def models(roster: Roster, created: int) -> list[dict[str, Any]]:

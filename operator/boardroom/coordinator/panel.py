@@ -68,10 +68,7 @@ class Panel:
                 self._attempts.metrics.answers.labels(AnswerStatus.ABSENT, "not_sent").inc()
         found |= await self._gather(submitted, began)
         self._note_batch([found[one.member.name] for one in submitted if one.lorax], began)
-        answered = [found[turn.seat.name] for turn in turns]
-        if self._particulars.listener is not None:
-            self._particulars.listener.round_done(answered)
-        return answered
+        return [found[turn.seat.name] for turn in turns]
 
     def _why_not(self, seat: Seat) -> str | None:
         if not isinstance(seat, Member):

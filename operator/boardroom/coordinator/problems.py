@@ -125,6 +125,12 @@ class MemberFailed(AskProblem):
     status, code = 503, "member_failed"
 
 
+class BrokenStream(AskProblem):
+    """A stream that can't be gone on with."""
+
+    status, code = 502, "stream_broken"
+
+
 class NotReady(AskProblem):
     """The board isn't known yet."""
 

@@ -122,7 +122,7 @@ class LoraxRoute:
             self.book.answered(path, generation.queue_ms)
             self.on_answer(cold)
         if not generation.text.strip():
-            return broken(BadResponse("LoRAX answered with an empty text"), loop.time())
+            return blank(loop.time(), EngineName.LORAX, hearing)
         return Outcome(generation, loop.time(), cold)
 
     async def _admitted(self, path: str | None) -> EngineError | None:
@@ -157,8 +157,7 @@ class StandardRoute:
             except EngineError as failure:
                 return broken(failure, loop.time(), EngineName.STANDARD)
             if not generation.text.strip():
-                empty = BadResponse("standard inference answered with an empty text")
-                return broken(empty, loop.time(), EngineName.STANDARD)
+                return blank(loop.time(), EngineName.STANDARD, hearing)
             return Outcome(generation, loop.time(), engine=EngineName.STANDARD)
 
         return await patiently(once, deadline, self._metrics)
@@ -195,6 +194,15 @@ async def generated(
         hearing.failed(str(error))
         raise
     raise BadResponse("the stream ended without an answer")
+
+
+def blank(now: float, engine: EngineName, hearing: Hearing | None) -> Outcome:
+    """An answer without a word in it is none."""
+    who = "LoRAX" if engine is EngineName.LORAX else "standard inference"
+    error = BadResponse(f"{who} answered with an empty text")
+    if hearing is not None:
+        hearing.failed(str(error))
+    return broken(error, now, engine)
 
 
 def broken(error: EngineError, now: float, engine: EngineName = EngineName.LORAX) -> Outcome:

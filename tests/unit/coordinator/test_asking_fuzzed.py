@@ -24,12 +24,15 @@ PLAUSIBLE = {
     "agent_id": st.sampled_from(["ceo", "nobody"]),
     "domain": st.sampled_from(["strategy", "sports"]),
     "conv_id": st.text(max_size=10),
-    "coordination_mode": st.sampled_from(["parallel", "sequential", "hierarchical", "collaborative", "duel"]),
+    "coordination_mode": st.sampled_from(
+        ["parallel", "sequential", "hierarchical", "collaborative", "consensus", "duel"]
+    ),
     "rounds": st.integers(-1, 9),
     "use_lorax": st.booleans(),
     "parameters": st.fixed_dictionaries({}, optional={"max_new_tokens": st.integers(-1, 9), "top_p": st.floats()}),
     "timeout": st.floats(-1, 1),
     "min_successful": st.integers(-1, 9),
+    "stream": st.booleans(),
     "on_error": st.sampled_from(["fail", "skip", "panic"]),
     "max_concurrent": st.integers(-1, 9),
 }

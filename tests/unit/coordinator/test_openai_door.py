@@ -150,9 +150,11 @@ Refusal = tuple[int, str, str]
 REFUSED: list[tuple[dict[str, Any], Refusal]] = [
     ({"model": "gpt-4o"}, (404, "model", "the models are executive, executive/ceo")),
     ({"model": "executive/"}, (404, "model", "no model")),
-    ({"stream": True}, (400, "stream", "not supported")),
-    ({"n": 2}, (400, "n", "2 is not supported")),
-    ({"response_format": {"type": "json_object"}}, (400, "response_format", "not supported")),
+    ({"stream_options": {"include_usage": True}}, (400, "stream_options", "goes with stream")),
+    ({"n": 2}, (400, "n", "ask one agent")),
+    ({"model": "executive/cfo", "n": 9}, (400, "n", "less than")),
+    ({"response_format": {"type": "yaml"}}, (400, "response_format.type", "json_object")),
+    ({"response_format": {"type": "json_schema"}}, (400, "response_format", "needs json_schema")),
     ({"tools": [{"type": "function"}]}, (400, "tools", "not supported")),
     ({"logprobs": True}, (400, "logprobs", "not supported")),
     ({"presence_penalty": 1}, (400, "presence_penalty", "not supported")),
@@ -184,7 +186,7 @@ async def test_what_can_not_be_honoured_is_refused_in_openais_shape(
 
 
 @pytest.mark.parametrize(
-    ("fields", "raised"), [({"model": "gpt-4o"}, ["NotFoundError", 404]), ({"stream": True}, ["BadRequestError", 400])]
+    ("fields", "raised"), [({"model": "gpt-4o"}, ["NotFoundError", 404]), ({"n": 2}, ["BadRequestError", 400])]
 )
 async def test_the_client_raises_its_own_errors(
     board: Board, openai_client: Session, fields: dict[str, Any], raised: list[Any]

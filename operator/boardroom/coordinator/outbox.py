@@ -1,0 +1,95 @@
+"""Server-sent events on their way to one client: what has come goes out together, and silence has a sign of life."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+HEARTBEAT_SECONDS: Final = 10.0
+"""Proxies close what is silent for longer, often after 30 or 60 s."""
+
+MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
+"""A client that reads more slowly than the board speaks is cut off here."""
+
+_HEARTBEAT: Final = b":\n\n"
+HEADERS: Final = {"content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"}
+
+
+class Outbox:
+    """Events that wait to be sent. Used from one event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._closed = False
+        self._changed = asyncio.Event()
+        self.begun = asyncio.Event()
+        """Set when there was an event, or when there will be none."""
+        self.overrun = False
+        """Whether the client was too slow; nothing more is taken then."""
+
+    def put(self, event: bytes) -> None:
+        """One whole event."""
+        if self.overrun:
+            return
+        self._size += len(event)
+        if self._size > MAX_WAITING_BYTES:
+            self.overrun = True
+        else:
+            self._waiting.append(event)
+        self._changed.set()
+        self.begun.set()
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self._closed = True
+        self._changed.set()
+        self.begun.set()
+
+    async def take(self) -> bytes:
+        """All that waits, as soon as there is something; b"" when it is over."""
+        while not self._waiting and not self._closed and not self.overrun:
+            try:
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                return _HEARTBEAT
+        self._changed.clear()
+        found, self._waiting, self._size = b"".join(self._waiting), [], 0
+        return found
+
+
+class EventResponse(Response):
+    """Sends an outbox until it is closed or the client leaves; then `after` is called, whatever happened."""
+
+    def __init__(self, outbox: Outbox, after: Callable[[bool], Awaitable[None]], headers: dict[str, str]) -> None:
+        """`after` gets whether the client had everything."""
+        super().__init__(None, headers=headers | HEADERS)
+        del self.headers["content-length"]
+        self._outbox = outbox
+        self._after = after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI)
+        """ASGI."""
+        gone = asyncio.create_task(_gone(receive, self._outbox))
+        whole = False
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            while (chunk := await self._outbox.take()) and not gone.done():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            whole = not gone.done() and not self._outbox.overrun
+            if whole:
+                end: MutableMapping[str, Any] = {"type": "http.response.body", "body": b""}
+                await send(end)
+        finally:
+            gone.cancel()
+            await self._after(whole)
+
+
+async def _gone(receive: Receive, outbox: Outbox) -> None:
+    """Returns when the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    outbox.close()
