@@ -5,9 +5,11 @@ from typing import Any
 import click
 import httpx
 
-from boardroom.api.ask import AskRequest, AskResponse, CoordinationMode, ErrorResponse
+from boardroom.api.ask import AskRequest, AskResponse, CoordinationMode, ErrorDetail, ErrorResponse
 from boardroom.cli import render
 from boardroom.cli.target import Target, target_options
+from boardroom.client.errors import BoardroomError
+from boardroom.client.events import read
 
 _output = click.option(
     "-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", help="Form of the output."
@@ -31,16 +33,28 @@ _output = click.option(
 @click.option("--seed", type=int, help="Seed of the sampling.")
 @click.option("--timeout", type=float, help="Deadline of the question in seconds.")
 @click.option("--min-successful", type=int, help="Fail with fewer answers than this.")
+@click.option("--stream", is_flag=True, help="Print what the members say as they say it, each line under its role.")
 @_output
 @target_options
 def ask(
-    *, board: str, question: str, agents: str | None, mode: str | None, output: str, target: Target, **rest: Any
+    *,
+    board: str,
+    question: str,
+    agents: str | None,
+    mode: str | None,
+    stream: bool,
+    output: str,
+    target: Target,
+    **rest: Any,
 ) -> None:
     """Ask BOARD the QUESTION and print each member's answer.
 
     Exits with 1 when the board could not answer; the reasons stand on standard error.
     """
     body = _body(question, agents, mode, rest)
+    if stream:
+        _stream(board, body, target)
+        return
     with target.coordinator(board) as client:
         response = client.post("/v1/ask", json=body)
     if response.is_error:
@@ -49,6 +63,23 @@ def ask(
         click.echo(render.answer(board, AskResponse.model_validate_json(response.content)), nl=False)
     else:
         click.echo(render.data(response.json(), output), nl=False)
+
+
+def _stream(board: str, body: dict[str, Any], target: Target) -> None:
+    """Whole lines as they come, so that members who speak at once don't run into each other; then the figures."""
+    lines = render.Lines()
+    with target.coordinator(board) as client, client.stream("POST", "/v1/ask", json=body | {"stream": True}) as answer:
+        if answer.is_error:
+            answer.read()
+            raise click.ClickException(_error(answer))
+        try:
+            for event in read(answer):
+                click.echo(lines.take(event.name, event.data), nl=False)
+                if event.answer is not None:
+                    click.echo(render.summary(board, event.answer))
+        except BoardroomError as error:
+            detail = ErrorDetail(code=error.code, message=str(error), members=list(error.members))
+            raise click.ClickException(render.error(detail)) from error
 
 
 @click.command()

@@ -19,8 +19,43 @@ def data(value: Any, form: str) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
+class Lines:
+    """What members say at once, as whole lines that each begin with the member's name."""
+
+    def __init__(self) -> None:
+        self._begun: dict[str, str] = {}
+
+    def take(self, name: str, data: dict[str, Any]) -> str:
+        """The text that an event of a stream adds to the output, perhaps none."""
+        agent = data.get("agent", "")
+        if name == "member.restarted":
+            self._begun[agent] = ""
+            return f"{agent}: (asked again: {data['reason']})\n"
+        if name == "member.delta":
+            whole, _, rest = (self._begun.get(agent, "") + data["text"]).rpartition("\n")
+            if len(rest) > WIDTH:
+                cut = rest.rfind(" ", 0, WIDTH) + 1 or WIDTH
+                whole, rest = f"{whole}\n{rest[:cut]}" if whole else rest[:cut], rest[cut:]
+            self._begun[agent] = rest
+            return "".join(f"{agent}: {line}\n" for line in whole.splitlines() if line.strip())
+        if name == "member.done":
+            rest = self._begun.pop(agent, "")
+            said = f"{agent}: {rest}\n" if rest.strip() else ""
+            missing = data["status"] != "answered"
+            return said + (f"{agent}: no answer: {data['reason']}\n" if missing else "")
+        return ""
+
+
 def answer(board: str, response: AskResponse) -> str:
     """A board's answer: the figures first, then each member under its role."""
+    lines = [summary(board, response)]
+    for member in response.answers:
+        lines += ["", _heading(member), *_wrapped(member.text or f"no answer: {member.reason}")]
+    return "\n".join(lines) + "\n"
+
+
+def summary(board: str, response: AskResponse) -> str:
+    """The figures of an answer, the decision, and the warnings."""
     answered = len(response.agents_involved)
     lines = [
         (
@@ -32,9 +67,7 @@ def answer(board: str, response: AskResponse) -> str:
         *(_decision(response.decision) if response.decision else []),
         *(f"warning: {warning}" for warning in response.warnings),
     ]
-    for member in response.answers:
-        lines += ["", _heading(member), *_wrapped(member.text or f"no answer: {member.reason}")]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def error(detail: ErrorDetail) -> str:

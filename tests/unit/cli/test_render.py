@@ -106,3 +106,17 @@ def test_data_is_whole_in_both_forms() -> None:
     value = {"b": [1, "ä"], "a": None}
     assert render.data(value, "json") == '{\n  "b": [\n    1,\n    "ä"\n  ],\n  "a": null\n}\n'
     assert yaml.safe_load(render.data(value, "yaml")) == value
+
+
+def test_lines_of_a_stream_are_whole_and_bear_their_members_name() -> None:
+    lines = render.Lines()
+
+    def delta(agent: str, text: str) -> str:
+        return lines.take("member.delta", {"agent": agent, "text": text})
+
+    assert [delta("ceo", "we "), delta("cfo", "no"), delta("ceo", "grow\nand")] == ["", "", "ceo: we grow\n"]
+    assert lines.take("member.done", {"agent": "ceo", "status": "answered"}) == "ceo: and\n"
+    assert delta("cfo", " cash " + "x" * 120).startswith("cfo: no cash ")
+    assert lines.take("member.restarted", {"agent": "cfo", "reason": "it broke"}) == "cfo: (asked again: it broke)\n"
+    done = lines.take("member.done", {"agent": "cfo", "status": "failed", "reason": "it broke again"})
+    assert done == "cfo: no answer: it broke again\n"

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from boardroom.api.ask import AskRequest
-from boardroom.client import AskOptions, AsyncClient, BoardroomError, Client, CoordinationMode, UnreachableError
+from boardroom.client import AskOptions, AsyncClient, BoardroomError, Client, CoordinationMode, Event, UnreachableError
 from unit.coordinator.standing_board import (
     NAMES,
     ROLES,
@@ -169,7 +169,7 @@ async def test_a_token_goes_along() -> None:
 
 
 def test_every_field_of_a_question_can_be_given() -> None:
-    assert get_type_hints(AskOptions).keys() | {"user_input"} == AskRequest.model_fields.keys()
+    assert get_type_hints(AskOptions).keys() | {"user_input", "stream"} == AskRequest.model_fields.keys()
 
 
 def test_both_clients_have_the_same_methods() -> None:
@@ -185,7 +185,7 @@ def test_both_clients_have_the_same_methods() -> None:
 async def test_a_token_file_is_read_again_as_it_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "token"
     file.write_text("first\n")
-    monkeypatch.setattr("boardroom.client.TOKEN_SECONDS", 0.0)
+    monkeypatch.setattr("boardroom.client.bearer.TOKEN_SECONDS", 0.0)
     sent: list[bytes] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -205,3 +205,68 @@ def test_a_token_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         with pytest.raises(BoardroomError, match="absent can't be read") as caught:
             client.agents()
         assert caught.value.code == "no_token"
+
+
+def streamed(url: str, question: str, **options: Any) -> list[Event]:
+    with Client(url, trust_env=False) as client, client.stream(question, **options) as events:
+        return list(events)
+
+
+async def blocking_stream(url: str, question: str, **options: Any) -> list[Event]:
+    return await asyncio.to_thread(streamed, url, question, **options)
+
+
+async def awaiting_stream(url: str, question: str, **options: Any) -> list[Event]:
+    async with AsyncClient(url, trust_env=False) as client, client.stream(question, **options) as events:
+        return [event async for event in events]
+
+
+STREAMS = pytest.mark.parametrize("stream", [blocking_stream, awaiting_stream])
+
+
+@STREAMS
+async def test_a_stream_ends_with_the_answer_that_its_deltas_make(board: Board, stream: Use) -> None:
+    async with simulated_lorax() as (url, _), standing(board, url) as stand:
+        events = await stream(base(stand), "And now?", agents=["cfo", "ceo"])
+    answer = events[-1].answer
+    assert (events[-1].name, answer.agents_involved) == ("result", ["cfo", "ceo"])
+    for one in answer.answers:
+        assert "".join(e.text for e in events if e.agent == one.agent) == one.text
+    assert {e.role for e in events if e.name == "member.started"} == {"CFO", "CEO"}
+
+
+@STREAMS
+async def test_a_stream_raises_what_the_coordinator_refuses(board: Board, stream: Use) -> None:
+    async with simulated_lorax() as (url, _), standing(board, url) as stand:
+        with pytest.raises(BoardroomError) as refused:
+            await stream(base(stand), "And now?", agents=["janitor"])
+    assert (refused.value.status, refused.value.code, refused.value.field) == (404, "unknown_agent", "agents")
+
+
+@STREAMS
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (
+            b'event: error\ndata: {"error": {"code": "not_enough_answers", "message": "nobody"}}\n\n',
+            "not_enough_answers",
+        ),
+        (b'event: member.started\ndata: {"agent": "ceo"}\n\n', "bad_response"),
+        (b"event: result\ndata: {}\n\n", "bad_response"),
+    ],
+)
+async def test_a_stream_that_breaks_off_is_an_error(stream: Use, body: bytes, code: str) -> None:
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        await send({"type": "http.response.body", "body": body})
+
+    async with served(answer) as url:
+        with pytest.raises(BoardroomError) as raised:
+            await stream(url, "And now?")
+    assert raised.value.code == code
+
+
+@STREAMS
+async def test_a_stream_from_nowhere_is_unreachable(stream: Use) -> None:
+    with pytest.raises(UnreachableError):
+        await stream(f"http://127.0.0.1:{free_port()}", "And now?")

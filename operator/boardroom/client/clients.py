@@ -1,77 +1,22 @@
-"""A board's coordinator from Python: `Client`, and `AsyncClient` with the same methods to await.
+"""A board's coordinator from Python: `Client`, and `AsyncClient` with the same methods to await."""
 
-    with Client("http://127.0.0.1:8000") as board:
-        answer = board.ask("Analyze Q2 performance", agents=["ceo", "cfo"])
-
-Every failure is a BoardroomError.
-"""
-
-import time
-from collections.abc import Generator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from os import PathLike
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, NotRequired, Self, TypedDict, Unpack
 
 import httpx
 from pydantic import ValidationError
 
-from boardroom.api.ask import (
-    AskResponse,
-    Batch,
-    CoordinationMode,
-    ErrorResponse,
-    MemberAnswer,
-    MemberProblem,
-)
-
-__all__ = [
-    "AskOptions",
-    "AskResponse",
-    "AsyncClient",
-    "Batch",
-    "BoardroomError",
-    "Client",
-    "CoordinationMode",
-    "MemberAnswer",
-    "MemberProblem",
-    "UnreachableError",
-]
+from boardroom.api.ask import AskResponse, CoordinationMode
+from boardroom.client.bearer import Bearer
+from boardroom.client.errors import checked, not_ours, unreachable
+from boardroom.client.events import Event, aread, read
 
 CONNECT_SECONDS: Final = 5.0
-TOKEN_SECONDS: Final = 60.0
-"""For so long a token read from a file is sent; the kubelet renews it minutes before it ends."""
 SLACK_SECONDS: Final = 5.0
 """Beyond a question's own timeout: the coordinator answers by then, and its answer has to arrive."""
-
-
-class BoardroomError(Exception):
-    """The board refused a question or could not answer it; str() says what is wrong and what to do.
-
-    `code` is one word of docs/coordinator.md, `status` the HTTP status, `field` the part of the question that is wrong,
-    `members` why each of them gave no answer.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: str,
-        status: int | None = None,
-        field: str | None = None,
-        members: Sequence[MemberProblem] = (),
-        request_id: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.status = status
-        self.field = field
-        self.members = tuple(members)
-        self.request_id = request_id
-
-
-class UnreachableError(BoardroomError):
-    """No answer came at all: no connection, or none in time. The board may have been asked."""
 
 
 class AskOptions(TypedDict):
@@ -108,12 +53,31 @@ class Client:
     ) -> None:
         """`trust_env`: whether HTTP_PROXY and its kind are followed."""
         self._timeout = timeout
-        self._http = httpx.Client(base_url=base_url, auth=_Bearer(token, token_path), trust_env=trust_env)
+        self._http = httpx.Client(base_url=base_url, auth=Bearer(token, token_path), trust_env=trust_env)
 
     def ask(self, user_input: str, **options: Unpack[AskOptions]) -> AskResponse:
         """The board's answer; raises BoardroomError."""
         body = _question(user_input, options)
         return _answer(self._send("POST", "/v1/ask", body, _limit(options.get("timeout"), self._timeout)))
+
+    @contextmanager
+    def stream(self, user_input: str, **options: Unpack[AskOptions]) -> Iterator[Iterator[Event]]:
+        """What happens while the board answers, the answer last; leaving the block earlier ends the question.
+
+        with board.stream("Shall we hire?") as events:
+            for event in events: ...
+
+        Raises BoardroomError, also out of the iteration.
+        """
+        body = _question(user_input, options) | {"stream": True}
+        limit = _stages(_limit(options.get("timeout"), self._timeout))
+        try:
+            with self._http.stream("POST", "/v1/ask", json=body, timeout=limit) as response:
+                if not response.is_success:
+                    response.read()
+                yield read(checked(response))
+        except httpx.HTTPError as error:
+            raise unreachable(error) from error
 
     def agents(self) -> dict[str, Any]:
         """The members, whether each can answer and why not, and the agents without a seat."""
@@ -159,8 +123,8 @@ class Client:
         try:
             response = self._http.request(method, path, json=body, timeout=_stages(seconds or self._timeout))
         except httpx.HTTPError as error:
-            raise _unreachable(error) from error
-        return _checked(response)
+            raise unreachable(error) from error
+        return checked(response)
 
 
 class AsyncClient:
@@ -177,12 +141,25 @@ class AsyncClient:
     ) -> None:
         """`trust_env`: whether HTTP_PROXY and its kind are followed."""
         self._timeout = timeout
-        self._http = httpx.AsyncClient(base_url=base_url, auth=_Bearer(token, token_path), trust_env=trust_env)
+        self._http = httpx.AsyncClient(base_url=base_url, auth=Bearer(token, token_path), trust_env=trust_env)
 
     async def ask(self, user_input: str, **options: Unpack[AskOptions]) -> AskResponse:
         """The board's answer; raises BoardroomError."""
         body = _question(user_input, options)
         return _answer(await self._send("POST", "/v1/ask", body, _limit(options.get("timeout"), self._timeout)))
+
+    @asynccontextmanager
+    async def stream(self, user_input: str, **options: Unpack[AskOptions]) -> AsyncIterator[AsyncIterator[Event]]:
+        """What happens while the board answers; see Client.stream."""
+        body = _question(user_input, options) | {"stream": True}
+        limit = _stages(_limit(options.get("timeout"), self._timeout))
+        try:
+            async with self._http.stream("POST", "/v1/ask", json=body, timeout=limit) as response:
+                if not response.is_success:
+                    await response.aread()
+                yield aread(checked(response))
+        except httpx.HTTPError as error:
+            raise unreachable(error) from error
 
     async def agents(self) -> dict[str, Any]:
         """The members, whether each can answer and why not, and the agents without a seat."""
@@ -228,34 +205,8 @@ class AsyncClient:
         try:
             response = await self._http.request(method, path, json=body, timeout=_stages(seconds or self._timeout))
         except httpx.HTTPError as error:
-            raise _unreachable(error) from error
-        return _checked(response)
-
-
-class _Bearer(httpx.Auth):
-    """A token, or the one that a file holds at the time: the kubelet renews projected tokens in place."""
-
-    def __init__(self, token: str | None, path: str | PathLike[str] | None) -> None:
-        if token is not None and path is not None:
-            raise ValueError("give token or token_path, not both")
-        self._token = token
-        self._path = Path(path) if path is not None else None
-        self._read_at = float("-inf")
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        if self._path is not None and time.monotonic() - self._read_at >= TOKEN_SECONDS:
-            self._token = _token(self._path)
-            self._read_at = time.monotonic()
-        if self._token:
-            request.headers["authorization"] = f"Bearer {self._token}"
-        yield request
-
-
-def _token(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BoardroomError(f"token_path {path} can't be read: {error}", code="no_token") from error
+            raise unreachable(error) from error
+        return checked(response)
 
 
 def _question(user_input: str, options: AskOptions) -> dict[str, Any]:
@@ -270,49 +221,18 @@ def _stages(seconds: float | None) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=CONNECT_SECONDS)
 
 
-def _checked(response: httpx.Response) -> httpx.Response:
-    if response.is_success:
-        return response
-    request_id = response.headers.get("x-request-id")
-    try:
-        detail = ErrorResponse.model_validate_json(response.content).error
-    except ValidationError:
-        text = f"HTTP {response.status_code} from {response.url}, not the coordinator's: {response.text[:200]}"
-        raise BoardroomError(text, code="bad_response", status=response.status_code, request_id=request_id) from None
-    raise BoardroomError(
-        detail.message,
-        code=detail.code,
-        status=response.status_code,
-        field=detail.field,
-        members=detail.members or (),
-        request_id=request_id,
-    )
-
-
-def _unreachable(error: httpx.HTTPError) -> UnreachableError:
-    timed_out = isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout))
-    where = error.request.url
-    words = "did not answer in time" if timed_out else f"can't be reached: {error}"
-    return UnreachableError(f"{where} {words}", code="timeout" if timed_out else "unreachable")
-
-
 def _answer(response: httpx.Response) -> AskResponse:
     try:
         return AskResponse.model_validate_json(response.content)
     except ValidationError as error:
-        raise _not_ours(response) from error
+        raise not_ours(response) from error
 
 
 def _object(response: httpx.Response) -> dict[str, Any]:
     try:
         found = response.json()
     except ValueError as error:
-        raise _not_ours(response) from error
+        raise not_ours(response) from error
     if not isinstance(found, dict):
-        raise _not_ours(response)
+        raise not_ours(response)
     return found
-
-
-def _not_ours(response: httpx.Response) -> BoardroomError:
-    text = f"{response.url} does not answer as a coordinator: {response.text[:200]}"
-    return BoardroomError(text, code="bad_response", status=response.status_code)
