@@ -65,7 +65,10 @@ class AskRequest(BaseModel):
     )
     domain: str | None = Field(default=None, min_length=1, max_length=63, description="Ask the members of this domain.")
     conv_id: str | None = Field(
-        default=None, min_length=1, max_length=128, description="The caller's conversation id, echoed in the answer."
+        default=None,
+        min_length=1,
+        max_length=128,
+        description="The caller's id of a conversation: members go on from what they said in it before.",
     )
     coordination_mode: CoordinationMode | None = Field(
         default=None, description="Unset: the board's spec.deliberation.defaultMode."

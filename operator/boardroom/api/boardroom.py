@@ -157,6 +157,24 @@ class AuthSpec(Model):
     )
 
 
+class ConversationsSpec(Model):
+    """What is remembered of a conversation (questions with the same conv_id), for each member by itself."""
+
+    max_turns: int = Field(
+        default=8, ge=1, le=100, description="At most so many answers with their questions; the oldest go first."
+    )
+    max_chars: int = Field(
+        default=2000,
+        ge=100,
+        le=1000000,
+        description="At most so many characters of them, in whole turns. They are part of the prompt: with the system "
+        "prompt and the question they must fit spec.lorax.maxInputTokens (4 characters are about a token).",
+    )
+    ttl_seconds: int = Field(
+        default=86400, ge=1, le=2592000, description="A conversation is forgotten so long after its last answer."
+    )
+
+
 class CoordinatorSpec(Model):
     """The service in front of LoRAX."""
 
@@ -167,6 +185,11 @@ class CoordinatorSpec(Model):
     resources: ResourceRequirements | None = Field(default=None, description="Resources of the coordinator container.")
     request_timeout_seconds: int = Field(
         default=120, ge=1, le=3600, description="Deadline of a question that names none, in seconds."
+    )
+    conversations: ConversationsSpec = Field(
+        default_factory=ConversationsSpec,
+        description="What is remembered of questions with the same conv_id, in the coordinator's memory: it ends with "
+        "the pod.",
     )
 
 

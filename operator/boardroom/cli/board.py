@@ -26,7 +26,7 @@ _output = click.option(
 @click.option("--rounds", type=int, help="collaborative: at most so many rounds.")
 @click.option("--on-error", type=click.Choice(["skip", "fail"]), help="Go on without a member that fails, or fail.")
 @click.option("--max-concurrent", type=int, help="At most so many members in one batch.")
-@click.option("--conv-id", help="Conversation id, echoed in the answer.")
+@click.option("--conv-id", help="Conversation id: members go on from what they said in it before.")
 @click.option("--lorax/--no-lorax", "use_lorax", default=True, help="Ask LoRAX, or standard inference instead.")
 @click.option("--max-new-tokens", type=int, help="Longest answer in tokens.")
 @click.option("--temperature", type=float, help="Sampling temperature; 0 is greedy.")

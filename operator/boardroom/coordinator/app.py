@@ -33,7 +33,10 @@ EVENTS: Final = "text/event-stream"
 METRICS_SECONDS: Final = 1.0
 """A page of metrics is served again for so long: rendering one takes milliseconds of the loop that answers."""
 
-ROUTES: Final = "POST /v1/ask, GET /v1/agents, GET /v1/health, GET /v1/models, POST /v1/chat/completions"
+ROUTES: Final = (
+    "POST /v1/ask, GET and DELETE /v1/conversations/{conv_id}, GET /v1/agents, GET /v1/health, GET /v1/models, "
+    "POST /v1/chat/completions"
+)
 
 
 class Api:
@@ -65,6 +68,14 @@ class Api:
 
         mode = question.coordination_mode or self._roster().default_mode
         return await tell(ask, stream, outbox, mode, request_id)
+
+    async def conversation(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+        found = await self._coordinator.conversations.read(request.path_params["conv_id"])
+        return Whole(found.model_dump_json().encode())
+
+    async def forget(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+        await self._coordinator.conversations.delete(request.path_params["conv_id"])
+        return Whole(b"", status=HTTPStatus.NO_CONTENT)
 
     async def agents(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
         c = self._coordinator
@@ -153,6 +164,8 @@ def create_app(coordinator: Coordinator, authenticator: Authenticator | None = N
     return Starlette(
         routes=[
             route("/v1/ask", api.ask, "POST"),
+            route("/v1/conversations/{conv_id:path}", api.conversation, "GET"),
+            route("/v1/conversations/{conv_id:path}", api.forget, "DELETE"),
             route("/v1/agents", api.agents, "GET"),
             route("/v1/health", api.health, "GET"),
             route("/v1/models", api.models, "GET", _openai_error),

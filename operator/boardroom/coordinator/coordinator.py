@@ -13,6 +13,8 @@ from boardroom.coordinator.adapters import AdapterBook, AdapterState
 from boardroom.coordinator.admission import Admission
 from boardroom.coordinator.attempts import Attempts
 from boardroom.coordinator.breaker import Breaker
+from boardroom.coordinator.conversations.conversations import Conversations
+from boardroom.coordinator.conversations.memory import MemoryStore
 from boardroom.coordinator.findings import POLL_SECONDS, Findings
 from boardroom.coordinator.health import NO_LORAX, Observation
 from boardroom.coordinator.kube import Kube
@@ -58,6 +60,7 @@ class Coordinator:
         self.metrics = Metrics()
         self.book = AdapterBook(time.monotonic, self._book_changed)
         self.observer: Observer | None = None
+        self.conversations = Conversations(MemoryStore())
         self._source, self._engine, self._findings, self._kube = source, engine, findings, kube
         self._standard = standard
         self._by_standard = StandardRoute(standard, self.metrics) if standard is not None else None
@@ -124,11 +127,16 @@ class Coordinator:
         self.metrics.in_flight.set(self._in_flight)
         try:
             await self._vet(request.timeout or roster.timeout_seconds)
-            question = asking.Question(
-                request=request, request_id=request_id, began=began, context=context, listener=listener
-            )
             lorax = self._by_lorax if roster.lorax_enabled else None
-            return await asking.ask(question, roster, Attempts(self.metrics, lorax=lorax, standard=self._by_standard))
+            attempts = Attempts(self.metrics, lorax=lorax, standard=self._by_standard)
+
+            async def answer(known: Context) -> AskResponse:
+                question = asking.Question(
+                    request=request, request_id=request_id, began=began, context=known, listener=listener
+                )
+                return await asking.ask(question, roster, attempts)
+
+            return await self.conversations.ask(request, roster, context, answer)
         finally:
             self._in_flight -= 1
             self.metrics.in_flight.set(self._in_flight)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, Protocol
 
 from starlette.requests import ClientDisconnect, Request
@@ -30,6 +31,7 @@ class Whole:
 
     body: bytes
     mode: str = ""
+    status: int = HTTPStatus.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def endpoint(
             if isinstance(made, Streamed):
                 return _streamed(made, path, request_id, began, metrics)
             mode = made.mode
-            response = Response(made.body, media_type=JSON, headers={"x-request-id": request_id})
+            response = Response(made.body, made.status, media_type=JSON, headers={"x-request-id": request_id})
         except AskProblem as problem:
             _LOG.info("refused", extra={"request_id": request_id, "code": problem.code, "status": problem.status})
             response = refuse(problem, request_id)

@@ -67,6 +67,10 @@ class UnknownModel(AskProblem):
     status, code = 404, "model_not_found"
 
 
+class UnknownConversation(AskProblem):
+    status, code = 404, "unknown_conversation"
+
+
 class NotFound(AskProblem):
     status, code = 404, "not_found"
 
@@ -84,6 +88,16 @@ class TooSlow(AskProblem):
     def headers(self) -> dict[str, str]:
         """The rest of the body is not read, so the connection can't be used again."""
         return {"connection": "close"}
+
+
+class ConversationBusy(AskProblem):
+    """Its questions are answered one at a time."""
+
+    status, code = 409, "conversation_busy"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": "1"}
 
 
 class TooLarge(AskProblem):

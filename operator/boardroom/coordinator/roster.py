@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from boardroom.api.admission import admit
 from boardroom.api.ask import CoordinationMode
 from boardroom.api.boardagent import GenerationSpec
+from boardroom.api.boardroom import ConversationsSpec
 from boardroom.api.conditions import Condition
 from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults, effective
@@ -60,6 +61,7 @@ class Roster:
     chair_ref: str | None = None
     rounds: int = 3
     quorum_percent: int = 50
+    conversations: ConversationsSpec = field(default_factory=ConversationsSpec)
     members: tuple[Member, ...] = ()
     refused: tuple[Refused, ...] = ()
     status: BoardroomStatus = field(default_factory=BoardroomStatus)
@@ -102,6 +104,7 @@ def build(
         chair_ref=deliberation.chair_ref.name if deliberation.chair_ref else None,
         rounds=deliberation.rounds,
         quorum_percent=deliberation.quorum_percent,
+        conversations=board.spec.coordinator.conversations,
         members=tuple(_member(present[name], root) for name in sorted(present) if verdicts[name].accepted),
         refused=tuple(sorted([*refused, *(a for a in own if isinstance(a, Refused))], key=lambda r: r.name)),
         status=board.status,

@@ -152,7 +152,14 @@ SPECS = sparse(
         "lorax": LORAX,
         "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=3, unique_by=lambda s: s["name"]),
         "adapters": sparse({}, {"mountPath": PATHS, "volume": VOLUMES}),
-        "coordinator": sparse({}, {"resources": RESOURCES, "requestTimeoutSeconds": st.integers(1, 3600)}),
+        "coordinator": sparse(
+            {},
+            {
+                "resources": RESOURCES,
+                "requestTimeoutSeconds": st.integers(1, 3600),
+                "conversations": sparse({}, {"maxTurns": st.integers(1, 100), "ttlSeconds": st.integers(1, 2592000)}),
+            },
+        ),
         "deliberation": sparse({}, {"defaultMode": st.sampled_from(["Parallel", "Sequential"])}),
     },
 )

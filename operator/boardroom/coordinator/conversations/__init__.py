@@ -1,0 +1,1 @@
+"""What members said before in the same conversation."""

@@ -1,0 +1,76 @@
+"""Conversations in the coordinator's memory: they end with the process."""
+
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from boardroom.api.conversation import Conversation
+from boardroom.coordinator.problems import ConversationBusy
+
+MAX_CONVERSATIONS: Final = 10_000
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""Of all conversations together, so that they fit the container's memory; those not used for longest are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    body: bytes
+    until: float
+
+
+class MemoryStore:
+    """At most MAX_CONVERSATIONS, of MAX_BYTES as JSON; `clock` counts seconds."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        max_conversations: int = MAX_CONVERSATIONS,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._clock = clock
+        self._max_conversations, self._max_bytes = max_conversations, max_bytes
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._bytes = 0
+        self._claimed: set[str] = set()
+
+    @asynccontextmanager
+    async def claimed(self, conv_id: str) -> AsyncIterator[None]:
+        """Have the conversation to oneself; raises ConversationBusy where another has it."""
+        if conv_id in self._claimed:
+            raise ConversationBusy("this conversation is at another question: ask again when that is answered")
+        self._claimed.add(conv_id)
+        try:
+            yield
+        finally:
+            self._claimed.discard(conv_id)
+
+    async def read(self, conv_id: str) -> Conversation | None:
+        """The conversation, unless there is none or its time is over."""
+        kept = self._kept.get(conv_id)
+        if kept is not None and kept.until <= self._clock():
+            self._forget(conv_id)
+            kept = None
+        return Conversation.model_validate_json(kept.body) if kept else None
+
+    async def write(self, conversation: Conversation, ttl_seconds: float) -> None:
+        """Keep it for so long, in the place of what was kept before."""
+        self._forget(conversation.conv_id)
+        body = conversation.model_dump_json().encode()
+        self._kept[conversation.conv_id] = _Kept(body, self._clock() + ttl_seconds)
+        self._bytes += len(body)
+        while len(self._kept) > self._max_conversations or self._bytes > self._max_bytes:
+            self._forget(next(iter(self._kept)))
+
+    async def delete(self, conv_id: str) -> bool:
+        """Whether there was one to forget."""
+        found = await self.read(conv_id)
+        self._forget(conv_id)
+        return found is not None
+
+    def _forget(self, conv_id: str) -> None:
+        kept = self._kept.pop(conv_id, None)
+        self._bytes -= len(kept.body) if kept else 0

@@ -1,0 +1,74 @@
+"""Each member's thread of a conversation: what goes into its prompt, and what is kept of an answer. Pure."""
+
+from collections.abc import Sequence
+
+from boardroom.api.ask import AskRequest, AskResponse, MemberAnswer
+from boardroom.api.boardroom import ConversationsSpec
+from boardroom.api.conversation import Conversation, ConversationMember, ConversationTurn
+from boardroom.coordinator.meeting import answered
+from boardroom.coordinator.roster import Member, Roster
+from boardroom.engine.protocol import Exchange
+
+
+def histories(conversation: Conversation, roster: Roster) -> dict[str, tuple[Exchange, ...]]:
+    """What each member on the board said itself, by name."""
+    return {
+        thread.agent: tuple(Exchange(turn.asked, turn.answered) for turn in thread.turns)
+        for thread in _threads(conversation, roster).values()
+    }
+
+
+def extended(
+    conversation: Conversation, request: AskRequest, answer: AskResponse, roster: Roster, spec: ConversationsSpec
+) -> Conversation:
+    """The conversation with this question in the threads of those who answered it; who left the board is left out."""
+    threads = _threads(conversation, roster)
+    members = {member.name: member for member in roster.members}
+    for said in answered(answer.answers):
+        if said.text and said.text.strip() and said.agent in members:
+            thread = threads.get(said.agent) or _new(members[said.agent])
+            threads[said.agent] = _cut(thread, [*thread.turns, _turn(request, answer, said)], spec)
+    return Conversation(conv_id=conversation.conv_id, members=[threads[name] for name in sorted(threads)])
+
+
+def warning(conversation: Conversation, answer: AskResponse) -> str | None:
+    """Who was asked without the beginning of its thread."""
+    asked = {said.agent for said in answer.answers}
+    cut = [f"{m.role} ({m.agent}) {m.forgotten}" for m in conversation.members if m.forgotten and m.agent in asked]
+    if not cut:
+        return None
+    return (
+        f"the oldest turns of this conversation were cut (spec.coordinator.conversations.maxTurns, maxChars): "
+        f"{', '.join(cut)}"
+    )
+
+
+def _threads(conversation: Conversation, roster: Roster) -> dict[str, ConversationMember]:
+    uids = {member.name: member.uid for member in roster.members}
+    return {thread.agent: thread for thread in conversation.members if uids.get(thread.agent) == thread.uid}
+
+
+def _new(member: Member) -> ConversationMember:
+    return ConversationMember(agent=member.name, role=member.role, uid=member.uid)
+
+
+def _turn(request: AskRequest, answer: AskResponse, said: MemberAnswer) -> ConversationTurn:
+    return ConversationTurn(
+        request_id=answer.request_id,
+        asked=request.user_input,
+        answered=said.text or "",
+        engine=said.engine,
+        adapter=said.adapter,
+    )
+
+
+def _cut(thread: ConversationMember, turns: Sequence[ConversationTurn], spec: ConversationsSpec) -> ConversationMember:
+    """The newest whole turns that fit; one that is too long by itself leaves none."""
+    kept: list[ConversationTurn] = []
+    chars = 0
+    for turn in reversed(turns):
+        chars += len(turn.asked) + len(turn.answered)
+        if len(kept) == spec.max_turns or chars > spec.max_chars:
+            break
+        kept.insert(0, turn)
+    return thread.model_copy(update={"turns": kept, "forgotten": thread.forgotten + len(turns) - len(kept)})
