@@ -19,7 +19,7 @@ from boardroom.coordinator.listening import Listener
 from boardroom.coordinator.meeting import Meeting, answered, reasons
 from boardroom.coordinator.modes.registry import load
 from boardroom.coordinator.particulars import NO_CONTEXT, Context, Particulars
-from boardroom.coordinator.problems import InvalidQuestion, NotEnoughAnswers
+from boardroom.coordinator.problems import InvalidQuestion, LoraxDown, NotEnoughAnswers
 from boardroom.coordinator.roster import Roster
 from boardroom.coordinator.selection import Seat, chair, select
 
@@ -70,9 +70,8 @@ async def ask(question: Question, roster: Roster, attempts: Attempts) -> AskResp
     made = await _MODES[mode](meeting, agenda)
     spoke = answered(made.answers)
     if len(spoke) < request.min_successful:
-        raise NotEnoughAnswers(
-            _too_few(made.answers, len(spoke), request.min_successful), members=reasons(made.answers)
-        )
+        problem = LoraxDown if attempts.down and not spoke else NotEnoughAnswers
+        raise problem(_too_few(made.answers, len(spoke), request.min_successful), members=reasons(made.answers))
     return AskResponse(
         request_id=question.request_id,
         conv_id=request.conv_id,

@@ -37,6 +37,11 @@ class Attempts:
         """Whether the member would be asked through LoRAX now."""
         return use_lorax and self._past_lorax(member) is None
 
+    @property
+    def down(self) -> bool:
+        """Whether LoRAX is down and nothing stands in for it."""
+        return self.standard is None and self.lorax is not None and self.lorax.breaker.reason is not None
+
     def record(self, member: Member) -> AdapterRecord | None:
         """What is known of the member's adapter; None where it has none."""
         return self.lorax.book[member.adapter_id] if self.lorax and member.adapter_id else None

@@ -28,9 +28,7 @@ class Metrics:
         self.fallbacks = Counter(
             "boardroom_fallbacks", "Members asked by standard inference after LoRAX failed.", ("cause",), registry=r
         )
-        self.breaker_open = Gauge(
-            "boardroom_breaker_open", "1 while LoRAX is down and standard inference answers for it.", registry=r
-        )
+        self.breaker_open = Gauge("boardroom_breaker_open", "1 while LoRAX is down and is not asked.", registry=r)
         self.cold_loads = Counter("boardroom_cold_loads", "Answers that waited for an adapter's load.", registry=r)
         self.batch_size = Histogram(
             "boardroom_batch_members", "Members submitted together.", buckets=MEMBERS, registry=r

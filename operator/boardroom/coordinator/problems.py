@@ -133,6 +133,14 @@ class NotEnoughAnswers(AskProblem):
     status, code = 503, "not_enough_answers"
 
 
+class LoraxDown(NotEnoughAnswers):
+    """Nobody answered because LoRAX is down, and there is no standard inference."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": "5"}
+
+
 class MemberFailed(AskProblem):
     """on_error is fail, and a member gave no answer."""
 

@@ -24,6 +24,7 @@ class ScriptedAttempts:
         self.metrics = Metrics()
         self.lorax = self
         self.standard = None
+        self.down = False
         self.asked: list[tuple[str, GenerationRequest]] = []
         self.most_at_once = 0
         self._say = say

@@ -79,6 +79,18 @@ async def test_a_board_whose_lorax_is_down_is_answered_for_and_by_lorax_again_wh
             assert await gauge(stand, "boardroom_breaker_open") == 0
 
 
+async def test_without_standard_inference_a_lorax_that_is_down_is_said_at_once_and_when_to_ask_again(
+    board: Board,
+) -> None:
+    async with standing(board, f"http://127.0.0.1:{free_port()}") as stand:
+        await until(lambda: stand.coordinator.observer and stand.coordinator.observer.running is False)
+        response = await stand.ask()
+        opened = await gauge(stand, "boardroom_breaker_open")
+    assert (response.status_code, response.headers["retry-after"], opened) == (503, "5", 1)
+    error = response.json()["error"]
+    assert (error["code"], [m["agent"] for m in error["members"]]) == ("not_enough_answers", NAMES)
+
+
 async def test_a_failed_generation_is_retried_alone_and_then_answered_for(board: Board) -> None:
     async with simulated_lorax() as (url, _), with_standard(board, url) as (stand, _server):
         await stand.proved(*ROLES)
