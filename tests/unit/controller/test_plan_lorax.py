@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from boardroom.api.settings import Defaults
 from boardroom.controller.plan import lorax, storage
@@ -311,3 +312,13 @@ def test_the_same_board_is_always_built_the_same(spec: Spec, members: tuple[str,
         children(blueprint(members=members, **copy.deepcopy(spec)), lambda _kind, _name: None) for _ in range(2)
     )
     assert first == second
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(edits=st.lists(SPECS, min_size=2, max_size=4))
+def test_edits_end_in_the_deployment_of_the_last_one(edits: list[Spec]) -> None:
+    live = None
+    for spec in edits:
+        live = lorax.deployment(blueprint(**copy.deepcopy(spec)), live)
+    expected = lorax.deployment(blueprint(**copy.deepcopy(edits[-1])))
+    assert expected == live
