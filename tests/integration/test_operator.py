@@ -176,7 +176,7 @@ def test_without_lorax_its_objects_go_and_the_board_says_what_it_lacks(
     stalled = kube.condition("Boardroom", "executive", "Stalled")
     assert stalled["status"] == "True"
     assert "spec.enableLorax: true" in stalled["message"]
-    assert "--lorax-url" not in container(kube, "executive-coordinator", "coordinator")["args"]
+    assert "--lorax-service" not in container(kube, "executive-coordinator", "coordinator")["args"]
 
 
 def test_a_foreign_object_of_the_same_name_is_left_alone(operator: OperatorProcess, kube: KubeApi) -> None:

@@ -125,6 +125,7 @@ class MemberAnswer(BaseModel):
     status: AnswerStatus
     text: str | None = None
     engine: EngineName | None = None
+    replica: str | None = Field(default=None, description="The LoRAX server that spoke: its pod's name or its address.")
     adapter: AdapterIdentity | None = None
     finish_reason: Literal["length", "stop"] | None = None
     usage: Usage | None = None

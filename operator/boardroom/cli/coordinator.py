@@ -16,6 +16,7 @@ from boardroom.api.settings import Defaults, SettingsError
 @click.option("--board", help="Name of the Boardroom; may be left out with a --file that holds only one.")
 @click.option("--namespace", default="default", show_default=True, help="Namespace of the Boardroom.")
 @click.option("--lorax-url", help="URL of LoRAX; without it the board runs without LoRAX.")
+@click.option("--lorax-service", help="In a cluster, instead: the Service behind whose pods LoRAX and the sidecar are.")
 @click.option("--standard-url", help="Standard inference: all that stands before /chat/completions of its server.")
 @click.option(
     "--standard-model", default="", help="The model's name there; its key is taken from $BOARDROOM_STANDARD_API_KEY."
@@ -61,6 +62,7 @@ def coordinator(
     board: str | None,
     namespace: str,
     lorax_url: str | None,
+    lorax_service: str | None,
     standard_url: str | None,
     standard_model: str,
     adapters_url: str | None,
@@ -88,6 +90,8 @@ def coordinator(
         raise click.UsageError("--standard-url needs --standard-model")
     if file is None and adapters_root is not None:
         raise click.UsageError("--adapters-root goes with --file: in a cluster spec.adapters.mountPath is the root")
+    if lorax_service is not None and (file is not None or lorax_url is not None):
+        raise click.UsageError("--lorax-service needs a cluster, and goes with neither --file nor --lorax-url")
     if (auth == "ApiKey") != (api_keys is not None):
         raise click.UsageError("--auth ApiKey and --api-keys go together")
     if file is not None and auth == "Kubernetes":
@@ -98,6 +102,7 @@ def coordinator(
             namespace=namespace,
             defaults=Defaults.from_env(os.environ),
             lorax_url=lorax_url,
+            lorax_service=lorax_service,
             standard_url=standard_url,
             standard_model=standard_model,
             standard_api_key=os.environ.get(STANDARD_API_KEY, ""),

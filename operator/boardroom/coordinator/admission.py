@@ -15,7 +15,7 @@ So a question is never a first load either, and may be cancelled at any time (tr
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -24,6 +24,10 @@ from boardroom.engine.errors import EngineError
 
 AIR_SECONDS: Final = 0.25
 """A request that left longer ago has arrived in LoRAX."""
+
+
+async def _nobody_else() -> None:
+    return
 
 
 class Admission:
@@ -43,14 +47,30 @@ class Admission:
         self._loading = False
         self._in_flight = 0
         self._last_left = float("-inf")
+        self.before_wave: Callable[[], Awaitable[None]] = _nobody_else
+        """Returns when nobody but this coordinator sends to LoRAX either."""
         self.base_wanted = False
         """Whether a member speaks as the base model: to LoRAX that is one more adapter, which it loads and evicts."""
         self._base_loaded = False
         self._base_error: EngineError | None = None
 
+    @property
+    def why_held(self) -> str:
+        """What whoever waits here waits for."""
+        return "LoRAX was still loading adapters, and nothing is sent meanwhile"
+
     def open_to(self, path: str | None) -> bool:
         """Whether a request to this adapter (None: the base model) may leave now."""
-        return not self._loading and (self._base_loaded if path is None else self._book.proved(path))
+        return self.open and self.proved(path)
+
+    @property
+    def open(self) -> bool:
+        """Whether requests may leave at all."""
+        return not self._loading
+
+    def proved(self, path: str | None) -> bool:
+        """Whether it has answered a wave since LoRAX started."""
+        return self._base_loaded if path is None else self._book.proved(path)
 
     async def admitted(self, path: str | None) -> EngineError | None:
         """Wait until a request may leave; or the error why it may not, which is then the member's outcome.
@@ -86,13 +106,22 @@ class Admission:
         """While inside, no request leaves; entered when those in the air have arrived."""
         self._loading = True
         try:
-            air = self._last_left + AIR_SECONDS - asyncio.get_running_loop().time()
-            if self._in_flight and air > 0:
-                await asyncio.sleep(air)
+            await asyncio.gather(self.landed(), self.before_wave())
             yield
         finally:
             self._loading = False
             self.wake()
+
+    async def landed(self) -> None:
+        """Returns when what has left has arrived in LoRAX."""
+        air = self._last_left + AIR_SECONDS - asyncio.get_running_loop().time()
+        if self._in_flight and air > 0:
+            await asyncio.sleep(air)
+
+    @property
+    def loading(self) -> bool:
+        """Whether a wave is under way."""
+        return self._loading
 
     @property
     def base_due(self) -> bool:

@@ -3,7 +3,6 @@
 from typing import Final
 
 from boardroom.api.ask import AdapterIdentity, AnswerStatus, MemberAnswer, Usage
-from boardroom.coordinator.adapters import AdapterRecord
 from boardroom.coordinator.roster import Member
 from boardroom.coordinator.routes import Outcome
 from boardroom.coordinator.selection import Seat
@@ -14,17 +13,16 @@ ABSENT_ERRORS: Final = (AdapterFailed, Unreachable)
 """The member could not be asked at all; with every other error it was asked and broke."""
 
 
-def answered(
-    member: Member, outcome: Outcome, generation: Generation, record: AdapterRecord | None, *, took_ms: float
-) -> MemberAnswer:
-    """The member spoke, through `record`'s adapter or (None) without one."""
+def answered(member: Member, outcome: Outcome, generation: Generation, *, took_ms: float) -> MemberAnswer:
+    """The member spoke, through the outcome's adapter or (None) without one."""
     return MemberAnswer(
         agent=member.name,
         role=member.role,
         status=AnswerStatus.ANSWERED,
         text=generation.text,
         engine=outcome.engine,
-        adapter=AdapterIdentity(path=record.path, digest=record.digest) if record else None,
+        replica=outcome.replica,
+        adapter=outcome.adapter,
         finish_reason=generation.finish_reason,
         usage=Usage(
             prompt_tokens=generation.prompt_tokens,
@@ -32,7 +30,7 @@ def answered(
             total_tokens=generation.prompt_tokens + generation.completion_tokens,
         ),
         latency_ms=round(took_ms, 1),
-        cold_load=outcome.cold_load if record else None,
+        cold_load=outcome.cold_load if outcome.adapter else None,
     )
 
 
@@ -60,9 +58,9 @@ def fell_back(member: Member, why: str) -> str:
     return f"{member.role} ({member.name}) answered by standard inference, without its adapter: {why}"
 
 
-def replaced(member: Member, record: AdapterRecord) -> str:
+def replaced(member: Member, adapter: AdapterIdentity) -> str:
     """The warning about weights that LoRAX does not read again (trap 4)."""
     return (
-        f"{member.role} ({member.name}): the files at {record.path} changed after LoRAX loaded them, and it may still "
+        f"{member.role} ({member.name}): the files at {adapter.path} changed after LoRAX loaded them, and it may still "
         "speak with the old ones; put new weights under a new path"
     )

@@ -79,11 +79,11 @@ class Api:
 
     async def agents(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
         c = self._coordinator
-        return Whole(orjson.dumps(views.agents(self._roster(), c.book, c.observation())))
+        return Whole(orjson.dumps(views.agents(self._roster(), c.books, c.observation())))
 
     async def health(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
         c = self._coordinator
-        return Whole(orjson.dumps(views.health(c.roster, c.problem, c.book, c.observation())))
+        return Whole(orjson.dumps(views.health(c.roster, c.problem, c.books, c.observation())))
 
     async def models(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
         return Whole(orjson.dumps({"object": "list", "data": openai.models(self._roster(), self._created)}))
@@ -187,7 +187,7 @@ def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | No
         return PlainTextResponse("ok\n")
 
     async def readyz(_: Request) -> Response:
-        problem = coordinator.problem if coordinator.roster is None else ""
+        problem = coordinator.problem
         if authenticator:
             problem = problem or await authenticator.problem()
         return PlainTextResponse(f"{problem or 'ok'}\n", status_code=503 if problem else 200)

@@ -1,54 +1,56 @@
 """One member's way to an answer: LoRAX, and where that fails or is not wanted, standard inference."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from boardroom.coordinator.adapters import AdapterRecord
 from boardroom.coordinator.listening import Hearing
 from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.replicas.fleet import Fleet
 from boardroom.coordinator.roster import Member
 from boardroom.coordinator.routes import LoraxRoute, Outcome, StandardRoute
-from boardroom.engine.errors import EngineError, EngineTimeout
+from boardroom.engine.errors import EngineError, EngineTimeout, Unreachable
 from boardroom.engine.protocol import GenerationRequest
 
 LORAX_SHARE: Final = 0.7
 """Of a member's time, where standard inference may have to answer in the rest of it."""
 
+_NO_SERVER: Final = Unreachable("LoRAX has no pod")
+
 
 class Attempts:
     """Long-lived: what all questions share on their way to the engines; at least one of the two is there."""
 
-    def __init__(
-        self, metrics: Metrics, *, lorax: LoraxRoute | None = None, standard: StandardRoute | None = None
-    ) -> None:
+    def __init__(self, metrics: Metrics, *, lorax: Fleet | None = None, standard: StandardRoute | None = None) -> None:
         self.metrics = metrics
         self.lorax = lorax
         self.standard = standard
 
-    def why_not(self, member: Member, *, use_lorax: bool) -> str | None:
+    def choose(self, members: Sequence[Member]) -> LoraxRoute | None:
+        """The way of a batch of these members through LoRAX, for all of them the same; None where there is none."""
+        return self.lorax.choose([m.adapter_id for m in members]) if self.lorax else None
+
+    def why_not(self, member: Member, via: LoraxRoute | None, *, use_lorax: bool) -> str | None:
         """Why the member can't be asked at all, as far as known."""
-        if self.standard is not None:
+        if self.standard is not None or self.lorax is None or not use_lorax:
             return None
-        error = self.lorax.gate(member) if self.lorax and use_lorax else None
+        error = self._gate(member, via)
         return None if error is None else str(error)
 
-    def by_lorax(self, member: Member, *, use_lorax: bool) -> bool:
+    def by_lorax(self, member: Member, via: LoraxRoute | None, *, use_lorax: bool) -> bool:
         """Whether the member would be asked through LoRAX now."""
-        return use_lorax and self._past_lorax(member) is None
+        return use_lorax and self._past_lorax(member, via) is None
 
     @property
     def down(self) -> bool:
         """Whether LoRAX is down and nothing stands in for it."""
         return self.standard is None and self.lorax is not None and self.lorax.breaker.reason is not None
 
-    def record(self, member: Member) -> AdapterRecord | None:
-        """What is known of the member's adapter; None where it has none."""
-        return self.lorax.book[member.adapter_id] if self.lorax and member.adapter_id else None
-
-    def is_held(self, task: asyncio.Task[Any]) -> bool:
-        """Whether a run waits for LoRAX's adapters to be loaded."""
-        return self.lorax is not None and task in self.lorax.held
+    def why_held(self, task: asyncio.Task[Any]) -> str | None:
+        """What keeps a run from being sent to LoRAX; None where nothing does."""
+        gate = self.lorax.held.gate(task) if self.lorax else None
+        return gate.why_held if gate else None
 
     async def run(
         self,
@@ -57,6 +59,7 @@ class Attempts:
         deadline: float,
         alone: asyncio.Lock,
         *,
+        via: LoraxRoute | None,
         use_lorax: bool = True,
         hearing: Hearing | None = None,
     ) -> Outcome:
@@ -64,12 +67,12 @@ class Attempts:
 
         Never raises an EngineError: it is the outcome.
         """
-        past = self._past_lorax(member) if use_lorax else ""
-        if self.lorax is None or past is not None:
+        past = self._past_lorax(member, via) if use_lorax else ""
+        if via is None or past is not None:
             return await self._by_standard(request, deadline, hearing, past or "")
         if self.standard is None:
-            return await self.lorax.ask(member, request, deadline, alone, hearing)
-        first = await self._share(self.lorax, member, request, deadline, alone, hearing=hearing)
+            return await self._by_lorax(via, member, request, deadline, alone, hearing=hearing)
+        first = await self._share(via, member, request, deadline, alone, hearing=hearing)
         if not isinstance(first.result, EngineError):
             return first
         self.metrics.fallbacks.labels(first.result.code).inc()
@@ -77,7 +80,7 @@ class Attempts:
 
     async def _share(
         self,
-        lorax: LoraxRoute,
+        via: LoraxRoute,
         member: Member,
         request: GenerationRequest,
         deadline: float,
@@ -90,12 +93,27 @@ class Attempts:
         until = loop.time() + LORAX_SHARE * (deadline - loop.time())
         try:
             async with asyncio.timeout_at(until):
-                return await lorax.ask(member, request, until, alone, hearing)
+                return await self._by_lorax(via, member, request, until, alone, hearing=hearing)
         except TimeoutError:
             late = EngineTimeout("LoRAX gave no answer within its share of the time")
             if hearing is not None:
                 hearing.failed(str(late))
             return Outcome(late, loop.time(), reason=str(late))
+
+    async def _by_lorax(
+        self,
+        via: LoraxRoute,
+        member: Member,
+        request: GenerationRequest,
+        until: float,
+        alone: asyncio.Lock,
+        *,
+        hearing: Hearing | None,
+    ) -> Outcome:
+        def elsewhere() -> LoraxRoute | None:
+            return self.lorax.choose([member.adapter_id], besides=via) if self.lorax else None
+
+        return await via.ask(member, request, until, alone, hearing=hearing, elsewhere=elsewhere)
 
     async def _by_standard(
         self, request: GenerationRequest, deadline: float, hearing: Hearing | None, past: str
@@ -108,11 +126,21 @@ class Attempts:
             return replace(outcome, reason=f"{outcome.reason} (before that: {past})") if past else outcome
         return replace(outcome, fell_back=past)
 
-    def _past_lorax(self, member: Member) -> str | None:
+    def _past_lorax(self, member: Member, via: LoraxRoute | None) -> str | None:
         """Why the member is not asked through LoRAX: it is down, or its adapter can't be; None where it is asked."""
         if self.lorax is None:
             return ""
         if self.standard is None:
             return None
-        error = self.lorax.gate(member)
+        error = self._gate(member, via)
         return self.lorax.breaker.reason if error is None else str(error)
+
+    def _gate(self, member: Member, via: LoraxRoute | None) -> EngineError | None:
+        """Why LoRAX can't be asked for this member: nowhere, as far as known."""
+        if via is None or self.lorax is None:
+            return _NO_SERVER
+        error = via.gate(member)
+        if error is None:
+            return None
+        other = self.lorax.choose([member.adapter_id], besides=via)
+        return None if other is not None and other.admission.open_to(member.adapter_id) else error

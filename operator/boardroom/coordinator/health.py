@@ -8,7 +8,8 @@ from typing import Any, Final
 from boardroom.api.conditions import AgentCondition, BoardCondition, Condition, Status, condition, find
 from boardroom.api.meta import API_VERSION, BOARDAGENT, BOARDROOM
 from boardroom.api.status import AdapterStatus, LoraxMetrics, LoraxStatus
-from boardroom.coordinator.adapters import AdapterBook, AdapterRecord, AdapterState
+from boardroom.coordinator.adapters import AdapterState
+from boardroom.coordinator.replicas.books import Books, Proof
 from boardroom.coordinator.roster import Member, Roster
 
 VOLUME: Final = "Volume"
@@ -36,13 +37,13 @@ class Observation:
         return bool(self.running) or self.standard
 
 
-def lorax_status(roster: Roster, book: AdapterBook, seen: Observation, now: datetime) -> LoraxStatus:
+def lorax_status(roster: Roster, books: Books, seen: Observation, now: datetime) -> LoraxStatus:
     """The coordinator's part of status.lorax."""
     paths = set(roster.adapters.values())
     return LoraxStatus(
         running=bool(seen.running),
         total_adapters=len(paths),
-        loaded_adapters=len(paths & set(book.ready())),
+        loaded_adapters=len(paths & books.ready()),
         metrics=seen.metrics,
         last_probe_time=now.replace(microsecond=0),
     )
@@ -66,22 +67,24 @@ def latency_high(roster: Roster, seen: Observation) -> Condition:
     return condition(BoardCondition.LATENCY_HIGH, *facts, generation=roster.observed_generation)
 
 
-def adapter_ready(member: Member, record: AdapterRecord | None, seen: Observation) -> Condition:
-    """AdapterReady: True only because the adapter gave tokens since LoRAX started."""
+def adapter_ready(member: Member, proof: Proof | None, seen: Observation) -> Condition:
+    """AdapterReady: True only because the adapter gave tokens since LoRAX started, on at least one server."""
     return condition(
-        AgentCondition.ADAPTER_READY, *_adapter_facts(member, record, seen), generation=member.observed_generation
+        AgentCondition.ADAPTER_READY, *_adapter_facts(member, proof, seen), generation=member.observed_generation
     )
 
 
-def _adapter_facts(member: Member, record: AdapterRecord | None, seen: Observation) -> tuple[Status, str, str]:
+def _adapter_facts(member: Member, proof: Proof | None, seen: Observation) -> tuple[Status, str, str]:
     if seen.standard_only:
         return "True", "StandardInference", "there is no LoRAX: standard inference speaks, without the adapter"
-    if member.adapter is None or record is None:
+    if member.adapter is None or proof is None:
         return "True", "NoAdapter", "the base model speaks, with this member's prompt"
+    record = proof.record
     if record.refusal is not None:
         return "False", "UnsupportedFeature", record.refusal
     if record.state is AdapterState.READY:
         text = f"LoRAX answered through {record.path}"
+        text += f", on {proof.ready} of {proof.servers} servers" if proof.servers > 1 else ""
         changed = ", but its files changed since it loaded them, and it does not read them again: use a new path"
         return "True", "AdapterProved", text + (changed if record.replaced else "")
     if record.state is AdapterState.FAILED:
@@ -91,10 +94,11 @@ def _adapter_facts(member: Member, record: AdapterRecord | None, seen: Observati
     return "Unknown", "NotProved", waits if seen.running else seen.why_not or NO_LORAX
 
 
-def adapter_status(member: Member, record: AdapterRecord | None) -> AdapterStatus | None:
+def adapter_status(member: Member, proof: Proof | None) -> AdapterStatus | None:
     """status.adapter of a member; None when the base model speaks. The load that an earlier coordinator saw stands."""
-    if member.adapter is None or record is None:
+    if member.adapter is None or proof is None:
         return None
+    record = proof.record
     finding = record.finding
     live = member.status.adapter
     standing = live.load_ms if live and finding and live.digest == finding.digest else None
@@ -128,7 +132,9 @@ def agent_object(
 def meaning(status: dict[str, Any]) -> dict[str, Any]:
     """A status without what moves by itself: two of the same meaning need no write."""
     return {
-        "lorax": {k: v for k, v in status.get("lorax", {}).items() if k not in ("lastProbeTime", "effective")},
+        "lorax": {
+            k: v for k, v in status.get("lorax", {}).items() if k not in ("lastProbeTime", "effective", "replicas")
+        },
         "adapter": {k: v for k, v in status.get("adapter", {}).items() if k != "lastProbeTime"},
         "conditions": [{k: v for k, v in c.items() if k != "lastTransitionTime"} for c in status.get("conditions", ())],
     }

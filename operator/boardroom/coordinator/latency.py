@@ -1,7 +1,7 @@
 """Latency of the last minute out of a cumulative histogram, without our own probes. Pure."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Final
 
@@ -52,6 +52,24 @@ def quantile_ms(histogram: Histogram, quantile: float) -> int | None:
     return round(1000 * lower_bound)
 
 
+def figures(traffic: Sequence[Histogram]) -> tuple[int | None, int | None]:
+    """Mean and 95th percentile in milliseconds over the requests of several servers; None without traffic."""
+    whole = together(traffic)
+    return mean_ms(whole), quantile_ms(whole, _P95)
+
+
+def together(histograms: Sequence[Histogram]) -> Histogram:
+    """All of them as one; a bound that one of them lacks counts there as the next lower one that it has."""
+    bounds = sorted({bound for h in histograms for bound, _ in h.buckets})
+    return Histogram(
+        buckets=tuple(
+            (b, sum(max((n for at, n in h.buckets if at <= b), default=0.0) for h in histograms)) for b in bounds
+        ),
+        total=sum(h.total for h in histograms),
+        count=sum(h.count for h in histograms),
+    )
+
+
 class LatencyWindow:
     """Samples of the histogram over the last minute. Times are seconds on any one clock."""
 
@@ -78,17 +96,23 @@ class LatencyWindow:
         self._samples.clear()
         self._probes.clear()
 
-    def figures(self) -> tuple[int | None, int | None]:
-        """Mean and 95th percentile in milliseconds; None without traffic."""
+    def traffic(self) -> Histogram:
+        """What others than our probes asked in the last minute."""
         if not self._samples:
-            return None, None
+            return Histogram()
         (first, old), (last, new) = self._samples[0], self._samples[-1]
-        traffic = without(delta(new, old), [seconds for at, seconds in self._probes if first < at <= last])
-        return mean_ms(traffic), quantile_ms(traffic, _P95)
+        return without(delta(new, old), [seconds for at, seconds in self._probes if first < at <= last])
+
+
+def percent(counts: Iterable[tuple[int, int]]) -> int | None:
+    """The share of (part, whole) pairs together, 0 to 100; None of nothing."""
+    pairs = list(counts)
+    whole = sum(pair[1] for pair in pairs)
+    return round(100 * sum(pair[0] for pair in pairs) / whole) if whole else None
 
 
 class HitWindow:
-    """Share of answers that needed no adapter load, over the last minute; one counter per second."""
+    """Answers that needed no adapter load, over the last minute; one counter per second."""
 
     def __init__(self) -> None:
         self._seconds: deque[list[int]] = deque()
@@ -106,11 +130,10 @@ class HitWindow:
         """Forget everything."""
         self._seconds.clear()
 
-    def percent(self, at: float) -> int | None:
-        """0 to 100; None without answers."""
+    def counts(self, at: float) -> tuple[int, int]:
+        """Answers that needed no load, and all answers."""
         self._forget(at)
-        total = sum(second[2] for second in self._seconds)
-        return round(100 * sum(second[1] for second in self._seconds) / total) if total else None
+        return sum(second[1] for second in self._seconds), sum(second[2] for second in self._seconds)
 
     def _forget(self, at: float) -> None:
         while self._seconds and self._seconds[0][0] < at - WINDOW_SECONDS:

@@ -40,6 +40,9 @@ class Metrics:
         self.probes = Counter("boardroom_adapter_probes", "Probes of adapters.", ("outcome",), registry=r)
         self.adapters = Gauge("boardroom_adapters", "Adapters by what is known of them.", ("state",), registry=r)
         self.lorax_up = Gauge("boardroom_lorax_up", "Whether LoRAX answered its last health check.", registry=r)
+        self.lorax_servers = Gauge(
+            "boardroom_lorax_servers", "LoRAX servers that answered their last health check.", registry=r
+        )
         self.members = Gauge("boardroom_members", "Members with a seat.", registry=r)
         self.status_writes = Counter("boardroom_status_writes", "Writes of status.", ("outcome",), registry=r)
         self._answered = self.answers.labels(AnswerStatus.ANSWERED, "")

@@ -1,11 +1,11 @@
 """LoRAX as seen from here: is it up, has it started anew, what do its metrics say."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from boardroom.api.status import LoraxMetrics
-from boardroom.coordinator.latency import HitWindow, LatencyWindow
+from boardroom.coordinator.latency import HitWindow, LatencyWindow, figures, percent
 from boardroom.engine.errors import EngineError, Unreachable
 from boardroom.engine.metrics import EngineMetrics
 from boardroom.engine.protocol import Engine
@@ -15,6 +15,24 @@ LOOK_SECONDS_DOWN: Final = 1.0
 HEALTH_SECONDS: Final = 10.0
 """/health waits behind a forward pass and has no limit of its own."""
 METRICS_SECONDS: Final = 10.0
+
+
+def metrics(observers: Iterable["Observer"]) -> LoraxMetrics | None:
+    """The figures of the status, over all servers that are up; None while none is."""
+    up = [(o, o.counters) for o in observers if o.running and o.counters is not None]
+    if not up:
+        return None
+    average, p95 = figures([o.latency.traffic() for o, _ in up])
+    queues = [counters.queue_length for _, counters in up if counters.queue_length is not None]
+    now = asyncio.get_running_loop().time()
+    return LoraxMetrics(
+        total_requests=sum(counters.requests for _, counters in up),
+        failed_requests=sum(counters.failures for _, counters in up),
+        average_latency_ms=average,
+        p95_latency_ms=p95,
+        queue_length=sum(queues) if queues else None,
+        cache_hit_rate_percent=percent(o.hits.counts(now) for o, _ in up),
+    )
 
 
 class Observer:
@@ -53,21 +71,6 @@ class Observer:
         """A probe of ours took so long in LoRAX."""
         self.latency.probe(asyncio.get_running_loop().time(), seconds)
 
-    def metrics(self) -> LoraxMetrics | None:
-        """The figures of the status; None while LoRAX is not up."""
-        counters = self.counters
-        if not self.running or counters is None:
-            return None
-        average, p95 = self.latency.figures()
-        return LoraxMetrics(
-            total_requests=counters.requests,
-            failed_requests=counters.failures,
-            average_latency_ms=average,
-            p95_latency_ms=p95,
-            queue_length=counters.queue_length,
-            cache_hit_rate_percent=self.hits.percent(asyncio.get_running_loop().time()),
-        )
-
     async def run(self) -> None:
         """Look, for ever."""
         while True:
@@ -103,6 +106,12 @@ class Observer:
             self._restarted()
         self.counters = counters
         self.latency.sample(asyncio.get_running_loop().time(), counters.duration)
+
+    def gone(self) -> None:
+        """The server is there no more, and nobody will look again."""
+        self.running, self.trouble = False, Unreachable("the pod of this LoRAX server has gone")
+        self.why_not = str(self.trouble)
+        self.on_change()
 
     def _restarted(self) -> None:
         """No connection is a process that is gone, and counters that went back are a new one."""

@@ -12,7 +12,7 @@ from boardroom.coordinator.listening import Hearing
 from boardroom.coordinator.parameters import settle
 from boardroom.coordinator.particulars import Particulars
 from boardroom.coordinator.roster import Member
-from boardroom.coordinator.routes import Outcome
+from boardroom.coordinator.routes import LoraxRoute, Outcome
 from boardroom.coordinator.selection import Seat
 from boardroom.engine.errors import EngineError
 from boardroom.engine.protocol import GenerationRequest
@@ -47,6 +47,7 @@ class Panel:
         self._timeout = timeout
         self._deadline = began + timeout
         self._alone = asyncio.Lock()
+        self._via: LoraxRoute | None = None
         self.batch: Batch | None = None
         self.warnings: list[str] = []
 
@@ -58,6 +59,7 @@ class Panel:
         began = asyncio.get_running_loop().time()
         found: dict[str, MemberAnswer] = {}
         submitted: list[_Submitted] = []
+        self._via = self._attempts.choose([turn.seat for turn in turns if isinstance(turn.seat, Member)])
         for turn in turns:
             seat = turn.seat
             why = self._why_not(seat)
@@ -73,7 +75,7 @@ class Panel:
     def _why_not(self, seat: Seat) -> str | None:
         if not isinstance(seat, Member):
             return f"{seat.reason}: {seat.message}"
-        return self._attempts.why_not(seat, use_lorax=self._particulars.use_lorax)
+        return self._attempts.why_not(seat, self._via, use_lorax=self._particulars.use_lorax)
 
     def _heard(self, answer: MemberAnswer) -> MemberAnswer:
         if self._particulars.listener is not None:
@@ -89,9 +91,16 @@ class Panel:
         if listener is not None:
             listener.started(member.name, member.role)
             hearing = Hearing(listener, member.name)
-        lorax = self._attempts.by_lorax(member, use_lorax=use_lorax)
-        run = self._attempts.run(member, request, deadline, self._alone, use_lorax=use_lorax, hearing=hearing)
-        return _Submitted(member, limit, deadline, lorax, asyncio.create_task(run))
+        lorax = self._attempts.by_lorax(member, self._via, use_lorax=use_lorax)
+        task = asyncio.create_task(
+            self._attempts.run(
+                member, request, deadline, self._alone, via=self._via, use_lorax=use_lorax, hearing=hearing
+            )
+        )
+        if lorax and self._via is not None:
+            self._via.load.add(task)
+            task.add_done_callback(self._via.load.discard)
+        return _Submitted(member, limit, deadline, lorax, task)
 
     async def _gather(self, submitted: Sequence[_Submitted], began: float) -> dict[str, MemberAnswer]:
         """Wait for all, each until its own deadline; one timer for all of them, not one per member.
@@ -110,19 +119,19 @@ class Panel:
                     one = pending.pop(task)
                     found[one.member.name] = self._heard(self._answer(one, began))
                 for one in [p for p in pending.values() if p.deadline <= loop.time()]:
-                    held = self._attempts.is_held(one.task)
+                    held = self._attempts.why_held(one.task)
                     pending.pop(one.task).task.cancel()
-                    found[one.member.name] = self._heard(self._late(one, began, held=held))
+                    found[one.member.name] = self._heard(self._late(one, began, held))
         finally:
             for task in pending:
                 task.cancel()
         return found
 
-    def _late(self, one: _Submitted, began: float, *, held: bool) -> MemberAnswer:
+    def _late(self, one: _Submitted, began: float, held: str | None) -> MemberAnswer:
         self._attempts.metrics.answers.labels(AnswerStatus.FAILED, "held" if held else "timeout").inc()
         reason = f"timeout: no answer within {one.limit:g} s"
         if held:
-            reason += "; LoRAX was still loading adapters, and nothing is sent meanwhile"
+            reason += f"; {held}"
         return answers.missing(one.member, AnswerStatus.FAILED, reason, took_ms=1000 * (one.deadline - began))
 
     def _answer(self, one: _Submitted, began: float) -> MemberAnswer:
@@ -136,11 +145,9 @@ class Panel:
         if outcome.engine is EngineName.STANDARD:
             if outcome.fell_back:
                 self.warnings.append(answers.fell_back(one.member, outcome.fell_back))
-            return answers.answered(one.member, outcome, outcome.result, None, took_ms=1000 * took)
-        record = self._attempts.record(one.member)
-        if record is not None and record.replaced:
-            self.warnings.append(answers.replaced(one.member, record))
-        return answers.answered(one.member, outcome, outcome.result, record, took_ms=1000 * took)
+        elif outcome.adapter is not None and outcome.replaced:
+            self.warnings.append(answers.replaced(one.member, outcome.adapter))
+        return answers.answered(one.member, outcome, outcome.result, took_ms=1000 * took)
 
     def _request(self, member: Member, turn: Turn) -> GenerationRequest:
         """The question's parameters win over the member's own, within its limits."""

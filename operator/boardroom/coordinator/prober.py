@@ -94,10 +94,10 @@ class Prober:
                     break
         self._observer.look_soon()
 
-    async def drain(self, seconds: float) -> None:
-        """Let the probes that are in LoRAX finish, for at most so long."""
-        if self._probes:
-            await asyncio.wait(self._probes, timeout=seconds)
+    @property
+    def under_way(self) -> frozenset[asyncio.Task[Generation | None]]:
+        """The probes that are in LoRAX."""
+        return frozenset(self._probes)
 
     def _due(self) -> list[str | None]:
         return [*self._book.unproved(), *([None] if self._admission.base_due else [])]

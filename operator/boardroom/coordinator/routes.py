@@ -7,14 +7,24 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
-from boardroom.api.ask import EngineName
+from boardroom.api.ask import AdapterIdentity, EngineName
 from boardroom.coordinator.adapters import AdapterBook, is_cold
 from boardroom.coordinator.admission import Admission
-from boardroom.coordinator.breaker import Breaker
+from boardroom.coordinator.held import Held
 from boardroom.coordinator.listening import Hearing
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.roster import Member
-from boardroom.engine.errors import BadResponse, ConnectionLost, EngineError, EngineTimeout, Overloaded, Unreachable
+from boardroom.engine.errors import (
+    AdapterFailed,
+    BadResponse,
+    ConnectionLost,
+    EngineError,
+    EngineTimeout,
+    GenerationFailed,
+    Overloaded,
+    Unhealthy,
+    Unreachable,
+)
 from boardroom.engine.protocol import Engine, Generation, GenerationRequest, Inference, StreamTimeouts
 
 OVERLOAD_WAITS: Final = (0.1, 0.2, 0.4, 0.8)
@@ -27,7 +37,8 @@ _GRACE_SECONDS: Final = 1.0
 class Outcome:
     """What became of a member: `finished` is a time of the event loop's clock; `reason` tells the failures in order.
 
-    `fell_back` says why LoRAX did not give the answer that standard inference gave.
+    `fell_back` says why LoRAX did not give the answer that standard inference gave. `adapter` names the weights
+    that spoke, and `replaced` says that their files are others by now.
     """
 
     result: Generation | EngineError
@@ -36,29 +47,39 @@ class Outcome:
     reason: str = ""
     engine: EngineName = EngineName.LORAX
     fell_back: str = ""
+    adapter: AdapterIdentity | None = None
+    replaced: bool = False
+    replica: str | None = None
+    """Name of the LoRAX server that spoke."""
+
+
+ELSEWHERE: Final = (Unreachable, Unhealthy, ConnectionLost, GenerationFailed, BadResponse, Overloaded, AdapterFailed)
+"""What another LoRAX server may do better; the rest is the question's own fault, or its time that is over."""
 
 
 class LoraxRoute:
-    """To one LoRAX; long-lived."""
+    """To one LoRAX server; long-lived."""
 
     def __init__(
         self,
+        name: str,
         engine: Engine,
         *,
         book: AdapterBook,
         admission: Admission,
-        breaker: Breaker,
         metrics: Metrics,
+        held: Held,
         on_trouble: Callable[[], None] = lambda: None,
     ) -> None:
+        self.name = name
         self.engine = engine
         self.book = book
         self.admission = admission
-        self.breaker = breaker
         self.on_answer: Callable[[bool], None] = lambda _cold: None
         """Called with whether an answer through an adapter waited for its load."""
-        self.held: set[asyncio.Task[Any] | None] = set()
-        """Runs that wait for admission."""
+        self.load: set[asyncio.Task[Any]] = set()
+        """Runs of members that were sent this way and have not ended."""
+        self._held = held
         self._metrics = metrics
         self._on_trouble = on_trouble
 
@@ -67,21 +88,39 @@ class LoraxRoute:
         return self.book.gate(member.adapter_id) if member.adapter_id else None
 
     async def ask(
-        self, member: Member, request: GenerationRequest, deadline: float, alone: asyncio.Lock, hearing: Hearing | None
+        self,
+        member: Member,
+        request: GenerationRequest,
+        deadline: float,
+        alone: asyncio.Lock,
+        *,
+        hearing: Hearing | None,
+        elsewhere: Callable[[], "LoraxRoute | None"],
     ) -> Outcome:
-        """Ask once, and after a failure that may be the batch's once more; the question's retries hold `alone`."""
+        """Ask once, and after a failure that may be the batch's or the server's once more, alone: the question's
+        retries hold `alone`. `elsewhere` is the best other server, if one is up.
+        """
         loop = asyncio.get_running_loop()
         first = await self._attempt(member, request, deadline, hearing)
-        if not isinstance(first.result, EngineError) or not first.result.retryable:
+        if not isinstance(first.result, EngineError) or self._again(member, first.result, elsewhere()) is None:
             return first
         async with alone:
-            if loop.time() >= deadline:
+            again = self._again(member, first.result, elsewhere())
+            if again is None or loop.time() >= deadline:
                 return first
             self._metrics.retries.labels(first.result.code).inc()
-            second = await self._attempt(member, request, deadline, hearing)
+            second = await again._attempt(member, request, deadline, hearing)  # noqa: SLF001 (one of our own class)
         if isinstance(second.result, EngineError):
             return Outcome(second.result, second.finished, reason=f"{second.reason} (before that: {first.reason})")
         return second
+
+    def _again(self, member: Member, error: EngineError, other: "LoraxRoute | None") -> "LoraxRoute | None":
+        """Where the retry goes: to a server that is ready for it, else here if that may help, else nowhere."""
+        if other is not None and isinstance(error, ELSEWHERE):
+            down = isinstance(error, (Unreachable, Unhealthy))
+            if other.admission.open_to(member.adapter_id) or (down and other.gate(member) is None):
+                return other
+        return self if error.retryable else None
 
     async def _attempt(
         self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None
@@ -123,18 +162,16 @@ class LoraxRoute:
             self.on_answer(cold)
         if not generation.text.strip():
             return blank(loop.time(), EngineName.LORAX, hearing)
-        return Outcome(generation, loop.time(), cold)
+        if path is None:
+            return Outcome(generation, loop.time(), replica=self.name)
+        record = self.book[path]
+        spoke = AdapterIdentity(path=path, digest=record.digest)
+        return Outcome(generation, loop.time(), cold, adapter=spoke, replaced=record.replaced, replica=self.name)
 
     async def _admitted(self, path: str | None) -> EngineError | None:
         """Wait for admission, as one of those that are held."""
-        task = asyncio.current_task()
-        self.held.add(task)
-        self._metrics.held.set(len(self.held))
-        try:
+        with self._held.at(self.admission):
             return await self.admission.admitted(path)
-        finally:
-            self.held.discard(task)
-            self._metrics.held.set(len(self.held))
 
 
 class StandardRoute:

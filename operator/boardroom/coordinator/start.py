@@ -11,11 +11,10 @@ from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.auth.keys import ApiKeys
 from boardroom.coordinator.auth.reviews import Reviews
 from boardroom.coordinator.coordinator import MAX_IN_FLIGHT, Coordinator
-from boardroom.coordinator.findings import Findings
 from boardroom.coordinator.kube import KubeClient, KubeError
+from boardroom.coordinator.replicas.endpoints import GivenEndpoint, ServiceEndpoints
 from boardroom.coordinator.server import run
 from boardroom.coordinator.sources import FileSource, LiveSource
-from boardroom.engine.lorax import LoraxEngine
 from boardroom.engine.standard import StandardEngine
 
 
@@ -27,6 +26,8 @@ class Options:
     namespace: str = "default"
     defaults: Defaults = field(default_factory=Defaults)
     lorax_url: str | None = None
+    lorax_service: str | None = None
+    """In a cluster: the Service whose pods are LoRAX servers, instead of the one at `lorax_url`."""
     standard_url: str | None = None
     standard_model: str = ""
     standard_api_key: str = field(default="", repr=False)
@@ -45,9 +46,8 @@ def standalone(options: Options, file: Path) -> Coordinator:
     source.load()
     return Coordinator(
         source,
-        engine=_engine(options),
+        endpoints=_given(options),
         standard=_standard(options),
-        findings=_findings(options),
         max_in_flight=options.max_in_flight,
     )
 
@@ -55,11 +55,11 @@ def standalone(options: Options, file: Path) -> Coordinator:
 def live(options: Options, kube: KubeClient) -> Coordinator:
     """The coordinator of a board in the cluster."""
     source = LiveSource(kube, options.board or "", options.namespace, options.defaults)
+    service = options.lorax_service
     return Coordinator(
         source,
-        engine=_engine(options),
+        endpoints=ServiceEndpoints(kube, options.namespace, service) if service else _given(options),
         standard=_standard(options),
-        findings=_findings(options),
         kube=kube,
         max_in_flight=options.max_in_flight,
     )
@@ -87,15 +87,11 @@ def _authenticator(options: Options, kube: KubeClient | None) -> Authenticator |
     raise OSError(f"--auth {options.auth}: what it needs is not there")
 
 
-def _engine(options: Options) -> LoraxEngine | None:
-    return LoraxEngine(options.lorax_url) if options.lorax_url else None
+def _given(options: Options) -> GivenEndpoint | None:
+    return GivenEndpoint(options.lorax_url, options.adapters_url) if options.lorax_url else None
 
 
 def _standard(options: Options) -> StandardEngine | None:
     if options.standard_url is None:
         return None
     return StandardEngine(options.standard_url, options.standard_model, options.standard_api_key)
-
-
-def _findings(options: Options) -> Findings | None:
-    return Findings(options.adapters_url) if options.adapters_url else None

@@ -2,34 +2,34 @@
 
 from typing import Any
 
-from boardroom.coordinator.adapters import AdapterBook, AdapterRecord
 from boardroom.coordinator.health import Observation, adapter_ready
+from boardroom.coordinator.replicas.books import Books, Proof
 from boardroom.coordinator.roster import Member, Roster
 
 
-def agents(roster: Roster, book: AdapterBook, seen: Observation) -> dict[str, Any]:
+def agents(roster: Roster, books: Books, seen: Observation) -> dict[str, Any]:
     """The members, whether each can answer and why, and those without a seat."""
     return {
         "board": roster.board,
         "namespace": roster.namespace,
-        "agents": [_agent(member, _record(member, book), seen) for member in roster.members],
+        "agents": [_agent(member, _proof(member, books), seen) for member in roster.members],
         "refused": [
             {"agent": r.name, "role": r.role, "reason": r.reason, "message": r.message} for r in roster.refused
         ],
     }
 
 
-def health(roster: Roster | None, problem: str, book: AdapterBook, seen: Observation) -> dict[str, Any]:
+def health(roster: Roster | None, problem: str, books: Books, seen: Observation) -> dict[str, Any]:
     """The board's health, in the shape that callers of get_boardroom_status know."""
     paths = set(roster.adapters.values()) if roster else set()
     lorax = {
         "running": bool(seen.running),
         "total_adapters": len(paths),
-        "loaded_adapters": len(paths & set(book.ready())),
+        "loaded_adapters": len(paths & books.ready()),
         "metrics": seen.metrics.model_dump() if seen.metrics else {},
         "reason": seen.why_not or None,
     }
-    members = [(m, adapter_ready(m, _record(m, book), seen)) for m in (roster.members if roster else ())]
+    members = [(m, adapter_ready(m, _proof(m, books), seen)) for m in (roster.members if roster else ())]
     proved = sum(c.status == "True" for _, c in members) if seen.running else 0
     answering = len(members) if seen.standard else proved
     ready = seen.answers and answering > 0
@@ -50,8 +50,9 @@ def health(roster: Roster | None, problem: str, book: AdapterBook, seen: Observa
     }
 
 
-def _agent(member: Member, record: AdapterRecord | None, seen: Observation) -> dict[str, Any]:
-    condition = adapter_ready(member, record, seen)
+def _agent(member: Member, proof: Proof | None, seen: Observation) -> dict[str, Any]:
+    condition = adapter_ready(member, proof, seen)
+    record = proof.record if proof else None
     finding = record.finding if record else None
     return {
         "agent": member.name,
@@ -71,5 +72,5 @@ def _agent(member: Member, record: AdapterRecord | None, seen: Observation) -> d
     }
 
 
-def _record(member: Member, book: AdapterBook) -> AdapterRecord | None:
-    return book[member.adapter_id] if member.adapter_id else None
+def _proof(member: Member, books: Books) -> Proof | None:
+    return books[member.adapter_id] if member.adapter_id else None

@@ -12,10 +12,10 @@ from typing import Any, Final
 from boardroom.api.conditions import AgentCondition, BoardCondition, Condition, carried
 from boardroom.api.meta import BOARDAGENTS, BOARDROOMS
 from boardroom.coordinator import health
-from boardroom.coordinator.adapters import AdapterBook
 from boardroom.coordinator.health import Observation
 from boardroom.coordinator.kube import Kube, KubeError, collection, events
 from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.replicas.books import Books
 from boardroom.coordinator.roster import Member, Roster
 
 WRITE_SECONDS: Final = 10.0
@@ -44,14 +44,14 @@ class HealthWriter:
     def __init__(
         self,
         kube: Kube,
-        book: AdapterBook,
         metrics: Metrics,
         *,
         roster: Callable[[], Roster | None],
+        books: Callable[[], Books],
         observed: Callable[[], Observation | None],
     ) -> None:
         self._kube = kube
-        self._book = book
+        self._books = books
         self._metrics = metrics
         self._roster = roster
         self._observed = observed
@@ -85,7 +85,11 @@ class HealthWriter:
         if roster is None or seen is None:
             return
         failure: KubeError | None = None
-        writes = [partial(self._board, roster, seen), *(partial(self._agent, roster, m, seen) for m in roster.members)]
+        books = self._books()
+        writes = [
+            partial(self._board, roster, books, seen),
+            *(partial(self._agent, roster, m, books, seen) for m in roster.members),
+        ]
         for write in writes:
             try:
                 await write()
@@ -96,8 +100,8 @@ class HealthWriter:
         if failure is not None:
             raise failure
 
-    async def _board(self, roster: Roster, seen: Observation) -> None:
-        lorax = health.lorax_status(roster, self._book, seen, datetime.now(UTC))
+    async def _board(self, roster: Roster, books: Books, seen: Observation) -> None:
+        lorax = health.lorax_status(roster, books, seen, datetime.now(UTC))
         written = self._known("", roster.uid, roster.status.to_object(), roster.conditions, BoardCondition.LATENCY_HIGH)
         latency = carried(health.latency_high(roster, seen), written.conditions)
         episode = latency.status == "True" and not any(c.status == "True" for c in written.conditions)
@@ -105,12 +109,12 @@ class HealthWriter:
         if await self._apply(path, health.board_object(roster, lorax, [latency]), written, (latency,)) and episode:
             await self._event(roster, health.high_latency_event(roster, lorax, datetime.now(UTC)))
 
-    async def _agent(self, roster: Roster, member: Member, seen: Observation) -> None:
-        record = self._book[member.adapter_id] if member.adapter_id else None
+    async def _agent(self, roster: Roster, member: Member, books: Books, seen: Observation) -> None:
+        proof = books[member.adapter_id] if member.adapter_id else None
         live = member.status
         written = self._known(member.name, member.uid, live.to_object(), live.conditions, AgentCondition.ADAPTER_READY)
-        ready = carried(health.adapter_ready(member, record, seen), written.conditions)
-        adapter = health.adapter_status(member, record)
+        ready = carried(health.adapter_ready(member, proof, seen), written.conditions)
+        adapter = health.adapter_status(member, proof)
         path = f"{collection(roster.namespace, BOARDAGENTS)}/{member.name}"
         await self._apply(path, health.agent_object(member, roster.namespace, adapter, [ready]), written, (ready,))
 

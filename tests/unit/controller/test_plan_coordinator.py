@@ -11,12 +11,7 @@ from boardroom.controller.plan.children import children
 from unit.controller.objects import Object, blueprint
 
 BASE = Path(__file__).parents[3] / "manifests" / "base"
-LORAX = [
-    "--lorax-url",
-    "http://executive-lorax.team.svc:8080",
-    "--adapters-url",
-    "http://executive-lorax.team.svc:8082",
-]
+LORAX = ["--lorax-service", "executive-lorax"]
 TAIL = ["--host", "0.0.0.0", "--port", "8000", "--metrics-port", "9090"]
 
 
@@ -69,6 +64,7 @@ def test_its_role_is_limited_to_its_board_and_its_members() -> None:
             "resourceNames": ["executive"],
         },
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
         {
             "apiGroups": ["boardroom.dev"],
             "resources": ["boardagents/status"],

@@ -30,17 +30,17 @@ class ScriptedAttempts:
         self._say = say
         self._at_once = 0
 
-    def why_not(self, member: Member, *, use_lorax: bool) -> str | None:
+    def choose(self, members: Sequence[Member]) -> None:
         return None
 
-    def by_lorax(self, member: Member, *, use_lorax: bool) -> bool:
+    def why_not(self, member: Member, via: None, *, use_lorax: bool) -> str | None:
+        return None
+
+    def by_lorax(self, member: Member, via: None, *, use_lorax: bool) -> bool:
         return True
 
-    def record(self, member: Member) -> None:
+    def why_held(self, task: asyncio.Task[Any]) -> str | None:
         return None
-
-    def is_held(self, task: asyncio.Task[Any]) -> bool:
-        return False
 
     async def run(
         self, member: Member, request: GenerationRequest, deadline: float, alone: asyncio.Lock, **_: Any

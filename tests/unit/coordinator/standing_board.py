@@ -14,7 +14,9 @@ import yaml
 
 from boardroom.adapters.make import Shape, make, make_one
 from boardroom.adapters.server import application
+from boardroom.coordinator.adapters import AdapterBook
 from boardroom.coordinator.coordinator import Coordinator
+from boardroom.coordinator.replicas.replica import Replica
 from boardroom.coordinator.server import serving
 from boardroom.coordinator.start import Options, standalone
 from boardroom.simulator.app import Application
@@ -126,6 +128,17 @@ class Standing:
     client: httpx.AsyncClient
     metrics_url: str
 
+    @property
+    def replica(self) -> Replica:
+        """The one LoRAX server."""
+        assert self.coordinator.fleet is not None
+        (replica,) = self.coordinator.fleet.replicas.values()
+        return replica
+
+    @property
+    def book(self) -> AdapterBook:
+        return self.replica.book
+
     async def ask(self, **body: Any) -> httpx.Response:
         return await self.client.post("/v1/ask", json={"user_input": "And now?"} | body)
 
@@ -135,7 +148,7 @@ class Standing:
 
     async def proved(self, *roles: str) -> None:
         """Wait until exactly these adapters are known to be loaded, and nothing else can be proved now."""
-        book = self.coordinator.book
+        book = self.book
         paths = sorted(f"{role.lower()}_lora_adapter" for role in roles)
         await until(lambda: sorted(p.rpartition("/")[2] for p in book.ready()) == paths and not book.unproved())
 

@@ -152,7 +152,7 @@ async def test_files_that_appear_are_proved_without_waiting_for_the_back_off(boa
     shutil.rmtree(board.adapter("CFO"))
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         await stand.proved("CEO", "COO", "CMO", "CTO")
-        stand.coordinator.book[str(board.adapter("CFO"))].retry_at = float("inf")
+        stand.book[str(board.adapter("CFO"))].retry_at = float("inf")
         board.make_adapters("CFO")
         await stand.proved(*ROLES)
         assert (await stand.answer())["agents_involved"] == NAMES
@@ -163,7 +163,7 @@ async def test_weights_replaced_under_their_path_are_not_attributed(board: Board
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         await stand.proved(*ROLES)
         board.replace_adapter("CFO")
-        record = stand.coordinator.book[str(board.adapter("CFO"))]
+        record = stand.book[str(board.adapter("CFO"))]
         await until(lambda: record.replaced)
         answer = await stand.answer()
     assert by_role(answer)["CFO"]["adapter"] == {"path": str(board.adapter("CFO")), "digest": None}
@@ -205,7 +205,7 @@ async def test_health_and_agents_say_what_is_loaded(board: Board) -> None:
     board.write(*(agent(role) for role in (*ROLES, "CLO")), agent("ceo", name="zwei"))
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         await stand.proved(*ROLES)
-        await until(lambda: stand.coordinator.book[str(board.adapter("CLO"))].fault)
+        await until(lambda: stand.book[str(board.adapter("CLO"))].fault)
         health = (await stand.client.get("/v1/health")).json()["system_health"]
         agents = (await stand.client.get("/v1/agents")).json()
     assert {k: health["lorax"][k] for k in ("running", "total_adapters", "loaded_adapters")} == {

@@ -99,10 +99,10 @@ async def evict(engine: Engine, stand: Standing | None, clo: str, lorax: LoraxEn
             with contextlib.suppress(EngineError):
                 await lorax.generate(request_for(clo, f"cold-{number}"), 20)
         else:
-            record, prober = stand.coordinator.book[clo], stand.coordinator._prober
+            record, prober = stand.book[clo], stand.replica.prober
             await until(lambda prober=prober: prober.idle)  # else it rests, as after a wave that told nothing
             failures, record.retry_at = record.failures, 0.0
-            stand.coordinator.book.on_change()
+            stand.book.on_change()
             await until(lambda record=record, failures=failures: record.failures > failures)
         await asyncio.sleep(0.02)
 
@@ -121,7 +121,7 @@ async def test_trap_3_nobody_is_answered_by_the_base_model_through_us(board: Boa
         standing(board, url) as stand,
     ):
         clo = str(board.adapter("CLO"))
-        await until(lambda: stand.coordinator.book[clo].state is AdapterState.FAILED)
+        await until(lambda: stand.book[clo].state is AdapterState.FAILED)
         evicting = asyncio.create_task(evict(engine, stand, clo, LoraxEngine(url), 8))
 
         async def keep_asking(role: str) -> None:
@@ -156,7 +156,7 @@ async def test_trap_4_files_changed_under_a_loaded_path_are_said_and_not_attribu
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         await stand.proved(*ROLES)
         board.replace_adapter("CFO")
-        await until(lambda: stand.coordinator.book[str(board.adapter("CFO"))].replaced)
+        await until(lambda: stand.book[str(board.adapter("CFO"))].replaced)
         answer = await stand.answer()
     assert by_role(answer)["CFO"]["adapter"]["digest"] is None
     assert [w for w in answer["warnings"] if w.startswith("CFO (cfo): the files at")] != []

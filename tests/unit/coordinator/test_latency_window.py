@@ -4,7 +4,16 @@ from math import inf
 
 import pytest
 
-from boardroom.coordinator.latency import HitWindow, LatencyWindow, delta, mean_ms, quantile_ms, without
+from boardroom.coordinator.latency import (
+    HitWindow,
+    LatencyWindow,
+    delta,
+    figures,
+    mean_ms,
+    percent,
+    quantile_ms,
+    without,
+)
 from boardroom.engine.metrics import Histogram
 
 
@@ -49,7 +58,7 @@ def test_without_traffic_there_are_no_figures() -> None:
     window = LatencyWindow()
     window.sample(0, histogram(0.3))
     window.sample(5, histogram(0.3))
-    assert window.figures() == (None, None)
+    assert figures([window.traffic()]) == (None, None)
 
 
 def test_traffic_of_probes_alone_is_no_traffic() -> None:
@@ -58,14 +67,14 @@ def test_traffic_of_probes_alone_is_no_traffic() -> None:
     window.probe(2, 0.05)
     window.probe(3, 0.05)
     window.sample(5, histogram(0.05, 0.05))
-    assert window.figures() == (None, None)
+    assert figures([window.traffic()]) == (None, None)
 
 
 def test_what_is_older_than_a_minute_is_forgotten() -> None:
     window = LatencyWindow()
     for at, seen in ((0, ()), (10, (0.9,)), (70, (0.9,)), (75, (0.9, 0.2))):
         window.sample(at, histogram(*seen))
-    assert window.figures()[0] == 200
+    assert figures([window.traffic()])[0] == 200
 
 
 def test_a_histogram_that_went_back_starts_the_window_anew() -> None:
@@ -73,11 +82,11 @@ def test_a_histogram_that_went_back_starts_the_window_anew() -> None:
     window.sample(0, histogram(0.9, 0.9))
     window.sample(5, histogram(0.2))
     window.sample(10, histogram(0.2, 0.4))
-    assert window.figures()[0] == 400
+    assert figures([window.traffic()])[0] == 400
 
 
 def test_hits_are_the_share_of_answers_without_a_load() -> None:
     window = HitWindow()
     for cold in (True, False, False, False):
         window.note(1.0, cold=cold)
-    assert (window.percent(2.0), window.percent(100.0)) == (75, None)
+    assert (percent([window.counts(2.0)]), percent([window.counts(100.0)])) == (75, None)

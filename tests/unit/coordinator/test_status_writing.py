@@ -13,6 +13,7 @@ from boardroom.coordinator.adapters import AdapterBook, Finding
 from boardroom.coordinator.health import Observation
 from boardroom.coordinator.kube import KubeError
 from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.replicas.books import Books
 from boardroom.coordinator.roster import Member, Roster
 from boardroom.coordinator.writer import HealthWriter
 from boardroom.engine.errors import AdapterFailed, AdapterFault
@@ -36,7 +37,11 @@ class World:
         self.book.keep([PATH])
         self.book.found({PATH: GOOD})
         self.writer = HealthWriter(
-            self.kube, self.book, Metrics(), roster=lambda: self.roster, observed=lambda: self.seen
+            self.kube,
+            Metrics(),
+            roster=lambda: self.roster,
+            books=lambda: Books([self.book]),
+            observed=lambda: self.seen,
         )
         self.at = 1000.0
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: self.at)
@@ -121,7 +126,13 @@ async def test_what_an_earlier_coordinator_wrote_is_not_written_again(world: Wor
         replace(CEO, status=BoardAgentStatus.model_validate(ceo)),
     )
     world.roster = replace(BOARD, members=members, status=BoardroomStatus.model_validate(board))
-    fresh = HealthWriter(world.kube, world.book, Metrics(), roster=lambda: world.roster, observed=lambda: world.seen)
+    fresh = HealthWriter(
+        world.kube,
+        Metrics(),
+        roster=lambda: world.roster,
+        books=lambda: Books([world.book]),
+        observed=lambda: world.seen,
+    )
     world.kube.applied.clear()
     await fresh.write()
     assert world.kube.applied == []
@@ -200,7 +211,7 @@ def prepared(how: str) -> AdapterBook:
 def test_adapter_ready_says_what_was_observed(
     how: str, seen: Observation, *, status: str, reason: str, message: str
 ) -> None:
-    found = health.adapter_ready(CEO, prepared(how)[PATH], seen)
+    found = health.adapter_ready(CEO, Books([prepared(how)])[PATH], seen)
     assert (found.status, found.reason, found.observed_generation) == (status, reason, 3)
     assert message in found.message
 
@@ -211,7 +222,7 @@ def test_a_member_without_an_adapter_is_ready_by_itself() -> None:
 
 
 def test_the_event_is_about_the_boardroom() -> None:
-    lorax = health.lorax_status(BOARD, AdapterBook(lambda: 0.0), UP, datetime(2026, 1, 2, tzinfo=UTC))
+    lorax = health.lorax_status(BOARD, Books([]), UP, datetime(2026, 1, 2, tzinfo=UTC))
     event = health.high_latency_event(BOARD, lorax, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     assert (event["type"], event["firstTimestamp"]) == ("Warning", "2026-01-02T03:04:05Z")
     assert event["involvedObject"] == {

@@ -3,7 +3,6 @@
 from typing import Final
 
 from boardroom.api.meta import (
-    ADAPTERS_PORT,
     COORDINATOR_METRICS_PORT,
     COORDINATOR_PORT,
     STANDARD_API_KEY,
@@ -139,9 +138,7 @@ def _arguments(blueprint: Blueprint) -> list[str]:
     name, namespace = blueprint.name, blueprint.namespace
     arguments = ["coordinator", "--board", name, "--namespace", namespace]
     if blueprint.settings.enabled:
-        host = f"{lorax_name(name)}.{namespace}.svc"
-        arguments += ["--lorax-url", f"http://{host}:{blueprint.settings.port}"]
-        arguments += ["--adapters-url", f"http://{host}:{ADAPTERS_PORT}"]
+        arguments += ["--lorax-service", lorax_name(name)]
     standard = blueprint.spec.standard_inference
     if standard is not None:
         arguments += ["--standard-url", standard.url, "--standard-model", standard.model]

@@ -27,7 +27,8 @@ def service_account(blueprint: Blueprint) -> Object:
 
 
 def role(blueprint: Blueprint) -> Object:
-    """Its own board by name; the namespace's agents, because RBAC can't select them by board; its members' status.
+    """Its own board by name; the namespace's agents and EndpointSlices, because RBAC can't select them by board; its
+    members' status.
 
     The operator's own rules must contain these (manifests/base), else the API server refuses the Role as an escalation.
     """
@@ -37,6 +38,7 @@ def role(blueprint: Blueprint) -> Object:
         _rule(GROUP, BOARDAGENTS, ["get", "list", "watch"]),
         _rule(GROUP, f"{BOARDROOMS}/status", ["patch"], board),
         _rule("", "events", ["create", "patch"]),
+        _rule("discovery.k8s.io", "endpointslices", ["get", "list", "watch"]),
     ]
     if blueprint.auth == "Kubernetes":
         rules.append(_rule("authorization.k8s.io", "localsubjectaccessreviews", ["create"]))

@@ -1,0 +1,165 @@
+"""All LoRAX servers of a board, as their pods come and go."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from boardroom.coordinator.adapters import AdapterState
+from boardroom.coordinator.breaker import Breaker
+from boardroom.coordinator.findings import Findings
+from boardroom.coordinator.held import Held
+from boardroom.coordinator.jobs import Jobs
+from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.replicas.books import Books
+from boardroom.coordinator.replicas.choice import choose
+from boardroom.coordinator.replicas.endpoints import Endpoint, Endpoints
+from boardroom.coordinator.replicas.replica import Replica
+from boardroom.coordinator.routes import LoraxRoute
+from boardroom.engine.protocol import Engine
+
+VET_SECONDS: Final = 5.0
+"""How long a question waits for the sidecar's word on adapters that it has not spoken of yet."""
+
+NO_POD: Final = "LoRAX has no pod"
+_LOG = logging.getLogger(__name__)
+
+
+class Fleet:
+    """Makes a Replica for each server that is found. Calls `on_change` when something about one of them moved."""
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        engine: Callable[[str], Engine],
+        *,
+        metrics: Metrics,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.replicas: dict[str, Replica] = {}
+        self.breaker = Breaker(metrics.breaker_open.set)
+        self.held = Held(metrics.held.set)
+        self.on_change = on_change
+        self._endpoints, self._engine, self._metrics = endpoints, engine, metrics
+        self._adapters: Mapping[str, str] = {}
+        self._jobs = Jobs()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._started = False
+        endpoints.on_change = self._sync
+        self._sync()
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known where the servers are."""
+        return self._endpoints.found is not None
+
+    @property
+    def books(self) -> Books:
+        """What is known of the adapters."""
+        return Books([replica.book for replica in self.replicas.values()])
+
+    @property
+    def running(self) -> bool | None:
+        """Whether some server answers; None before the first look."""
+        states = {replica.observer.running for replica in self.replicas.values()}
+        if True in states:
+            return True
+        return None if None in states or not self.known else False
+
+    @property
+    def why_not(self) -> str:
+        """Why no server answers, or the first that does not."""
+        reasons = [r.observer.why_not for r in self.replicas.values() if not r.observer.running]
+        return reasons[0] if reasons else "" if self.replicas else NO_POD
+
+    @property
+    def settling(self) -> bool:
+        """Whether a server that is up has adapters that can be proved now and have not been."""
+        return any(r.observer.running and not r.prober.idle for r in self.replicas.values())
+
+    def choose(self, paths: Sequence[str | None], besides: LoraxRoute | None = None) -> LoraxRoute | None:
+        """The way to the best server for a batch of these adapters; `besides` one: only to a server that is up."""
+        key = choose(
+            replica.candidate(paths)
+            for replica in self.replicas.values()
+            if besides is None or (replica.route is not besides and replica.observer.running)
+        )
+        return None if key is None else self.replicas[key].route
+
+    def keep(self, adapters: Mapping[str, str]) -> None:
+        """The adapters (id by name below the mount) that the members name."""
+        self._adapters = adapters
+        for replica in self.replicas.values():
+            replica.keep(adapters)
+
+    async def vet(self, seconds: float) -> None:
+        """Before the first request to an adapter the sidecars are asked what lies there."""
+        if any(replica.book.unseen() for replica in self.replicas.values()):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(seconds, VET_SECONDS)):
+                    await asyncio.gather(*(replica.vet() for replica in self.replicas.values()))
+
+    def start(self) -> None:
+        """Watch over the servers from now on."""
+        self._started = True
+        self._jobs.start("endpoints", self._endpoints.run)
+        for replica in self.replicas.values():
+            replica.start()
+
+    async def close(self, seconds: float) -> None:
+        """Loads may go on for so long."""
+        await self._jobs.stop()
+        for task in self._closing:
+            task.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        await asyncio.gather(*(replica.close(seconds) for replica in self.replicas.values()))
+
+    def _sync(self) -> None:
+        """Make what came, close what went."""
+        if self._endpoints.found is None:
+            return
+        found = {endpoint.key: endpoint for endpoint in self._endpoints.found}
+        for key in self.replicas.keys() - found.keys():
+            gone = self.replicas.pop(key)
+            _LOG.info("a LoRAX server has gone", extra={"replica": gone.endpoint.name})
+            self._closing.add(task := asyncio.create_task(gone.close()))
+            task.add_done_callback(self._closing.discard)
+        for key, endpoint in found.items():
+            if key in self.replicas:
+                self.replicas[key].endpoint = endpoint
+            else:
+                self._add(endpoint)
+        self._changed()
+
+    def _add(self, endpoint: Endpoint) -> None:
+        findings = Findings(endpoint.adapters_url) if endpoint.adapters_url else None
+        replica = self.replicas[endpoint.key] = Replica(
+            endpoint,
+            self._engine(endpoint.url),
+            findings,
+            metrics=self._metrics,
+            held=self.held,
+            on_change=self._changed,
+        )
+        replica.keep(self._adapters)
+        if self._started:
+            _LOG.info("a LoRAX server has come", extra={"replica": endpoint.name, "url": endpoint.url})
+            replica.start()
+
+    def _changed(self) -> None:
+        self._count()
+        running = [r for r in self.replicas.values() if r.observer.running]
+        if not running and self.running is False:
+            self.breaker.trip(f"LoRAX is down: {self.why_not}")
+        elif any(r.book.ready() or not r.book.states() for r in running):
+            self.breaker.reset()
+        self.on_change()
+
+    def _count(self) -> None:
+        books = self.books
+        states = [books[path].record.state for path in self._adapters.values()]
+        for state in AdapterState:
+            self._metrics.adapters.labels(state).set(states.count(state))
+        self._metrics.lorax_up.set(bool(self.running))
+        self._metrics.lorax_servers.set(sum(bool(r.observer.running) for r in self.replicas.values()))

@@ -1,0 +1,144 @@
+"""One LoRAX server: what is known of it, the gate before it, the way to it, and what watches over it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from boardroom.coordinator.adapters import AdapterBook
+from boardroom.coordinator.admission import Admission
+from boardroom.coordinator.findings import POLL_SECONDS, Findings
+from boardroom.coordinator.held import Held
+from boardroom.coordinator.jobs import Jobs
+from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.observer import Observer
+from boardroom.coordinator.prober import Prober
+from boardroom.coordinator.replicas.choice import Candidate
+from boardroom.coordinator.replicas.endpoints import Endpoint
+from boardroom.coordinator.routes import LoraxRoute
+from boardroom.engine.protocol import Engine
+
+CLOSE_SECONDS: Final = 120.0
+"""How long what is under way at a server whose pod is gone may still take."""
+
+
+class Replica:
+    """Made when its pod comes, closed when it goes. `on_change` is called when something about it moved."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        engine: Engine,
+        findings: Findings | None,
+        *,
+        metrics: Metrics,
+        held: Held,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.endpoint = endpoint
+        self.book = AdapterBook(time.monotonic, self._moved)
+        observer = self.observer = Observer(engine, on_restart=self._restarted, on_change=self._moved)
+        self.admission = Admission(self.book, trouble=lambda: observer.trouble, wave_please=self.wake)
+        self.route = LoraxRoute(
+            endpoint.name,
+            engine,
+            book=self.book,
+            admission=self.admission,
+            metrics=metrics,
+            held=held,
+            on_trouble=observer.look_soon,
+        )
+        self.route.on_answer = observer.note_answer
+        self.prober = Prober(
+            engine, book=self.book, admission=self.admission, observer=observer, metrics=metrics, look=self.look
+        )
+        self.adapters: Mapping[str, str] = {}
+        self._engine, self._findings, self._on_change = engine, findings, on_change
+        self._jobs = Jobs()
+        self._poll_now = asyncio.Event()
+        self._looking = asyncio.Lock()
+        if findings is not None:
+            findings.on_look = self._found
+
+    def candidate(self, paths: Sequence[str | None]) -> Candidate:
+        """The server as it is now, in view of a batch of these adapters (None: the base model)."""
+        return Candidate(
+            key=self.endpoint.key,
+            running=self.observer.running,
+            leaving=self.endpoint.leaving,
+            proved=sum(map(self.admission.proved, paths)),
+            open=self.admission.open,
+            load=len(self.route.load),
+        )
+
+    def keep(self, adapters: Mapping[str, str]) -> None:
+        """The adapters (id by name below the mount) that the members name."""
+        self.adapters = adapters
+        self.book.keep(adapters.values())
+        self._poll_now.set()
+        self.wake()
+
+    def start(self) -> None:
+        """Watch over it from now on."""
+        prober = self.prober
+        self._jobs.start("observer", self.observer.run)
+        self._jobs.start("prober", lambda: prober.run(time.monotonic))
+        if self._findings is not None:
+            self._jobs.start("findings", self._poll)
+
+    async def stop(self) -> None:
+        """Watch over it no more."""
+        await self._jobs.stop()
+
+    async def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Let what is under way there end, for at most so long, and close every connection."""
+        await self.stop()
+        self.observer.gone()
+        under_way = {*self.prober.under_way, *self.route.load}
+        if under_way:
+            await asyncio.wait(under_way, timeout=seconds)
+        await self._engine.close()
+        if self._findings is not None:
+            await self._findings.close()
+
+    def wake(self) -> None:
+        """Who waits here looks again."""
+        self.admission.wake()
+        self.prober.wake()
+
+    async def look(self) -> None:
+        """Ask the sidecar, one after another: most answers are 304."""
+        if self._findings is not None:
+            async with self._looking:
+                await self._findings.poll()
+
+    async def vet(self) -> None:
+        """Ask the sidecar what lies where nobody has looked yet, unless it can't be asked."""
+        findings = self._findings
+        if findings is not None and not findings.trouble and self.book.unseen():
+            async with self._looking:
+                if self.book.unseen():
+                    await findings.poll()
+
+    def _moved(self) -> None:
+        self.wake()
+        self._on_change()
+
+    def _restarted(self) -> None:
+        """It has lost its adapters."""
+        self.admission.restarted()
+        self.book.restarted()
+
+    def _found(self) -> None:
+        found = self._findings.of(self.adapters) if self._findings else None
+        if found is not None:
+            self.book.found(found)
+
+    async def _poll(self) -> None:
+        """Every few seconds, and at once when the roster changed."""
+        while True:
+            self._poll_now.clear()
+            await self.look()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._poll_now.wait(), POLL_SECONDS)
