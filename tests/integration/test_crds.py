@@ -33,6 +33,22 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "spec.model.cache.storageClassName",
         "storageClassName needs size",
     ),
+    "mode without size": (
+        board(model={"id": MODEL, "cache": {"claimName": "a", "accessMode": "ReadWriteMany"}}),
+        "spec.model.cache.accessMode",
+        "accessMode needs size",
+    ),
+    "several servers on a claim for one": (
+        board(model={"id": MODEL, "cache": {"size": "1Gi"}}, lorax={"replicas": 2}),
+        "spec.model.cache",
+        "set model.cache.accessMode: ReadWriteMany",
+    ),
+    "several servers on one set of devices": (
+        board(lorax={"replicas": 2, "resourceClaims": [{"name": "gpu", "resourceClaimName": "a"}]}),
+        "spec.lorax.resourceClaims",
+        "give each claim a resourceClaimTemplateName, or set replicas to 1",
+    ),
+    "no server": (board(lorax={"replicas": 0}), "spec.lorax.replicas", "greater than or equal to 1"),
     "count as text": (board(lorax={"gpu": {"count": "one"}}), "spec.lorax.gpu.count", "must be of type integer"),
     "no GPU": (board(lorax={"gpu": {"count": 0}}), "spec.lorax.gpu.count", "greater than or equal to 1"),
     "GPU without a domain": (

@@ -22,6 +22,7 @@ class ModelCache(Model):
             "give either claimName (a claim that exists) or size (a claim that the operator makes), not both",
         ),
         rule("!has(self.storageClassName) || has(self.size)", "storageClassName needs size", ".storageClassName"),
+        rule("!has(self.accessMode) || has(self.size)", "accessMode needs size", ".accessMode"),
     )
     claim_name: ObjectName | None = Field(default=None, description="An existing PersistentVolumeClaim to use.")
     size: Quantity | None = Field(
@@ -29,6 +30,11 @@ class ModelCache(Model):
     )
     storage_class_name: ObjectName | None = Field(
         default=None, description="Storage class of the claim that the operator makes; the cluster's default if unset."
+    )
+    access_mode: Literal["ReadWriteOnce", "ReadWriteMany"] | None = Field(
+        default=None,
+        description="Access mode of the claim that the operator makes. Unset: ReadWriteOnce. Several LoRAX replicas "
+        "need ReadWriteMany. A claim that is there can't be changed: delete it, and it is made anew.",
     )
 
 
@@ -247,6 +253,18 @@ class StandardInferenceSpec(Model):
 
 class BoardroomSpec(Model):
     """What a board is made of."""
+
+    model_config = checked(
+        rule(
+            "!has(self.lorax) || !has(self.lorax.replicas) || self.lorax.replicas == 1 || !has(self.model.cache) || "
+            "!has(self.model.cache.size) || "
+            "(has(self.model.cache.accessMode) && self.model.cache.accessMode == 'ReadWriteMany')",
+            "several LoRAX replicas can't share a ReadWriteOnce claim: set model.cache.accessMode: ReadWriteMany (with "
+            "a storageClassName that has it), name a claim that they can share (claimName), or leave model.cache out: "
+            "then each pod downloads the model for itself",
+            ".model.cache",
+        ),
+    )
 
     model: BaseModelSpec = Field(description="The base model that every member shares.")
     enable_lorax: bool | None = Field(

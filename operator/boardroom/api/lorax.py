@@ -98,10 +98,25 @@ class LoraxSpec(Model):
             ".resourceClaims",
         ),
         rule(
+            "self.replicas == 1 || !has(self.resourceClaims) || "
+            "self.resourceClaims.all(c, has(c.resourceClaimTemplateName))",
+            "a ResourceClaim is one set of devices, which several replicas would have to share: give each claim a "
+            "resourceClaimTemplateName, or set replicas to 1",
+            ".resourceClaims",
+        ),
+        rule(
             "!has(self.shards) || (has(self.resourceClaims) && self.resourceClaims.size() > 0)",
             "shards goes with resourceClaims only; with gpu the model is sharded over gpu.count GPUs",
             ".shards",
         ),
+    )
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="LoRAX servers, each a pod with GPUs of its own and all adapters. A batch is kept whole on one of "
+        "them; more replicas answer more questions at once, none of them faster. One is replaced by Recreate; of "
+        "several, one at a time.",
     )
     image: str | None = Field(
         default=None,

@@ -32,16 +32,28 @@ class LoraxMetrics(Model):
     )
 
 
+class LoraxReplicas(Model):
+    """LoRAX's pods."""
+
+    desired: int = Field(ge=0, description="Pods that there should be: spec.lorax.replicas, and 0 while suspended.")
+    ready: int = Field(ge=0, description="Pods whose LoRAX serves.")
+
+
 class LoraxStatus(Model):
     """LoRAX as the coordinator observes it, and the settings it runs with."""
 
     running: bool | None = Field(default=None, description="Whether LoRAX answered its last health check.")
     total_adapters: int | None = Field(default=None, ge=0, description="Adapters that the members name.")
     loaded_adapters: int | None = Field(
-        default=None, ge=0, description="Adapters that have answered since LoRAX started: proved, not configured."
+        default=None,
+        ge=0,
+        description="Adapters that have answered on at least one replica since it started: proved, not configured.",
     )
     effective: EffectiveSettings | None = Field(default=None, description="Settings in force.")
-    metrics: LoraxMetrics | None = Field(default=None, description="What LoRAX's own metrics say.")
+    replicas: LoraxReplicas | None = Field(default=None, description="LoRAX's pods.")
+    metrics: LoraxMetrics | None = Field(
+        default=None, description="What LoRAX's own metrics say, over all replicas that are up."
+    )
     last_probe_time: datetime | None = Field(
         default=None, description="Last probe; moves only together with another field."
     )

@@ -48,9 +48,10 @@ CLUSTER_ROLE_BINDING: Final = Kind(
 )
 EVENT: Final = Kind(group="events.k8s.io", version="v1", name="Event", plural="events")
 NETWORK_POLICY: Final = Kind(group="networking.k8s.io", version="v1", name="NetworkPolicy", plural="networkpolicies")
+DISRUPTION_BUDGET: Final = Kind(group="policy", version="v1", name="PodDisruptionBudget", plural="poddisruptionbudgets")
 LEASE: Final = Kind(group="coordination.k8s.io", version="v1", name="Lease", plural="leases")
 
-CHILDREN: Final = (CLAIM, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, NETWORK_POLICY, SERVICE, DEPLOYMENT)
+CHILDREN: Final = (CLAIM, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, NETWORK_POLICY, SERVICE, DISRUPTION_BUDGET, DEPLOYMENT)
 """What a board owns, in the order in which it is applied: a pod's needs before the pod."""
 CLUSTER_SCOPED: Final = (CLUSTER_ROLE_BINDING,)
 """Seen only by an operator that looks at all namespaces."""

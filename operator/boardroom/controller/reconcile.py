@@ -28,7 +28,7 @@ from boardroom.controller.status.conditions import differs
 from boardroom.controller.status.finding import Finding
 from boardroom.controller.status.trouble import SECRET_GRACE, Words
 from boardroom.controller.status.words import coordinator_words, lorax_words
-from boardroom.controller.status.workload import workload
+from boardroom.controller.status.workload import replicas, workload
 from boardroom.controller.store import Store
 
 _RETRY_OBSTACLE_SECONDS: Final = 60.0
@@ -117,6 +117,7 @@ class Reconciler:
             members=members.seated,
             refused=members.without_seat,
             obstacle=_obstacle(problems),
+            replicas=replicas(self.store.get(DEPLOYMENT, key[0], lorax_name(key[1]))),
             enabled=blueprint.settings.enabled,
             suspended=blueprint.spec.suspend,
             standard=blueprint.spec.standard_inference is not None,

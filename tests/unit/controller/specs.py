@@ -21,17 +21,27 @@ def sparse(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrat
 CACHES = st.one_of(
     st.just({}),
     st.fixed_dictionaries({"claimName": NAMES}),
-    sparse({"size": QUANTITIES}, {"storageClassName": NAMES}),
+    sparse({"size": QUANTITIES}, {"storageClassName": NAMES, "accessMode": st.just("ReadWriteOnce")}),
 )
-MODELS = sparse(
-    {"id": st.from_regex(r"[A-Za-z0-9]{1,20}(/[A-Za-z0-9._-]{1,20})?", fullmatch=True)},
-    {
-        "revision": st.from_regex(r"[a-f0-9]{7,40}", fullmatch=True),
-        "source": st.sampled_from(["Hub", "Local"]),
-        "tokenSecretRef": SECRET_KEYS,
-        "cache": CACHES,
-    },
+SHARED_CACHES = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"claimName": NAMES}),
+    sparse({"size": QUANTITIES, "accessMode": st.just("ReadWriteMany")}, {"storageClassName": NAMES}),
 )
+
+
+def models(caches: st.SearchStrategy[Spec]) -> st.SearchStrategy[Spec]:
+    return sparse(
+        {"id": st.from_regex(r"[A-Za-z0-9]{1,20}(/[A-Za-z0-9._-]{1,20})?", fullmatch=True)},
+        {
+            "revision": st.from_regex(r"[a-f0-9]{7,40}", fullmatch=True),
+            "source": st.sampled_from(["Hub", "Local"]),
+            "tokenSecretRef": SECRET_KEYS,
+            "cache": caches,
+        },
+    )
+
+
 ENV = st.one_of(
     st.fixed_dictionaries({"name": st.from_regex(r"X_[A-Z]{1,10}", fullmatch=True), "value": TEXTS}),
     st.fixed_dictionaries({"name": st.from_regex(r"X_[A-Z]{1,10}", fullmatch=True), "secretKeyRef": SECRET_KEYS}),
@@ -83,27 +93,21 @@ AFFINITIES = st.fixed_dictionaries(
         )
     }
 )
-CLAIMS = st.lists(
-    st.one_of(
-        st.fixed_dictionaries({"name": NAMES, "resourceClaimName": NAMES}),
-        st.fixed_dictionaries({"name": NAMES, "resourceClaimTemplateName": NAMES}),
-    ),
-    min_size=1,
-    max_size=2,
-    unique_by=lambda claim: claim["name"],
-)
-GPUS = st.one_of(
-    st.just({}),
-    st.fixed_dictionaries(
-        {
-            "gpu": sparse(
-                {}, {"count": st.integers(1, 16), "resourceName": st.sampled_from(["nvidia.com/gpu", "amd.com/gpu"])}
-            )
-        }
-    ),
-    st.fixed_dictionaries({"gpu": st.just({"resourceName": "nvidia.com/mig-3g.40gb"})}),
-    sparse({"resourceClaims": CLAIMS}, {"shards": st.integers(1, 16)}),
-)
+TEMPLATES = st.fixed_dictionaries({"name": NAMES, "resourceClaimTemplateName": NAMES})
+CLAIMS = st.one_of(st.fixed_dictionaries({"name": NAMES, "resourceClaimName": NAMES}), TEMPLATES)
+
+
+def gpus(claims: st.SearchStrategy[Spec]) -> st.SearchStrategy[Spec]:
+    whole = {"count": st.integers(1, 16), "resourceName": st.sampled_from(["nvidia.com/gpu", "amd.com/gpu"])}
+    several = st.lists(claims, min_size=1, max_size=2, unique_by=lambda claim: claim["name"])
+    return st.one_of(
+        st.just({}),
+        st.fixed_dictionaries({"gpu": sparse({}, whole)}),
+        st.fixed_dictionaries({"gpu": st.just({"resourceName": "nvidia.com/mig-3g.40gb"})}),
+        sparse({"resourceClaims": several}, {"shards": st.integers(1, 16)}),
+    )
+
+
 LORAX_BESIDE_GPUS = sparse(
     {},
     {
@@ -128,7 +132,19 @@ LORAX_BESIDE_GPUS = sparse(
         "env": st.lists(ENV, max_size=3, unique_by=lambda e: e["name"]),
     },
 )
-LORAX = st.tuples(LORAX_BESIDE_GPUS, GPUS).map(lambda parts: parts[0] | parts[1])
+
+
+def lorax(own: st.SearchStrategy[Spec], replicas: st.SearchStrategy[Spec]) -> st.SearchStrategy[Spec]:
+    return st.tuples(LORAX_BESIDE_GPUS, gpus(own), replicas).map(lambda parts: parts[0] | parts[1] | parts[2])
+
+
+ONE_SERVER = sparse({"model": models(CACHES)}, {"lorax": lorax(CLAIMS, sparse({}, {"replicas": st.just(1)}))})
+SEVERAL_SERVERS = st.fixed_dictionaries(
+    {
+        "model": models(SHARED_CACHES),
+        "lorax": lorax(TEMPLATES, st.fixed_dictionaries({"replicas": st.integers(2, 16)})),
+    }
+)
 VOLUMES = st.one_of(
     st.just({}),
     st.fixed_dictionaries({"persistentVolumeClaim": st.fixed_dictionaries({"claimName": NAMES})}),
@@ -143,13 +159,12 @@ VOLUMES = st.one_of(
     ),
     st.fixed_dictionaries({"hostPath": st.fixed_dictionaries({"path": PATHS})}),
 )
-SPECS = sparse(
-    {"model": MODELS},
+REST = sparse(
+    {},
     {
         "enableLorax": st.booleans(),
         "suspend": st.booleans(),
         "maxMembers": st.integers(1, 256),
-        "lorax": LORAX,
         "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=3, unique_by=lambda s: s["name"]),
         "adapters": sparse({}, {"mountPath": PATHS, "volume": VOLUMES}),
         "coordinator": sparse(
@@ -163,4 +178,5 @@ SPECS = sparse(
         "deliberation": sparse({}, {"defaultMode": st.sampled_from(["Parallel", "Sequential"])}),
     },
 )
+SPECS = st.tuples(st.one_of(ONE_SERVER, SEVERAL_SERVERS), REST).map(lambda parts: parts[0] | parts[1])
 MEMBERS = st.lists(NAMES, max_size=4, unique=True).map(tuple)

@@ -123,6 +123,7 @@ def test_without_lorax_its_objects_should_not_exist() -> None:
         ("RoleBinding", "executive-client"),
         ("NetworkPolicy", "executive-lorax"),
         ("Service", "executive-lorax"),
+        ("PodDisruptionBudget", "executive-lorax"),
         ("Deployment", "executive-lorax"),
     ]
 

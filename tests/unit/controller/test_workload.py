@@ -24,6 +24,12 @@ def refused(message: str) -> Object:
     return deployment(conditions=[FAILURE | {"message": message}], updatedReplicas=0)
 
 
+def several(replicas: int) -> Object:
+    found = deployment(strategy="RollingUpdate", updatedReplicas=replicas)
+    found["spec"]["replicas"] = replicas
+    return found
+
+
 CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]] = {
     "no Deployment": (None, [], ("False", "Creating", False), "being created"),
     "not seen by its controller": (deployment(observedGeneration=0), [], ("False", "Creating", False), "created"),
@@ -55,6 +61,27 @@ CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]]
     "edited": (deployment(generation=2), [pod(UP)], ("False", "Updating", False), "being replaced"),
     "no new pod yet": (deployment(updatedReplicas=0), [pod(UP)], ("False", "Updating", False), "being replaced"),
     "up": (deployment(), [pod(UP)], ("True", "Ready", False), "LoRAX is up"),
+    "up in one of two pods, the other can't be placed": (
+        several(2),
+        [
+            pod(UP, metadata={"name": "a"}),
+            pod(metadata={"name": "b"}, conditions=[unschedulable("0/1 nodes: insufficient nvidia.com/gpu")]),
+        ],
+        ("True", "SomeReady", False),
+        "LoRAX is up in 1 of 2 pods; of another: ",
+    ),
+    "up in one of two pods, the other is to come": (
+        several(2),
+        [pod(UP)],
+        ("True", "SomeReady", False),
+        "LoRAX is up in 1 of 2 pods; of another: LoRAX waits for its pod",
+    ),
+    "up in both": (
+        several(2),
+        [pod(UP, metadata={"name": "a"}), pod(UP, metadata={"name": "b"})],
+        ("True", "Ready", False),
+        "LoRAX is up",
+    ),
     "up, sidecar not": (
         deployment(),
         [pod(UP, container("adapters"))],

@@ -7,6 +7,7 @@ from boardroom.api.meta import client_name, coordinator_name, lorax_name, model_
 from boardroom.controller.kinds import (
     CLAIM,
     DEPLOYMENT,
+    DISRUPTION_BUDGET,
     NETWORK_POLICY,
     ROLE,
     ROLE_BINDING,
@@ -47,6 +48,7 @@ def children(blueprint: Blueprint, live: Live) -> tuple[Child, ...]:
         (NETWORK_POLICY, lorax_name(board), network.lorax_policy(blueprint)),
         (NETWORK_POLICY, coordinator_name(board), network.coordinator_policy(blueprint)),
         (SERVICE, lorax_name(board), lorax.service(blueprint)),
+        (DISRUPTION_BUDGET, lorax_name(board), lorax.budget(blueprint)),
         (DEPLOYMENT, lorax_name(board), lorax_deployment),
         (SERVICE, coordinator_name(board), coordinator.service(blueprint)),
         (DEPLOYMENT, coordinator_name(board), coordinator.deployment(blueprint)),

@@ -42,9 +42,8 @@ def deployment(blueprint: Blueprint, live: Object | None = None) -> Object | Non
         lorax_name(blueprint.name),
         COMPONENT,
         spec={
-            "replicas": 0 if suspended else 1,
-            # A rolling update wants a second GPU, and waits for ever where there is one.
-            "strategy": {"type": "Recreate"},
+            "replicas": 0 if suspended else blueprint.spec.lorax.replicas,
+            "strategy": _strategy(blueprint.spec.lorax.replicas),
             "progressDeadlineSeconds": blueprint.spec.lorax.startup_timeout_seconds + _PULL_SECONDS,
             "revisionHistoryLimit": 3,
             "selector": {"matchLabels": selector(blueprint.name, COMPONENT)},
@@ -79,6 +78,20 @@ def service(blueprint: Blueprint) -> Object | None:
     )
 
 
+def budget(blueprint: Blueprint) -> Object | None:
+    """Drains take one pod at a time; None where there is no other pod that could go on."""
+    if not blueprint.settings.enabled or blueprint.spec.suspend or blueprint.spec.lorax.replicas == 1:
+        return None
+    return scheduling.disruption_budget(blueprint, lorax_name(blueprint.name), COMPONENT)
+
+
+def _strategy(replicas: int) -> Object:
+    """A rolling update that surges wants one more GPU, and waits for ever where there is none."""
+    if replicas == 1:
+        return {"type": "Recreate"}
+    return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+
+
 def _running_sidecar(live: Object | None, digest: str) -> Image | None:
     """The sidecar's image that runs, if the pod would be the same but for that image and has been up once."""
     if live is None or (live["metadata"].get("annotations") or {}).get(TEMPLATE_ANNOTATION) != digest:
@@ -102,6 +115,7 @@ def _pod(blueprint: Blueprint) -> Object:
         "volumes": storage.volumes(blueprint),
         **blueprint.pull_secrets(),
         **scheduling.placement(blueprint.spec.lorax),
+        "topologySpreadConstraints": scheduling.spread(blueprint.name, COMPONENT),
     }
     return {"metadata": {"labels": selector(blueprint.name, COMPONENT)}, "spec": spec}
 

@@ -1,8 +1,28 @@
-"""Where the LoRAX pod runs, and the GPUs that it gets there."""
+"""Where a board's pods run, what of them a drain may take at once, and the GPUs that LoRAX gets."""
 
 from boardroom.api.lorax import LoraxSpec
+from boardroom.api.meta import selector
 from boardroom.api.pods import Toleration
-from boardroom.controller.kinds import Object
+from boardroom.controller.kinds import DISRUPTION_BUDGET, Object
+from boardroom.controller.plan.blueprint import Blueprint
+
+
+def spread(board: str, component: str) -> list[Object]:
+    """Rather on different nodes. Also for one replica, so that a second one does not change the first one's pod."""
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": selector(board, component)},
+        }
+    ]
+
+
+def disruption_budget(blueprint: Blueprint, name: str, component: str) -> Object:
+    """A PodDisruptionBudget that lets one pod go at a time."""
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": selector(blueprint.name, component)}}
+    return blueprint.manifest(DISRUPTION_BUDGET, name, component, spec=spec)
 
 
 def placement(lorax: LoraxSpec) -> Object:

@@ -16,7 +16,10 @@ def model_cache(blueprint: Blueprint, live: Object | None = None) -> Object | No
     cache = blueprint.spec.model.cache
     if cache is None or cache.size is None or not (blueprint.settings.enabled or live):
         return None
-    spec: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": cache.size}}}
+    spec: Object = {
+        "accessModes": [cache.access_mode or "ReadWriteOnce"],
+        "resources": {"requests": {"storage": cache.size}},
+    }
     if cache.storage_class_name is not None:
         spec["storageClassName"] = cache.storage_class_name
     return blueprint.manifest(CLAIM, model_cache_name(blueprint.name), COMPONENT, spec=spec)

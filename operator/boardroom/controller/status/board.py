@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from boardroom.api.conditions import BoardCondition, Condition
+from boardroom.api.status import LoraxReplicas
 from boardroom.controller.kinds import Object
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.coordinator import endpoint
@@ -26,6 +27,8 @@ class Observed:
     refused: Mapping[str, str] = field(default_factory=dict)
     obstacle: Finding | None = None
     """Why the objects could not all be written."""
+    replicas: LoraxReplicas | None = None
+    """LoRAX's pods; None where it has none."""
     enabled: bool = True
     suspended: bool = False
     standard: bool = False
@@ -60,7 +63,10 @@ def board_status(blueprint: Blueprint, observed: Observed, before: tuple[Conditi
         "observedGeneration": metadata.generation,
         "conditions": stated(findings(observed), metadata.generation, before, now),
         "agents": f"{_ready(observed)}/{len(observed.members)}",
-        "lorax": {"effective": blueprint.settings.to_object()},
+        "lorax": {
+            "effective": blueprint.settings.to_object(),
+            **({"replicas": observed.replicas.to_object()} if observed.replicas else {}),
+        },
         "members": [m.status.to_object() for m in observed.members][:_MAX_MEMBERS_SHOWN],
         "endpoint": endpoint(metadata.name, metadata.namespace),
     }

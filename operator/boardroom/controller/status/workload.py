@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final
 
+from boardroom.api.status import LoraxReplicas
 from boardroom.controller.kinds import Object
 from boardroom.controller.status.finding import Finding
 from boardroom.controller.status.trouble import Subject, Words, condition_of, explain
@@ -23,7 +24,7 @@ _MISSING_CLASSES: Final = (
 
 
 def workload(deployment: Object | None, pods: list[Object], words: Words, now: datetime) -> Finding:
-    """What stands for a Deployment of one replica; `pods` are those of its selector."""
+    """What stands for a Deployment; `pods` are those of its selector."""
     if deployment is None or not deployment.get("status", {}).get("observedGeneration"):
         return Finding(status="False", reason="Creating", message=f"the Deployment of {words.subject} is being created")
     refused = _refused(deployment)
@@ -32,13 +33,18 @@ def workload(deployment: Object | None, pods: list[Object], words: Words, now: d
     up = [pod for pod in pods if _up(pod, words.container)]
     if _rolling(deployment):
         return _updating(deployment, up, words)
-    if up:
+    wanted = deployment["spec"].get("replicas", 1)
+    if up and len(up) >= wanted:
         return Finding(status="True", reason="Ready", message=f"{words.subject} is up{_beside(up[0], words)}")
-    current = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    if not current:
-        return Finding(status="False", reason="Starting", message=f"{words.subject} waits for its pod")
-    newest = max(current, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
-    return _overdue(deployment, explain(Subject(pod=newest, words=words, now=now)))
+    down = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"] and pod not in up]
+    cause = Finding(status="False", reason="Starting", message=f"{words.subject} waits for its pod")
+    if down:
+        newest = max(down, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
+        cause = _overdue(deployment, explain(Subject(pod=newest, words=words, now=now)))
+    if not up:
+        return cause
+    message = f"{words.subject} is up in {len(up)} of {wanted} pods; of another: {cause.message}"
+    return Finding(status="True", reason="SomeReady", message=message, changing=True)
 
 
 def _up(pod: Object, container: str) -> bool:
@@ -108,3 +114,11 @@ def _overdue(deployment: Object, finding: Finding) -> Finding:
     seconds = deployment["spec"].get("progressDeadlineSeconds")
     message = f"{finding.message}; not up within {seconds} s"
     return Finding(status=finding.status, reason=finding.reason, message=message, stalled=True)
+
+
+def replicas(deployment: Object | None) -> LoraxReplicas | None:
+    """The pods that a Deployment should have and has."""
+    if deployment is None:
+        return None
+    ready = deployment.get("status", {}).get("readyReplicas", 0)
+    return LoraxReplicas(desired=deployment["spec"].get("replicas", 1), ready=ready)
