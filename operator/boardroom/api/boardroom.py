@@ -23,6 +23,11 @@ class ModelCache(Model):
         ),
         rule("!has(self.storageClassName) || has(self.size)", "storageClassName needs size", ".storageClassName"),
         rule("!has(self.accessMode) || has(self.size)", "accessMode needs size", ".accessMode"),
+        rule(
+            "!has(self.whenDeleted) || has(self.size)",
+            "whenDeleted needs size: a claim that you named yourself is never deleted",
+            ".whenDeleted",
+        ),
     )
     claim_name: ObjectName | None = Field(default=None, description="An existing PersistentVolumeClaim to use.")
     size: Quantity | None = Field(
@@ -35,6 +40,11 @@ class ModelCache(Model):
         default=None,
         description="Access mode of the claim that the operator makes. Unset: ReadWriteOnce. Several LoRAX replicas "
         "need ReadWriteMany. A claim that is there can't be changed: delete it, and it is made anew.",
+    )
+    when_deleted: Literal["Delete", "Retain"] | None = Field(
+        default=None,
+        description="What becomes of the claim that the operator makes when the Boardroom is deleted. Delete (or "
+        "unset): it goes with it. Retain: it stays, and a Boardroom made later under the same name uses it again.",
     )
 
 
@@ -304,6 +314,13 @@ NAME_RULES = (
         "self.metadata.name.size() <= 49 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
         "a Boardroom's name must be a DNS-1035 label of at most 49 characters (a-z, 0-9, '-', beginning with a "
         "letter): its Services are named after it",
+    ),
+    rule(
+        "!has(self.spec.model.cache) || !has(self.spec.model.cache.claimName) || "
+        "self.spec.model.cache.claimName != self.metadata.name + '-model-cache'",
+        "this claim is the one that the operator makes: give spec.model.cache.size instead of claimName, or a claim of "
+        "another name",
+        ".spec.model.cache.claimName",
     ),
 )
 

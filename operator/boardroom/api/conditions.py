@@ -19,6 +19,7 @@ class BoardCondition(StrEnum):
     LORAX_READY = "LoraxReady"
     COORDINATOR_READY = "CoordinatorReady"
     AGENTS_READY = "AgentsReady"
+    UP_TO_DATE = "UpToDate"
     LATENCY_HIGH = "LatencyHigh"
 
 

@@ -57,6 +57,27 @@ class Defaults:
             "AOS_MAX_MEMBERS": str(self.max_members),
         }
 
+    def handed_on(self, spec: BoardroomSpec) -> dict[str, str]:
+        """The part of `to_env` that a board's coordinator goes by: the defaults of what its spec does not say.
+
+        A default that the board does not take is no reason to replace its pod.
+        """
+        lorax = spec.lorax
+        said: dict[str, object] = {
+            "AOS_ENABLE_LORAX": spec.enable_lorax,
+            "AOS_LORAX_IMAGE": lorax.image,
+            "AOS_LORAX_PORT": lorax.port,
+            "AOS_LORAX_ADAPTER_CACHE_SIZE": lorax.adapter_cache_size,
+            "AOS_LORAX_MAX_CONCURRENT_REQUESTS": lorax.max_concurrent_requests,
+            "AOS_MAX_MEMBERS": spec.max_members,
+        }
+        enabled = effective(spec, self).enabled
+        return {
+            name: value
+            for name, value in self.to_env().items()
+            if said[name] is None and (enabled or not name.startswith("AOS_LORAX_"))
+        }
+
 
 def effective(spec: BoardroomSpec, defaults: Defaults) -> EffectiveSettings:
     """The settings in force: the spec's where it speaks, else the defaults."""

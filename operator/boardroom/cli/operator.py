@@ -37,6 +37,14 @@ from boardroom.api.meta import OPERATOR_HEALTH_PORT, OPERATOR_METRICS_PORT
     help="How often everything is listed anew, for what no watch reports.",
 )
 @click.option(
+    "--rollouts-at-once",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    envvar="BOARDROOM_ROLLOUTS_AT_ONCE",
+    help="Boards whose pods are replaced at the same time after a change of the operator's version or AOS_* defaults.",
+)
+@click.option(
     "--lease-namespace",
     envvar="POD_NAMESPACE",
     metavar="NS",
@@ -64,6 +72,7 @@ def operator(
     health_port: int,
     workers: int,
     resync_seconds: float,
+    rollouts_at_once: int,
     lease_namespace: str | None,
     kubeconfig: Path | None,
     context: str | None,
@@ -96,6 +105,7 @@ def operator(
             health_port=health_port,
             workers=workers,
             resync_seconds=resync_seconds,
+            rollouts_at_once=rollouts_at_once,
             lease_namespace=lease_namespace,
         )
         uvloop.run(run(options, os.environ))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from boardroom.api.meta import BOARDROOM
-from boardroom.controller.kinds import Key, Kind, Object, controller_of
+from boardroom.controller.kinds import CLAIM, Key, Kind, Object, controller_of, owned_by
 from boardroom.controller.kubeclient import ConflictError, Kube, NamespaceTerminatingError, RefusedError
 from boardroom.controller.plan.children import Child
 from boardroom.controller.store import Store
@@ -60,7 +60,7 @@ class Children:
         key = (board[0], child.name)
         live = self.store.get(child.kind, *key)
         if child.manifest is None:
-            await self._delete(child.kind, key, live, uid)
+            await self._delete(child.kind, key, live, board[1], uid)
             return None
         wanted = _digest(child.manifest)
         applied = self._applied.get((child.kind, key))
@@ -70,7 +70,7 @@ class Children:
         if live is None:
             # Watched by label: an object that somebody else made under this name is not in the store.
             live = await self.kube.get(child.kind, *key)
-        if live is not None and not _owned(live, uid):
+        if live is not None and not owned_by(live, board[1], uid):
             return _taken(child, live)
         try:
             # Without force the first time: an object that came into being since we looked is not overwritten.
@@ -91,10 +91,12 @@ class Children:
         _log.info("applied %s %s/%s", child.kind, *key)
         return None
 
-    async def _delete(self, kind: Kind, key: Key, live: Object | None, uid: str) -> None:
+    async def _delete(self, kind: Kind, key: Key, live: Object | None, board: str, uid: str) -> None:
         self._applied.pop((kind, key), None)
-        if live is None or not _owned(live, uid) or "deletionTimestamp" in live["metadata"]:
+        if live is None or not owned_by(live, board, uid) or "deletionTimestamp" in live["metadata"]:
             return
+        if kind is CLAIM and controller_of(live) is None:
+            return  # kept for its data, as spec.model.cache.whenDeleted said
         await self.kube.delete(kind, *key, live["metadata"]["uid"])
         _log.info("deleted %s %s/%s", kind, *key)
 
@@ -108,11 +110,6 @@ def fingerprint(live: Object) -> bytes:
 
 def _digest(obj: Object) -> bytes:
     return hashlib.blake2b(orjson.dumps(obj, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
-
-
-def _owned(live: Object, uid: str) -> bool:
-    owner = controller_of(live)
-    return owner is not None and owner.get("uid") == uid
 
 
 def _taken(child: Child, live: Object) -> Problem:

@@ -26,6 +26,11 @@ _WORKLOADS: Final[dict[str, str]] = {
     BoardCondition.LORAX_READY: "Lorax",
     BoardCondition.COORDINATOR_READY: "Coordinator",
 }
+_ROLLOUTS: Final[dict[str, str]] = {
+    "WaitingForTurn": "RolloutWaiting",
+    "RollingOut": "RolloutStarted",
+    "UpToDate": "RolloutDone",
+}
 _SUMMARIES: Final[dict[str, str]] = {BoardCondition.READY: "BoardReady", BoardCondition.STALLED: "BoardStalled"}
 
 EventType = Literal["Normal", "Warning"]
@@ -42,14 +47,18 @@ class Event:
 
 def board_events(before: Iterable[Object], after: Iterable[Object]) -> list[Event]:
     """What a board's conditions say has happened."""
-    events = [_board_event(condition) for condition in _changed(before, after)]
+    old = list(before)
+    behind = any(c["type"] == BoardCondition.UP_TO_DATE and c["status"] == "False" for c in old)
+    events = [_board_event(condition, behind) for condition in _changed(old, after)]
     return [event for event in events if event is not None]
 
 
-def _board_event(condition: Object) -> Event | None:
+def _board_event(condition: Object, behind: bool) -> Event | None:
     good, reason = condition["status"] == "True", condition["reason"]
     if (workload := _WORKLOADS.get(condition["type"])) and reason not in _SILENT:
         return _event(good or reason in _EXPECTED, f"{workload}{reason}", condition)
+    if condition["type"] == BoardCondition.UP_TO_DATE and (behind or not good):
+        return _event(normal=True, reason=_ROLLOUTS[reason], condition=condition)
     if good and (named := _SUMMARIES.get(condition["type"])):
         return _event(named == "BoardReady", "BoardSuspended" if reason == "Suspended" else named, condition)
     return None

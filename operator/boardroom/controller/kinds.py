@@ -78,6 +78,18 @@ def controller_of(obj: Object) -> dict[str, Any] | None:
     return next((o for o in obj["metadata"].get("ownerReferences") or () if o.get("controller")), None)
 
 
+def owned_by(obj: Object, board: str, uid: str) -> bool:
+    """Whether an object is that board's: it controls it, or nobody does and the labels are those that we give.
+
+    The second is what an orphaning deletion of a board leaves, what lost its owner by hand, and a claim that is kept.
+    """
+    owner = controller_of(obj)
+    if owner is not None:
+        return bool(owner.get("uid") == uid)
+    labels = obj["metadata"].get("labels") or {}
+    return labels.get(meta.BOARD_LABEL) == board and labels.get("app.kubernetes.io/managed-by") == meta.MANAGED_BY
+
+
 def boards_of(kind: Kind, obj: Object) -> frozenset[Key]:
     """The boards that an object concerns; a relabelled child concerns its owner and the board it claims to be of."""
     labels = obj["metadata"].get("labels") or {}

@@ -24,13 +24,14 @@ from boardroom.controller.connection import Connection
 from boardroom.controller.election import Election, FencedKube
 from boardroom.controller.events import Recorder
 from boardroom.controller.informer import Informer, settings
-from boardroom.controller.kinds import POD, Key
+from boardroom.controller.kinds import BOARDROOM, POD, Key
 from boardroom.controller.kubeclient import Kube, KubeClient, KubeError, RefusedError
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.plan.blueprint import Image
 from boardroom.controller.probes import Check, health_app, metrics_app, serve
 from boardroom.controller.queue import WorkQueue
 from boardroom.controller.reconcile import Reconciler
+from boardroom.controller.rollouts import Rollouts, unfinished
 from boardroom.controller.store import Store
 from boardroom.controller.workers import Workers
 
@@ -59,6 +60,8 @@ class Options:
     health_port: int = OPERATOR_HEALTH_PORT
     workers: int = 8
     resync_seconds: float = 600.0
+    rollouts_at_once: int = 1
+    """Boards whose pods are replaced at the same time where the reason is the operator's own."""
     lease_namespace: str | None = None
     """Where the Lease is by which one of several operators leads; None: this one does."""
 
@@ -98,6 +101,12 @@ class _Leader:
             store=store,
             children=Children(kube, store),
             bindings=Bindings(kube=kube, store=store, clusterwide=not self.options.namespaces),
+            rollouts=Rollouts(
+                clock=time.monotonic,
+                wake=queue.add,
+                unfinished=lambda: unfinished(store.of_kind(BOARDROOM)),
+                at_once=self.options.rollouts_at_once,
+            ),
             recorder=Recorder(kube, _now, self.instance),
             defaults=self.options.defaults,
             image=self.image,

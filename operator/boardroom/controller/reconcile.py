@@ -1,14 +1,15 @@
 """One board, level-triggered: observe, build what should be, apply the difference, say what is."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from pydantic import ValidationError
 
 from boardroom.api.admission import Verdict, admit, unknown_board
-from boardroom.api.conditions import AgentCondition, read
+from boardroom.api.conditions import AgentCondition, BoardCondition, find, read
 from boardroom.api.meta import coordinator_name, lorax_name
 from boardroom.api.model import problems
 from boardroom.api.resources import BoardAgent, Boardroom
@@ -17,13 +18,14 @@ from boardroom.api.status import EffectiveSettings
 from boardroom.controller.bindings import Bindings
 from boardroom.controller.children import Children, Problem
 from boardroom.controller.events import Recorder, agent_events, board_events
-from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, Key, Kind, Object
+from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, Key, Kind, Object, key_of
 from boardroom.controller.kubeclient import Kube, NamespaceTerminatingError
-from boardroom.controller.plan import coordinator, lorax, rbac
+from boardroom.controller.plan import coordinator, lorax, rbac, rollout
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
-from boardroom.controller.status.agent import Member, agent_status, member, unreadable_agent_status
-from boardroom.controller.status.board import DISABLED, Observed, board_status, invalid_status, suspended
+from boardroom.controller.rollouts import Rollouts, Turn
+from boardroom.controller.status.agent import Member, agent_status, member, unheard, unreadable_agent_status
+from boardroom.controller.status.board import DISABLED, Observed, board_status, invalid_status, settled, suspended
 from boardroom.controller.status.conditions import differs
 from boardroom.controller.status.finding import Finding
 from boardroom.controller.status.trouble import SECRET_GRACE, Words
@@ -33,6 +35,8 @@ from boardroom.controller.store import Store
 
 _RETRY_OBSTACLE_SECONDS: Final = 60.0
 """An object in the way has no label of ours, so no watch tells when it is gone."""
+_ROLLOUT_SECONDS: Final = 600
+"""A Deployment's own deadline where it names none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,7 @@ class Reconciler:
     store: Store
     children: Children
     bindings: Bindings
+    rollouts: Rollouts
     recorder: Recorder
     defaults: Defaults
     image: Image
@@ -72,11 +77,13 @@ class Reconciler:
         live = self.store.get(BOARDROOM, *key)
         agents = self.store.of_board(BOARDAGENT, key)
         if live is None:
+            self.rollouts.leave(key)
             self.children.forget(key)
             await self.bindings.converge(key, None)
             await self._judge_all(agents, unknown_board(key[1], key[0]))
             return None
         if "deletionTimestamp" in live["metadata"]:
+            self.rollouts.leave(key)
             return None
         try:
             board = Boardroom.model_validate(live)
@@ -89,32 +96,64 @@ class Reconciler:
             return None  # the board goes with its namespace
 
     async def _board(self, key: Key, live: Object, board: Boardroom, agents: list[Object]) -> float | None:
-        settings = Blueprint(board=board, defaults=self.defaults, image=self.image).settings
-        members = roster(agents, settings)
-        blueprint = Blueprint(
-            board=board,
-            defaults=self.defaults,
-            image=self.image,
-            members=tuple(m.agent.metadata.name for m in members.seated),
-        )
-        wanted = children(blueprint, lambda kind, name: self.store.get(kind, key[0], name))
+        found = partial(self.store.get_in, key[0])
+        blueprint, members = self._drawn(board, agents)
+        wanted = children(blueprint, found)
+        turn = self._turn(key, blueprint, rollout.replaces_pods(blueprint, wanted, found))
+        if turn is Turn.WAITING:
+            blueprint, members = self._drawn(board, agents, in_force=_in_force(board))
+            wanted = rollout.held(children(blueprint, found), found)
         problems = await self.children.converge(key, board.metadata.uid, wanted)
         problems += await self.bindings.converge(key, rbac.auth_binding(blueprint))
-        await self._judge(members)
         observed = self._observe(key, blueprint, members, problems)
-        status = board_status(blueprint, observed, board.status.conditions, self.now())
+        await self._judge(members, observed.members)
+        turn = self._still(key, turn, blueprint, observed)
+        status = board_status(blueprint, replace(observed, turn=turn), board.status.conditions, self.now())
         await self._write_status(BOARDROOM, live, status)
-        if problems:
-            return _RETRY_OBSTACLE_SECONDS
-        return None if observed.lorax.good else SECRET_GRACE.total_seconds()
+        return self._again(key, turn, blueprint, observed)
+
+    def _drawn(
+        self, board: Boardroom, agents: list[Object], in_force: EffectiveSettings | None = None
+    ) -> tuple[Blueprint, Roster]:
+        """The board as it should be, or as its pods run by the settings `in_force`; and who sits on it."""
+        blueprint = Blueprint(board=board, defaults=self.defaults, image=self.image, in_force=in_force)
+        members = roster(agents, blueprint.settings)
+        return replace(blueprint, members=tuple(m.agent.metadata.name for m in members.seated)), members
+
+    def _turn(self, key: Key, blueprint: Blueprint, replaces_pods: bool) -> Turn:
+        """Whether the operator's own change reaches the board now. A user's change always does, and so does any that
+        reaches a board which does not answer: it has nothing to lose, and may need the change.
+        """
+        metadata, status = blueprint.board.metadata, blueprint.board.status
+        ready = find(status.conditions, BoardCondition.READY)
+        judged = status.observed_generation == metadata.generation and _in_force(blueprint.board) is not None
+        if replaces_pods and judged and ready is not None and ready.status == "True":
+            return self.rollouts.turn(key, _patience(blueprint))
+        return Turn.ROLLING if self.rollouts.rolls(key) else Turn.UP_TO_DATE
+
+    def _still(self, key: Key, turn: Turn, blueprint: Blueprint, observed: Observed) -> Turn:
+        """The same after what was done; a turn ends when the board is Ready again, or its time is up."""
+        if turn is Turn.ROLLING and (settled(observed) or self.rollouts.left(key, _patience(blueprint)) <= 0):
+            turn = Turn.UP_TO_DATE
+        if turn is Turn.UP_TO_DATE:
+            self.rollouts.leave(key)
+        return turn
+
+    def _again(self, key: Key, turn: Turn, blueprint: Blueprint, observed: Observed) -> float | None:
+        delays = [
+            _RETRY_OBSTACLE_SECONDS if observed.obstacle else None,
+            None if observed.lorax.good else SECRET_GRACE.total_seconds(),
+            self.rollouts.left(key, _patience(blueprint)) if turn is Turn.ROLLING else None,
+        ]
+        return min((delay for delay in delays if delay is not None), default=None)
 
     def _observe(self, key: Key, blueprint: Blueprint, members: Roster, problems: Sequence[Problem]) -> Observed:
+        words = coordinator_words(blueprint)
+        word = self._workload(key, coordinator_name(key[1]), coordinator.COMPONENT, words)
         return Observed(
             lorax=self._lorax(key, blueprint),
-            coordinator=self._workload(
-                key, coordinator_name(key[1]), coordinator.COMPONENT, coordinator_words(blueprint)
-            ),
-            members=members.seated,
+            coordinator=word,
+            members=[m if word.good else unheard(m, word) for m in members.seated],
             refused=members.without_seat,
             obstacle=_obstacle(problems),
             replicas=replicas(self.store.get(DEPLOYMENT, key[0], lorax_name(key[1]))),
@@ -140,8 +179,8 @@ class Reconciler:
             if (pod["metadata"].get("labels") or {}).get("app.kubernetes.io/component") == component
         ]
 
-    async def _judge(self, members: Roster) -> None:
-        for subject in (*members.seated, *members.refused):
+    async def _judge(self, members: Roster, seated: Sequence[Member]) -> None:
+        for subject in (*seated, *members.refused):
             live = self.store.get(BOARDAGENT, subject.agent.metadata.namespace, subject.agent.metadata.name)
             if live is not None:
                 await self._write_status(BOARDAGENT, live, agent_status(subject, self.now()))
@@ -160,6 +199,7 @@ class Reconciler:
         await self._write_status(BOARDAGENT, obj, unreadable_agent_status(findings, generation, before, self.now()))
 
     async def _invalid(self, live: Object, error: ValidationError) -> None:
+        self.rollouts.leave(key_of(live))
         before = read(live.get("status", {}).get("conditions"))
         status = invalid_status(problems(error), live["metadata"]["generation"], before, self.now())
         await self._write_status(BOARDROOM, live, status)
@@ -201,6 +241,16 @@ def roster(agents: Sequence[Object], settings: EffectiveSettings) -> Roster:
         refused=tuple(m for m in members if not m.verdict.accepted),
         unreadable=tuple(unreadable),
     )
+
+
+def _in_force(board: Boardroom) -> EffectiveSettings | None:
+    """The settings that the board's status says it runs by."""
+    return board.status.lorax.effective if board.status.lorax else None
+
+
+def _patience(blueprint: Blueprint) -> float:
+    """Seconds that a board may take to be Ready again: as long as its slowest Deployment may take to come up."""
+    return float(lorax.deadline(blueprint) if blueprint.settings.enabled else _ROLLOUT_SECONDS)
 
 
 def _obstacle(problems: Sequence[Problem]) -> Finding | None:

@@ -1,6 +1,7 @@
 """What the API server last told us, by kind and by board."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from boardroom.api.meta import GROUP
@@ -22,6 +23,10 @@ class Store:
         """One object."""
         return self._objects[kind].get((namespace, name))
 
+    def get_in(self, namespace: str, kind: Kind, name: str) -> Object | None:
+        """The same, for a namespace given once."""
+        return self.get(kind, namespace, name)
+
     def of_board(self, kind: Kind, board: Key) -> list[Object]:
         """A board's objects of a kind, in the order of their names."""
         keys = self._by_board[kind].get(board, ())
@@ -30,6 +35,10 @@ class Store:
     def boards(self) -> set[Key]:
         """Every board that some object concerns, whether it exists or not."""
         return {board for index in self._by_board.values() for board, keys in index.items() if keys}
+
+    def of_kind(self, kind: Kind) -> Iterable[Object]:
+        """All objects of a kind."""
+        return self._objects[kind].values()
 
     def put(self, kind: Kind, obj: Object) -> frozenset[Key]:
         """Take in an object unless a newer version of it is known; returns the boards concerned."""

@@ -15,6 +15,7 @@ from boardroom.controller.events import Recorder
 from boardroom.controller.kinds import Kind, Object
 from boardroom.controller.kubeclient import KubeError, NamespaceTerminatingError, RefusedError
 from boardroom.controller.reconcile import Reconciler
+from boardroom.controller.rollouts import Rollouts
 from boardroom.controller.store import Store
 from unit.controller.fake_kube import FakeKube
 from unit.controller.objects import IMAGE, agent_object, board_object
@@ -30,6 +31,8 @@ class Room:
 
     kube: FakeKube = field(default_factory=FakeKube)
     store: Store = field(default_factory=Store)
+    rollouts: Rollouts = field(default_factory=lambda: Rollouts(clock=lambda: 0.0, wake=lambda _: None))
+    defaults: Defaults = field(default_factory=Defaults)
 
     def __post_init__(self) -> None:
         self.reconciler = Reconciler(
@@ -37,8 +40,9 @@ class Room:
             store=self.store,
             children=Children(self.kube, self.store),
             bindings=Bindings(kube=self.kube, store=self.store),
+            rollouts=self.rollouts,
             recorder=Recorder(self.kube, lambda: NOW, "test"),
-            defaults=Defaults(),
+            defaults=self.defaults,
             image=IMAGE,
             now=lambda: NOW,
         )

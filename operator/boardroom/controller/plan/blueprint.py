@@ -28,10 +28,12 @@ class Blueprint:
     """Our own image: coordinator and adapters sidecar run from it."""
     members: tuple[str, ...] = ()
     """Names of the BoardAgents whose status the coordinator writes."""
+    in_force: EffectiveSettings | None = None
+    """The settings by which the board's pods run, where those are not yet what the defaults say."""
     settings: EffectiveSettings = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "settings", effective(self.board.spec, self.defaults))
+        object.__setattr__(self, "settings", self.in_force or effective(self.board.spec, self.defaults))
 
     @property
     def spec(self) -> BoardroomSpec:

@@ -13,6 +13,7 @@ from boardroom.api.meta import (
 from boardroom.controller.kinds import DEPLOYMENT, SERVICE, Object
 from boardroom.controller.plan import security
 from boardroom.controller.plan.blueprint import Blueprint
+from boardroom.controller.plan.template import digest, stamped
 
 COMPONENT: Final = "coordinator"
 CONTAINER: Final = "coordinator"
@@ -32,7 +33,8 @@ def endpoint(board: str, namespace: str) -> str:
 def deployment(blueprint: Blueprint) -> Object:
     """The Deployment."""
     labels = selector(blueprint.name, COMPONENT)
-    return blueprint.manifest(
+    template = {"metadata": {"labels": labels}, "spec": _pod(blueprint)}
+    manifest = blueprint.manifest(
         DEPLOYMENT,
         coordinator_name(blueprint.name),
         COMPONENT,
@@ -41,9 +43,10 @@ def deployment(blueprint: Blueprint) -> Object:
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "revisionHistoryLimit": 3,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": _pod(blueprint)},
+            "template": template,
         },
     )
+    return stamped(manifest, digest(template))
 
 
 def service(blueprint: Blueprint) -> Object:
@@ -114,7 +117,8 @@ def _environment(blueprint: Blueprint) -> list[Object]:
     standard = blueprint.spec.standard_inference
     key = standard.api_key_secret_ref if standard else None
     secret = [{"name": STANDARD_API_KEY, "valueFrom": {"secretKeyRef": key.to_object()}}] if key else []
-    return [*({"name": name, "value": value} for name, value in blueprint.defaults.to_env().items()), *secret]
+    handed_on = blueprint.defaults.handed_on(blueprint.spec)
+    return [*({"name": name, "value": value} for name, value in handed_on.items()), *secret]
 
 
 def _volumes(blueprint: Blueprint) -> Object:

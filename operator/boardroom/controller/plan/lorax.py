@@ -1,22 +1,17 @@
 """The LoRAX Deployment and its headless Service."""
 
-import hashlib
 import math
 from typing import Final
 
-import orjson
-
-from boardroom.api.meta import ADAPTERS_PORT, GROUP, lorax_name, selector
+from boardroom.api.meta import ADAPTERS_PORT, lorax_name, selector
 from boardroom.controller.kinds import DEPLOYMENT, SERVICE, Object
 from boardroom.controller.plan import launcher, scheduling, security, storage
 from boardroom.controller.plan.blueprint import Blueprint, Image
+from boardroom.controller.plan.template import digest, stamp, stamped
 
 COMPONENT: Final = "lorax"
 CONTAINER: Final = "lorax"
 SIDECAR: Final = "adapters"
-TEMPLATE_ANNOTATION: Final = f"{GROUP}/lorax-template"
-"""Digest of the pod template without the sidecar's image: tells whether the pod must be replaced anyway."""
-
 _GRACE_SECONDS = 120  # LoRAX lets requests in flight finish for 90 s
 _PRE_STOP_SECONDS = 5  # endpoints are gone everywhere before the listener closes
 _PULL_SECONDS = 900  # LoRAX's image has more than 10 GB
@@ -33,10 +28,12 @@ def deployment(blueprint: Blueprint, live: Object | None = None) -> Object | Non
     if not blueprint.settings.enabled:
         return None
     pod = _pod(blueprint)
-    digest = hashlib.sha256(orjson.dumps(pod, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    sidecar = _sidecar(blueprint)
+    pod["spec"]["containers"].append(sidecar)
+    built = digest(pod)  # without the sidecar's image: tells whether the pod must be replaced anyway
     suspended = blueprint.spec.suspend
-    running = None if suspended else _running_sidecar(live, digest)
-    pod["spec"]["containers"].append(_sidecar(blueprint, running or blueprint.image))
+    image = (None if suspended else _running_sidecar(live, built)) or blueprint.image
+    sidecar |= {"image": image.name, "imagePullPolicy": image.pull_policy}
     manifest = blueprint.manifest(
         DEPLOYMENT,
         lorax_name(blueprint.name),
@@ -44,14 +41,18 @@ def deployment(blueprint: Blueprint, live: Object | None = None) -> Object | Non
         spec={
             "replicas": 0 if suspended else blueprint.spec.lorax.replicas,
             "strategy": _strategy(blueprint.spec.lorax.replicas),
-            "progressDeadlineSeconds": blueprint.spec.lorax.startup_timeout_seconds + _PULL_SECONDS,
+            "progressDeadlineSeconds": deadline(blueprint),
             "revisionHistoryLimit": 3,
             "selector": {"matchLabels": selector(blueprint.name, COMPONENT)},
             "template": pod,
         },
     )
-    manifest["metadata"]["annotations"] = {TEMPLATE_ANNOTATION: digest}
-    return manifest
+    return stamped(manifest, built)
+
+
+def deadline(blueprint: Blueprint) -> int:
+    """Seconds within which a new pod is up, or will not be by itself."""
+    return blueprint.spec.lorax.startup_timeout_seconds + _PULL_SECONDS
 
 
 def service(blueprint: Blueprint) -> Object | None:
@@ -92,9 +93,9 @@ def _strategy(replicas: int) -> Object:
     return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 
 
-def _running_sidecar(live: Object | None, digest: str) -> Image | None:
+def _running_sidecar(live: Object | None, built: str) -> Image | None:
     """The sidecar's image that runs, if the pod would be the same but for that image and has been up once."""
-    if live is None or (live["metadata"].get("annotations") or {}).get(TEMPLATE_ANNOTATION) != digest:
+    if live is None or stamp(live) != built:
         return None
     conditions = live.get("status", {}).get("conditions") or ()
     if not any(c["type"] == "Progressing" and c.get("reason") == "NewReplicaSetAvailable" for c in conditions):
@@ -142,14 +143,15 @@ def _container(blueprint: Blueprint) -> Object:
     }
 
 
-def _sidecar(blueprint: Blueprint, image: Image) -> Object:
-    """Serves what is on the adapters volume. It has no readiness probe: the pod is ready when LoRAX is."""
+def _sidecar(blueprint: Blueprint) -> Object:
+    """Serves what is on the adapters volume. It has no readiness probe: the pod is ready when LoRAX is.
+
+    Its image is still to come.
+    """
     health = {"httpGet": {"path": "/healthz", "port": "adapters"}, "timeoutSeconds": 10}
     root = blueprint.spec.adapters.mount_path
     return {
         "name": SIDECAR,
-        "image": image.name,
-        "imagePullPolicy": image.pull_policy,
         "args": ["adapters", "serve", "--root", root, "--host", "0.0.0.0", "--port", str(ADAPTERS_PORT)],
         "ports": [{"name": "adapters", "containerPort": ADAPTERS_PORT, "protocol": "TCP"}],
         "resources": _SIDECAR_RESOURCES,

@@ -12,6 +12,7 @@ def model_cache(blueprint: Blueprint, live: Object | None = None) -> Object | No
     """The claim for the model's weights; None where the board names one of its own, or none.
 
     A claim that is there outlives `enableLorax: false`: weights that took an hour to download are not thrown away.
+    One that is to outlive its board has no owner; a later board of the name finds it by its labels.
     """
     cache = blueprint.spec.model.cache
     if cache is None or cache.size is None or not (blueprint.settings.enabled or live):
@@ -22,7 +23,10 @@ def model_cache(blueprint: Blueprint, live: Object | None = None) -> Object | No
     }
     if cache.storage_class_name is not None:
         spec["storageClassName"] = cache.storage_class_name
-    return blueprint.manifest(CLAIM, model_cache_name(blueprint.name), COMPONENT, spec=spec)
+    manifest = blueprint.manifest(CLAIM, model_cache_name(blueprint.name), COMPONENT, spec=spec)
+    if cache.when_deleted == "Retain":
+        del manifest["metadata"]["ownerReferences"]  # or the garbage collector would take it with the board
+    return manifest
 
 
 def volumes(blueprint: Blueprint) -> list[Object]:

@@ -1,6 +1,6 @@
 """A member's conditions: Accepted is the seat rule's verdict, Ready adds what the coordinator proved."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from boardroom.api.admission import Verdict
@@ -34,6 +34,14 @@ class Member:
 def member(agent: BoardAgent, verdict: Verdict) -> Member:
     """The agent as its board sees it."""
     return Member(agent=agent, verdict=verdict, ready=_readiness(agent, verdict))
+
+
+def unheard(subject: Member, coordinator: Finding) -> Member:
+    """The member while the coordinator, whose word its readiness is, is not up: what was said last may not hold."""
+    if not subject.verdict.accepted or subject.ready.status == "Unknown":
+        return subject
+    message = f"the coordinator is not up, so what it said last may no longer hold: {coordinator.message}"
+    return replace(subject, ready=Finding(status="Unknown", reason="CoordinatorNotReady", message=message))
 
 
 def agent_status(subject: Member, now: datetime) -> Object:

@@ -1,15 +1,16 @@
 """A board's conditions: a chain of policies from what was observed to one reason for Ready."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from boardroom.api.conditions import BoardCondition, Condition
+from boardroom.api.conditions import BoardCondition, Condition, find
 from boardroom.api.status import LoraxReplicas
 from boardroom.controller.kinds import Object
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.coordinator import endpoint
+from boardroom.controller.rollouts import Turn
 from boardroom.controller.status.agent import Member
 from boardroom.controller.status.conditions import stated
 from boardroom.controller.status.finding import Finding
@@ -33,6 +34,10 @@ class Observed:
     suspended: bool = False
     standard: bool = False
     """Whether there is standard inference."""
+    turn: Turn = Turn.UP_TO_DATE
+    """Whether a change of the operator's own has reached the board."""
+    chairless: str = ""
+    """The BoardAgent that spec.deliberation.chairRef names and that has no seat."""
 
 
 _NO_ENGINE: Final = Finding(
@@ -56,12 +61,37 @@ def suspended(pods: Sequence[Object]) -> Finding:
     return Finding(status="False", reason="Suspended", message=message, changing=bool(pods))
 
 
+_TURNS: Final[Mapping[Turn, Finding]] = {
+    Turn.UP_TO_DATE: Finding(
+        status="True", reason=Turn.UP_TO_DATE, message="the board's objects are as this operator makes them"
+    ),
+    Turn.WAITING: Finding(
+        status="False",
+        reason=Turn.WAITING,
+        message="the operator's version or its AOS_* defaults changed, and the board's pods are to be replaced: boards "
+        "go one after the other, and this one still waits",
+    ),
+    Turn.ROLLING: Finding(
+        status="False",
+        reason=Turn.ROLLING,
+        message="the operator's version or its AOS_* defaults changed, and the board's pods are being replaced: other "
+        "boards wait until it is Ready again",
+    ),
+}
+
+
+def settled(observed: Observed) -> bool:
+    """Whether the board is Ready with nothing under way."""
+    ready = _judged(observed)
+    return ready.good and not ready.changing
+
+
 def board_status(blueprint: Blueprint, observed: Observed, before: tuple[Condition, ...], now: datetime) -> Object:
     """All of a Boardroom's status that the controller owns, whole each time: what is left out would be removed."""
     metadata = blueprint.board.metadata
     return {
         "observedGeneration": metadata.generation,
-        "conditions": stated(findings(observed), metadata.generation, before, now),
+        "conditions": stated(findings(observed) | _stale(observed, before), metadata.generation, before, now),
         "agents": f"{_ready(observed)}/{len(observed.members)}",
         "lorax": {
             "effective": blueprint.settings.to_object(),
@@ -84,15 +114,31 @@ def invalid_status(problem: str, generation: int, before: tuple[Condition, ...],
     return {"observedGeneration": generation, "conditions": conditions}
 
 
-def findings(observed: Observed) -> Mapping[str, Finding]:
+def findings(observed: Observed) -> dict[str, Finding]:
     """Every condition of a board that the controller owns."""
-    ready = next(found for policy in _POLICIES if (found := policy(observed)) is not None)
+    ready, turn = _judged(observed), _TURNS[observed.turn]
+    waits = observed.turn is Turn.WAITING and not ready.stalled
     return {
         **_summary(ready),
+        **({str(BoardCondition.RECONCILING): replace(turn, status="True")} if waits else {}),
         str(BoardCondition.LORAX_READY): observed.lorax,
         str(BoardCondition.COORDINATOR_READY): observed.coordinator,
         str(BoardCondition.AGENTS_READY): _agents(observed),
+        str(BoardCondition.UP_TO_DATE): turn,
     }
+
+
+def _judged(observed: Observed) -> Finding:
+    return next(found for policy in _POLICIES if (found := policy(observed)) is not None)
+
+
+def _stale(observed: Observed, before: tuple[Condition, ...]) -> dict[str, Finding]:
+    """What only the coordinator knows, while it is not there to say it."""
+    if observed.coordinator.good or find(before, BoardCondition.LATENCY_HIGH) is None:
+        return {}
+    message = f"the coordinator, which measures it, is not up: {observed.coordinator.message}"
+    unknown = Finding(status="Unknown", reason="CoordinatorNotReady", message=message)
+    return {str(BoardCondition.LATENCY_HIGH): unknown}
 
 
 def _summary(ready: Finding) -> dict[str, Finding]:

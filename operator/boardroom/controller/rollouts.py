@@ -1,0 +1,87 @@
+"""Whose pods are replaced now, where the reason is the operator's own (its version, its AOS_* defaults): one board, or a
+few, after the other, so that a bad default stops at the first.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from boardroom.api.conditions import BoardCondition
+from boardroom.controller.kinds import Key, Object, key_of
+
+_log = logging.getLogger(__name__)
+
+
+class Turn(StrEnum):
+    """Where a board stands; the values are reasons of its condition UpToDate."""
+
+    UP_TO_DATE = "UpToDate"
+    WAITING = "WaitingForTurn"
+    ROLLING = "RollingOut"
+
+
+@dataclass
+class Rollouts:
+    """Turns, first come, first served. A board keeps its turn until it is Ready again, or its time is up."""
+
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+    wake: Callable[[Key], None]
+    """Has a board looked at: its turn may have come."""
+    unfinished: Callable[[], Iterable[Key]] = tuple
+    """The boards that an earlier operator left in their turn."""
+    at_once: int = 1
+    _rolling: dict[Key, float | None] = field(default_factory=dict)
+    """When each one's time is up; None where that is not known yet."""
+    _waiting: dict[Key, None] = field(default_factory=dict)
+    _begun: bool = False
+
+    def turn(self, board: Key, seconds: float) -> Turn:
+        """Whether the board rolls now, for at most that long, or waits."""
+        self._begin()
+        if board not in self._rolling and len(self._rolling) >= self.at_once:
+            self._waiting[board] = None
+            return Turn.WAITING
+        self._waiting.pop(board, None)
+        if self._rolling.get(board) is None:
+            self._rolling[board] = self.clock() + seconds
+        return Turn.ROLLING
+
+    def rolls(self, board: Key) -> bool:
+        """Whether it is this board's turn."""
+        self._begin()
+        return board in self._rolling
+
+    def left(self, board: Key, seconds: float) -> float:
+        """Seconds left of the board's turn; of one that an earlier operator began, `seconds` from now."""
+        until = self._rolling.get(board)
+        if until is None:
+            until = self._rolling[board] = self.clock() + seconds
+        return until - self.clock()
+
+    def leave(self, board: Key) -> None:
+        """The board is done, or has nothing to do any more: the next may roll."""
+        if board not in self._rolling and board not in self._waiting:
+            return
+        self._rolling.pop(board, None)
+        self._waiting.pop(board, None)
+        if len(self._rolling) < self.at_once and self._waiting:
+            self.wake(next(iter(self._waiting)))
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._rolling = dict.fromkeys(self.unfinished())
+            if self._rolling:
+                _log.info("boards in their turn: %s", ", ".join("/".join(key) for key in self._rolling))
+
+
+def unfinished(boards: Iterable[Object]) -> list[Key]:
+    """Those whose status says that it is their turn."""
+    return [key_of(board) for board in boards if _reason(board) == Turn.ROLLING]
+
+
+def _reason(board: Object) -> str | None:
+    conditions = board.get("status", {}).get("conditions") or ()
+    return next((c["reason"] for c in conditions if c["type"] == BoardCondition.UP_TO_DATE), None)
