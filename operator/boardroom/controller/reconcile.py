@@ -160,6 +160,7 @@ class Reconciler:
             enabled=blueprint.settings.enabled,
             suspended=blueprint.spec.suspend,
             standard=blueprint.spec.standard_inference is not None,
+            chairless=_chairless(blueprint),
         )
 
     def _lorax(self, key: Key, blueprint: Blueprint) -> Finding:
@@ -246,6 +247,11 @@ def roster(agents: Sequence[Object], settings: EffectiveSettings) -> Roster:
 def _in_force(board: Boardroom) -> EffectiveSettings | None:
     """The settings that the board's status says it runs by."""
     return board.status.lorax.effective if board.status.lorax else None
+
+
+def _chairless(blueprint: Blueprint) -> str:
+    chair = blueprint.spec.deliberation.chair_ref
+    return chair.name if chair and chair.name not in blueprint.members else ""
 
 
 def _patience(blueprint: Blueprint) -> float:

@@ -1,5 +1,6 @@
-"""Whose pods are replaced now, where the reason is the operator's own (its version, its AOS_* defaults): one board, or a
-few, after the other, so that a bad default stops at the first.
+"""Whose pods are replaced now, where the reason is the operator's own: its version, or its AOS_* defaults.
+
+One board (or a few) after the other, so that a bad default stops at the first.
 """
 
 import logging

@@ -40,14 +40,19 @@ class FakeKube:
         if live is not None and not force:
             raise ConflictError(409, "Conflict", "conflicts with another manager")
         made = (live or {}) | {k: v for k, v in manifest.items() if k != "metadata"}
-        made["metadata"] = ((live or {}).get("metadata") or {"uid": f"{name}-uid"}) | manifest["metadata"]
+        before = (live or {}).get("metadata") or {"uid": f"{name}-uid"}
+        changed = made.get("spec") != (live or {}).get("spec")
+        made["metadata"] = before | manifest["metadata"] | {"generation": before.get("generation", 0) + changed}
         return self.put(kind, made)
 
     async def apply_status(self, kind: Kind, manifest: Object) -> Object:
         name = manifest["metadata"]["name"]
         self._take("apply_status", kind, name)
         live = self.objects[kind, (manifest["metadata"].get("namespace", ""), name)]
-        return self.put(kind, live | {"status": live.get("status", {}) | manifest["status"]})
+        standing = {c["type"]: c for c in live.get("status", {}).get("conditions", ())}  # others own some of them
+        conditions = standing | {c["type"]: c for c in manifest["status"]["conditions"]}
+        status = manifest["status"] | {"conditions": list(conditions.values())}
+        return self.put(kind, live | {"status": live.get("status", {}) | status})
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         self._take("delete", kind, name)

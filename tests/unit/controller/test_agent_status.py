@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from boardroom.api.admission import Verdict
-from boardroom.controller.status.agent import agent_status, member
+from boardroom.controller.status.agent import agent_status, member, unheard
+from boardroom.controller.status.finding import Finding
 from unit.controller.objects import Object, agent, condition
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -33,6 +34,24 @@ def proof(status: str, reason: str, generation: int = 2) -> list[Object]:
 )
 def test_ready(verdict: Verdict, conditions: list[Object], expected: tuple[str, str]) -> None:
     found = member(agent("CEO", generation=2, conditions=conditions), verdict).ready
+    assert (found.status, found.reason) == expected
+
+
+@pytest.mark.parametrize(
+    ("verdict", "conditions", "expected"),
+    [
+        (SEAT, proof("True", "AdapterProved"), ("Unknown", "CoordinatorNotReady")),
+        (SEAT, proof("False", "AdapterMissing"), ("Unknown", "CoordinatorNotReady")),
+        (SEAT, [], ("Unknown", "NotProved")),
+        (NO_SEAT, proof("True", "AdapterProved"), ("False", "DuplicateRole")),
+    ],
+    ids=["proved", "missing", "never tried", "no seat"],
+)
+def test_what_a_coordinator_said_that_is_gone_is_unknown(
+    verdict: Verdict, conditions: list[Object], expected: tuple[str, str]
+) -> None:
+    gone = Finding(status="False", reason="CrashLoop", message="it ended")
+    found = unheard(member(agent("CEO", generation=2, conditions=conditions), verdict), gone).ready
     assert (found.status, found.reason) == expected
 
 

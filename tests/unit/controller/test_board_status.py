@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from boardroom.api.admission import Verdict
+from boardroom.api.conditions import condition as stated
 from boardroom.api.conditions import read
+from boardroom.controller.rollouts import Turn
 from boardroom.controller.status.agent import Member, member
 from boardroom.controller.status.board import DISABLED, Observed, board_status, findings, invalid_status, suspended
 from boardroom.controller.status.finding import Finding
@@ -147,6 +149,7 @@ def test_everything_we_own_stands_in_the_status() -> None:
     conditions = status.pop("conditions")
     assert [c["type"] for c in conditions] == [
         "Ready", "Reconciling", "Stalled", "LoraxReady", "CoordinatorReady", "AgentsReady",
+        "UpToDate",
     ]  # fmt: skip
     assert status == {
         "observedGeneration": 1,
@@ -188,3 +191,41 @@ def test_a_spec_that_cant_be_read_stalls_the_board() -> None:
         "CoordinatorReady": ("Unknown", "InvalidSpec"),
         "AgentsReady": ("Unknown", "InvalidSpec"),
     }
+
+
+@pytest.mark.parametrize(
+    ("turn", "lorax", "reconciling", "up_to_date"),
+    [
+        (Turn.UP_TO_DATE, UP, ("False", "Settled"), ("True", "UpToDate")),
+        (Turn.WAITING, UP, ("True", "WaitingForTurn"), ("False", "WaitingForTurn")),
+        (Turn.ROLLING, DOWN, ("True", "LoraxStarting"), ("False", "RollingOut")),
+        (Turn.WAITING, NO_IMAGE, ("False", "Settled"), ("False", "WaitingForTurn")),
+    ],
+    ids=["up to date", "waits", "rolls", "waits and has stalled"],
+)
+def test_a_rollout_that_is_not_through_is_told(
+    turn: Turn, lorax: Finding, reconciling: tuple[str, str], up_to_date: tuple[str, str]
+) -> None:
+    found = findings(Observed(lorax=lorax, coordinator=UP, members=[CEO], turn=turn))
+    assert (found["Reconciling"].status, found["Reconciling"].reason) == reconciling
+    assert (found["UpToDate"].status, found["UpToDate"].reason) == up_to_date
+
+
+def test_a_chair_without_a_seat_is_named() -> None:
+    found = findings(Observed(lorax=UP, coordinator=UP, members=[CEO], chairless="coo"))["AgentsReady"]
+    assert (found.status, found.reason) == ("True", "ChairNotSeated")
+    assert "spec.deliberation.chairRef names BoardAgent coo, which has no seat" in found.message
+
+
+@pytest.mark.parametrize(
+    ("coordinator", "before", "expected"),
+    [(UP, True, None), (DOWN, False, None), (DOWN, True, ("Unknown", "CoordinatorNotReady"))],
+    ids=["it speaks for itself", "it never spoke", "it is gone"],
+)
+def test_latency_is_unknown_while_nobody_measures_it(
+    coordinator: Finding, before: bool, expected: tuple[str, str] | None
+) -> None:
+    said = (stated("LatencyHigh", "False", "AverageWithinLimit", "", now=NOW),) if before else ()
+    status = board_status(blueprint(), Observed(lorax=UP, coordinator=coordinator, members=[CEO]), said, NOW)
+    found = next(((c["status"], c["reason"]) for c in status["conditions"] if c["type"] == "LatencyHigh"), None)
+    assert found == expected

@@ -27,11 +27,19 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
         ("Stalled", "True", "InvalidSpec", [("Warning", "BoardStalled")]),
         ("Stalled", "False", "NotStalled", []),
         ("AgentsReady", "False", "NoMembers", []),
+        ("UpToDate", "False", "WaitingForTurn", [("Normal", "RolloutWaiting")]),
+        ("UpToDate", "False", "RollingOut", [("Normal", "RolloutStarted")]),
+        ("UpToDate", "True", "UpToDate", []),
     ],
 )
 def test_what_a_boards_condition_tells(type_: str, status: str, reason: str, expected: list[tuple[str, str]]) -> None:
     told = board_events([], [condition(type_, status, reason)])
     assert [(event.type, event.reason) for event in told] == expected
+
+
+def test_the_end_of_a_rollout_is_told() -> None:
+    before = [condition("UpToDate", "False", "RollingOut")]
+    assert [e.reason for e in board_events(before, [condition("UpToDate", "True", "UpToDate")])] == ["RolloutDone"]
 
 
 @pytest.mark.parametrize(

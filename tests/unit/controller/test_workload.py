@@ -1,6 +1,6 @@
 """Why a workload is not up is told in words that say the remedy."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,11 +13,18 @@ LATER = datetime(2026, 11, 23, 0, 2, tzinfo=UTC)
 WORDS = lorax_words(blueprint())
 UP = container(ready=True, started=True)
 FAILURE = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+UNPREPARED = {"type": "PodReadyToStartContainers", "status": "False"}
+NO_KEY = "couldn't find key token in Secret team/hf"
 OVERDUE = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
 
 
 def unschedulable(message: str) -> Object:
     return {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+
+
+def placed(minutes: int) -> Object:
+    at = (NOW + timedelta(minutes=minutes)).isoformat()
+    return {"type": "PodScheduled", "status": "True", "lastTransitionTime": at}
 
 
 def refused(message: str) -> Object:
@@ -140,8 +147,87 @@ CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]]
     "no Secret": (
         deployment(),
         [pod(container(waiting={"reason": "CreateContainerConfigError", "message": 'secret "hf" not found'}))],
+        ("False", "SecretNotFound", False),
+        'create that Secret, or name another (secret "hf" not found)',
+    ),
+    "no key in the Secret": (
+        deployment(),
+        [pod(container(waiting={"reason": "CreateContainerConfigError", "message": NO_KEY}))],
+        ("False", "SecretKeyNotFound", False),
+        "put that key into the Secret, or name another",
+    ),
+    "not configurable otherwise": (
+        deployment(),
+        [pod(container(waiting={"reason": "CreateContainerConfigError", "message": "runAsNonRoot and root"}))],
         ("False", "ContainerConfigError", False),
-        'create the Secret that it names, or mend the spec (secret "hf" not found)',
+        "mend what it names (runAsNonRoot and root)",
+    ),
+    "not startable": (
+        deployment(),
+        [pod(container(waiting={"reason": "RunContainerError", "message": "exec: lorax-launcher: not found"}))],
+        ("False", "ContainerStartFailed", False),
+        "it must have lorax-launcher on its PATH",
+    ),
+    "not startable, again and again": (
+        deployment(),
+        [pod(container(waiting={"reason": "CrashLoopBackOff"}, last={"reason": "StartError", "message": "no exec"}))],
+        ("False", "ContainerStartFailed", False),
+        "(no exec)",
+    ),
+    "what runs before it fails": (
+        deployment(),
+        [
+            pod(
+                container(waiting={"reason": "PodInitializing"}),
+                initContainerStatuses=[
+                    container("fetch", waiting={"reason": "CrashLoopBackOff"}, last={"reason": "Error", "exitCode": 3})
+                ],
+            )
+        ],
+        ("False", "CrashLoop", False),
+        "container fetch ended with exit code 3",
+    ),
+    "something runs before it": (
+        deployment(),
+        [pod(container(waiting={"reason": "PodInitializing"}), initContainerStatuses=[container("fetch")])],
+        ("False", "Starting", False),
+        "what has to run before LoRAX in pod executive-lorax-1 runs",
+    ),
+    "a claim without a volume": (
+        deployment(),
+        [pod(conditions=[unschedulable("pod has unbound immediate PersistentVolumeClaims.")])],
+        ("False", "ClaimNotBound", False),
+        "waits for a claim without a volume",
+    ),
+    "the scheduler fails": (
+        deployment(),
+        [
+            pod(
+                conditions=[
+                    unschedulable('storageclass.storage.k8s.io "fast" not found') | {"reason": "SchedulerError"}
+                ]
+            )
+        ],
+        ("False", "ClaimNotBound", False),
+        '"fast" not found',
+    ),
+    "held back by a gate": (
+        deployment(),
+        [pod(conditions=[unschedulable("Scheduling is blocked") | {"reason": "SchedulingGated"}])],
+        ("False", "SchedulingGated", False),
+        "has to lift them",
+    ),
+    "preparing": (
+        deployment(),
+        [pod(container(waiting={"reason": "ContainerCreating"}), conditions=[placed(0), UNPREPARED])],
+        ("False", "Starting", False),
+        "the node mounts the volumes",
+    ),
+    "preparing for long": (
+        deployment(),
+        [pod(container(waiting={"reason": "ContainerCreating"}), conditions=[placed(-3), UNPREPARED])],
+        ("False", "NotPrepared", False),
+        "see `kubectl describe pod executive-lorax-1`",
     ),
     "killed for memory": (
         deployment(),
@@ -171,8 +257,14 @@ CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]]
     "evicted": (
         deployment(),
         [pod(phase="Failed", reason="Evicted", message="disk")],
+        ("False", "Evicted", False),
+        "raise spec.lorax.resources.requests",
+    ),
+    "refused by its node": (
+        deployment(),
+        [pod(phase="Failed", reason="UnexpectedAdmissionError", message="Allocate failed")],
         ("False", "PodFailed", False),
-        "(Evicted: disk); it is replaced",
+        "another takes its place (UnexpectedAdmissionError: Allocate failed)",
     ),
     "too late": (
         deployment(conditions=[OVERDUE]),
@@ -219,6 +311,36 @@ def test_a_missing_secret_stalls_after_its_grace_period() -> None:
     waiting = pod(container(waiting={"reason": "CreateContainerConfigError"}))
     found = [workload(deployment(), [waiting], WORDS, now).stalled for now in (NOW, LATER)]
     assert found == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("spec", "secret", "field"),
+    [
+        ({"model": {"id": "m", "tokenSecretRef": {"name": "hf", "key": "t"}}}, "hf", "spec.model.tokenSecretRef"),
+        ({"lorax": {"env": [{"name": "X", "secretKeyRef": {"name": "x", "key": "k"}}]}}, "x", "spec.lorax.env"),
+    ],
+)
+def test_the_field_that_names_a_missing_secret_is_told(spec: Object, secret: str, field: str) -> None:
+    said = {"reason": "CreateContainerConfigError", "message": f'secret "{secret}" not found'}
+    finding = workload(deployment(), [pod(container(waiting=said))], lorax_words(blueprint(**spec)), NOW)
+    assert f"create that Secret ({field})" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (
+            {"model": {"id": "m", "cache": {"size": "1Gi", "storageClassName": "fast"}}},
+            "see that StorageClass fast exists",
+        ),
+        ({"model": {"id": "m", "cache": {"size": "1Gi"}}}, "see that a default StorageClass exists"),
+        ({"model": {"id": "m", "cache": {"claimName": "w"}}}, "give claim w a volume (spec.model.cache.claimName)"),
+        ({"adapters": {"volume": {"persistentVolumeClaim": {"claimName": "a"}}}}, "give claim a a volume"),
+    ],
+)
+def test_the_field_behind_a_claim_without_a_volume_is_told(spec: Object, words: str) -> None:
+    waiting = pod(conditions=[unschedulable("pod has unbound immediate PersistentVolumeClaims.")])
+    assert words in workload(deployment(), [waiting], lorax_words(blueprint(**spec)), NOW).message
 
 
 def test_the_newest_pod_speaks_for_the_workload() -> None:

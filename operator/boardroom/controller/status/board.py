@@ -224,13 +224,19 @@ def _of(prefix: str, finding: Finding) -> Finding:
 def _agents(observed: Observed) -> Finding:
     refused = _named(observed.refused)
     beside = f"; refused: {refused}" if refused else ""
+    if observed.chairless:
+        beside += (
+            f"; spec.deliberation.chairRef names BoardAgent {observed.chairless}, which has no seat: another member "
+            "takes the chair until it has"
+        )
     if not observed.members:
         message = f"no member has a seat: create a BoardAgent with spec.boardroomRef.name of this board{beside}"
         return Finding(status="False", reason="NoMembers", message=message)
     waiting = {m.agent.metadata.name: m.ready.reason for m in observed.members if not m.ready.good}
     count = f"{_ready(observed)} of {len(observed.members)} members are ready"
     if not waiting:
-        return Finding(status="True", reason="AllReady", message=count + beside)
+        reason = "ChairNotSeated" if observed.chairless else "AllReady"
+        return Finding(status="True", reason=reason, message=count + beside)
     reason = "SomeNotReady" if _ready(observed) else "NoneReady"
     return Finding(status="False", reason=reason, message=f"{count}; not ready: {_named(waiting)}{beside}")
 

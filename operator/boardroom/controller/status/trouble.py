@@ -1,7 +1,7 @@
 """Why a pod does not come up, with the remedy, out of what its status says."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,7 +10,17 @@ from boardroom.controller.status.finding import Finding
 
 SECRET_GRACE: Final = timedelta(minutes=2)
 """How long a pod may wait for a Secret that other tooling may still bring."""
-_IMAGE_REASONS: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+_IMAGE_REASONS: Final = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
 _TRANSIENT: Final = "ErrImagePull"  # the first failure; the kubelet tries again at once
 
 
@@ -25,7 +35,14 @@ class Words:
     unschedulable_remedy: str
     crash_remedy: str
     memory_remedy: str
+    start_remedy: str
+    node_remedy: str
+    security_remedy: str
     service: str
+    volumes: str = ""
+    """What helps where a claim of the pod has no volume."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """The field that names each Secret."""
     gpu: str = ""
     """The extended resource that the pod asks for, if any."""
     device_claims: str = ""
@@ -47,9 +64,18 @@ class Subject:
 
     @property
     def statuses(self) -> list[Object]:
-        """Status of its containers, the main one first."""
-        statuses = self.pod.get("status", {}).get("containerStatuses") or []
-        return sorted(statuses, key=lambda s: (s["name"] != self.words.container, s["name"]))
+        """Status of its containers, the main one first, those that run before it last."""
+        status = self.pod.get("status", {})
+        statuses = status.get("containerStatuses") or []
+        ordered = sorted(statuses, key=lambda s: (s["name"] != self.words.container, s["name"]))
+        return [*ordered, *(status.get("initContainerStatuses") or [])]
+
+    @property
+    def waits_long(self) -> bool:
+        """Whether it has been on its node for longer than other tooling may need to bring what it lacks."""
+        placed = (condition_of(self.pod, "PodScheduled") or {}).get("lastTransitionTime")
+        since = datetime.fromisoformat(placed or self.pod["metadata"]["creationTimestamp"])
+        return self.now - since >= SECRET_GRACE
 
     @property
     def main(self) -> Object | None:
@@ -82,22 +108,25 @@ def _unschedulable(subject: Subject) -> Finding | None:
     if condition is None or condition.get("status") != "False":
         return None
     words, said = subject.words, condition.get("message", "")
+    if condition.get("reason") == "SchedulingGated":
+        gates = "whoever put its scheduling gates there (a job queue such as Kueue?) has to lift them"
+        return _bad("SchedulingGated", f"pod {subject.name} is held back: {gates} ({said})")
+    reason, message = _unplaced(words, said)
+    return _bad(reason, f"{message.format(pod=f'pod {subject.name}')} ({said})")
+
+
+def _unplaced(words: Words, said: str) -> tuple[str, str]:
+    """Reason and remedy out of the scheduler's own words; {pod} stands for the pod."""
     if words.gpu and f"Insufficient {words.gpu}" in said:
-        return _bad(
-            "InsufficientGpu",
-            f"no node has enough free {words.gpu} for pod {subject.name}: {words.unschedulable_remedy} ({said})",
-        )
-    if words.device_claims and ("claim" in said and "persistentvolumeclaim" not in said):
-        return _bad(
-            "DevicesNotAllocated",
-            f"no node has devices for pod {subject.name} that fit {words.device_claims}: {words.unschedulable_remedy} "
-            f"({said})",
-        )
+        return "InsufficientGpu", f"no node has enough free {words.gpu} for {{pod}}: {words.unschedulable_remedy}"
+    if words.device_claims and "claim" in said and "persistentvolumeclaim" not in said.lower():
+        fit = f"no node has devices for {{pod}} that fit {words.device_claims}"
+        return "DevicesNotAllocated", f"{fit}: {words.unschedulable_remedy}"
     if "persistentvolumeclaim" in said and "not found" in said:
-        return _bad("ClaimNotFound", f"pod {subject.name} waits for a claim: create it, or name another ({said})")
-    if condition.get("reason") != "Unschedulable":
-        return None
-    return _bad("Unschedulable", f"no node takes pod {subject.name}: {words.unschedulable_remedy} ({said})")
+        return "ClaimNotFound", "{pod} waits for a claim: create it, or name another"
+    if "unbound immediate PersistentVolumeClaims" in said or "storageclass" in said:
+        return "ClaimNotBound", f"{{pod}} waits for a claim without a volume: {words.volumes}"
+    return "Unschedulable", f"no node takes {{pod}}: {words.unschedulable_remedy}"
 
 
 def _image(subject: Subject) -> Finding | None:
@@ -115,15 +144,32 @@ def _image(subject: Subject) -> Finding | None:
 
 def _configuration(subject: Subject) -> Finding | None:
     for status, waiting in _waiting(subject):
-        if waiting.get("reason") in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
-            created = datetime.fromisoformat(subject.pod["metadata"]["creationTimestamp"])
-            return _bad(
-                "ContainerConfigError",
-                f"container {status['name']} can't be made: create the Secret that it names, or mend the spec "
-                f"({waiting.get('message', '')})",
-                stalled=subject.now - created >= SECRET_GRACE,
-            )
+        if waiting.get("reason") == "CreateContainerConfigError":
+            return _misses(subject, status, waiting.get("message", ""))
+        if waiting.get("reason") in ("CreateContainerError", "RunContainerError"):
+            return _not_started(subject, status, waiting.get("message", ""))
     return None
+
+
+def _misses(subject: Subject, status: Object, said: str) -> Finding:
+    """What the container's environment is taken from is not there; the kubelet looks again by itself."""
+    where = next((f" ({field})" for name, field in subject.words.secrets.items() if name in said), "")
+    if said.startswith("secret ") and said.endswith("not found"):
+        reason, remedy = "SecretNotFound", f"create that Secret{where}, or name another"
+    elif said.startswith("couldn't find key"):
+        reason, remedy = "SecretKeyNotFound", f"put that key into the Secret{where}, or name another"
+    else:
+        reason, remedy = "ContainerConfigError", "mend what it names"
+    message = f"container {status['name']} can't be made: {remedy} ({said})"
+    return _bad(reason, message, stalled=subject.waits_long)
+
+
+def _not_started(subject: Subject, status: Object, said: str) -> Finding:
+    return _bad(
+        "ContainerStartFailed",
+        f"the node can't start container {status['name']}: {subject.words.start_remedy} ({said})",
+        stalled=subject.waits_long,
+    )
 
 
 def _crashed(subject: Subject) -> Finding | None:
@@ -135,11 +181,14 @@ def _crashed(subject: Subject) -> Finding | None:
             continue
         if end.get("reason") == "OOMKilled":
             return _bad("OutOfMemory", f"container {status['name']} was killed for memory: {words.memory_remedy}")
+        if end.get("reason") in ("StartError", "ContainerCannotRun"):
+            return _not_started(subject, status, end.get("message", ""))
         if (state.get("waiting") or {}).get("reason") == "CrashLoopBackOff" or "terminated" in state:
             return _bad(
                 "CrashLoop",
                 f"container {status['name']} ended with exit code {end.get('exitCode')} and is restarted with growing "
-                f"delay: see `kubectl logs {subject.name} -c {status['name']} --previous`; {words.crash_remedy}",
+                f"delay: see `kubectl logs {subject.name} -c {status['name']} --previous`"
+                + (f"; {words.crash_remedy}" if status["name"] == words.container else ""),
             )
     return None
 
@@ -159,8 +208,11 @@ def _evicted(subject: Subject) -> Finding | None:
     status = subject.pod.get("status", {})
     if status.get("phase") != "Failed":
         return None
-    reason = status.get("reason") or "Failed"
-    return _bad("PodFailed", f"pod {subject.name} failed ({reason}: {status.get('message', '')}); it is replaced")
+    reason, said = status.get("reason") or "Failed", status.get("message", "")
+    if reason in ("Evicted", "Preempting", "Preempted"):
+        message = f"pod {subject.name} was evicted, and another takes its place: {subject.words.node_remedy} ({said})"
+        return _bad("Evicted", message)
+    return _bad("PodFailed", f"pod {subject.name} failed, and another takes its place ({reason}: {said})")
 
 
 def _placing(subject: Subject) -> Finding | None:
@@ -172,9 +224,21 @@ def _placing(subject: Subject) -> Finding | None:
         beside = f" and for its devices: see that {claims} exists in its namespace" if claims else ""
         return _bad("Starting", f"pod {subject.name} waits for a node{beside}")
     waiting = main.get("state", {}).get("waiting") or {}
-    if waiting.get("reason") == "ContainerCreating":
+    if waiting.get("reason") == "PodInitializing":
+        return _bad("Starting", f"what has to run before {subject.words.service} in pod {subject.name} runs")
+    if waiting.get("reason") != "ContainerCreating":
+        return None
+    # The kubelet says so from 1.29 on: first the volumes and the network, then the image.
+    prepared = condition_of(subject.pod, "PodReadyToStartContainers")
+    if prepared is None or prepared.get("status") == "True":
         return _bad("Starting", f"the node pulls image {main.get('image', '')} and mounts the volumes")
-    return None
+    if not subject.waits_long:
+        return _bad("Starting", f"the node mounts the volumes of pod {subject.name}")
+    return _bad(
+        "NotPrepared",
+        f"the node gets pod {subject.name}'s volumes, network or runtime not ready: see `kubectl describe pod "
+        f"{subject.name}`; {subject.words.start_remedy}",
+    )
 
 
 _POLICIES: Final[tuple[Callable[[Subject], Finding | None], ...]] = (

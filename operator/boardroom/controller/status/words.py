@@ -1,5 +1,6 @@
 """How the two workloads of a board are called in messages, and what helps them."""
 
+from boardroom.api.meta import model_cache_name
 from boardroom.controller.plan import coordinator, lorax
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.status.trouble import Words
@@ -21,9 +22,38 @@ def lorax_words(blueprint: Blueprint) -> Words:
         "tolerations",
         crash_remedy="check spec.model.id and revision, spec.model.tokenSecretRef, and spec.lorax.extraArgs",
         memory_remedy="raise spec.lorax.resources.limits.memory",
+        start_remedy="check spec.lorax.image (it must have lorax-launcher on its PATH), spec.lorax.runtimeClassName, "
+        "the node's GPU driver, spec.adapters.volume and spec.model.cache",
+        node_remedy="raise spec.lorax.resources.requests (memory, ephemeral-storage) and spec.lorax.priorityClassName, "
+        "and set spec.model.cache so that the weights don't fill the node's disk",
+        security_remedy="LoRAX's image runs as root and needs baseline (hostPath volumes need privileged)",
+        volumes=_volumes(blueprint),
+        secrets=_secrets(blueprint),
         gpu="" if claims else gpu.resource_name,
         device_claims=claims,
     )
+
+
+def _volumes(blueprint: Blueprint) -> str:
+    cache, volume = blueprint.spec.model.cache, blueprint.spec.adapters.volume.persistent_volume_claim
+    remedies: list[str] = []
+    if cache is not None and cache.size is not None:
+        given = cache.storage_class_name
+        which = f"StorageClass {given}" if given else "a default StorageClass"
+        remedies.append(
+            f"see that {which} exists and provisions (spec.model.cache; {model_cache_name(blueprint.name)})"
+        )
+    if cache is not None and cache.claim_name is not None:
+        remedies.append(f"give claim {cache.claim_name} a volume (spec.model.cache.claimName)")
+    if volume is not None:
+        remedies.append(f"give claim {volume.claim_name} a volume (spec.adapters.volume)")
+    return "; ".join(remedies) or "see `kubectl get pvc`"
+
+
+def _secrets(blueprint: Blueprint) -> dict[str, str]:
+    token = blueprint.spec.model.token_secret_ref
+    named = {v.secret_key_ref.name: "spec.lorax.env" for v in blueprint.spec.lorax.env if v.secret_key_ref}
+    return named | ({token.name: "spec.model.tokenSecretRef"} if token else {})
 
 
 def _claims(blueprint: Blueprint) -> str:
@@ -40,6 +70,8 @@ def coordinator_words(blueprint: Blueprint) -> Words:
     """Of the coordinator."""
     auth = blueprint.spec.coordinator.auth
     keys = auth.api_key_secret_ref if auth else None
+    standard = blueprint.spec.standard_inference
+    key = standard.api_key_secret_ref if standard else None
     which = f"Secret {keys.name}{f' with the key {keys.key}' if keys.key else ''}" if keys else ""
     return Words(
         subject="the coordinator",
@@ -51,4 +83,8 @@ def coordinator_words(blueprint: Blueprint) -> Words:
         unschedulable_remedy="add a node or free some CPU and memory, or lower spec.coordinator.resources",
         crash_remedy="check spec.coordinator and the operator's AOS_* environment",
         memory_remedy="raise spec.coordinator.resources.limits.memory",
+        start_remedy="check the operator's BOARDROOM_IMAGE",
+        node_remedy="raise spec.coordinator.resources.requests",
+        security_remedy="the coordinator itself meets restricted, so another policy is at work",
+        secrets={key.name: "spec.standardInference.apiKeySecretRef"} if key else {},
     )

@@ -27,7 +27,7 @@ def workload(deployment: Object | None, pods: list[Object], words: Words, now: d
     """What stands for a Deployment; `pods` are those of its selector."""
     if deployment is None or not deployment.get("status", {}).get("observedGeneration"):
         return Finding(status="False", reason="Creating", message=f"the Deployment of {words.subject} is being created")
-    refused = _refused(deployment)
+    refused = _refused(deployment, words)
     if refused is not None:
         return refused
     up = [pod for pod in pods if _up(pod, words.container)]
@@ -76,7 +76,7 @@ def _beside(pod: Object, words: Words) -> str:
     return f"; not ready beside it: {', '.join(sorted(others))}" if others else ""
 
 
-def _refused(deployment: Object) -> Finding | None:
+def _refused(deployment: Object, words: Words) -> Finding | None:
     """Pods that the API server does not let come into being."""
     failure = condition_of(deployment, "ReplicaFailure")
     if failure is None or failure.get("status") != "True":
@@ -87,9 +87,8 @@ def _refused(deployment: Object) -> Finding | None:
         return Finding(
             status="False",
             reason="PodSecurity",
-            message=f"Pod Security refuses the pod: LoRAX's image runs as root and needs baseline (hostPath volumes "
-            f"need privileged): `kubectl label namespace {namespace} pod-security.kubernetes.io/enforce=baseline "
-            f"--overwrite` ({said})",
+            message=f"Pod Security refuses the pod: {words.security_remedy}: `kubectl label namespace {namespace} "
+            f"pod-security.kubernetes.io/enforce=baseline --overwrite` ({said})",
             stalled=True,
         )
     if "exceeded quota" in said:
