@@ -37,9 +37,10 @@ def container(kube: KubeApi, deployment: str, name: str) -> Object:
     return next(c for c in pod["containers"] if c["name"] == name)
 
 
-def play_kubelet(kube: KubeApi, component: str, **state: Any) -> None:
+def play_kubelet(kube: KubeApi, component: str, board: str = "executive", **state: Any) -> None:
     """Bring a component's pod up, or into the given container state."""
-    pods = until(f"a pod of {component}", lambda: kube.every("Pod", f"app.kubernetes.io/component={component}"))
+    selector = f"boardroom.dev/board={board},app.kubernetes.io/component={component}"
+    pods = until(f"a pod of {component}", lambda: kube.every("Pod", selector))
     pod = max(pods, key=lambda p: p["metadata"]["creationTimestamp"])
     ready = not state
     statuses = [
