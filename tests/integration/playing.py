@@ -56,8 +56,16 @@ def play_kubelet(kube: KubeApi, component: str, board: str = "executive", **stat
         for c in pod["spec"]["containers"]
     ]
     conditions = [{"type": t, "status": str(ready)} for t in ("Ready", "ContainersReady")]
+    conditions.append({"type": "PodScheduled", "status": "True"})
     status = {"phase": "Running" if ready else "Pending", "conditions": conditions, "containerStatuses": statuses}
     kube.patch("Pod", pod["metadata"]["name"], {"status": status}, "status")
+
+
+def play_scheduler(kube: KubeApi, component: str, said: str) -> None:
+    """Say of a component's pod why no node takes it."""
+    pods = until(f"a pod of {component}", lambda: kube.every("Pod", f"app.kubernetes.io/component={component}"))
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
+    kube.patch("Pod", pods[0]["metadata"]["name"], {"status": {"conditions": [condition]}}, "status")
 
 
 def play_coordinator(kube: KubeApi, name: str, status: str = "True", reason_: str = "AdapterProved") -> None:
