@@ -136,6 +136,16 @@ BAD: dict[str, tuple[Object, str, str]] = {
     ),
     "relative mount path": (board(adapters={"mountPath": "models"}), "spec.adapters.mountPath", "should match"),
     "unknown mode": (board(deliberation={"defaultMode": "Duel"}), "spec.deliberation.defaultMode", '"Parallel"'),
+    "a Redis by its URL": (
+        board(coordinator={"conversations": {"redis": {"host": "redis://:secret@redis:6379"}}}),
+        "spec.coordinator.conversations.redis.host",
+        "should match",
+    ),
+    "a Redis user without a password": (
+        board(coordinator={"conversations": {"redis": {"host": "redis", "username": "board"}}}),
+        "spec.coordinator.conversations.redis",
+        "username needs passwordSecretRef (a Secret of this namespace)",
+    ),
     "no seat": (board(maxMembers=0), "spec.maxMembers", "greater than or equal to 1"),
     "too long a name": (board("b" * 50), "<nil>", "at most 49 characters"),
     "a name that no Service can have": (board("1st"), "<nil>", "must be a DNS-1035 label"),

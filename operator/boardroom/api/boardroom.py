@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from boardroom.api.conversation import ConversationsSpec
 from boardroom.api.lorax import LoraxSpec
 from boardroom.api.model import Model, ObjectName, Quantity, SecretKeyRef, checked, map_list, rule
 from boardroom.api.pods import ResourceRequirements
@@ -173,24 +174,6 @@ class AuthSpec(Model):
     )
 
 
-class ConversationsSpec(Model):
-    """What is remembered of a conversation (questions with the same conv_id), for each member by itself."""
-
-    max_turns: int = Field(
-        default=8, ge=1, le=100, description="At most so many answers with their questions; the oldest go first."
-    )
-    max_chars: int = Field(
-        default=2000,
-        ge=100,
-        le=1000000,
-        description="At most so many characters of them, in whole turns. They are part of the prompt: with the system "
-        "prompt and the question they must fit spec.lorax.maxInputTokens (4 characters are about a token).",
-    )
-    ttl_seconds: int = Field(
-        default=86400, ge=1, le=2592000, description="A conversation is forgotten so long after its last answer."
-    )
-
-
 class CoordinatorSpec(Model):
     """The service in front of LoRAX."""
 
@@ -204,8 +187,7 @@ class CoordinatorSpec(Model):
     )
     conversations: ConversationsSpec = Field(
         default_factory=ConversationsSpec,
-        description="What is remembered of questions with the same conv_id, in the coordinator's memory: it ends with "
-        "the pod.",
+        description="What is remembered of questions with the same conv_id, and where.",
     )
 
 

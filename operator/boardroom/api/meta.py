@@ -36,6 +36,9 @@ OPERATOR_HEALTH_PORT: Final = 8081
 
 STANDARD_API_KEY: Final = "BOARDROOM_STANDARD_API_KEY"
 """The environment variable by which a coordinator gets the key of standard inference."""
+REDIS_PASSWORD: Final = "BOARDROOM_REDIS_PASSWORD"  # noqa: S105 (its name, not its value)
+REDIS_CA: Final = "BOARDROOM_REDIS_CA"
+"""The environment variables by which it gets the password of its Redis, and the authority (PEM) that it trusts."""
 
 
 def lorax_name(board: str) -> str:

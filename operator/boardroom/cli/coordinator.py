@@ -7,7 +7,7 @@ import click
 import uvloop
 
 from boardroom.api.boardroom import AuthMode
-from boardroom.api.meta import COORDINATOR_METRICS_PORT, COORDINATOR_PORT, STANDARD_API_KEY
+from boardroom.api.meta import COORDINATOR_METRICS_PORT, COORDINATOR_PORT, REDIS_CA, REDIS_PASSWORD, STANDARD_API_KEY
 from boardroom.api.resources import ManifestError
 from boardroom.api.settings import Defaults, SettingsError
 
@@ -20,6 +20,11 @@ from boardroom.api.settings import Defaults, SettingsError
 @click.option("--standard-url", help="Standard inference: all that stands before /chat/completions of its server.")
 @click.option(
     "--standard-model", default="", help="The model's name there; its key is taken from $BOARDROOM_STANDARD_API_KEY."
+)
+@click.option(
+    "--redis-url",
+    help="Keep conversations there: redis://[USER@]HOST:PORT/DATABASE, or rediss:// with TLS; the password is taken "
+    "from $BOARDROOM_REDIS_PASSWORD, an authority of its own (PEM) from $BOARDROOM_REDIS_CA.",
 )
 @click.option("--adapters-url", help="URL of the adapters service beside LoRAX (`boardroom adapters serve`).")
 @click.option(
@@ -65,6 +70,7 @@ def coordinator(
     lorax_service: str | None,
     standard_url: str | None,
     standard_model: str,
+    redis_url: str | None,
     adapters_url: str | None,
     file: Path | None,
     adapters_root: Path | None,
@@ -106,6 +112,9 @@ def coordinator(
             standard_url=standard_url,
             standard_model=standard_model,
             standard_api_key=os.environ.get(STANDARD_API_KEY, ""),
+            redis_url=redis_url,
+            redis_password=os.environ.get(REDIS_PASSWORD, ""),
+            redis_ca=os.environ.get(REDIS_CA, ""),
             adapters_url=adapters_url,
             file=file,
             adapters_root=str(adapters_root.absolute()) if adapters_root else None,

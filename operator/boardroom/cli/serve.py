@@ -72,6 +72,8 @@ def serve(
         args += ["--lorax-url", lorax_url] if lorax_url else []
         standard = board.spec.standard_inference
         args += ["--standard-url", standard.url, "--standard-model", standard.model] if standard else []
+        redis = board.spec.coordinator.conversations.redis
+        args += ["--redis-url", redis.url] if redis else []
         args += ["--auth", "ApiKey", "--api-keys", str(api_keys)] if api_keys else []
         stack.enter_context(_coordinator(args))
         url = f"http://{host}:{port}"

@@ -53,6 +53,8 @@ UTIL_LINUX = Package("util-linux", "unshare")
 CNI = Package("containernetworking-plugins", "ptp", "/usr/lib/cni:/opt/cni/bin:/usr/libexec/cni")
 BUILDAH = Package("buildah", "buildah")
 MMDEBSTRAP = Package("mmdebstrap", "mmdebstrap")
+# Its one binary is also the server under that name; the package redis-server would start one on this machine.
+REDIS = Package("redis-tools", "redis-check-rdb")
 
 NODE = (RUNC, IPTABLES, IPROUTE, UTIL_LINUX, CNI)
 IMAGE = (BUILDAH, MMDEBSTRAP)

@@ -10,6 +10,7 @@ from boardroom.coordinator import asking
 from boardroom.coordinator.attempts import Attempts
 from boardroom.coordinator.conversations.conversations import Conversations
 from boardroom.coordinator.conversations.memory import MemoryStore
+from boardroom.coordinator.conversations.store import Store
 from boardroom.coordinator.health import NO_LORAX, Observation
 from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.kube import Kube
@@ -48,10 +49,11 @@ class Coordinator:
         engine: Callable[[str], Engine] = LoraxEngine,
         standard: Inference | None = None,
         kube: Kube | None = None,
+        store: Store | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
         self.metrics = Metrics()
-        self.conversations = Conversations(MemoryStore())
+        self.conversations = Conversations(store or MemoryStore())
         self._source, self._kube, self._standard = source, kube, standard
         self._by_standard = StandardRoute(standard, self.metrics) if standard is not None else None
         self.fleet = Fleet(endpoints, engine, metrics=self.metrics) if endpoints is not None else None
@@ -146,7 +148,7 @@ class Coordinator:
             await self._jobs.stop()
             if self.fleet is not None:
                 await self.fleet.close(self.drain_seconds)
-            for part in (self._standard, self._kube):
+            for part in (self._standard, self._kube, self.conversations):
                 if part is not None:
                     await part.close()
 

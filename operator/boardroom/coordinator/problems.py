@@ -163,6 +163,16 @@ class NotReady(AskProblem):
         return {"retry-after": "2"}
 
 
+class ConversationsUnavailable(AskProblem):
+    """What was said before can't be read or kept now."""
+
+    status, code = 503, "conversations_unavailable"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": "2"}
+
+
 class AuthUnavailable(AskProblem):
     """Whether the caller may ask can't be found out now, so nobody is let in."""
 

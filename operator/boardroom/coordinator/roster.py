@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from boardroom.api.admission import admit
 from boardroom.api.ask import CoordinationMode
 from boardroom.api.boardagent import GenerationSpec
-from boardroom.api.boardroom import ConversationsSpec
 from boardroom.api.conditions import Condition
+from boardroom.api.conversation import ConversationsSpec
 from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults, effective
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus

@@ -10,11 +10,13 @@ from boardroom.api.settings import Defaults
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.auth.keys import ApiKeys
 from boardroom.coordinator.auth.reviews import Reviews
+from boardroom.coordinator.conversations.redisstore import RedisStore, connected
 from boardroom.coordinator.coordinator import MAX_IN_FLIGHT, Coordinator
 from boardroom.coordinator.kube import KubeClient, KubeError
+from boardroom.coordinator.problems import NotReady
 from boardroom.coordinator.replicas.endpoints import GivenEndpoint, ServiceEndpoints
 from boardroom.coordinator.server import run
-from boardroom.coordinator.sources import FileSource, LiveSource
+from boardroom.coordinator.sources import FileSource, LiveSource, Source
 from boardroom.engine.standard import StandardEngine
 
 
@@ -31,6 +33,9 @@ class Options:
     standard_url: str | None = None
     standard_model: str = ""
     standard_api_key: str = field(default="", repr=False)
+    redis_url: str | None = None
+    redis_password: str = field(default="", repr=False)
+    redis_ca: str = ""
     adapters_url: str | None = None
     file: Path | None = None
     adapters_root: str | None = None
@@ -48,6 +53,7 @@ def standalone(options: Options, file: Path) -> Coordinator:
         source,
         endpoints=_given(options),
         standard=_standard(options),
+        store=_store(options, source),
         max_in_flight=options.max_in_flight,
     )
 
@@ -61,6 +67,7 @@ def live(options: Options, kube: KubeClient) -> Coordinator:
         endpoints=ServiceEndpoints(kube, options.namespace, service) if service else _given(options),
         standard=_standard(options),
         kube=kube,
+        store=_store(options, source),
         max_in_flight=options.max_in_flight,
     )
 
@@ -95,3 +102,22 @@ def _standard(options: Options) -> StandardEngine | None:
     if options.standard_url is None:
         return None
     return StandardEngine(options.standard_url, options.standard_model, options.standard_api_key)
+
+
+def _store(options: Options, source: Source) -> RedisStore | None:
+    """Where conversations are kept beside the coordinator's own memory; raises OSError for a URL that is none."""
+    if options.redis_url is None:
+        return None
+    try:
+        client = connected(options.redis_url, options.redis_password, options.redis_ca)
+    except ValueError as error:
+        raise OSError(f"--redis-url {options.redis_url}: {error}") from error
+
+    def scope() -> str:
+        """A board made anew under the same name starts anew."""
+        roster = source.roster
+        if roster is None:
+            raise NotReady(source.problem)
+        return f"{roster.namespace}/{roster.board}/{roster.uid}"
+
+    return RedisStore(client, scope)

@@ -56,6 +56,15 @@ TOLERATIONS = st.one_of(
         {"tolerationSeconds": st.integers(0, 3600)},
     ),
 )
+REDIS = sparse(
+    {"host": st.from_regex(r"[a-z0-9]{1,9}([.-][a-z0-9]{1,9}){0,3}", fullmatch=True), "passwordSecretRef": SECRET_KEYS},
+    {
+        "port": st.integers(1, 65535),
+        "database": st.integers(0, 15),
+        "username": st.from_regex(r"[a-z0-9_%#?]{1,9}", fullmatch=True),
+        "tls": sparse({}, {"caSecretRef": SECRET_KEYS}),
+    },
+)
 REQUESTS = st.dictionaries(st.sampled_from(["cpu", "memory"]), st.just("1Gi"), max_size=2)
 LIMITS = st.dictionaries(st.sampled_from(["cpu", "memory"]), st.just("2Gi"), max_size=2)
 RESOURCES = sparse({}, {"requests": REQUESTS, "limits": LIMITS})
@@ -172,7 +181,15 @@ REST = sparse(
             {
                 "resources": RESOURCES,
                 "requestTimeoutSeconds": st.integers(1, 3600),
-                "conversations": sparse({}, {"maxTurns": st.integers(1, 100), "ttlSeconds": st.integers(1, 2592000)}),
+                "conversations": sparse(
+                    {},
+                    {
+                        "maxTurns": st.integers(1, 100),
+                        "maxTokens": st.integers(16, 200000),
+                        "ttlSeconds": st.integers(1, 2592000),
+                        "redis": REDIS,
+                    },
+                ),
             },
         ),
         "deliberation": sparse({}, {"defaultMode": st.sampled_from(["Parallel", "Sequential"])}),

@@ -114,6 +114,34 @@ def test_standard_inference_is_handed_on_with_its_key_by_reference() -> None:
     }
 
 
+def test_redis_is_handed_on_with_what_is_secret_by_reference() -> None:
+    password, ca = {"name": "redis", "key": "password"}, {"name": "redis-ca", "key": "ca.crt"}
+    redis = {
+        "host": "redis.data.svc",
+        "port": 6380,
+        "database": 2,
+        "username": "board@1",
+        "passwordSecretRef": password,
+        "tls": {"caSecretRef": ca},
+    }
+    manifest = coordinator.deployment(blueprint(coordinator={"conversations": {"redis": redis}}))
+    [container] = manifest["spec"]["template"]["spec"]["containers"]
+    at = container["args"].index("--redis-url")
+    assert container["args"][at + 1] == "rediss://board%401@redis.data.svc:6380/2"
+    assert [e for e in container["env"] if e["name"].startswith("BOARDROOM_REDIS")] == [
+        {"name": "BOARDROOM_REDIS_PASSWORD", "valueFrom": {"secretKeyRef": password}},
+        {"name": "BOARDROOM_REDIS_CA", "valueFrom": {"secretKeyRef": ca}},
+    ]
+
+
+def test_a_redis_without_a_password_needs_no_secret() -> None:
+    manifest = coordinator.deployment(blueprint(coordinator={"conversations": {"redis": {"host": "redis"}}}))
+    [container] = manifest["spec"]["template"]["spec"]["containers"]
+    at = container["args"].index("--redis-url")
+    assert container["args"][at + 1] == "redis://redis:6379/0"
+    assert not [e for e in container["env"] if "REDIS" in e["name"]]
+
+
 def test_without_lorax_its_objects_should_not_exist() -> None:
     wanted = children(blueprint(enableLorax=False), lambda _kind, _name: None)
     assert [(c.kind.name, c.name) for c in wanted if c.manifest is None] == [

@@ -111,15 +111,27 @@ async def test_the_oldest_turns_go_first_and_the_answers_after_that_say_so(board
         answers = [await stand.answer(conv_id="c", user_input=f"{n}?") for n in range(4)]
     assert [role + text for role, text in members.heard["ceo"][3] if role == "user"] == ["user1?", "user2?", "user3?"]
     assert [bool(answer["warnings"]) for answer in answers] == [False, False, False, True]
-    assert answers[3]["warnings"][0].endswith("maxChars): CEO (ceo) 1")
+    assert answers[3]["warnings"][0].endswith("maxTokens): CEO (ceo) 1")
 
 
-async def test_turns_are_cut_to_the_characters_and_one_too_long_is_not_kept(board: Board) -> None:
-    async with talking(board, agent("CEO"), maxChars=100) as (stand, members):
-        for question in ("a" * 60, "b" * 60, "c" * 120, "d"):
+async def test_turns_are_cut_to_the_tokens_and_one_too_long_is_not_kept(board: Board) -> None:
+    """A question counts a third of its bytes, the answer 3 tokens, which LoRAX counted."""
+    async with talking(board, agent("CEO"), maxTokens=100) as (stand, members):
+        for question in ("a" * 141, "b" * 141, "c" * 294, "d"):
             await stand.answer(conv_id="c", user_input=question)
+        await stand.answer(conv_id="c", user_input="e" * 276)
+        await stand.answer(conv_id="c", user_input="f")
+        kept = (await stand.client.get("/v1/conversations/c")).json()
     asked = [[text[0] for role, text in messages if role == "user"] for messages in members.heard["ceo"]]
-    assert asked == [["a"], ["a", "b"], ["b", "c"], ["d"]]
+    assert asked == [["a"], ["a", "b"], ["a", "b", "c"], ["d"], ["d", "e"], ["d", "e", "f"]]
+    assert [turn["tokens"] for turn in kept["members"][0]["turns"]] == [95, 4]
+
+
+async def test_a_letter_of_three_bytes_counts_as_a_token(board: Board) -> None:
+    async with talking(board, agent("CEO")) as (stand, _):
+        await stand.answer(conv_id="c", user_input="雇うべきか")
+        kept = (await stand.client.get("/v1/conversations/c")).json()
+    assert [turn["tokens"] for turn in kept["members"][0]["turns"]] == [5 + 3]
 
 
 async def test_two_questions_at_once_are_one_and_a_conflict_and_the_second_can_be_asked_again(board: Board) -> None:
@@ -149,6 +161,7 @@ async def test_a_conversation_can_be_read_with_the_weights_that_spoke(board: Boa
         "answered": "cfo 0",
         "engine": "lorax",
         "adapter": said["adapter"],
+        "tokens": 2 + 3,
     }
     thread = {"agent": "cfo", "role": "CFO", "uid": "", "forgotten": 0, "turns": [turn]}
     assert found == {"conv_id": "a/b c", "members": [thread]}

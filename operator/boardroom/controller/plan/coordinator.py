@@ -5,11 +5,14 @@ from typing import Final
 from boardroom.api.meta import (
     COORDINATOR_METRICS_PORT,
     COORDINATOR_PORT,
+    REDIS_CA,
+    REDIS_PASSWORD,
     STANDARD_API_KEY,
     coordinator_name,
     lorax_name,
     selector,
 )
+from boardroom.api.model import SecretKeyRef
 from boardroom.controller.kinds import DEPLOYMENT, SERVICE, Object
 from boardroom.controller.plan import security
 from boardroom.controller.plan.blueprint import Blueprint
@@ -114,11 +117,23 @@ def _container(blueprint: Blueprint) -> Object:
 
 
 def _environment(blueprint: Blueprint) -> list[Object]:
-    standard = blueprint.spec.standard_inference
-    key = standard.api_key_secret_ref if standard else None
-    secret = [{"name": STANDARD_API_KEY, "valueFrom": {"secretKeyRef": key.to_object()}}] if key else []
-    handed_on = blueprint.defaults.handed_on(blueprint.spec)
-    return [*({"name": name, "value": value} for name, value in handed_on.items()), *secret]
+    plain = [{"name": name, "value": value} for name, value in blueprint.defaults.handed_on(blueprint.spec).items()]
+    secret = [
+        {"name": name, "valueFrom": {"secretKeyRef": reference.to_object()}}
+        for name, reference in _secrets(blueprint).items()
+        if reference is not None
+    ]
+    return [*plain, *secret]
+
+
+def _secrets(blueprint: Blueprint) -> dict[str, SecretKeyRef | None]:
+    """Without a Secret that is named here the pod does not start, and the board's status says so."""
+    standard, redis = blueprint.spec.standard_inference, blueprint.spec.coordinator.conversations.redis
+    return {
+        STANDARD_API_KEY: standard.api_key_secret_ref if standard else None,
+        REDIS_PASSWORD: redis.password_secret_ref if redis else None,
+        REDIS_CA: redis.tls.ca_secret_ref if redis and redis.tls else None,
+    }
 
 
 def _volumes(blueprint: Blueprint) -> Object:
@@ -146,6 +161,9 @@ def _arguments(blueprint: Blueprint) -> list[str]:
     standard = blueprint.spec.standard_inference
     if standard is not None:
         arguments += ["--standard-url", standard.url, "--standard-model", standard.model]
+    redis = blueprint.spec.coordinator.conversations.redis
+    if redis is not None:
+        arguments += ["--redis-url", redis.url]
     if blueprint.auth != "None":
         arguments += ["--auth", blueprint.auth]
     if blueprint.auth == "ApiKey":

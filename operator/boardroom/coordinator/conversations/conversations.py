@@ -6,16 +6,16 @@ from dataclasses import replace
 from boardroom.api.ask import AskRequest, AskResponse
 from boardroom.api.conversation import Conversation
 from boardroom.coordinator.conversations import threads
-from boardroom.coordinator.conversations.memory import MemoryStore
+from boardroom.coordinator.conversations.store import Store
 from boardroom.coordinator.particulars import Context
-from boardroom.coordinator.problems import UnknownConversation
+from boardroom.coordinator.problems import ConversationsUnavailable, UnknownConversation
 from boardroom.coordinator.roster import Roster
 
 
 class Conversations:
     """The board's; who knows a conversation's id and may ask the board may continue, read and delete it."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
 
     async def ask(
@@ -26,17 +26,17 @@ class Conversations:
         ask: Callable[[Context], Awaitable[AskResponse]],
     ) -> AskResponse:
         """What `ask` makes of the question and its history; kept when it is whole. Raises what it raises, and
-        ConversationBusy. A question without a conv_id has no history and leaves none.
+        ConversationBusy, ConversationsUnavailable. A question without a conv_id has no history and leaves none.
         """
         if request.conv_id is None:
             return await ask(context)
-        async with self._store.claimed(request.conv_id):
+        async with self._store.claimed(request.conv_id) as claim:
             before = await self._store.read(request.conv_id) or Conversation(conv_id=request.conv_id)
             answer = await ask(replace(context, histories=threads.histories(before, roster)))
-            spec = roster.conversations
-            await self._store.write(threads.extended(before, request, answer, roster, spec), spec.ttl_seconds)
-        warning = threads.warning(before, answer)
-        return answer.model_copy(update={"warnings": [*answer.warnings, warning]}) if warning else answer
+            after = threads.extended(before, request, answer, roster, roster.conversations)
+            lost = await self._kept(after, roster.conversations.ttl_seconds, claim)
+        warnings = [warning for warning in (threads.warning(before, answer), lost) if warning]
+        return answer.model_copy(update={"warnings": [*answer.warnings, *warnings]}) if warnings else answer
 
     async def read(self, conv_id: str) -> Conversation:
         """Raises UnknownConversation."""
@@ -50,6 +50,18 @@ class Conversations:
         async with self._store.claimed(conv_id):
             if not await self._store.delete(conv_id):
                 raise _unknown()
+
+    async def close(self) -> None:
+        """Close the store."""
+        await self._store.close()
+
+    async def _kept(self, conversation: Conversation, ttl_seconds: float, claim: str) -> str | None:
+        """Keep it; or the warning why not. The answer is there, and worth more than its place in the conversation."""
+        try:
+            await self._store.write(conversation, ttl_seconds, claim)
+        except ConversationsUnavailable as problem:
+            return f"the next question of this conversation will not know of this one: {problem}"
+        return None
 
 
 def _unknown() -> UnknownConversation:

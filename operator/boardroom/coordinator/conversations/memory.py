@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from boardroom.api.conversation import Conversation
+from boardroom.coordinator.conversations.store import BUSY
 from boardroom.coordinator.problems import ConversationBusy
 
 MAX_CONVERSATIONS: Final = 10_000
@@ -38,13 +39,13 @@ class MemoryStore:
         self._claimed: set[str] = set()
 
     @asynccontextmanager
-    async def claimed(self, conv_id: str) -> AsyncIterator[None]:
+    async def claimed(self, conv_id: str) -> AsyncIterator[str]:
         """Have the conversation to oneself; raises ConversationBusy where another has it."""
         if conv_id in self._claimed:
-            raise ConversationBusy("this conversation is at another question: ask again when that is answered")
+            raise ConversationBusy(BUSY)
         self._claimed.add(conv_id)
         try:
-            yield
+            yield ""
         finally:
             self._claimed.discard(conv_id)
 
@@ -56,7 +57,7 @@ class MemoryStore:
             kept = None
         return Conversation.model_validate_json(kept.body) if kept else None
 
-    async def write(self, conversation: Conversation, ttl_seconds: float) -> None:
+    async def write(self, conversation: Conversation, ttl_seconds: float, claim: str = "") -> None:  # noqa: ARG002 (Store)
         """Keep it for so long, in the place of what was kept before."""
         self._forget(conversation.conv_id)
         body = conversation.model_dump_json().encode()
@@ -70,6 +71,9 @@ class MemoryStore:
         found = await self.read(conv_id)
         self._forget(conv_id)
         return found is not None
+
+    async def close(self) -> None:
+        """Nothing to close."""
 
     def _forget(self, conv_id: str) -> None:
         kept = self._kept.pop(conv_id, None)

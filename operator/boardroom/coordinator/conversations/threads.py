@@ -1,13 +1,16 @@
 """Each member's thread of a conversation: what goes into its prompt, and what is kept of an answer. Pure."""
 
+import math
 from collections.abc import Sequence
+from typing import Final
 
 from boardroom.api.ask import AskRequest, AskResponse, MemberAnswer
-from boardroom.api.boardroom import ConversationsSpec
-from boardroom.api.conversation import Conversation, ConversationMember, ConversationTurn
+from boardroom.api.conversation import Conversation, ConversationMember, ConversationsSpec, ConversationTurn
 from boardroom.coordinator.meeting import answered
 from boardroom.coordinator.roster import Member, Roster
 from boardroom.engine.protocol import Exchange
+
+BYTES_PER_TOKEN: Final = 3
 
 
 def histories(conversation: Conversation, roster: Roster) -> dict[str, tuple[Exchange, ...]]:
@@ -38,7 +41,7 @@ def warning(conversation: Conversation, answer: AskResponse) -> str | None:
     if not cut:
         return None
     return (
-        f"the oldest turns of this conversation were cut (spec.coordinator.conversations.maxTurns, maxChars): "
+        f"the oldest turns of this conversation were cut (spec.coordinator.conversations.maxTurns, maxTokens): "
         f"{', '.join(cut)}"
     )
 
@@ -59,16 +62,26 @@ def _turn(request: AskRequest, answer: AskResponse, said: MemberAnswer) -> Conve
         answered=said.text or "",
         engine=said.engine,
         adapter=said.adapter,
+        tokens=_reckoned(request.user_input) + (_counted(said) or _reckoned(said.text or "")),
     )
+
+
+def _counted(said: MemberAnswer) -> int:
+    return said.usage.completion_tokens if said.usage else 0
+
+
+def _reckoned(text: str) -> int:
+    """More tokens than most tokenizers make of a text: English has about 4 bytes a token, Chinese 3 to a character."""
+    return math.ceil(len(text.encode("utf-8", "surrogatepass")) / BYTES_PER_TOKEN)
 
 
 def _cut(thread: ConversationMember, turns: Sequence[ConversationTurn], spec: ConversationsSpec) -> ConversationMember:
     """The newest whole turns that fit; one that is too long by itself leaves none."""
     kept: list[ConversationTurn] = []
-    chars = 0
+    tokens = 0
     for turn in reversed(turns):
-        chars += len(turn.asked) + len(turn.answered)
-        if len(kept) == spec.max_turns or chars > spec.max_chars:
+        tokens += turn.tokens
+        if len(kept) == spec.max_turns or tokens > spec.max_tokens:
             break
         kept.insert(0, turn)
     return thread.model_copy(update={"turns": kept, "forgotten": thread.forgotten + len(turns) - len(kept)})
