@@ -120,14 +120,14 @@ def test_redis_is_handed_on_with_what_is_secret_by_reference() -> None:
         "host": "redis.data.svc",
         "port": 6380,
         "database": 2,
-        "username": "board@1",
+        "username": "board#1",
         "passwordSecretRef": password,
         "tls": {"caSecretRef": ca},
     }
     manifest = coordinator.deployment(blueprint(coordinator={"conversations": {"redis": redis}}))
     [container] = manifest["spec"]["template"]["spec"]["containers"]
     at = container["args"].index("--redis-url")
-    assert container["args"][at + 1] == "rediss://board%401@redis.data.svc:6380/2"
+    assert container["args"][at + 1] == "rediss://board%231@redis.data.svc:6380/2"
     assert [e for e in container["env"] if e["name"].startswith("BOARDROOM_REDIS")] == [
         {"name": "BOARDROOM_REDIS_PASSWORD", "valueFrom": {"secretKeyRef": password}},
         {"name": "BOARDROOM_REDIS_CA", "valueFrom": {"secretKeyRef": ca}},

@@ -172,7 +172,7 @@ async def test_tls_is_spoken_with_whom_the_given_authority_signed_for_that_name_
         ca = authority.pair.certificate.read_text()
         await claim_at(f"rediss://127.0.0.1:{port}/0", ca=ca)
         for url, given in ((f"rediss://localhost:{port}/0", ca), (f"rediss://127.0.0.1:{port}/0", "")):
-            with pytest.raises(ConversationsUnavailable, match="CERTIFICATE_VERIFY_FAILED|certificate verify failed"):
+            with pytest.raises(ConversationsUnavailable, match="certificate verify failed"):
                 await claim_at(url, ca=given)
 
 
