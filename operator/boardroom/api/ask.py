@@ -56,7 +56,9 @@ class AskRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    user_input: str = Field(description="The question.", max_length=MAX_QUESTION_CHARS, min_length=1)
+    user_input: str = Field(
+        description="The question.", max_length=MAX_QUESTION_CHARS, min_length=1, examples=["Shall we hire?"]
+    )
     agents: tuple[Annotated[str, StringConstraints(min_length=1, max_length=253)], ...] | None = Field(
         default=None, min_length=1, max_length=256, description="Names or roles of the members to ask, in any case."
     )
@@ -69,6 +71,7 @@ class AskRequest(BaseModel):
         min_length=1,
         max_length=128,
         description="The caller's id of a conversation: members go on from what they said in it before.",
+        examples=["hiring-1"],
     )
     coordination_mode: CoordinationMode | None = Field(
         default=None, description="Unset: the board's spec.deliberation.defaultMode."

@@ -14,10 +14,11 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from boardroom.api.ask import AskRequest
-from boardroom.coordinator import openai, views
+from boardroom.api.chat import ChatRequest
+from boardroom.coordinator import openai, openapi, views
 from boardroom.coordinator.askstream import AskStream
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.chatstream import ChatStream, ChatWriter
@@ -35,15 +36,16 @@ METRICS_SECONDS: Final = 1.0
 
 ROUTES: Final = (
     "POST /v1/ask, GET and DELETE /v1/conversations/{conv_id}, GET /v1/agents, GET /v1/health, GET /v1/models, "
-    "POST /v1/chat/completions"
+    "POST /v1/chat/completions, GET /openapi.json"
 )
 
 
 class Api:
     """The handlers; each returns its body or raises AskProblem."""
 
-    def __init__(self, coordinator: Coordinator) -> None:
+    def __init__(self, coordinator: Coordinator, *, guarded: bool) -> None:
         self._coordinator = coordinator
+        self._description = openapi.document(guarded=guarded)
         self._created = int(time.time())
 
     async def ask(self, request: Request, request_id: str) -> Whole | Streamed:
@@ -79,11 +81,14 @@ class Api:
 
     async def agents(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
         c = self._coordinator
-        return Whole(orjson.dumps(views.agents(self._roster(), c.books, c.observation())))
+        return Whole(views.agents(self._roster(), c.books, c.observation()).model_dump_json().encode())
 
     async def health(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
         c = self._coordinator
-        return Whole(orjson.dumps(views.health(c.roster, c.problem, c.books, c.observation())))
+        return Whole(views.health(c.roster, c.problem, c.books, c.observation()).model_dump_json().encode())
+
+    async def description(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+        return Whole(self._description)
 
     async def models(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
         return Whole(orjson.dumps({"object": "list", "data": openai.models(self._roster(), self._created)}))
@@ -109,7 +114,7 @@ class Api:
         return Whole(openai.completion(chat, answers), answers[0].coordination_mode)
 
     async def _chat_told(
-        self, chat: openai.ChatRequest, asked: openai.Asked, request_id: str, began: float, *, caller: str
+        self, chat: ChatRequest, asked: openai.Asked, request_id: str, began: float, *, caller: str
     ) -> Streamed:
         outbox = Outbox()
         mode = asked.requests[0].coordination_mode or self._roster().default_mode
@@ -155,11 +160,15 @@ def _openai_error(problem: AskProblem, request_id: str) -> Response:
 
 
 def create_app(coordinator: Coordinator, authenticator: Authenticator | None = None) -> Starlette:
-    """Everything on the API's port: our own routes, and OpenAI's; without an authenticator anybody may ask."""
-    api = Api(coordinator)
+    """Everything on the API's port: our own routes, and OpenAI's; without an authenticator anybody may ask.
 
-    def route(path: str, handler: Handler, method: str, refuse: Refuse = _error) -> Route:
-        return Route(path, endpoint(path, handler, refuse, coordinator.metrics, authenticator), methods=[method])
+    What each takes and gives stands in openapi.py.
+    """
+    api = Api(coordinator, guarded=authenticator is not None)
+
+    def route(path: str, handler: Handler, method: str, refuse: Refuse = _error, *, public: bool = False) -> Route:
+        guard = None if public else authenticator
+        return Route(path, endpoint(path, handler, refuse, coordinator.metrics, guard), methods=[method])
 
     return Starlette(
         routes=[
@@ -171,6 +180,7 @@ def create_app(coordinator: Coordinator, authenticator: Authenticator | None = N
             route("/v1/models", api.models, "GET", _openai_error),
             route("/v1/models/{model:path}", api.model, "GET", _openai_error),
             route("/v1/chat/completions", api.chat, "POST", _openai_error),
+            route("/openapi.json", api.description, "GET", public=True),
         ],
         exception_handlers={HTTPException: _not_routed(coordinator)},
     )
@@ -201,16 +211,23 @@ def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | No
     return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
 
 
+def _allowed(request: Request) -> str:
+    """The methods of the path; Starlette names those of the first route that has it."""
+    here = [r for r in request.app.routes if isinstance(r, Route) and r.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in here for method in route.methods or ()}))
+
+
 def _not_routed(coordinator: Coordinator) -> Callable[[Request, Exception], Awaitable[Response]]:
     """Unknown routes and methods in the API's error shape; all of them one label in the metrics."""
 
     async def handler(request: Request, error: Exception) -> Response:
         request_id = request_id_of(request.headers.get("x-request-id")) or secrets.token_hex(8)
         status = error.status_code if isinstance(error, HTTPException) else 500
-        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+        headers = {k.lower(): v for k, v in (error.headers or {}).items()} if isinstance(error, HTTPException) else {}
         problem: AskProblem
         if status == MethodNotAllowed.status:
             problem = MethodNotAllowed(f"{request.method} is not allowed here; the routes are {ROUTES}")
+            headers["allow"] = _allowed(request)
         elif status == NotFound.status:
             problem = NotFound(f"there is no {request.url.path}; the routes are {ROUTES}")
         else:

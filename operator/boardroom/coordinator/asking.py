@@ -19,7 +19,7 @@ from boardroom.coordinator.listening import Listener
 from boardroom.coordinator.meeting import Meeting, answered, reasons
 from boardroom.coordinator.modes.registry import load
 from boardroom.coordinator.particulars import NO_CONTEXT, Context, Particulars
-from boardroom.coordinator.problems import InvalidQuestion, LoraxDown, NotEnoughAnswers
+from boardroom.coordinator.problems import InvalidQuestion, LoraxDown, NotEnoughAnswers, QuestionRefused
 from boardroom.coordinator.roster import Roster
 from boardroom.coordinator.selection import Seat, chair, select
 
@@ -67,11 +67,11 @@ async def ask(question: Question, roster: Roster, attempts: Attempts) -> AskResp
         rounds=request.rounds or roster.rounds,
         quorum_percent=roster.quorum_percent,
     )
+    _enough_seats(request, mode, agenda)
     made = await _MODES[mode](meeting, agenda)
     spoke = answered(made.answers)
     if len(spoke) < request.min_successful:
-        problem = LoraxDown if attempts.down and not spoke else NotEnoughAnswers
-        raise problem(_too_few(made.answers, len(spoke), request.min_successful), members=reasons(made.answers))
+        raise _too_few(made.answers, len(spoke), request.min_successful, attempts, meeting)
     return AskResponse(
         request_id=question.request_id,
         conv_id=request.conv_id,
@@ -117,8 +117,28 @@ def _unasked(seat: Seat) -> MemberProblem:
     return MemberProblem(agent=seat.name, role=seat.role, reason=NO_ENGINE)
 
 
-def _too_few(answers: Sequence[MemberAnswer], spoke: int, wanted: int) -> str:
-    return f"{spoke} of {len(answers)} members answered, and {wanted} must; every other member's reason is in members"
+def _enough_seats(request: AskRequest, mode: CoordinationMode, agenda: Agenda) -> None:
+    """Raises InvalidQuestion where more answers are wanted than there can be."""
+    names = {seat.name for seat in agenda.seats}
+    asked = len(names | {agenda.chair.name} if mode is CoordinationMode.HIERARCHICAL else names)
+    if request.min_successful > asked:
+        raise InvalidQuestion(
+            f"min_successful is {request.min_successful}, and {asked} members are asked", field="min_successful"
+        )
+
+
+def _too_few(
+    answers: Sequence[MemberAnswer], spoke: int, wanted: int, attempts: Attempts, meeting: Meeting
+) -> NotEnoughAnswers:
+    members = reasons(answers)
+    if not spoke and attempts.down:
+        kind: type[NotEnoughAnswers] = LoraxDown
+    elif not spoke and meeting.refused.issuperset(answer.agent for answer in answers):
+        return QuestionRefused("the engine refuses this question as it stands; why is in members", members=members)
+    else:
+        kind = NotEnoughAnswers
+    text = f"{spoke} of {len(answers)} members answered, and {wanted} must; every other member's reason is in members"
+    return kind(text, members=members)
 
 
 def _warnings(made: Deliberation, roster: Roster) -> list[str]:

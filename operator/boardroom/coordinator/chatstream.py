@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 
 from boardroom.api.ask import AnswerStatus, AskResponse, CoordinationMode, MemberAnswer
+from boardroom.api.chat import ChatRequest
 from boardroom.coordinator import openai
 from boardroom.coordinator.outbox import Outbox
 from boardroom.coordinator.problems import AskProblem, BrokenStream
@@ -26,7 +27,7 @@ _LIVE_ROUND: Final = {
 class ChatWriter:
     """The events of one completion, whose choices are written by ChatStreams."""
 
-    def __init__(self, outbox: Outbox, chat: openai.ChatRequest, request_id: str) -> None:
+    def __init__(self, outbox: Outbox, chat: ChatRequest, request_id: str) -> None:
         self._outbox = outbox
         self._with_usage = chat.wants_usage
         self._head = {

@@ -20,6 +20,8 @@ class Meeting:
         self.batches: list[Batch] = []
         self.warnings: list[str] = []
         self.usage = Usage()
+        self.refused: set[str] = set()
+        """Members whose engine refused a request as it stands."""
 
     async def ask(self, turns: Sequence[Turn], *, steps: int = 1) -> list[MemberAnswer]:
         """An answer for every turn, in their order; as one batch, or several of `max_concurrent`. Raises MemberFailed.
@@ -44,6 +46,7 @@ class Meeting:
         self.batches += [panel.batch] if panel.batch else []
         self.warnings += [w for w in panel.warnings if w not in self.warnings]
         self.usage = total([self.usage, *(a.usage for a in answers if a.usage)])
+        self.refused |= panel.refused
         if not self._particulars.skip_errors and len(answered(answers)) < len(answers):
             raise MemberFailed(
                 "on_error is fail, and not every member that was asked answered; its reason is in members",

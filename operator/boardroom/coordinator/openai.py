@@ -3,119 +3,27 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from boardroom.api.ask import AnswerStatus, AskRequest, AskResponse, CoordinationMode
+from boardroom.api.ask import MAX_QUESTION_CHARS, AnswerStatus, AskRequest, AskResponse, CoordinationMode
+from boardroom.api.chat import IDLE, INERT, MAX_MESSAGES_CHARS, ChatMessage, ChatRequest, ResponseFormat
 from boardroom.coordinator.meeting import total
 from boardroom.coordinator.particulars import Context
-from boardroom.coordinator.problems import AskProblem, InvalidJson, InvalidQuestion, UnknownModel
+from boardroom.coordinator.problems import (
+    AskProblem,
+    InvalidJson,
+    InvalidQuestion,
+    QuestionRefused,
+    TooLarge,
+    UnknownModel,
+)
 from boardroom.coordinator.roster import Roster
 from boardroom.engine.protocol import Exchange
 
 OWNER: Final = "boardroom"
-MAX_CHOICES: Final = 8
-
-IDLE: Final[dict[str, tuple[object, ...]]] = {
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
-    "functions": ([],),
-    "function_call": ("none", "auto"),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
-    "logit_bias": ({},),
-    "frequency_penalty": (0,),
-    "presence_penalty": (0,),
-    "store": (False,),
-    "modalities": (["text"],),
-}
-"""Fields that we can't honour, and the values besides null that ask for nothing; any other value is refused."""
-
-INERT: Final = frozenset(
-    {"user", "metadata", "safety_identifier", "prompt_cache_key", "service_tier", "parallel_tool_calls"}
-)
-"""Fields that have no part in an answer."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    type: Literal["text"]
-    text: str
-
-
-class _Message(BaseModel):
-    """A message that a client may send back as it got it: what is null in it says nothing."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[_Part]
-    name: str | None = None
-    refusal: None = None
-    audio: None = None
-    tool_calls: None = None
-    function_call: None = None
-    annotations: list[Any] | None = Field(default=None, max_length=0)
-
-    @property
-    def text(self) -> str:
-        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-
-
-class _StreamOptions(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-    include_usage: bool = False
-
-
-class _JsonSchema(BaseModel):
-    """`strict` and `description` say nothing to LoRAX: its answers follow the schema anyway."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    name: str | None = None
-    schema_: dict[str, Any] = Field(alias="schema")
-
-
-class _ResponseFormat(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: _JsonSchema | None = None
-
-    def schema_of(self) -> Mapping[str, Any] | None:
-        """The JSON schema that the answer must satisfy; raises InvalidQuestion."""
-        if self.type == "json_schema" and self.json_schema is None:
-            raise InvalidQuestion("response_format: type json_schema needs json_schema", field="response_format")
-        if self.type == "text":
-            return None
-        return self.json_schema.schema_ if self.json_schema else {"type": "object"}
-
-
-class ChatRequest(BaseModel):
-    """POST /v1/chat/completions, as far as it is honoured."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    model: str
-    messages: list[_Message] = Field(min_length=1)
-    max_tokens: int | None = Field(default=None, ge=1, le=32768)
-    max_completion_tokens: int | None = Field(default=None, ge=1, le=32768)
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    stop: str | list[str] | None = None
-    seed: int | None = Field(default=None, ge=0, lt=2**63)
-    n: int | None = Field(default=None, ge=1, le=MAX_CHOICES)
-    stream: bool | None = None
-    stream_options: _StreamOptions | None = None
-    response_format: _ResponseFormat | None = None
-
-    @property
-    def wants_usage(self) -> bool:
-        return self.stream_options is not None and self.stream_options.include_usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +44,16 @@ def parse(body: bytes) -> ChatRequest:
         raise InvalidQuestion("the body must be a JSON object")
     for name, harmless in IDLE.items():
         value = fields.pop(name, None)
-        if value is not None and value not in harmless:
+        if value is not None and not any(
+            value == one and isinstance(value, bool) is isinstance(one, bool) for one in harmless
+        ):
             raise InvalidQuestion(f"{name}: {orjson.dumps(value).decode()[:80]} is not supported here", field=name)
     try:
         return ChatRequest.model_validate({k: v for k, v in fields.items() if k not in INERT}, strict=True)
     except ValidationError as error:
         nearest = max(error.errors(include_url=False, include_context=False), key=lambda one: len(one["loc"]))
         # a content is a text or a list of parts, and pydantic names the alternative in the path
-        field = ".".join(str(part) for part in nearest["loc"] if part not in {"str", "list[_Part]", "list[str]"})
+        field = ".".join(str(part) for part in nearest["loc"] if part not in {"str", "list[ChatPart]", "list[str]"})
         raise InvalidQuestion(f"{field}: {nearest['msg']}", field=field) from error
 
 
@@ -155,6 +65,8 @@ def questions(chat: ChatRequest, roster: Roster) -> Asked:
         raise InvalidQuestion("n: the board gives one answer; ask one agent for several choices", field="n")
     if chat.stream_options is not None and not chat.stream:
         raise InvalidQuestion("stream_options: it goes with stream: true", field="stream_options")
+    if sum(len(message.text) for message in chat.messages) > MAX_MESSAGES_CHARS:
+        raise TooLarge(f"messages: they have more than {MAX_MESSAGES_CHARS} characters", field="messages")
     system = "\n\n".join(m.text for m in chat.messages if m.role in {"system", "developer"})
     *before, last = _exchanges([m for m in chat.messages if m.role in {"user", "assistant"}])
     stop = [chat.stop] if isinstance(chat.stop, str) else chat.stop
@@ -167,13 +79,16 @@ def questions(chat: ChatRequest, roster: Roster) -> Asked:
     fields: dict[str, Any] = {"user_input": last.asked}
     if agent is not None:
         fields |= {"agents": (agent,), "coordination_mode": CoordinationMode.PARALLEL}
-    schema = chat.response_format.schema_of() if chat.response_format else None
+    schema = _schema(chat.response_format) if chat.response_format else None
     seeds = [None if chat.seed is None else (chat.seed + choice) % 2**63 for choice in range(choices)]
     try:
         requests = [AskRequest.model_validate(fields | {"parameters": parameters | {"seed": seed}}) for seed in seeds]
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        field = "messages" if first["loc"][0] == "user_input" else str(first["loc"][1])
+        if first["loc"][0] == "user_input":
+            text = f"messages: the question in them is longer than {MAX_QUESTION_CHARS} characters"
+            raise TooLarge(text, field="messages") from error
+        field = str(first["loc"][1])
         raise InvalidQuestion(f"{field}: {first['msg']}", field=field) from error
     return Asked(requests, Context(system=system, history=tuple(before), response_format=schema))
 
@@ -246,7 +161,16 @@ def problem_body(problem: AskProblem) -> bytes:
 
 def problem_status(problem: AskProblem) -> int:
     """OpenAI answers 400 to whatever it can't understand."""
-    return 400 if isinstance(problem, InvalidQuestion) else problem.status
+    return 400 if isinstance(problem, (InvalidQuestion, QuestionRefused)) else problem.status
+
+
+def _schema(wanted: ResponseFormat) -> Mapping[str, Any] | None:
+    """The JSON schema that the answer must satisfy; raises InvalidQuestion."""
+    if wanted.type == "json_schema" and wanted.json_schema is None:
+        raise InvalidQuestion("response_format: type json_schema needs json_schema", field="response_format")
+    if wanted.type == "text":
+        return None
+    return wanted.json_schema.schema_ if wanted.json_schema else {"type": "object"}
 
 
 def _error_type(status: int) -> str:
@@ -265,7 +189,7 @@ def _agent(model: str, roster: Roster) -> str | None:
     return agent or None
 
 
-def _exchanges(messages: Sequence[_Message]) -> list[Exchange]:
+def _exchanges(messages: Sequence[ChatMessage]) -> list[Exchange]:
     """Questions with their answers, the last without; messages of one side in a row are one, under each other."""
     turns: list[tuple[str, list[str]]] = []
     for message in messages:

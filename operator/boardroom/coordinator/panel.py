@@ -14,7 +14,7 @@ from boardroom.coordinator.particulars import Particulars
 from boardroom.coordinator.roster import Member
 from boardroom.coordinator.routes import LoraxRoute, Outcome
 from boardroom.coordinator.selection import Seat
-from boardroom.engine.errors import EngineError
+from boardroom.engine.errors import EngineError, InvalidRequest
 from boardroom.engine.protocol import GenerationRequest
 
 
@@ -50,6 +50,8 @@ class Panel:
         self._via: LoraxRoute | None = None
         self.batch: Batch | None = None
         self.warnings: list[str] = []
+        self.refused: set[str] = set()
+        """Members whose engine refused the request as it stands."""
 
     async def ask(self, turns: Sequence[Turn]) -> list[MemberAnswer]:
         """An answer for every turn, in their order. Two or more that go to LoRAX are submitted as one batch.
@@ -140,6 +142,8 @@ class Panel:
         if isinstance(outcome.result, EngineError):
             answer = answers.broken(one.member, outcome.result, outcome.reason, took_ms=1000 * took)
             metrics.answers.labels(answer.status, outcome.result.code).inc()
+            if outcome.result.code == InvalidRequest.code:
+                self.refused.add(one.member.name)
             return answer
         metrics.answered(took, outcome.engine, cold=outcome.cold_load)
         if outcome.engine is EngineName.STANDARD:

@@ -141,6 +141,12 @@ class LoraxDown(NotEnoughAnswers):
         return {"retry-after": "5"}
 
 
+class QuestionRefused(NotEnoughAnswers):
+    """Nobody answered, because the engine refuses the question as it stands: too long, out of range."""
+
+    status, code = 422, "question_refused"
+
+
 class MemberFailed(AskProblem):
     """on_error is fail, and a member gave no answer."""
 

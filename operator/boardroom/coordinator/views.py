@@ -1,15 +1,16 @@
-"""GET /v1/agents and GET /v1/health as data. Pure."""
+"""GET /v1/agents and GET /v1/health. Pure."""
 
 from typing import Any
 
+from boardroom.api.overview import AgentsResponse, HealthResponse
 from boardroom.coordinator.health import Observation, adapter_ready
 from boardroom.coordinator.replicas.books import Books, Proof
 from boardroom.coordinator.roster import Member, Roster
 
 
-def agents(roster: Roster, books: Books, seen: Observation) -> dict[str, Any]:
+def agents(roster: Roster, books: Books, seen: Observation) -> AgentsResponse:
     """The members, whether each can answer and why, and those without a seat."""
-    return {
+    found = {
         "board": roster.board,
         "namespace": roster.namespace,
         "agents": [_agent(member, _proof(member, books), seen) for member in roster.members],
@@ -17,9 +18,10 @@ def agents(roster: Roster, books: Books, seen: Observation) -> dict[str, Any]:
             {"agent": r.name, "role": r.role, "reason": r.reason, "message": r.message} for r in roster.refused
         ],
     }
+    return AgentsResponse.model_validate(found)
 
 
-def health(roster: Roster | None, problem: str, books: Books, seen: Observation) -> dict[str, Any]:
+def health(roster: Roster | None, problem: str, books: Books, seen: Observation) -> HealthResponse:
     """The board's health, in the shape that callers of get_boardroom_status know."""
     paths = set(roster.adapters.values()) if roster else set()
     lorax = {
@@ -33,7 +35,7 @@ def health(roster: Roster | None, problem: str, books: Books, seen: Observation)
     proved = sum(c.status == "True" for _, c in members) if seen.running else 0
     answering = len(members) if seen.standard else proved
     ready = seen.answers and answering > 0
-    return {
+    found = {
         "board": roster.board if roster else None,
         "namespace": roster.namespace if roster else None,
         "ready": ready,
@@ -48,6 +50,7 @@ def health(roster: Roster | None, problem: str, books: Books, seen: Observation)
             },
         },
     }
+    return HealthResponse.model_validate(found)
 
 
 def _agent(member: Member, proof: Proof | None, seen: Observation) -> dict[str, Any]:

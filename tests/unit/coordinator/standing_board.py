@@ -15,6 +15,7 @@ import yaml
 from boardroom.adapters.make import Shape, make, make_one
 from boardroom.adapters.server import application
 from boardroom.coordinator.adapters import AdapterBook
+from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.coordinator.replicas.replica import Replica
 from boardroom.coordinator.server import serving
@@ -154,7 +155,9 @@ class Standing:
 
 
 @contextlib.asynccontextmanager
-async def standing(board: Board, lorax_url: str | None, **options: Any) -> AsyncIterator[Standing]:
+async def standing(
+    board: Board, lorax_url: str | None, authenticator: Authenticator | None = None, **options: Any
+) -> AsyncIterator[Standing]:
     """The coordinator of a board, with the adapters service beside it."""
     board.models.mkdir(exist_ok=True)
     async with served(application(board.models)) as adapters_url:
@@ -170,7 +173,7 @@ async def standing(board: Board, lorax_url: str | None, **options: Any) -> Async
         )
         coordinator.drain_seconds = 0.1
         async with (
-            serving(coordinator) as addresses,
+            serving(coordinator, authenticator=authenticator) as addresses,
             httpx.AsyncClient(base_url=addresses.api, timeout=60, trust_env=False) as client,
         ):
             yield Standing(coordinator, client, addresses.metrics)

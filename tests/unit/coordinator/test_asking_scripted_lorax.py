@@ -290,8 +290,7 @@ async def test_an_empty_text_is_no_answer(board: Board) -> None:
     assert "empty text" in by_role(answer)["CFO"]["reason"]
 
 
-@pytest.mark.parametrize("wanted", [5, 6])
-async def test_fewer_answers_than_asked_for_is_an_error_with_the_reasons(board: Board, wanted: int) -> None:
+async def test_fewer_answers_than_asked_for_is_an_error_with_the_reasons(board: Board) -> None:
     async def fail(call: Call) -> bool:
         if of("CFO", call):
             await call.fail(*FAILED)
@@ -299,7 +298,7 @@ async def test_fewer_answers_than_asked_for_is_an_error_with_the_reasons(board: 
 
     async with served(answers_unless(fail)) as url, standing(board, url) as stand:
         await stand.proved(*ROLES)
-        response = await stand.ask(min_successful=wanted)
+        response = await stand.ask(min_successful=5)
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (503, "not_enough_answers")
     assert [m["agent"] for m in error["members"]] == ["cfo"]

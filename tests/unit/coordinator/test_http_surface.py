@@ -41,6 +41,7 @@ BAD_QUESTIONS: list[tuple[bytes, Refusal]] = [
     ),
     (b'{"user_input": "x", "coordination_mode": 7}', (422, "invalid_request", "coordination_mode", "parallel, s")),
     (b'{"user_input": "x", "use_lorax": false}', (422, "invalid_request", "use_lorax", "standard inference")),
+    (b'{"user_input": "x", "min_successful": 3}', (422, "invalid_request", "min_successful", "2 members are asked")),
     (b'{"user_input": "x", "parameters": {"top_p": 2}}', (422, "invalid_request", "parameters.top_p", "less than")),
     (
         b'{"user_input": "x", "agents": ["ceo", "janitor"]}',
@@ -105,6 +106,12 @@ async def test_a_wrong_address_is_refused_in_the_same_shape(
     async with served(ScriptedLorax(say_yes)) as url, standing(board, url) as stand:
         response = await stand.client.request(method, path, headers=headers)
     assert (response.status_code, response.json()["error"]["code"]) == refusal
+
+
+async def test_a_wrong_method_is_told_every_method_of_the_path(board: Board) -> None:
+    async with served(ScriptedLorax(say_yes)) as url, standing(board, url) as stand:
+        response = await stand.client.put("/v1/conversations/c")
+    assert (response.status_code, response.headers["allow"]) == (405, "DELETE, GET, HEAD")
 
 
 @pytest.mark.parametrize(("sent", "kept"), [("my-id.1_2", True), ("", False), ("two words", False), ("x" * 129, False)])

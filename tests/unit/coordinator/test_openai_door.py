@@ -50,13 +50,6 @@ async def say_i(call: Call) -> None:
     await call.say(f"I am {call.adapter.rpartition('/')[2].partition('_')[0]}")
 
 
-async def broken(call: Call) -> None:
-    if call.is_probe:
-        await call.say("yes")
-    else:
-        await call.fail(422, "Input validation error: too long", "validation")
-
-
 def sent(lorax: ScriptedLorax) -> list[dict[str, Any]]:
     return [call.body for call in lorax.calls if not call.is_probe]
 
@@ -162,6 +155,12 @@ REFUSED: list[tuple[dict[str, Any], Refusal]] = [
     ({"temperature": 3}, (400, "temperature", "less than")),
     ({"stop": list("abcde")}, (400, "stop", "at most 4")),
     ({"messages": []}, (400, "messages", "at least 1")),
+    ({"messages": ASKED * 513}, (400, "messages", "at most 512")),
+    ({"messages": [{"role": "user", "content": "x" * 65_537}]}, (413, "messages", "65536")),
+    (
+        {"messages": [{"role": "system", "content": "x" * 262_144}, *ASKED]},
+        (413, "messages", "more than 262144 characters"),
+    ),
     ({"messages": [{"role": "user", "content": " "}]}, (400, "messages", "blank")),
     ({"messages": [{"role": "system", "content": "x"}]}, (400, "messages", "the user's")),
     ({"messages": [*ASKED, {"role": "assistant", "content": "x"}]}, (400, "messages", "user's")),
@@ -204,14 +203,29 @@ async def post_without_lorax(board: Board, body: bytes) -> httpx.Response:
         return await client.post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
 
 
-async def test_a_member_that_can_not_answer_is_an_error_with_its_reason(board: Board, openai_client: Session) -> None:
+@pytest.mark.parametrize(
+    ("failure", "raised", "kind"),
+    [
+        ((422, "Input validation error: too long", "validation"), ["BadRequestError", 400], "question_refused"),
+        (
+            (424, "Request failed during generation: oh", "generation"),
+            ["InternalServerError", 503],
+            "not_enough_answers",
+        ),
+    ],
+)
+async def test_a_member_that_can_not_answer_is_an_error_with_its_reason(
+    board: Board, openai_client: Session, failure: tuple[int, str, str], raised: list[Any], kind: str
+) -> None:
+    async def broken(call: Call) -> None:
+        await (call.say("yes") if call.is_probe else call.fail(*failure))
+
     board.write(agent("CFO"))
     async with served(ScriptedLorax(broken)) as url, standing(board, url) as stand:
         found = await chat(openai_client, stand, model="executive/cfo")
-    assert found[:2] == ["InternalServerError", 503]
-    assert "'type': 'server_error'" in found[2]
-    assert "'code': 'not_enough_answers'" in found[2]
-    assert "Input validation error: too long" in found[2]
+    assert found[:2] == raised
+    assert f"'code': '{kind}'" in found[2]
+    assert failure[1] in found[2]
 
 
 FIELDS = {
