@@ -7,6 +7,7 @@ Every failure is a BoardroomError.
 """
 
 from boardroom.api.ask import AskResponse, Batch, CoordinationMode, MemberAnswer, MemberProblem
+from boardroom.api.conversation import Conversation, ConversationMember, ConversationTurn
 from boardroom.client.clients import AskOptions, AsyncClient, Client
 from boardroom.client.errors import BoardroomError, UnreachableError
 from boardroom.client.events import Event
@@ -18,6 +19,9 @@ __all__ = [
     "Batch",
     "BoardroomError",
     "Client",
+    "Conversation",
+    "ConversationMember",
+    "ConversationTurn",
     "CoordinationMode",
     "Event",
     "MemberAnswer",

@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager, contextmanager
 from os import PathLike
 from types import TracebackType
 from typing import Any, Final, Literal, NotRequired, Self, TypedDict, Unpack
+from urllib.parse import quote
 
 import httpx
 from pydantic import ValidationError
 
 from boardroom.api.ask import AskResponse, CoordinationMode
+from boardroom.api.conversation import Conversation
 from boardroom.client.bearer import Bearer
 from boardroom.client.errors import checked, not_ours, unreachable
 from boardroom.client.events import Event, aread, read
@@ -86,6 +88,14 @@ class Client:
     def health(self) -> dict[str, Any]:
         """The board's health."""
         return _object(self._send("GET", "/v1/health"))
+
+    def conversation(self, conv_id: str) -> Conversation:
+        """What the board remembers of a conversation; raises BoardroomError, with status 404 where there is none."""
+        return _conversation(self._send("GET", _conversation_path(conv_id)))
+
+    def forget(self, conv_id: str) -> None:
+        """Make the board forget a conversation; raises as `conversation` does."""
+        self._send("DELETE", _conversation_path(conv_id))
 
     def handle_multiagent_request(
         self,
@@ -169,6 +179,14 @@ class AsyncClient:
         """The board's health."""
         return _object(await self._send("GET", "/v1/health"))
 
+    async def conversation(self, conv_id: str) -> Conversation:
+        """What the board remembers of a conversation; raises BoardroomError, with status 404 where there is none."""
+        return _conversation(await self._send("GET", _conversation_path(conv_id)))
+
+    async def forget(self, conv_id: str) -> None:
+        """Make the board forget a conversation; raises as `conversation` does."""
+        await self._send("DELETE", _conversation_path(conv_id))
+
     async def handle_multiagent_request(
         self,
         agent_id: str | None,
@@ -213,6 +231,10 @@ def _question(user_input: str, options: AskOptions) -> dict[str, Any]:
     return {"user_input": user_input} | {name: value for name, value in options.items() if value is not None}
 
 
+def _conversation_path(conv_id: str) -> str:
+    return f"/v1/conversations/{quote(conv_id, safe='')}"
+
+
 def _limit(question: float | None, client: float | None) -> float | None:
     return client if question is None else question + SLACK_SECONDS
 
@@ -224,6 +246,13 @@ def _stages(seconds: float | None) -> httpx.Timeout:
 def _answer(response: httpx.Response) -> AskResponse:
     try:
         return AskResponse.model_validate_json(response.content)
+    except ValidationError as error:
+        raise not_ours(response) from error
+
+
+def _conversation(response: httpx.Response) -> Conversation:
+    try:
+        return Conversation.model_validate_json(response.content)
     except ValidationError as error:
         raise not_ours(response) from error
 

@@ -83,6 +83,19 @@ async def test_the_seeds_calls_have_the_seeds_results(board: Board, use: Use) ->
 
 
 @BOTH
+async def test_a_conversation_is_read_and_forgotten(board: Board, use: Use) -> None:
+    async with simulated_lorax() as (url, _), standing(board, url) as stand:
+        answer = await use(base(stand), "ask", "And now?", agents=["cfo"], conv_id="a/b?")
+        found = await use(base(stand), "conversation", "a/b?")
+        await use(base(stand), "forget", "a/b?")
+        with pytest.raises(BoardroomError) as gone:
+            await use(base(stand), "conversation", "a/b?")
+    [member] = found.members
+    assert [(turn.asked, turn.answered) for turn in member.turns] == [("And now?", answer.answers[0].text)]
+    assert (gone.value.status, gone.value.code) == (404, "unknown_conversation")
+
+
+@BOTH
 async def test_agents_and_health_are_told(board: Board, use: Use) -> None:
     async with standing(board, None) as stand:
         agents = await use(base(stand), "agents")

@@ -63,10 +63,19 @@ class ScriptedAttempts:
 
 
 async def ask(
-    names: Sequence[str], say: Say, *, roster: dict[str, Any] | None = None, **request: Any
+    names: Sequence[str],
+    say: Say,
+    *,
+    roster: dict[str, Any] | None = None,
+    made: list[ScriptedAttempts] | None = None,
+    **request: Any,
 ) -> tuple[AskResponse, ScriptedAttempts]:
-    """One question to a board of these members, who have no adapters; raises AskProblem."""
+    """One question to a board of these members, who have no adapters; raises AskProblem, and then `made` has what was
+    asked.
+    """
     attempts = ScriptedAttempts(say)
+    if made is not None:
+        made.append(attempts)
     members = tuple(Member(name=name, role=name.upper()) for name in sorted(names))
     fields: dict[str, Any] = {"board": "executive", "members": members} | (roster or {})
     body = AskRequest.model_validate({"user_input": "And now?"} | request)

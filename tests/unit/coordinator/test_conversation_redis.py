@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import re
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -43,6 +45,7 @@ async def stores(url: str, *scopes: str) -> AsyncIterator[list[RedisStore]]:
 
 
 BOARD = "default/executive/1"
+DOCS = Path(__file__).parents[3] / "docs" / "coordinator.md"
 
 
 async def claim_once(one: RedisStore, conv_id: str = "c") -> None:
@@ -88,13 +91,31 @@ async def test_a_claim_shuts_out_every_other_coordinator_for_as_long_as_it_takes
         assert await other.read("c") is not None
 
 
-async def test_the_claim_of_a_coordinator_that_died_ends_by_itself(server: RedisServer) -> None:
-    async with stores(server.url, BOARD, BOARD) as (dead, other):
-        await asyncio.wait_for(dead.claimed("c").__aenter__(), 5)
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()  # nobody renews it any more
+HOLDER = """
+import asyncio, sys
+from boardroom.coordinator.conversations.redisstore import RedisStore, connected
+
+async def main():
+    store = RedisStore(connected(sys.argv[1]), lambda: sys.argv[2], lease_seconds=float(sys.argv[3]))
+    async with store.claimed("c"):
+        print("claimed", flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+async def test_the_claim_of_a_coordinator_that_was_killed_ends_by_itself(server: RedisServer) -> None:
+    command = [sys.executable, "-c", HOLDER, server.url, BOARD, str(LEASE_SECONDS)]
+    holder = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"claimed\n"
+    async with stores(server.url, BOARD) as (other,):
+        await asyncio.sleep(2 * LEASE_SECONDS)
         with pytest.raises(ConversationBusy):
             await claim_once(other)
+        holder.kill()
+        await holder.wait()
         await until_free(other)
 
 
@@ -160,6 +181,20 @@ async def test_a_password_is_sent_and_a_wrong_one_is_said_without_it(tmp_path: P
         with pytest.raises(ConversationsUnavailable, match="Authentication required"):
             await claim_at(server.url)
     assert "simsim" not in str(refused.value)
+
+
+async def test_an_acl_user_needs_the_rights_that_the_docs_name_and_no_others(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as server:
+        [rights] = re.findall(r"`(~boardroom:[^`]*)`", DOCS.read_text(encoding="utf-8"))
+        with server.client() as admin:
+            admin.execute_command("ACL", "SETUSER", "board", "on", ">sesame", *rights.split())
+        url = server.url.replace("redis://", "redis://board@")
+        async with contextlib.aclosing(connected(url, "sesame")) as client:
+            one = RedisStore(client, lambda: BOARD, lease_seconds=LEASE_SECONDS)
+            async with one.claimed("c") as claim:
+                await asyncio.sleep(LEASE_SECONDS)
+                await one.write(conversation("c"), 60, claim)
+            assert (await one.read("c"), await one.delete("c")) == (conversation("c"), True)
 
 
 async def test_tls_is_spoken_with_whom_the_given_authority_signed_for_that_name_only(tmp_path: Path) -> None:
