@@ -153,6 +153,15 @@ REFERENCES: dict[str, Reference] = {
         reason="SecretNotFound",
         words=("spec.standardInference.apiKeySecretRef",),
     ),
+    "coordinator.conversations.redis.passwordSecretRef": Reference(
+        spec={"coordinator": {"conversations": {"redis": {"host": "redis", "passwordSecretRef": KEY}}}},
+        missing=secret("the-secret", token="t"),
+        finds=kubelet("coordinator", CONFIG, 'secret "the-secret" not found'),
+        runs="coordinator",
+        condition="CoordinatorReady",
+        reason="SecretNotFound",
+        words=("spec.coordinator.conversations.redis.passwordSecretRef",),
+    ),
     "deliberation.chairRef": Reference(
         spec={"deliberation": {"chairRef": {"name": "coo"}}},
         missing=agent("COO"),

@@ -66,12 +66,21 @@ def _claims(blueprint: Blueprint) -> str:
     return " and ".join(named)
 
 
+def _coordinator_secrets(blueprint: Blueprint) -> dict[str, str]:
+    standard, redis = blueprint.spec.standard_inference, blueprint.spec.coordinator.conversations.redis
+    field = "spec.coordinator.conversations.redis"
+    named = {
+        "spec.standardInference.apiKeySecretRef": standard.api_key_secret_ref if standard else None,
+        f"{field}.passwordSecretRef": redis.password_secret_ref if redis else None,
+        f"{field}.tls.caSecretRef": redis.tls.ca_secret_ref if redis and redis.tls else None,
+    }
+    return {reference.name: where for where, reference in named.items() if reference is not None}
+
+
 def coordinator_words(blueprint: Blueprint) -> Words:
     """Of the coordinator."""
     auth = blueprint.spec.coordinator.auth
     keys = auth.api_key_secret_ref if auth else None
-    standard = blueprint.spec.standard_inference
-    key = standard.api_key_secret_ref if standard else None
     which = f"Secret {keys.name}{f' with the key {keys.key}' if keys.key else ''}" if keys else ""
     return Words(
         subject="the coordinator",
@@ -86,5 +95,5 @@ def coordinator_words(blueprint: Blueprint) -> Words:
         start_remedy="check the operator's BOARDROOM_IMAGE",
         node_remedy="raise spec.coordinator.resources.requests",
         security_remedy="the coordinator itself meets restricted, so another policy is at work",
-        secrets={key.name: "spec.standardInference.apiKeySecretRef"} if key else {},
+        secrets=_coordinator_secrets(blueprint),
     )
