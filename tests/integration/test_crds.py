@@ -118,6 +118,11 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "spec.lorax.env",
         "env may not set what the operator manages",
     ),
+    "a variable that is not OpenTelemetry's": (
+        board(coordinator={"env": [{"name": "LD_PRELOAD", "value": "x"}]}),
+        "spec.coordinator.env",
+        "OpenTelemetry only",
+    ),
     "a variable without a value": (
         board(lorax={"env": [{"name": "A"}]}),
         "spec.lorax.env[0]",

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 from boardroom.api.conversation import ConversationsSpec
 from boardroom.api.lorax import LoraxSpec
 from boardroom.api.model import Model, ObjectName, Quantity, SecretKeyRef, checked, map_list, rule
-from boardroom.api.pods import ResourceRequirements
+from boardroom.api.pods import EnvVar, ResourceRequirements
 
 Path = Annotated[
     str, StringConstraints(min_length=2, max_length=512, pattern=r"^/[A-Za-z0-9._/-]+$")
@@ -177,11 +177,25 @@ class AuthSpec(Model):
 class CoordinatorSpec(Model):
     """The service in front of LoRAX."""
 
+    model_config = checked(
+        rule(
+            "!has(self.env) || self.env.all(e, e.name.startsWith('OTEL_'))",
+            "env takes variables of OpenTelemetry only (OTEL_...); all else has a field of its own",
+            ".env",
+        )
+    )
     auth: AuthSpec | None = Field(
         default=None, description="Who may ask the board. Unset: whoever reaches the coordinator."
     )
 
     resources: ResourceRequirements | None = Field(default=None, description="Resources of the coordinator container.")
+    env: tuple[EnvVar, ...] = Field(
+        default=(),
+        max_length=32,
+        description="OpenTelemetry's variables, for example OTEL_EXPORTER_OTLP_ENDPOINT, which switches tracing on "
+        "(docs/observability.md).",
+        json_schema_extra=map_list("name"),
+    )
     request_timeout_seconds: int = Field(
         default=120, ge=1, le=3600, description="Deadline of a question that names none, in seconds."
     )

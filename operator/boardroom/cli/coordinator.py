@@ -87,8 +87,9 @@ def coordinator(
     In a cluster the members come from a watch on the board's BoardAgents; with --file they come from a YAML file and
     no status is written. SIGTERM lets questions in flight finish.
     """
-    from boardroom.coordinator.logs import configure
     from boardroom.coordinator.start import Options, start
+    from boardroom.telemetry.logs import configure
+    from boardroom.telemetry.tracing import TracingError, tracer
 
     if file is None and board is None:
         raise click.UsageError("give --board (and --namespace), or --file")
@@ -119,10 +120,16 @@ def coordinator(
             file=file,
             adapters_root=str(adapters_root.absolute()) if adapters_root else None,
             max_in_flight=max_in_flight,
+            tracer=tracer(os.environ, "boardroom-coordinator", _resource(board, namespace)),
             auth=auth,
             api_keys=api_keys.absolute() if api_keys else None,
         )
-        configure(log_level.upper())
+        configure(log_level, quote_exceptions=False)
         uvloop.run(start(options, host=host, port=port, metrics_port=metrics_port))
-    except (ManifestError, SettingsError, OSError) as error:
+    except (ManifestError, SettingsError, TracingError, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _resource(board: str | None, namespace: str) -> dict[str, str]:
+    """What the spans of this process are of."""
+    return {"boardroom.board": board, "k8s.namespace.name": namespace} if board else {}

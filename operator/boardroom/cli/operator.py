@@ -90,8 +90,8 @@ def operator(
     from boardroom.controller.connection import ConnectionConfigError
     from boardroom.controller.election import LeadershipLostError
     from boardroom.controller.kubeclient import KubeError
-    from boardroom.controller.logs import configure
     from boardroom.controller.operator import Options, StartError, run
+    from boardroom.telemetry.logs import configure
 
     configure(log_level)
     try:

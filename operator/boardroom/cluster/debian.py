@@ -72,9 +72,9 @@ def ensure(packages: Iterable[Package]) -> None:
     say(f"installing from Debian: {' '.join(names)}")
     install = [apt, "install", "-y", "-q", "--no-install-recommends", *names]
     # The package lists of a fresh machine are old or not there at all: then, and only then, fetch them.
-    if _run(install).returncode != 0:
-        _run([apt, "update", "-q"])
-        tried = _run(install)
+    if run(install).returncode != 0:
+        run([apt, "update", "-q"])
+        tried = run(install)
         if tried.returncode != 0:
             raise MissingProgramsError(f"`{' '.join(install)}` failed:\n{tried.stdout[-2000:]}")
     absent = [package.name for package in missing if package.find() is None]
@@ -90,8 +90,9 @@ def require(package: Package) -> Path:
     return found
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command, in that folder if one is given; what it says comes in one stream."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     return subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )

@@ -111,6 +111,7 @@ class _Leader:
             defaults=self.options.defaults,
             image=self.image,
             now=_now,
+            shown=self.metrics.board,
         )
         workers = Workers(queue, reconciler.reconcile, self.metrics, time.monotonic)
         informer = Informer(
@@ -131,6 +132,7 @@ class _Leader:
 
         self.health.alive, self.health.ready = alive, ready
         self.metrics.leader.set(1)
+        self.metrics.resync.set(self.options.resync_seconds)
         await _run(self.options, self.connection, informer, workers, self.stop)
 
 

@@ -67,6 +67,8 @@ class Reconciler:
     defaults: Defaults
     image: Image
     now: Callable[[], datetime]
+    shown: Callable[[Key, Sequence[Object]], None] = lambda _key, _conditions: None
+    """Called with the conditions of each board that was looked at, none for a board that is gone."""
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one board and its agents up to date.
@@ -79,6 +81,7 @@ class Reconciler:
         if live is None:
             self.rollouts.leave(key)
             self.children.forget(key)
+            self.shown(key, ())
             await self.bindings.converge(key, None)
             await self._judge_all(agents, unknown_board(key[1], key[0]))
             return None
@@ -109,6 +112,7 @@ class Reconciler:
         await self._judge(members, observed.members)
         turn = self._still(key, turn, blueprint, observed)
         status = board_status(blueprint, replace(observed, turn=turn), board.status.conditions, self.now())
+        self.shown(key, status["conditions"])
         await self._write_status(BOARDROOM, live, status)
         return self._again(key, turn, blueprint, observed)
 
@@ -203,6 +207,7 @@ class Reconciler:
         self.rollouts.leave(key_of(live))
         before = read(live.get("status", {}).get("conditions"))
         status = invalid_status(problems(error), live["metadata"]["generation"], before, self.now())
+        self.shown((live["metadata"]["namespace"], live["metadata"]["name"]), status["conditions"])
         await self._write_status(BOARDROOM, live, status)
 
     async def _write_status(self, kind: Kind, live: Object, status: Object) -> None:

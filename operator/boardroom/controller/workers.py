@@ -29,6 +29,7 @@ class Workers:
 
     def start(self, count: int) -> list[asyncio.Task[None]]:
         """Start that many workers; each ends when the queue is shut down."""
+        self.metrics.watch_work(lambda: len(self.queue), lambda: len(self._busy))
         return [asyncio.create_task(self._work(), name=f"worker {number}") for number in range(count)]
 
     def stuck(self) -> list[Key]:
@@ -42,7 +43,6 @@ class Workers:
                 key = await self.queue.get()
             except ShutDown:
                 return
-            self.metrics.depth.set(len(self.queue))
             self._busy[key] = started = self.clock()
             try:
                 await self._one(key)
@@ -56,13 +56,13 @@ class Workers:
             again = await self.reconcile(key)
         except ConflictError as error:
             # Somebody wrote at the same time; the next look has their version.
-            self._failed(key, error)
+            self._failed(key, error, "conflict")
         except KubeError as error:
-            self._failed(key, error)
+            self._failed(key, error, "api")
             _log.warning("board %s/%s: %s (HTTP %d); trying again", *key, error, error.status)
         except Exception as error:  # noqa: BLE001 (logged with its trace; see below)
             # One board's surprise must not stop the others, and the next event or resync may well resolve it.
-            self._failed(key, error)
+            self._failed(key, error, "fault")
             _log.exception("board %s/%s: reconcile failed", *key)
         else:
             self.metrics.reconciles.labels("ok").inc()
@@ -70,7 +70,7 @@ class Workers:
             if again is not None:
                 self.queue.add_after(key, again)
 
-    def _failed(self, key: Key, error: Exception) -> None:
-        self.metrics.reconciles.labels("error").inc()
+    def _failed(self, key: Key, error: Exception, cause: str) -> None:
+        self.metrics.failed(cause)
         wait = error.retry_after if isinstance(error, KubeError) else None
         self.queue.add_rate_limited(key, at_least=wait or 0.0)

@@ -83,6 +83,11 @@ class AdapterRecord:
         return finding.message if finding and finding.problem == UNSUPPORTED else None
 
     @property
+    def failing(self) -> bool:
+        """Whether no question is sent to it."""
+        return self.refusal is not None or self.state is AdapterState.FAILED
+
+    @property
     def digest(self) -> str | None:
         """The weights that speak; None where that can't be known."""
         return None if self.replaced else self.loaded_digest

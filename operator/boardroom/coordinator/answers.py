@@ -24,13 +24,18 @@ def answered(member: Member, outcome: Outcome, generation: Generation, *, took_m
         replica=outcome.replica,
         adapter=outcome.adapter,
         finish_reason=generation.finish_reason,
-        usage=Usage(
-            prompt_tokens=generation.prompt_tokens,
-            completion_tokens=generation.completion_tokens,
-            total_tokens=generation.prompt_tokens + generation.completion_tokens,
-        ),
+        usage=usage(generation),
         latency_ms=round(took_ms, 1),
         cold_load=outcome.cold_load if outcome.adapter else None,
+    )
+
+
+def usage(generation: Generation) -> Usage:
+    """Its tokens."""
+    return Usage(
+        prompt_tokens=generation.prompt_tokens,
+        completion_tokens=generation.completion_tokens,
+        total_tokens=generation.prompt_tokens + generation.completion_tokens,
     )
 
 

@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import Final
 
 import orjson
-from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,23 +15,24 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Route
 
-from boardroom.api.ask import AskRequest
+from boardroom.api.ask import AskRequest, CoordinationMode
 from boardroom.api.chat import ChatRequest
 from boardroom.coordinator import openai, openapi, views
 from boardroom.coordinator.askstream import AskStream
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.chatstream import ChatStream, ChatWriter
 from boardroom.coordinator.coordinator import Coordinator
-from boardroom.coordinator.endpoint import JSON, Handler, Refuse, Streamed, Whole, endpoint, log_answer, tell
+from boardroom.coordinator.endpoint import JSON, Asked, Handler, Refuse, Streamed, Whole, endpoint, tell
+from boardroom.coordinator.exchange import Exchange
 from boardroom.coordinator.gathering import gathered
 from boardroom.coordinator.outbox import Outbox
+from boardroom.coordinator.pages import lorax_page, own_page
 from boardroom.coordinator.problems import AskProblem, Internal, MethodNotAllowed, NotFound, NotReady, UnknownModel
 from boardroom.coordinator.questions import parse, read_body, request_id_of
 from boardroom.coordinator.roster import Roster
+from boardroom.engine.errors import EngineError
 
 EVENTS: Final = "text/event-stream"
-METRICS_SECONDS: Final = 1.0
-"""A page of metrics is served again for so long: rendering one takes milliseconds of the loop that answers."""
 
 ROUTES: Final = (
     "POST /v1/ask, GET and DELETE /v1/conversations/{conv_id}, GET /v1/agents, GET /v1/health, GET /v1/models, "
@@ -51,25 +51,24 @@ class Api:
     async def ask(self, request: Request, request_id: str) -> Whole | Streamed:
         began = asyncio.get_running_loop().time()
         question = parse(await read_body(request))
-        caller = request.state.caller
+        exchange: Exchange = request.state.exchange
+        exchange.mode = self._mode(question)
         if question.stream or EVENTS in request.headers.get("accept", ""):
-            return await self._told(question, request_id, began, caller)
+            return await self._told(question, exchange, began)
         answer = await self._coordinator.ask(question, request_id, began)
-        log_answer(answer, caller)
-        return Whole(answer.model_dump_json().encode(), answer.coordination_mode)
+        exchange.answered(answer)
+        return Whole(answer.model_dump_json().encode())
 
-    async def _told(self, question: AskRequest, request_id: str, began: float, caller: str) -> Streamed:
+    async def _told(self, question: AskRequest, exchange: Exchange, began: float) -> Streamed:
         outbox = Outbox()
         stream = AskStream(outbox)
 
-        async def ask() -> int:
-            answer = await self._coordinator.ask(question, request_id, began, listener=stream)
-            log_answer(answer, caller)
+        async def ask() -> None:
+            answer = await self._coordinator.ask(question, exchange.request_id, began, listener=stream)
+            exchange.answered(answer)
             stream.finish(answer)
-            return HTTPStatus.OK
 
-        mode = question.coordination_mode or self._roster().default_mode
-        return await tell(ask, stream, outbox, mode, request_id)
+        return await tell(ask, stream, outbox, exchange.request_id)
 
     async def conversation(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
         found = await self._coordinator.conversations.read(request.path_params["conv_id"])
@@ -106,34 +105,39 @@ class Api:
         chat = openai.parse(await read_body(request))
         roster = self._roster()
         asked = openai.questions(chat, roster)
+        exchange: Exchange = request.state.exchange
+        mode = self._mode(asked.requests[0])
+        exchange.mode = mode
         if chat.stream:
-            return await self._chat_told(chat, asked, request_id, began, caller=request.state.caller)
+            return await self._chat_told(chat, asked, mode, exchange, began)
         answers = await gathered(self._coordinator.ask(one, request_id, began, asked.context) for one in asked.requests)
         for answer in answers:
-            log_answer(answer, request.state.caller)
-        return Whole(openai.completion(chat, answers), answers[0].coordination_mode)
+            exchange.answered(answer)
+        return Whole(openai.completion(chat, answers))
 
     async def _chat_told(
-        self, chat: ChatRequest, asked: openai.Asked, request_id: str, began: float, *, caller: str
+        self, chat: ChatRequest, asked: openai.Asked, mode: CoordinationMode, exchange: Exchange, began: float
     ) -> Streamed:
         outbox = Outbox()
-        mode = asked.requests[0].coordination_mode or self._roster().default_mode
         alone = "/" in chat.model
+        request_id = exchange.request_id
         writer = ChatWriter(outbox, chat, request_id)
         streams = [ChatStream(writer, index, mode, alone=alone) for index in range(len(asked.requests))]
 
-        async def ask() -> int:
+        async def ask() -> None:
             answers = await gathered(
                 self._coordinator.ask(one, request_id, began, asked.context, listener=stream)
                 for one, stream in zip(asked.requests, streams, strict=True)
             )
             for answer, stream in zip(answers, streams, strict=True):
-                log_answer(answer, caller)
+                exchange.answered(answer)
                 stream.finish(answer)
             writer.finish(answers)
-            return HTTPStatus.OK
 
-        return await tell(ask, writer, outbox, mode, request_id)
+        return await tell(ask, writer, outbox, request_id)
+
+    def _mode(self, question: AskRequest) -> CoordinationMode:
+        return question.coordination_mode or self._roster().default_mode
 
     def _roster(self) -> Roster:
         if self._coordinator.roster is None:
@@ -165,10 +169,11 @@ def create_app(coordinator: Coordinator, authenticator: Authenticator | None = N
     What each takes and gives stands in openapi.py.
     """
     api = Api(coordinator, guarded=authenticator is not None)
+    guarded = Asked(coordinator.metrics, coordinator.tracer, authenticator)
+    open_ = Asked(coordinator.metrics, coordinator.tracer, None)
 
     def route(path: str, handler: Handler, method: str, refuse: Refuse = _error, *, public: bool = False) -> Route:
-        guard = None if public else authenticator
-        return Route(path, endpoint(path, handler, refuse, coordinator.metrics, guard), methods=[method])
+        return Route(path, endpoint(path, handler, refuse, open_ if public else guarded), methods=[method])
 
     return Starlette(
         routes=[
@@ -187,11 +192,12 @@ def create_app(coordinator: Coordinator, authenticator: Authenticator | None = N
 
 
 def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | None = None) -> Starlette:
-    """GET /healthz (the loop turns), /readyz (the board is known, callers can be let in; LoRAX may be down), /metrics.
+    """GET /healthz (the loop turns), /readyz (the board is known, callers can be let in; LoRAX may be down), /metrics,
+    and LoRAX's own metrics at /metrics/lorax.
 
     Nobody has to say who they are here.
     """
-    page: tuple[float, bytes] = (float("-inf"), b"")
+    own, lorax = own_page(coordinator.metrics.registry), lorax_page(coordinator.fleet)
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -203,12 +209,22 @@ def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | No
         return PlainTextResponse(f"{problem or 'ok'}\n", status_code=503 if problem else 200)
 
     async def metrics(_: Request) -> Response:
-        nonlocal page
-        if time.monotonic() - page[0] >= METRICS_SECONDS:
-            page = (time.monotonic(), await asyncio.to_thread(generate_latest, coordinator.metrics.registry))
-        return Response(page[1], headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+        return Response(await own.read(), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
-    return Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
+    async def lorax_metrics(_: Request) -> Response:
+        try:
+            return Response(await lorax.read(), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+        except EngineError as error:
+            return PlainTextResponse(f"{error}\n", status_code=HTTPStatus.BAD_GATEWAY)
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+            Route("/metrics/lorax", lorax_metrics),
+        ]
+    )
 
 
 def _allowed(request: Request) -> str:
@@ -232,7 +248,7 @@ def _not_routed(coordinator: Coordinator) -> Callable[[Request, Exception], Awai
             problem = NotFound(f"there is no {request.url.path}; the routes are {ROUTES}")
         else:
             problem = Internal(str(error))
-        coordinator.metrics.request("other", "", problem.status, 0.0)
+        coordinator.metrics.request("other", "", problem.status, 0.0, problem.code)
         return _error(problem, request_id, headers)
 
     return handler

@@ -12,6 +12,7 @@ from boardroom.coordinator.roster import Member
 from boardroom.coordinator.routes import LoraxRoute, Outcome, StandardRoute
 from boardroom.engine.errors import EngineError, EngineTimeout, Unreachable
 from boardroom.engine.protocol import GenerationRequest
+from boardroom.telemetry.tracing import OFF, Tracer
 
 LORAX_SHARE: Final = 0.7
 """Of a member's time, where standard inference may have to answer in the rest of it."""
@@ -22,8 +23,16 @@ _NO_SERVER: Final = Unreachable("LoRAX has no pod")
 class Attempts:
     """Long-lived: what all questions share on their way to the engines; at least one of the two is there."""
 
-    def __init__(self, metrics: Metrics, *, lorax: Fleet | None = None, standard: StandardRoute | None = None) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        *,
+        lorax: Fleet | None = None,
+        standard: StandardRoute | None = None,
+        tracer: Tracer = OFF,
+    ) -> None:
         self.metrics = metrics
+        self.tracer = tracer
         self.lorax = lorax
         self.standard = standard
 
@@ -69,14 +78,14 @@ class Attempts:
         """
         past = self._past_lorax(member, via) if use_lorax else ""
         if via is None or past is not None:
-            return await self._by_standard(request, deadline, hearing, past or "")
+            return await self._by_standard(member, request, deadline, hearing, past=past or "")
         if self.standard is None:
             return await self._by_lorax(via, member, request, deadline, alone, hearing=hearing)
         first = await self._share(via, member, request, deadline, alone, hearing=hearing)
         if not isinstance(first.result, EngineError):
             return first
         self.metrics.fallbacks.labels(first.result.code).inc()
-        return await self._by_standard(request, deadline, hearing, first.reason)
+        return await self._by_standard(member, request, deadline, hearing, past=first.reason)
 
     async def _share(
         self,
@@ -116,12 +125,12 @@ class Attempts:
         return await via.ask(member, request, until, alone, hearing=hearing, elsewhere=elsewhere)
 
     async def _by_standard(
-        self, request: GenerationRequest, deadline: float, hearing: Hearing | None, past: str
+        self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None, *, past: str
     ) -> Outcome:
         """`past` is why LoRAX does not answer; empty where nobody wanted it to."""
         if self.standard is None:
             raise AssertionError("why_not keeps members away that nobody can ask")
-        outcome = await self.standard.ask(request, deadline, hearing)
+        outcome = await self.standard.ask(member, request, deadline, hearing)
         if isinstance(outcome.result, EngineError):
             return replace(outcome, reason=f"{outcome.reason} (before that: {past})") if past else outcome
         return replace(outcome, fell_back=past)

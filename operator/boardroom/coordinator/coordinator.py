@@ -1,8 +1,10 @@
 """The coordinator of one board: its parts, how they hear of each other, and what runs in the background."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from math import nan
 from typing import Final
 
 from boardroom.api.ask import AskRequest, AskResponse
@@ -28,6 +30,7 @@ from boardroom.coordinator.sources import Source
 from boardroom.coordinator.writer import HealthWriter
 from boardroom.engine.lorax import LoraxEngine
 from boardroom.engine.protocol import Engine, Inference
+from boardroom.telemetry.tracing import OFF, Tracer
 
 MAX_IN_FLIGHT: Final = 256
 """Questions at once; the next one gets 429."""
@@ -51,12 +54,15 @@ class Coordinator:
         kube: Kube | None = None,
         store: Store | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
+        tracer: Tracer = OFF,
     ) -> None:
         self.metrics = Metrics()
-        self.conversations = Conversations(store or MemoryStore())
+        self.metrics.most_in_flight.set(max_in_flight)
+        self.tracer = tracer
+        self.conversations = Conversations(store or self._memory())
         self._source, self._kube, self._standard = source, kube, standard
-        self._by_standard = StandardRoute(standard, self.metrics) if standard is not None else None
-        self.fleet = Fleet(endpoints, engine, metrics=self.metrics) if endpoints is not None else None
+        self._by_standard = StandardRoute(standard, self.metrics, tracer) if standard is not None else None
+        self.fleet = Fleet(endpoints, engine, metrics=self.metrics, tracer=tracer) if endpoints is not None else None
         self._writer: HealthWriter | None = None
         self.drain_seconds = DRAIN_SECONDS
         """How long loads may go on when the coordinator stops."""
@@ -68,8 +74,8 @@ class Coordinator:
             self._writer = HealthWriter(
                 kube, self.metrics, roster=lambda: self.roster, books=lambda: self.books, observed=self._settled
             )
-        if self.fleet is not None and self._writer is not None:
-            self.fleet.on_change = self._writer.wake
+        if self.fleet is not None:
+            self.fleet.on_change = self._fleet_changed
         source.on_change = self._roster_changed
         self._roster_changed()
 
@@ -121,7 +127,7 @@ class Coordinator:
             lorax = self.fleet if roster.lorax_enabled else None
             if lorax is not None:
                 await lorax.vet(request.timeout or roster.timeout_seconds)
-            attempts = Attempts(self.metrics, lorax=lorax, standard=self._by_standard)
+            attempts = Attempts(self.metrics, lorax=lorax, standard=self._by_standard, tracer=self.tracer)
 
             async def answer(known: Context) -> AskResponse:
                 question = asking.Question(
@@ -151,16 +157,40 @@ class Coordinator:
             for part in (self._standard, self._kube, self.conversations):
                 if part is not None:
                     await part.close()
+            await asyncio.to_thread(self.tracer.close)
 
     def _roster_changed(self) -> None:
         roster = self.roster
         if roster is None:
             return
-        self.metrics.members.set(len(roster.members))
+        self.metrics.seated(member.name for member in roster.members)
+        self.metrics.lorax_latency_limit.set(roster.latency_warning_ms / 1000)
+        self.metrics.lorax_wanted.set(roster.lorax_enabled and not roster.suspended)
         if self.fleet is not None:
             self.fleet.keep(roster.adapters)
+        self._count()
         if self._writer is not None:
             self._writer.wake()
+
+    def _memory(self) -> MemoryStore:
+        kept = MemoryStore()
+        self.metrics.conversations.set_function(lambda: len(kept))
+        return kept
+
+    def _fleet_changed(self) -> None:
+        self._count()
+        if self._writer is not None:
+            self._writer.wake()
+
+    def _count(self) -> None:
+        """Show which members' adapters fail, and LoRAX's latency as the status has it."""
+        books = self.books
+        for member in self.roster.members if self.roster else ():
+            record = books[member.adapter_id].record if member.adapter_id else None
+            self.metrics.adapter_failed(member.name, failed=record is not None and record.failing)
+        seen = self.observation().metrics
+        average = seen.average_latency_ms if seen else None
+        self.metrics.lorax_latency.set(nan if average is None else average / 1000)
 
     def _settled(self) -> Observation | None:
         """What may be written; None while the first look and the first proofs are under way."""

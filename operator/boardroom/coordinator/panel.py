@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from boardroom.api.ask import AnswerStatus, Batch, EngineName, MemberAnswer
-from boardroom.coordinator import answers
+from boardroom.coordinator import answers, spans
 from boardroom.coordinator.attempts import Attempts
 from boardroom.coordinator.listening import Hearing
 from boardroom.coordinator.parameters import settle
@@ -58,6 +58,13 @@ class Panel:
 
         Returns by the deadline, whatever the engines do.
         """
+        with spans.batch(self._attempts.tracer, len(turns)) as span:
+            found = await self._ask(turns)
+            if self.batch is not None:
+                span.note({"boardroom.batch.size": self.batch.size, "boardroom.batch.slowest": self.batch.slowest})
+        return found
+
+    async def _ask(self, turns: Sequence[Turn]) -> list[MemberAnswer]:
         began = asyncio.get_running_loop().time()
         found: dict[str, MemberAnswer] = {}
         submitted: list[_Submitted] = []
@@ -69,7 +76,7 @@ class Panel:
                 submitted.append(self._submit(seat, turn, began))
             else:
                 found[seat.name] = self._heard(answers.missing(seat, AnswerStatus.ABSENT, why or ""))
-                self._attempts.metrics.answers.labels(AnswerStatus.ABSENT, "not_sent").inc()
+                self._attempts.metrics.missing(seat.name, AnswerStatus.ABSENT, "not_sent")
         found |= await self._gather(submitted, began)
         self._note_batch([found[one.member.name] for one in submitted if one.lorax], began)
         return [found[turn.seat.name] for turn in turns]
@@ -130,7 +137,7 @@ class Panel:
         return found
 
     def _late(self, one: _Submitted, began: float, held: str | None) -> MemberAnswer:
-        self._attempts.metrics.answers.labels(AnswerStatus.FAILED, "held" if held else "timeout").inc()
+        self._attempts.metrics.missing(one.member.name, AnswerStatus.FAILED, "held" if held else "timeout")
         reason = f"timeout: no answer within {one.limit:g} s"
         if held:
             reason += f"; {held}"
@@ -141,11 +148,12 @@ class Panel:
         took = outcome.finished - began
         if isinstance(outcome.result, EngineError):
             answer = answers.broken(one.member, outcome.result, outcome.reason, took_ms=1000 * took)
-            metrics.answers.labels(answer.status, outcome.result.code).inc()
+            metrics.missing(one.member.name, answer.status, outcome.result.code, outcome.engine)
             if outcome.result.code == InvalidRequest.code:
                 self.refused.add(one.member.name)
             return answer
-        metrics.answered(took, outcome.engine, cold=outcome.cold_load)
+        usage = answers.usage(outcome.result)
+        metrics.answered(one.member.name, outcome.engine, took, usage, cold=outcome.cold_load)
         if outcome.engine is EngineName.STANDARD:
             if outcome.fell_back:
                 self.warnings.append(answers.fell_back(one.member, outcome.fell_back))
@@ -181,5 +189,4 @@ class Panel:
         self.batch = Batch(
             size=len(submitted), wall_ms=round(1000 * wall, 1), slowest=slowest.agent if slowest else None
         )
-        self._attempts.metrics.batch_size.observe(len(submitted))
-        self._attempts.metrics.batch_seconds.observe(wall)
+        self._attempts.metrics.batch(len(submitted), wall, [(a.latency_ms or 0.0) / 1000 for a in spoke])

@@ -55,6 +55,7 @@ class Roster:
     observed_generation: int = 0
     base_model: str = ""
     lorax_enabled: bool = True
+    suspended: bool = False
     latency_warning_ms: int = 500
     timeout_seconds: int = 120
     default_mode: CoordinationMode = CoordinationMode.PARALLEL
@@ -98,6 +99,7 @@ def build(
         observed_generation=board.metadata.generation,
         base_model=board.spec.model.id,
         lorax_enabled=settings.enabled,
+        suspended=board.spec.suspend,
         latency_warning_ms=board.spec.lorax.latency_warning_ms,
         timeout_seconds=board.spec.coordinator.request_timeout_seconds,
         default_mode=CoordinationMode(deliberation.default_mode.lower()),

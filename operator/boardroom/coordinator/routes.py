@@ -2,17 +2,20 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
 from boardroom.api.ask import AdapterIdentity, EngineName
+from boardroom.coordinator import spans
 from boardroom.coordinator.adapters import AdapterBook, is_cold
 from boardroom.coordinator.admission import Admission
 from boardroom.coordinator.held import Held
 from boardroom.coordinator.listening import Hearing
 from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.occupancy import Occupancy
 from boardroom.coordinator.roster import Member
 from boardroom.engine.errors import (
     AdapterFailed,
@@ -26,6 +29,7 @@ from boardroom.engine.errors import (
     Unreachable,
 )
 from boardroom.engine.protocol import Engine, Generation, GenerationRequest, Inference, StreamTimeouts
+from boardroom.telemetry.tracing import OFF, Tracer
 
 OVERLOAD_WAITS: Final = (0.1, 0.2, 0.4, 0.8)
 """Seconds before each repetition after a 429, times a jitter of 0.5 to 1.5."""
@@ -70,6 +74,7 @@ class LoraxRoute:
         metrics: Metrics,
         held: Held,
         on_trouble: Callable[[], None] = lambda: None,
+        tracer: Tracer = OFF,
     ) -> None:
         self.name = name
         self.engine = engine
@@ -81,7 +86,9 @@ class LoraxRoute:
         """Runs of members that were sent this way and have not ended."""
         self._held = held
         self._metrics = metrics
+        self._occupancy = Occupancy(time.monotonic, metrics)
         self._on_trouble = on_trouble
+        self._tracer = tracer
 
     def gate(self, member: Member) -> EngineError | None:
         """Why nothing may be sent for this member, as far as known."""
@@ -135,6 +142,14 @@ class LoraxRoute:
     async def _request(
         self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None
     ) -> Outcome:
+        with spans.attempt(self._tracer, member, EngineName.LORAX, self.name) as span:
+            outcome = await self._sent(member, request, deadline, hearing)
+            spans.tell(span, outcome.result, cold_load=outcome.cold_load, adapter=outcome.adapter)
+            return outcome
+
+    async def _sent(
+        self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None
+    ) -> Outcome:
         loop = asyncio.get_running_loop()
         path = member.adapter_id
         held = not self.admission.open_to(path)
@@ -146,6 +161,8 @@ class LoraxRoute:
         if error is not None:
             return broken(error, loop.time())
         self.admission.left()
+        generation: Generation | None = None
+        stay = self._occupancy.entered()
         try:
             generation = await generated(self.engine, request, remaining + _GRACE_SECONDS, hearing)
         except EngineError as failure:
@@ -156,6 +173,7 @@ class LoraxRoute:
             return broken(failure, loop.time())
         finally:
             self.admission.back()
+            self._occupancy.left(stay, generation)
         cold = path is not None and (first_load or is_cold(generation.queue_ms, proved=True))
         if path is not None:
             self.book.answered(path, generation.queue_ms)
@@ -177,27 +195,36 @@ class LoraxRoute:
 class StandardRoute:
     """To standard inference; long-lived. The base prompt speaks, no adapter."""
 
-    def __init__(self, engine: Inference, metrics: Metrics) -> None:
+    def __init__(self, engine: Inference, metrics: Metrics, tracer: Tracer = OFF) -> None:
         self.engine = engine
         self._metrics = metrics
+        self._tracer = tracer
 
-    async def ask(self, request: GenerationRequest, deadline: float, hearing: Hearing | None) -> Outcome:
+    async def ask(
+        self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None
+    ) -> Outcome:
         """One request, repeated after each 429 while there is time."""
-        loop = asyncio.get_running_loop()
 
         async def once() -> Outcome:
-            remaining = deadline - loop.time()
-            if remaining <= 0:
-                return broken(EngineTimeout("no time was left for standard inference"), loop.time())
-            try:
-                generation = await generated(self.engine, request, remaining + _GRACE_SECONDS, hearing)
-            except EngineError as failure:
-                return broken(failure, loop.time(), EngineName.STANDARD)
-            if not generation.text.strip():
-                return blank(loop.time(), EngineName.STANDARD, hearing)
-            return Outcome(generation, loop.time(), engine=EngineName.STANDARD)
+            with spans.attempt(self._tracer, member, EngineName.STANDARD) as span:
+                outcome = await self._request(request, deadline, hearing)
+                spans.tell(span, outcome.result, cold_load=False, adapter=None)
+                return outcome
 
         return await patiently(once, deadline, self._metrics)
+
+    async def _request(self, request: GenerationRequest, deadline: float, hearing: Hearing | None) -> Outcome:
+        loop = asyncio.get_running_loop()
+        remaining = deadline - loop.time()
+        if remaining <= 0:
+            return broken(EngineTimeout("no time was left for standard inference"), loop.time(), EngineName.STANDARD)
+        try:
+            generation = await generated(self.engine, request, remaining + _GRACE_SECONDS, hearing)
+        except EngineError as failure:
+            return broken(failure, loop.time(), EngineName.STANDARD)
+        if not generation.text.strip():
+            return blank(loop.time(), EngineName.STANDARD, hearing)
+        return Outcome(generation, loop.time(), engine=EngineName.STANDARD)
 
 
 async def patiently(once: Callable[[], Any], deadline: float, metrics: Metrics) -> Outcome:

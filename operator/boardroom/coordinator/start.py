@@ -18,6 +18,7 @@ from boardroom.coordinator.replicas.endpoints import GivenEndpoint, ServiceEndpo
 from boardroom.coordinator.server import run
 from boardroom.coordinator.sources import FileSource, LiveSource, Source
 from boardroom.engine.standard import StandardEngine
+from boardroom.telemetry.tracing import OFF, Tracer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class Options:
     adapters_root: str | None = None
     max_in_flight: int = MAX_IN_FLIGHT
     auth: AuthMode = "None"
+    tracer: Tracer = OFF
     api_keys: Path | None = None
     """A file or a directory of keys; required with ApiKey."""
 
@@ -55,6 +57,7 @@ def standalone(options: Options, file: Path) -> Coordinator:
         standard=_standard(options),
         store=_store(options, source),
         max_in_flight=options.max_in_flight,
+        tracer=options.tracer,
     )
 
 
@@ -69,6 +72,7 @@ def live(options: Options, kube: KubeClient) -> Coordinator:
         kube=kube,
         store=_store(options, source),
         max_in_flight=options.max_in_flight,
+        tracer=options.tracer,
     )
 
 

@@ -83,6 +83,7 @@ def generation(reply: Reply, text: str, finish: str | None, prompt_tokens: int, 
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         queue_ms=_milliseconds(reply.headers, "x-queue-time"),
+        inference_ms=_milliseconds(reply.headers, "x-inference-time"),
         total_ms=_milliseconds(reply.headers, "x-total-time"),
     )
 

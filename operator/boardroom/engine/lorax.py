@@ -83,13 +83,17 @@ class LoraxEngine:
             raise classify(reply.status, reply.body)
 
     async def metrics(self, timeout: float) -> EngineMetrics:
+        page = await self.metrics_page(timeout)
+        try:
+            return await asyncio.to_thread(parse, page.decode("utf-8", "replace"))
+        except ValueError as error:
+            raise BadResponse(f"{self.url}/metrics is no Prometheus text: {error}") from error
+
+    async def metrics_page(self, timeout: float) -> bytes:
         reply = await self._http.request("GET", "/metrics", timeout=timeout, limit=MAX_PAGE_BYTES)
         if reply.status != _OK:
             raise classify(reply.status, reply.body)
-        try:
-            return await asyncio.to_thread(parse, reply.body.decode("utf-8", "replace"))
-        except ValueError as error:
-            raise BadResponse(f"{self.url}/metrics is no Prometheus text: {error}") from error
+        return reply.body
 
     async def close(self) -> None:
         await self._http.close()

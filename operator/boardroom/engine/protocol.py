@@ -38,7 +38,8 @@ class GenerationRequest:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Generation:
     """What came back. `queue_ms` is the time before the forward pass, with any adapter load in it, if the engine says;
-    `total_ms` is the engine's own figure for the whole request. The text may be empty.
+    `inference_ms` that of the forward passes, and `total_ms` is the engine's own figure for the whole request. The text
+    may be empty.
     """
 
     text: str
@@ -46,6 +47,7 @@ class Generation:
     prompt_tokens: int
     completion_tokens: int
     queue_ms: float | None = None
+    inference_ms: float | None = None
     total_ms: float | None = None
 
 
@@ -89,3 +91,6 @@ class Engine(Inference, Protocol):
 
     async def metrics(self, timeout: float) -> EngineMetrics:
         """The engine's own counters since its start."""
+
+    async def metrics_page(self, timeout: float) -> bytes:
+        """The page that they come from, as the engine wrote it for Prometheus."""

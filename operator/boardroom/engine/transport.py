@@ -11,6 +11,7 @@ import aiohttp
 from boardroom import __version__
 from boardroom.engine.errors import BadResponse, ConnectionLost, EngineTimeout, Starting, Unreachable
 from boardroom.engine.protocol import StreamTimeouts
+from boardroom.telemetry import propagation
 
 CONNECT_SECONDS = 3.0
 """A pod that is gone drops packets rather than refusing them, so connecting has a limit of its own."""
@@ -121,7 +122,7 @@ class HttpTransport:
     async def _send(
         self, method: str, path: str, limits: aiohttp.ClientTimeout, body: bytes | None, request_id: str
     ) -> aiohttp.ClientResponse:
-        headers = {"x-request-id": request_id} if request_id else {}
+        headers = ({"x-request-id": request_id} if request_id else {}) | propagation.current().headers
         if body is not None:
             headers["content-type"] = "application/json"
         return await self._open().request(

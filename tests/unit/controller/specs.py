@@ -42,10 +42,16 @@ def models(caches: st.SearchStrategy[Spec]) -> st.SearchStrategy[Spec]:
     )
 
 
-ENV = st.one_of(
-    st.fixed_dictionaries({"name": st.from_regex(r"X_[A-Z]{1,10}", fullmatch=True), "value": TEXTS}),
-    st.fixed_dictionaries({"name": st.from_regex(r"X_[A-Z]{1,10}", fullmatch=True), "secretKeyRef": SECRET_KEYS}),
-)
+def variables(prefix: str) -> st.SearchStrategy[Any]:
+    names = st.from_regex(rf"{prefix}_[A-Z]{{1,10}}", fullmatch=True)
+    return st.one_of(
+        st.fixed_dictionaries({"name": names, "value": TEXTS}),
+        st.fixed_dictionaries({"name": names, "secretKeyRef": SECRET_KEYS}),
+    )
+
+
+ENV = variables("X")
+OTEL_ENV = variables("OTEL")
 TOLERATIONS = st.one_of(
     sparse(
         {"operator": st.just("Exists")}, {"key": NAMES, "effect": st.sampled_from(["NoSchedule", "PreferNoSchedule"])}
@@ -180,6 +186,7 @@ REST = sparse(
             {},
             {
                 "resources": RESOURCES,
+                "env": st.lists(OTEL_ENV, max_size=3, unique_by=lambda e: e["name"]),
                 "requestTimeoutSeconds": st.integers(1, 3600),
                 "conversations": sparse(
                     {},

@@ -31,6 +31,22 @@ def test_it_knows_the_operators_defaults() -> None:
     assert Defaults.from_env({e["name"]: e["value"] for e in env}) == Defaults()
 
 
+def test_a_board_switches_tracing_on_by_opentelemetrys_variables() -> None:
+    key = {"name": "collector", "key": "headers"}
+    env = container(
+        coordinator={
+            "env": [
+                {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4318"},
+                {"name": "OTEL_EXPORTER_OTLP_HEADERS", "secretKeyRef": key},
+            ]
+        }
+    )["env"]
+    assert env[-2:] == [
+        {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://collector:4318"},
+        {"name": "OTEL_EXPORTER_OTLP_HEADERS", "valueFrom": {"secretKeyRef": key}},
+    ]
+
+
 def test_its_pod_meets_restricted_pod_security() -> None:
     assert container()["securityContext"] == {
         "allowPrivilegeEscalation": False,

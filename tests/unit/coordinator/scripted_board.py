@@ -12,6 +12,7 @@ from boardroom.coordinator.roster import Member, Roster
 from boardroom.coordinator.routes import Outcome
 from boardroom.engine.errors import InvalidRequest
 from boardroom.engine.protocol import Generation, GenerationRequest
+from boardroom.telemetry.tracing import OFF
 
 Say = Callable[[str, int, GenerationRequest], str | None]
 """Member, how often it was asked before, and the request, to its text; None breaks."""
@@ -21,7 +22,7 @@ class ScriptedAttempts:
     """Stands in for Attempts; `asked` holds every request in order, and `most_at_once` how many ran together."""
 
     def __init__(self, say: Say) -> None:
-        self.metrics = Metrics()
+        self.metrics, self.tracer = Metrics(), OFF
         self.lorax = self
         self.standard = None
         self.down = False

@@ -187,7 +187,7 @@ async def test_metrics_count_requests_by_route_mode_and_code(board: Board) -> No
         await stand.client.get("/elsewhere")
         page = (await probes(stand))["/metrics"].text
     assert 'boardroom_requests_total{code="200",mode="parallel",route="/v1/ask"} 1.0' in page
-    assert 'boardroom_requests_total{code="404",mode="",route="/v1/ask"} 1.0' in page
+    assert 'boardroom_requests_total{code="404",mode="parallel",route="/v1/ask"} 1.0' in page
     assert 'boardroom_requests_total{code="404",mode="",route="other"} 1.0' in page
-    assert 'boardroom_member_answers_total{cause="",status="answered"} 5.0' in page
+    assert 'boardroom_member_answers_total{agent="ceo",cause="",engine="lorax",status="answered"} 1.0' in page
     assert "boardroom_batch_members_sum 5.0" in page

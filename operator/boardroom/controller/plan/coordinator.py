@@ -16,6 +16,7 @@ from boardroom.api.model import SecretKeyRef
 from boardroom.controller.kinds import DEPLOYMENT, SERVICE, Object
 from boardroom.controller.plan import security
 from boardroom.controller.plan.blueprint import Blueprint
+from boardroom.controller.plan.environment import variables
 from boardroom.controller.plan.template import digest, stamped
 
 COMPONENT: Final = "coordinator"
@@ -123,7 +124,7 @@ def _environment(blueprint: Blueprint) -> list[Object]:
         for name, reference in _secrets(blueprint).items()
         if reference is not None
     ]
-    return [*plain, *secret]
+    return [*plain, *secret, *variables(blueprint.spec.coordinator.env)]
 
 
 def _secrets(blueprint: Blueprint) -> dict[str, SecretKeyRef | None]:

@@ -4,6 +4,7 @@ from boardroom.api.boardroom import BoardroomSpec
 from boardroom.api.status import EffectiveSettings
 from boardroom.controller.kinds import Object
 from boardroom.controller.plan.blueprint import Blueprint
+from boardroom.controller.plan.environment import variables
 
 CACHE_PATH = "/data"
 """Where LoRAX keeps downloaded weights."""
@@ -36,10 +37,4 @@ def environment(blueprint: Blueprint) -> list[Object]:
     token = blueprint.spec.model.token_secret_ref
     if token is not None:
         env.append({"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": token.to_object()}})
-    for variable in blueprint.spec.lorax.env:
-        if variable.secret_key_ref is not None:
-            source = {"valueFrom": {"secretKeyRef": variable.secret_key_ref.to_object()}}
-            env.append({"name": variable.name, **source})
-        else:
-            env.append({"name": variable.name, "value": variable.value or ""})
-    return env
+    return env + variables(blueprint.spec.lorax.env)

@@ -38,6 +38,10 @@ class MemoryStore:
         self._bytes = 0
         self._claimed: set[str] = set()
 
+    def __len__(self) -> int:
+        """How many are kept, with those whose time is over and nobody asked for since."""
+        return len(self._kept)
+
     @asynccontextmanager
     async def claimed(self, conv_id: str) -> AsyncIterator[str]:
         """Have the conversation to oneself; raises ConversationBusy where another has it."""

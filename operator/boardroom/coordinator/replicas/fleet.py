@@ -18,6 +18,7 @@ from boardroom.coordinator.replicas.endpoints import Endpoint, Endpoints
 from boardroom.coordinator.replicas.replica import Replica
 from boardroom.coordinator.routes import LoraxRoute
 from boardroom.engine.protocol import Engine
+from boardroom.telemetry.tracing import OFF, Tracer
 
 VET_SECONDS: Final = 5.0
 """How long a question waits for the sidecar's word on adapters that it has not spoken of yet."""
@@ -35,13 +36,14 @@ class Fleet:
         engine: Callable[[str], Engine],
         *,
         metrics: Metrics,
+        tracer: Tracer = OFF,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.replicas: dict[str, Replica] = {}
         self.breaker = Breaker(metrics.breaker_open.set)
         self.held = Held(metrics.held.set)
         self.on_change = on_change
-        self._endpoints, self._engine, self._metrics = endpoints, engine, metrics
+        self._endpoints, self._engine, self._metrics, self._tracer = endpoints, engine, metrics, tracer
         self._adapters: Mapping[str, str] = {}
         self._jobs = Jobs()
         self._closing: set[asyncio.Task[None]] = set()
@@ -139,6 +141,7 @@ class Fleet:
             self._engine(endpoint.url),
             findings,
             metrics=self._metrics,
+            tracer=self._tracer,
             held=self.held,
             on_change=self._changed,
         )

@@ -18,6 +18,7 @@ from boardroom.coordinator.replicas.choice import Candidate
 from boardroom.coordinator.replicas.endpoints import Endpoint
 from boardroom.coordinator.routes import LoraxRoute
 from boardroom.engine.protocol import Engine
+from boardroom.telemetry.tracing import Tracer
 
 CLOSE_SECONDS: Final = 120.0
 """How long what is under way at a server whose pod is gone may still take."""
@@ -33,6 +34,7 @@ class Replica:
         findings: Findings | None,
         *,
         metrics: Metrics,
+        tracer: Tracer,
         held: Held,
         on_change: Callable[[], None],
     ) -> None:
@@ -48,6 +50,7 @@ class Replica:
             metrics=metrics,
             held=held,
             on_trouble=observer.look_soon,
+            tracer=tracer,
         )
         self.route.on_answer = observer.note_answer
         self.prober = Prober(

@@ -1,0 +1,80 @@
+"""How long one LoRAX was at work for questions, and an estimate of what GPUs of their own would have worked for them.
+
+Measured: the seconds in which at least one question's request was in LoRAX. Its GPU can do nothing for others then, so
+these are the GPU-seconds that the board used (times the GPUs that the model is sharded over).
+
+Estimated: what each answer would have cost on a GPU that its agent has for itself. A member in a batch is slower than
+one alone, so its time in the batch would flatter us. Whenever a request happened to be alone in LoRAX from beginning to
+end, its seconds per token are learnt, and an answer counts as its tokens times those. Until one has been alone, its own
+time in LoRAX counts, which is an upper bound; the metric says by `basis` which of the two it was.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from boardroom.coordinator.metrics import Basis, Metrics
+from boardroom.engine.protocol import Generation
+
+_WEIGHT: Final = 0.2
+"""Of the newest measurement in the running average."""
+
+MIN_TOKENS: Final = 8
+"""Shorter answers are mostly prefill, and say little of the seconds per token."""
+
+
+@dataclass(slots=True, eq=False)
+class Stay:
+    """One request in LoRAX."""
+
+    began: float
+    alone: bool
+
+
+class Occupancy:
+    """Of one LoRAX; `clock` counts seconds."""
+
+    def __init__(self, clock: Callable[[], float], metrics: Metrics) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._stays: set[Stay] = set()
+        self._counted = 0.0
+        self.seconds_per_token: float | None = None
+        """Of a request that is alone; None until there was one."""
+
+    def entered(self) -> Stay:
+        """A request goes to LoRAX."""
+        now = self._count()
+        if len(self._stays) == 1:
+            for other in self._stays:
+                other.alone = False
+        stay = Stay(now, alone=not self._stays)
+        self._stays.add(stay)
+        return stay
+
+    def left(self, stay: Stay, generation: Generation | None = None) -> None:
+        """It is over; with what it brought, if it did."""
+        now = self._count()
+        self._stays.discard(stay)
+        if generation is None:
+            return
+        own = now - stay.began if generation.inference_ms is None else generation.inference_ms / 1000
+        tokens = generation.completion_tokens
+        if stay.alone and tokens >= MIN_TOKENS:
+            self._learn(own / tokens)
+        if stay.alone or self.seconds_per_token is None or tokens < MIN_TOKENS:
+            self._metrics.separate(Basis.ALONE if stay.alone else Basis.BATCH, own)
+        else:
+            self._metrics.separate(Basis.ALONE, min(own, tokens * self.seconds_per_token))
+
+    def _learn(self, seconds_per_token: float) -> None:
+        before = self.seconds_per_token
+        weight = 1.0 if before is None else _WEIGHT
+        self.seconds_per_token = (1 - weight) * (before or 0.0) + weight * seconds_per_token
+
+    def _count(self) -> float:
+        now = self._clock()
+        if self._stays:
+            self._metrics.busy(now - self._counted)
+        self._counted = now
+        return now

@@ -1,0 +1,74 @@
+"""What the spans of a question say of it: who was asked, through what, how long it took; never a word of it.
+
+Names of attributes are OpenTelemetry's where it has one (http.*, gen_ai.*, error.type), else boardroom.*.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from types import TracebackType
+
+from boardroom.api.ask import AdapterIdentity, EngineName
+from boardroom.coordinator.roster import Member
+from boardroom.engine.errors import EngineError
+from boardroom.engine.protocol import Generation
+from boardroom.telemetry.tracing import Kind, Span, Tracer, Value
+
+ATTEMPT = "ask member"
+BATCH = "ask members"
+
+
+class Work:
+    """A span that ends where its block does; one that is cancelled is marked so."""
+
+    def __init__(self, tracer: Tracer, name: str, kind: Kind, attributes: Mapping[str, Value | None]) -> None:
+        self._started = tracer.started(name, kind)
+        self._attributes = attributes
+
+    def __enter__(self) -> Span:
+        self._span = self._started.__enter__()
+        self._span.note(self._attributes)
+        return self._span
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is asyncio.CancelledError:
+            self._span.failed("cancelled")
+        self._span.end()
+        self._started.__exit__(kind, error, trace)
+
+
+def attempt(tracer: Tracer, member: Member, engine: EngineName, replica: str | None = None) -> Work:
+    """One request to an engine for a member, with the wait until it may be sent; `replica` names the LoRAX server."""
+    asked = {
+        "gen_ai.operation.name": "chat",
+        "boardroom.agent": member.name,
+        "boardroom.role": member.role,
+        "boardroom.engine": engine,
+        "boardroom.replica": replica,
+        "boardroom.adapter.path": member.adapter_id if replica is not None else None,
+    }
+    return Work(tracer, ATTEMPT, Kind.CLIENT, asked)
+
+
+def batch(tracer: Tracer, members: int) -> Work:
+    """Members that are asked together."""
+    return Work(tracer, BATCH, Kind.INTERNAL, {"boardroom.members": members})
+
+
+def tell(span: Span, result: Generation | EngineError, *, cold_load: bool, adapter: AdapterIdentity | None) -> None:
+    """What became of an attempt, and through which adapter; None is none."""
+    if adapter is not None:
+        span.note({"boardroom.adapter.digest": adapter.digest})
+    if isinstance(result, EngineError):
+        span.failed(result.code)
+        return
+    span.note(
+        {
+            "gen_ai.usage.input_tokens": result.prompt_tokens,
+            "gen_ai.usage.output_tokens": result.completion_tokens,
+            "boardroom.queue_ms": result.queue_ms,
+            "boardroom.inference_ms": result.inference_ms,
+            "boardroom.cold_load": cold_load,
+        }
+    )
