@@ -106,8 +106,8 @@ async def test_errors_are_counted_by_code_and_mode_also_in_streams(board: Board)
         await stand.ask(coordination_mode="sequential", stream=True)
         metrics = stand.coordinator.metrics
         labels = {"route": "/v1/ask", "mode": "sequential"}
-        await until(lambda: (sample(metrics, "boardroom_errors_total", **labels, error="not_enough_answers") or 0) >= 2)
-        plain = sample(metrics, "boardroom_requests_total", **labels, code="503")
+        await until(lambda: (sample(metrics, "boardroom_errors_total", **labels, error="question_refused") or 0) >= 2)
+        plain = sample(metrics, "boardroom_requests_total", **labels, code="422")
     assert plain == 2
 
 
