@@ -37,6 +37,13 @@ from boardroom.api.meta import OPERATOR_HEALTH_PORT, OPERATOR_METRICS_PORT
     help="How often everything is listed anew, for what no watch reports.",
 )
 @click.option(
+    "--watch-grace-seconds",
+    type=click.FloatRange(min=1),
+    default=120,
+    show_default=True,
+    help="How long a watch may not tell what a list has found before /healthz fails.",
+)
+@click.option(
     "--rollouts-at-once",
     type=click.IntRange(min=1),
     default=1,
@@ -72,6 +79,7 @@ def operator(
     health_port: int,
     workers: int,
     resync_seconds: float,
+    watch_grace_seconds: float,
     rollouts_at_once: int,
     lease_namespace: str | None,
     kubeconfig: Path | None,
@@ -105,6 +113,7 @@ def operator(
             health_port=health_port,
             workers=workers,
             resync_seconds=resync_seconds,
+            watch_grace_seconds=watch_grace_seconds,
             rollouts_at_once=rollouts_at_once,
             lease_namespace=lease_namespace,
         )

@@ -17,6 +17,7 @@ from boardroom.controller.kubeclient import Kube, KubeError, NotFoundError
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.queue import WorkQueue
 from boardroom.controller.store import Store
+from boardroom.controller.watches import Watches
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS: Final = 5.0
@@ -31,6 +32,7 @@ class Informer:
     store: Store
     queue: WorkQueue[Key]
     metrics: Metrics
+    watches: Watches
     namespaces: Sequence[str] = ()
     """The namespaces to look at; none means all."""
     resync_seconds: float = 600.0
@@ -68,6 +70,7 @@ class Informer:
     def seen(self, kind: Kind, type_: str | None, obj: dict[str, Any]) -> None:
         """Take in one watch event: type ADDED, MODIFIED, DELETED, or None for an object of Kopf's first list."""
         self.metrics.events.labels(kind.name).inc()
+        self.watches.told((kind, obj["metadata"].get("namespace") if self.namespaces else None), obj)
         concerned = self.store.remove(kind, obj) if type_ == "DELETED" else self.store.put(kind, obj)
         self._enqueue(concerned)
 
@@ -76,6 +79,7 @@ class Informer:
         for kind in self.kinds:
             for namespace in self.namespaces or (None,):
                 listing = await self.kube.list(kind, namespace, selector(kind))
+                self.watches.listed((kind, namespace), listing.items)
                 self._enqueue(self.store.replace(kind, namespace, listing))
         self._enqueue(self.store.boards())
         self.metrics.synced.set_to_current_time()

@@ -33,6 +33,7 @@ from boardroom.controller.queue import WorkQueue
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts, unfinished
 from boardroom.controller.store import Store
+from boardroom.controller.watches import Watches
 from boardroom.controller.workers import Workers
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ class Options:
     health_port: int = OPERATOR_HEALTH_PORT
     workers: int = 8
     resync_seconds: float = 600.0
+    watch_grace_seconds: float = 120.0
+    """How long a watch may owe what a list has found before the operator counts as dead."""
     rollouts_at_once: int = 1
     """Boards whose pods are replaced at the same time where the reason is the operator's own."""
     lease_namespace: str | None = None
@@ -119,13 +122,14 @@ class _Leader:
             store,
             queue,
             self.metrics,
+            Watches(time.monotonic, self.options.watch_grace_seconds),
             namespaces=self.options.namespaces,
             resync_seconds=self.options.resync_seconds,
         )
 
         def alive() -> str | None:
-            stuck = workers.stuck()
-            return f"reconcile hangs: {', '.join('/'.join(key) for key in stuck)}" if stuck else None
+            stuck = [f"the reconcile of {'/'.join(key)} hangs" for key in workers.stuck()]
+            return "; ".join([*stuck, *informer.watches.dead()]) or None
 
         def ready() -> str | None:
             return None if informer.synced.is_set() else "waits for the first list of all objects"

@@ -9,6 +9,7 @@ from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, W
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.queue import WorkQueue
 from boardroom.controller.store import Store
+from boardroom.controller.watches import Watches
 from unit.controller.fake_kube import FakeKube
 from unit.controller.objects import agent_object, board_object
 
@@ -18,7 +19,7 @@ KEY = ("team", "executive")
 @pytest.fixture
 async def informer() -> Informer:
     queue: WorkQueue[Key] = WorkQueue(asyncio.get_running_loop().call_later)
-    return Informer(FakeKube(), Store(), queue, Metrics())
+    return Informer(FakeKube(), Store(), queue, Metrics(), Watches(lambda: 0.0))
 
 
 @pytest.mark.parametrize("type_", [None, "ADDED", "MODIFIED"])

@@ -1,0 +1,68 @@
+"""A watch that tells less than the lists find is noticed; one that has nothing to tell is not."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from boardroom.controller.kinds import POD, SERVICE, Object
+from boardroom.controller.watches import Watches
+
+WATCH = (POD, None)
+
+
+def at(version: int) -> Object:
+    return {"metadata": {"name": "x", "resourceVersion": str(version)}}
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_one_that_owes_for_too_long_is_dead_until_it_tells(clock: Clock) -> None:
+    watches = Watches(clock, grace_seconds=10)
+    watches.told(WATCH, at(5))
+    watches.listed(WATCH, [at(4), at(7)])
+    clock.now = 10
+    assert watches.dead() == []
+    clock.now = 11
+    assert watches.dead() == ["the watch of pods has not told for 11 s what a list found"]
+    watches.told(WATCH, at(6))
+    assert len(watches.dead()) == 1
+    watches.told(WATCH, at(7))
+    assert watches.dead() == []
+
+
+def test_one_that_has_told_all_is_not(clock: Clock) -> None:
+    watches = Watches(clock, grace_seconds=10)
+    watches.told(WATCH, at(7))
+    watches.listed(WATCH, [at(7)])
+    watches.listed((SERVICE, "team"), [])
+    clock.now = 1000
+    assert watches.dead() == []
+
+
+def test_what_the_next_list_finds_does_not_extend_its_time(clock: Clock) -> None:
+    watches = Watches(clock, grace_seconds=10)
+    watches.listed(WATCH, [at(7)])
+    clock.now = 8
+    watches.listed(WATCH, [at(9)])
+    clock.now = 11
+    assert len(watches.dead()) == 1
+
+
+def test_namespaces_have_watches_of_their_own(clock: Clock) -> None:
+    watches = Watches(clock, grace_seconds=10)
+    watches.listed((POD, "a"), [at(7)])
+    watches.listed((POD, "b"), [at(7)])
+    watches.told((POD, "a"), at(7))
+    clock.now = 11
+    assert watches.dead() == ["the watch of pods in b has not told for 11 s what a list found"]
