@@ -116,7 +116,7 @@ class FaultyApi:
                 self.refusals.remove(refusal)
                 return refusal.answer()
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP}
-        url, body = self.server + request.path_qs, await request.read()
+        url, body = self.server + request.path_qs, await request.read() or None
         timeout = aiohttp.ClientTimeout(total=None)
         async with self._session.request(request.method, url, headers=headers, data=body, timeout=timeout) as found:
             if "watch" not in request.query:
@@ -130,7 +130,7 @@ class FaultyApi:
         self._watches.add(answer)
         try:
             async for line in found.content:
-                while self.frozen:
+                while self.frozen:  # noqa: ASYNC110 (another thread sets it)
                     await asyncio.sleep(0.1)
                 await answer.write(line)
         finally:

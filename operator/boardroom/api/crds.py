@@ -49,6 +49,11 @@ def render(crd: dict[str, Any]) -> str:
     return _HEADER + yaml.safe_dump(crd, sort_keys=False, width=120, allow_unicode=True)
 
 
+def page(crd: dict[str, Any]) -> str:
+    """The name of the kind's page in docs/."""
+    return f"{crd['spec']['names']['singular']}.md"
+
+
 def _crd(
     *,
     kind: str,

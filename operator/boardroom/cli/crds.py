@@ -13,7 +13,8 @@ from boardroom.api.reference import with_reference
 def crds(directory: Path | None) -> None:
     """Write the CRDs to DIRECTORY, one file each, or all to standard output.
 
-    In a checkout the field reference at the end of docs/boardroom.md, beside DIRECTORY, is written anew too.
+    In a checkout the field references at the end of docs/boardroom.md and docs/boardagent.md, beside DIRECTORY, are
+    written anew too.
     """
     rendered = {name: definitions.render(crd) for name, crd in definitions.crds().items()}
     if directory is None:
@@ -23,8 +24,9 @@ def crds(directory: Path | None) -> None:
     for name, text in rendered.items():
         (directory / name).write_text(text, encoding="utf-8")
         click.echo(f"wrote {directory / name}", err=True)
-    page = directory.absolute().parent / "docs" / "boardroom.md"
-    if page.is_file():
-        boardrooms = definitions.crds()[definitions.BOARDROOMS_FILE]
-        page.write_text(with_reference(page.read_text(encoding="utf-8"), boardrooms), encoding="utf-8")
-        click.echo(f"wrote {page}", err=True)
+    docs = directory.absolute().parent / "docs"
+    for name, crd in definitions.crds().items():
+        page = docs / definitions.page(crd)
+        if page.is_file():
+            page.write_text(with_reference(page.read_text(encoding="utf-8"), crd), encoding="utf-8")
+            click.echo(f"wrote {page}, the field reference of {name}", err=True)
