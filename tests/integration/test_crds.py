@@ -49,6 +49,16 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "give each claim a resourceClaimTemplateName, or set replicas to 1",
     ),
     "no server": (board(lorax={"replicas": 0}), "spec.lorax.replicas", "greater than or equal to 1"),
+    "a policy for a claim of one's own": (
+        board(model={"id": MODEL, "cache": {"claimName": "a", "whenDeleted": "Retain"}}),
+        "spec.model.cache.whenDeleted",
+        "a claim that you named yourself is never deleted",
+    ),
+    "the operator's own claim by name": (
+        board(model={"id": MODEL, "cache": {"claimName": "executive-model-cache"}}),
+        "spec.model.cache.claimName",
+        "give spec.model.cache.size instead of claimName",
+    ),
     "count as text": (board(lorax={"gpu": {"count": "one"}}), "spec.lorax.gpu.count", "must be of type integer"),
     "no GPU": (board(lorax={"gpu": {"count": 0}}), "spec.lorax.gpu.count", "greater than or equal to 1"),
     "GPU without a domain": (

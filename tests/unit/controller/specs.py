@@ -21,7 +21,14 @@ def sparse(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrat
 CACHES = st.one_of(
     st.just({}),
     st.fixed_dictionaries({"claimName": NAMES}),
-    sparse({"size": QUANTITIES}, {"storageClassName": NAMES, "accessMode": st.just("ReadWriteOnce")}),
+    sparse(
+        {"size": QUANTITIES},
+        {
+            "storageClassName": NAMES,
+            "accessMode": st.just("ReadWriteOnce"),
+            "whenDeleted": st.sampled_from(["Delete", "Retain"]),
+        },
+    ),
 )
 SHARED_CACHES = st.one_of(
     st.just({}),
