@@ -15,6 +15,7 @@ from boardroom.coordinator.conversations.memory import MemoryStore
 from boardroom.coordinator.conversations.store import Store
 from boardroom.coordinator.health import NO_LORAX, Observation
 from boardroom.coordinator.jobs import Jobs
+from boardroom.coordinator.findings import Findings
 from boardroom.coordinator.kube import Kube
 from boardroom.coordinator.listening import Listener
 from boardroom.coordinator.metrics import Metrics
@@ -50,6 +51,7 @@ class Coordinator:
         *,
         endpoints: Endpoints | None = None,
         engine: Callable[[str], Engine] = LoraxEngine,
+        findings: Callable[[str], Findings] = Findings,
         standard: Inference | None = None,
         kube: Kube | None = None,
         store: Store | None = None,
@@ -62,7 +64,9 @@ class Coordinator:
         self.conversations = Conversations(store or self._memory())
         self._source, self._kube, self._standard = source, kube, standard
         self._by_standard = StandardRoute(standard, self.metrics, tracer) if standard is not None else None
-        self.fleet = Fleet(endpoints, engine, metrics=self.metrics, tracer=tracer) if endpoints is not None else None
+        self.fleet = (
+            Fleet(endpoints, engine, findings, metrics=self.metrics, tracer=tracer) if endpoints is not None else None
+        )
         self._writer: HealthWriter | None = None
         self.drain_seconds = DRAIN_SECONDS
         """How long loads may go on when the coordinator stops."""

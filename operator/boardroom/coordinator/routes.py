@@ -160,6 +160,8 @@ class LoraxRoute:
             error = EngineTimeout("no time was left to ask")
         if error is not None:
             return broken(error, loop.time())
+        # Of the board that was asked: it may change, and the book forget the adapter, before the answer is there.
+        record = None if path is None else self.book[path]
         self.admission.left()
         generation: Generation | None = None
         stay = self._occupancy.entered()
@@ -180,10 +182,9 @@ class LoraxRoute:
             self.on_answer(cold)
         if not generation.text.strip():
             return blank(loop.time(), EngineName.LORAX, hearing)
-        if path is None:
+        if record is None:
             return Outcome(generation, loop.time(), replica=self.name)
-        record = self.book[path]
-        spoke = AdapterIdentity(path=path, digest=record.digest)
+        spoke = AdapterIdentity(path=record.path, digest=record.digest)
         return Outcome(generation, loop.time(), cold, adapter=spoke, replaced=record.replaced, replica=self.name)
 
     async def _admitted(self, path: str | None) -> EngineError | None:

@@ -178,6 +178,7 @@ class Engine:
         """What LoRAX never tells: for GET /simulator/state."""
         return {
             "loaded": list(self.shard.loaded),
+            "loads": self.shard.loads,
             "active": [_name(queue.adapter_id) for queue in self.queues.active],
             "pending": [_name(queue.adapter_id) for queue in self.queues.pending],
             "queue": len(self.queues),

@@ -47,6 +47,8 @@ class Shard:
         self._clock = clock
         self._adapter_memory = int(cost.gpu_memory_gb * 1e9 * adapter_memory_fraction)
         self._loaded: dict[str, Weights] = {}
+        self.loads = 0
+        """Adapters brought onto the GPU so far."""
         self._preloaded: dict[str, float] = {}
         self._lock = asyncio.Lock()
 
@@ -117,6 +119,7 @@ class Shard:
                 raise SourceError(complaint)
             await self._clock.sleep(self._cost.load_seconds(weights.size_bytes))
             self._loaded[adapter_id] = weights
+            self.loads += 1
 
     async def offload(self, adapter_id: str) -> None:
         """Take an adapter off the GPU; preloaded ones stay."""

@@ -383,6 +383,7 @@ async def test_state_tells_what_lorax_hides(ceo):
         state = (await lorax.get("/simulator/state")).json()
     assert state == {
         "loaded": [ceo],
+        "loads": 1,
         "active": [ceo],
         "pending": [],
         "queue": 0,

@@ -34,6 +34,7 @@ class Fleet:
         self,
         endpoints: Endpoints,
         engine: Callable[[str], Engine],
+        findings: Callable[[str], Findings] = Findings,
         *,
         metrics: Metrics,
         tracer: Tracer = OFF,
@@ -43,7 +44,8 @@ class Fleet:
         self.breaker = Breaker(metrics.breaker_open.set)
         self.held = Held(metrics.held.set)
         self.on_change = on_change
-        self._endpoints, self._engine, self._metrics, self._tracer = endpoints, engine, metrics, tracer
+        self._endpoints, self._engine, self._look = endpoints, engine, findings
+        self._metrics, self._tracer = metrics, tracer
         self._adapters: Mapping[str, str] = {}
         self._jobs = Jobs()
         self._closing: set[asyncio.Task[None]] = set()
@@ -135,7 +137,7 @@ class Fleet:
         self._changed()
 
     def _add(self, endpoint: Endpoint) -> None:
-        findings = Findings(endpoint.adapters_url) if endpoint.adapters_url else None
+        findings = self._look(endpoint.adapters_url) if endpoint.adapters_url else None
         replica = self.replicas[endpoint.key] = Replica(
             endpoint,
             self._engine(endpoint.url),

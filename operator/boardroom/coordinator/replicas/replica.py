@@ -1,7 +1,6 @@
 """One LoRAX server: what is known of it, the gate before it, the way to it, and what watches over it."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -39,7 +38,7 @@ class Replica:
         on_change: Callable[[], None],
     ) -> None:
         self.endpoint = endpoint
-        self.book = AdapterBook(time.monotonic, self._moved)
+        self.book = AdapterBook(_now, self._moved)
         observer = self.observer = Observer(engine, on_restart=self._restarted, on_change=self._moved)
         self.admission = Admission(self.book, trouble=lambda: observer.trouble, wave_please=self.wake)
         self.route = LoraxRoute(
@@ -86,7 +85,7 @@ class Replica:
         """Watch over it from now on."""
         prober = self.prober
         self._jobs.start("observer", self.observer.run)
-        self._jobs.start("prober", lambda: prober.run(time.monotonic))
+        self._jobs.start("prober", lambda: prober.run(_now))
         if self._findings is not None:
             self._jobs.start("findings", self._poll)
 
@@ -145,3 +144,8 @@ class Replica:
             await self.look()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._poll_now.wait(), POLL_SECONDS)
+
+
+def _now() -> float:
+    """Seconds of the event loop's clock, as everything that waits here counts them."""
+    return asyncio.get_running_loop().time()

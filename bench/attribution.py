@@ -1,0 +1,166 @@
+"""Whose voice did it answer in? As many answers as wanted, while everything around them moves.
+
+On virtual time, from a seed: members come and go, adapters are replaced under new paths, adapters are slow or fail to
+load, batches break, LoRAX is overloaded, drops connections and restarts, requests are lost on the way, clients leave; and
+the race in which LoRAX answers in the base model's voice is lost as often as `probability` says. Every answer carries the
+mark of the weights that spoke, which only the bench can read, and is held against what the answer says of itself.
+"""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from bench.tally import Listening, Tally
+from bench.trouble import FAULTS, Trouble
+from bench.virtual_board import Members, Volume, coordinated, settings
+from bench.wire import Delays, Lorax, Wire
+from boardroom.api.ask import AskRequest, CoordinationMode, Parameters
+from boardroom.coordinator.coordinator import Coordinator
+from boardroom.coordinator.problems import AskProblem
+from boardroom.engine.errors import EngineError
+from boardroom.engine.lorax import LoraxEngine
+from boardroom.engine.protocol import GenerationRequest
+from boardroom.simulator.settings import STALE_READY_PROBABILITY
+from boardroom.simulator.virtual import VirtualTimeLoop
+
+ANSWERS = 100_000
+WITHOUT_GUARD = 20_000
+"""Their share of wrong voices is large."""
+ALWAYS = 1.0
+TOKENS = (12, 24)
+ASKERS = 6
+THINKING = 0.3
+TIMEOUT = 30.0
+QUESTION = "What follows from that for us?"
+_LEAVES, _STREAMS = 0.03, 0.3
+_MODES = tuple(m for m in CoordinationMode if m is not CoordinationMode.CONSENSUS)
+_MODE_WEIGHTS = (70, 12, 8, 10)
+"""Consensus answers in JSON, which has no room for a mark in so few tokens."""
+
+Ask = Callable[[Random], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """One run."""
+
+    answers: int
+    probability: float = ALWAYS
+    guarded: bool = True
+    seed: int = 0
+
+
+def measure() -> dict[str, Any]:
+    """With the guard and without, at the worst and at the rate that was seen on the real router."""
+    stories = [
+        Story(answers=ANSWERS),
+        Story(answers=WITHOUT_GUARD, guarded=False),
+        Story(answers=WITHOUT_GUARD, guarded=False, probability=STALE_READY_PROBABILITY),
+    ]
+    return {"rows": [tell(story) for story in stories]}
+
+
+def tell(story: Story) -> dict[str, Any]:
+    """Run it; what was counted."""
+    logging.getLogger("boardroom").setLevel(logging.CRITICAL)  # it goes wrong on purpose
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(_told(story, Volume(Path(folder))))
+
+
+async def _told(story: Story, volume: Volume) -> dict[str, Any]:
+    random, tally = Random(story.seed), Tally(volume)
+    members = Members(volume, tokens=TOKENS[1])
+    lorax_settings = settings(stale_ready_probability=story.probability, seed=story.seed)
+    async with Lorax(replace(lorax_settings, faults=FAULTS)) as lorax:
+        trouble = Trouble(members, volume, lorax, Random(story.seed + 1))
+        trouble.begin()
+        wire = Wire(lorax, Delays(), random)
+        async with _guarded(members, volume, wire, tally) if story.guarded else _plain(members, wire, tally) as ask:
+            background = asyncio.create_task(trouble.run())
+            askers = [_keep_asking(ask, Random(story.seed + 2 + n), tally, story.answers) for n in range(ASKERS)]
+            await asyncio.gather(*askers)
+            background.cancel()
+        counted = {f.name: getattr(tally, f.name) for f in fields(tally) if f.name != "volume"}
+        return {
+            "guarded": story.guarded,
+            "stale_ready_probability": story.probability,
+            "texts": tally.texts,
+            **counted,
+            **{name: getattr(trouble, name) for name in ("added", "removed", "replaced", "restarts")},
+            "aborts": len(lorax.aborts),
+            "loads": lorax.loads,
+            "virtual_seconds": round(asyncio.get_running_loop().time()),
+        }
+
+
+async def _keep_asking(ask: Ask, random: Random, tally: Tally, answers: int) -> None:
+    while tally.texts < answers:
+        await asyncio.sleep(random.expovariate(1 / THINKING))
+        if random.random() >= _LEAVES:
+            await ask(random)
+            continue
+        tally.left += 1
+        with suppress(TimeoutError):
+            async with asyncio.timeout(random.uniform(0, 1)):
+                await ask(random)
+
+
+@asynccontextmanager
+async def _guarded(members: Members, volume: Volume, wire: Wire, tally: Tally) -> AsyncIterator[Ask]:
+    """Through the coordinator, in its modes, whole and streamed."""
+    async with coordinated(members, volume, wire) as coordinator:
+
+        async def ask(random: Random) -> None:
+            names = [role.lower() for role in random.sample(list(members.adapters), random.randint(1, 4))]
+            request = AskRequest(
+                user_input=QUESTION,
+                agents=tuple(names),
+                coordination_mode=random.choices(_MODES, _MODE_WEIGHTS)[0],
+                parameters=Parameters(max_new_tokens=random.randint(*TOKENS)),
+                timeout=TIMEOUT,
+            )
+            listener = Listening(tally) if random.random() < _STREAMS else None
+            await _judged(coordinator, request, listener, tally)
+
+        yield ask
+
+
+async def _judged(coordinator: Coordinator, request: AskRequest, listener: Listening | None, tally: Tally) -> None:
+    try:
+        now = asyncio.get_running_loop().time()
+        response = await coordinator.ask(request, "attribution", now, listener=listener)
+    except AskProblem as problem:
+        tally.refused += 1
+        if problem.members is not None:
+            tally.unnamed_absences += len(set(request.agents or ()) - {m.agent for m in problem.members})
+    else:
+        tally.response(response, set(request.agents or ()))
+
+
+@asynccontextmanager
+async def _plain(members: Members, wire: Wire, tally: Tally) -> AsyncIterator[Ask]:
+    """The same members asked at once by a plain client of LoRAX."""
+    driver = LoraxEngine("", wire)
+
+    async def one(role: str, path: str, tokens: int) -> None:
+        request = GenerationRequest(
+            request_id="attribution", system="", prompt=QUESTION, adapter_id=path, max_new_tokens=tokens
+        )
+        try:
+            tally.text((await driver.generate(request, TIMEOUT)).text, role, path)
+        except EngineError:
+            tally.named_absences += 1
+
+    async def ask(random: Random) -> None:
+        chosen = random.sample(list(members.adapters.items()), random.randint(1, 4))
+        tokens = random.randint(*TOKENS)
+        tally.questions += 1
+        await asyncio.gather(*(one(role, path, tokens) for role, path in chosen))
+
+    yield ask

@@ -1,0 +1,101 @@
+"""Answers counted by whose voice they had, beside whose they were said to have."""
+
+from dataclasses import dataclass, field
+
+from bench.virtual_board import BASE, Volume
+from boardroom.api.ask import AnswerStatus, AskResponse, MemberAnswer
+
+
+@dataclass
+class Tally:
+    """What came of the questions. Every text has one voice, so the first five add up to the texts."""
+
+    volume: Volume = field(repr=False)
+    right: int = 0
+    base_model: int = 0
+    """In the base model's voice and said to be an adapter's: LoRAX's race."""
+    other_member: int = 0
+    other_version: int = 0
+    """The member's own, but not the weights that the answer names."""
+    unreadable: int = 0
+    weights_not_named: int = 0
+    """Answers whose adapter has no digest; they are judged by its path."""
+    named_absences: int = 0
+    unnamed_absences: int = 0
+    """Members that were asked and that the response does not speak of."""
+    torn_streams: int = 0
+    """Pieces that do not add up to the answer that they were pieces of."""
+    questions: int = 0
+    refused: int = 0
+    """Questions with no answer at all, each with its reasons."""
+    left: int = 0
+    """Questions whose client did not wait."""
+
+    @property
+    def texts(self) -> int:
+        """Every text that was judged."""
+        return self.right + self.base_model + self.other_member + self.other_version + self.unreadable
+
+    def text(self, text: str, role: str, path: str | None = None) -> None:
+        """Judge one text; without `path` any version of the role's adapter will do."""
+        speaker = self.volume.speaker(text)
+        if speaker is None:
+            self.unreadable += 1
+        elif speaker == BASE:
+            self.base_model += 1
+        elif self.volume.role(speaker) != role:
+            self.other_member += 1
+        elif path not in (None, speaker):
+            self.other_version += 1
+        else:
+            self.right += 1
+
+    def response(self, response: AskResponse, asked: set[str]) -> None:
+        """Judge all texts of a response to a question to the members of these names."""
+        self.questions += 1
+        for answer in response.answers:
+            self._answer(answer)
+        self.unnamed_absences += len(asked - {answer.agent for answer in response.answers})
+        for round_ in response.rounds[:-1]:
+            for said in round_.answers:
+                if said.text is not None:
+                    self.text(said.text, said.role)
+        if response.chair is not None and response.reply.startswith("[simulated"):
+            self.text(response.reply, response.chair.upper())
+
+    def _answer(self, answer: MemberAnswer) -> None:
+        if answer.status is not AnswerStatus.ANSWERED or answer.text is None:
+            self.named_absences += 1
+            return
+        path = answer.adapter.path if answer.adapter else ""
+        digest = answer.adapter.digest if answer.adapter else None
+        if digest is None:
+            self.weights_not_named += 1
+        elif digest != self.volume.digest(path):
+            self.other_version += 1
+            return
+        self.text(answer.text, answer.role, path)
+
+
+class Listening:
+    """Implements `boardroom.coordinator.listening.Listener`: puts the pieces together again."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._said: dict[str, str] = {}
+
+    def started(self, agent: str, role: str) -> None:  # noqa: ARG002
+        self._said[agent] = ""
+
+    def delta(self, agent: str, text: str) -> None:
+        self._said[agent] += text
+
+    def restarted(self, agent: str, reason: str) -> None:  # noqa: ARG002
+        self._said[agent] = ""
+
+    def done(self, answer: MemberAnswer) -> None:
+        if answer.status is AnswerStatus.ANSWERED and self._said.get(answer.agent) != answer.text:
+            self._tally.torn_streams += 1
+
+    def round_done(self, answers: list[MemberAnswer]) -> None:
+        """Each of them was heard."""

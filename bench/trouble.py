@@ -1,0 +1,80 @@
+"""What happens to a board while it is asked: its members change, and its LoRAX suffers."""
+
+import asyncio
+from dataclasses import dataclass, field
+from random import Random
+
+from bench.virtual_board import Members, Volume
+from bench.wire import Lorax
+from boardroom.simulator.faults import Fault
+
+ROLES = tuple(f"R{index}" for index in range(12))
+SEATED = range(4, 9)
+PAUSE = 8.0
+"""Mean seconds between two changes."""
+DOWN = 45.0
+
+FAULTS = (
+    Fault(kind="error", error="batch", rate=0.0003),
+    Fault(kind="error", error="generation", rate=0.005),
+    Fault(kind="error", error="overloaded", rate=0.01),
+    Fault(kind="latency", rate=0.01, seconds=0.5),
+    Fault(kind="drop", rate=0.005, after=3),
+    Fault(kind="slow-adapter", rate=0.3, seconds=1.0),
+    Fault(kind="failing-adapter", rate=0.1),
+)
+
+
+@dataclass
+class Trouble:
+    """Changes at random, counted by what they were."""
+
+    members: Members
+    volume: Volume
+    lorax: Lorax
+    random: Random
+    added: int = 0
+    removed: int = 0
+    replaced: int = 0
+    restarts: int = 0
+    _versions: dict[str, int] = field(default_factory=dict)
+    _seated: dict[str, str] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """The first board."""
+        for role in ROLES[: SEATED.start]:
+            self._seated[role] = self._version(role)
+        self.members.seat(self._seated)
+
+    async def run(self) -> None:
+        """One change after another; returns never."""
+        while True:
+            await asyncio.sleep(self.random.expovariate(1 / PAUSE))
+            await self._change()
+
+    async def _change(self) -> None:
+        free = [role for role in ROLES if role not in self._seated]
+        match self.random.choices(("add", "remove", "replace", "restart"), (30, 28, 40, 2))[0]:
+            case "add" if len(self._seated) < SEATED.stop:
+                role = self.random.choice(free)
+                back = self._versions.get(role, 0) > 0 and self.random.random() < 0.5
+                self._seated[role] = f"{role.lower()}-v{self._versions[role]}" if back else self._version(role)
+                self.added += 1
+            case "remove" if len(self._seated) > SEATED.start:
+                del self._seated[self.random.choice(list(self._seated))]
+                self.removed += 1
+            case "restart":
+                self.restarts += 1
+                await self.lorax.restart(DOWN)
+                return
+            case _:
+                role = self.random.choice(list(self._seated))
+                self._seated[role] = self._version(role)
+                self.replaced += 1
+        self.members.seat(self._seated)
+
+    def _version(self, role: str) -> str:
+        self._versions[role] = self._versions.get(role, 0) + 1
+        name = f"{role.lower()}-v{self._versions[role]}"
+        self.volume.make(name)
+        return name

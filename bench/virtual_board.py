@@ -1,0 +1,153 @@
+"""The coordinator's own code on virtual time: its board, its adapters volume and its LoRAX are data that a story moves."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.wire import Wire
+from boardroom.adapters import read
+from boardroom.adapters.make import Shape, make_one
+from boardroom.api.resources import BoardAgent, Boardroom
+from boardroom.api.settings import Defaults
+from boardroom.coordinator.adapters import Finding
+from boardroom.coordinator.coordinator import Coordinator
+from boardroom.coordinator.findings import Findings
+from boardroom.coordinator.replicas.endpoints import GivenEndpoint
+from boardroom.coordinator.roster import Roster, build
+from boardroom.engine.lorax import LoraxEngine
+from boardroom.simulator.identity import voice
+from boardroom.simulator.settings import Settings
+
+MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
+SALT = "only the bench knows"
+SMALL = Shape(base_model=MODEL, layers=1, hidden=16)
+BASE = "the base model"
+_API = {"apiVersion": "boardroom.dev/v1alpha1"}
+_VOICE = re.compile(r"\[simulated voice=([0-9a-f]{16})")
+
+
+@dataclass
+class Volume:
+    """The adapters volume: every version of every role's adapter in a directory of its own, with the voice it has."""
+
+    root: Path
+    found: dict[str, Finding] = field(default_factory=dict)
+    voices: dict[str, str] = field(default_factory=lambda: {voice(SALT, MODEL, "", ""): BASE})
+    """Path of the adapter by voice."""
+
+    def make(self, name: str) -> str:
+        """Write an adapter; returns its path, by which LoRAX knows it."""
+        path = self.root / name
+        make_one(path, name, SMALL)
+        adapter = read(path)
+        if adapter.digest is None:
+            raise RuntimeError(f"{path} was written and has no digest")
+        self.found[name] = Finding(digest=adapter.digest, rank=SMALL.rank, base_model=MODEL)
+        self.voices[voice(SALT, MODEL, str(path), adapter.digest)] = str(path)
+        return str(path)
+
+    def speaker(self, text: str) -> str | None:
+        """Whose voice an answer has: an adapter's path, BASE, or None for a voice that nobody here has."""
+        mark = _VOICE.match(text)
+        return self.voices.get(mark[1]) if mark else None
+
+    def role(self, path: str) -> str:
+        """Whose adapter it is, by its directory's name."""
+        return Path(path).name.partition("-")[0].upper()
+
+    def digest(self, path: str) -> str | None:
+        """What was written there."""
+        found = self.found.get(Path(path).name)
+        return found.digest if found else None
+
+
+class VolumeFindings(Findings):
+    """What the adapters sidecar would say of the volume."""
+
+    def __init__(self, volume: Volume) -> None:
+        super().__init__("")
+        self._volume = volume
+
+    def of(self, adapters: Mapping[str, str]) -> dict[str, Finding] | None:
+        return {path: self._volume.found[name] for name, path in adapters.items()}
+
+    async def poll(self) -> None:
+        self.on_look()
+
+
+class Members:
+    """Implements `boardroom.coordinator.sources.Source`: who sits on the board, and through which adapter."""
+
+    problem = ""
+
+    def __init__(self, volume: Volume, *, tokens: int) -> None:
+        self._volume = volume
+        self._tokens = tokens
+        self._names: dict[str, str] = {}
+        self.roster: Roster | None = None
+        self.on_change: Callable[[], None] = lambda: None
+
+    @property
+    def adapters(self) -> dict[str, str]:
+        """Path of the adapter by role."""
+        return {role: str(self._volume.root / name) for role, name in self._names.items()}
+
+    def seat(self, adapters: Mapping[str, str]) -> None:
+        """The board from now on: the adapter's name on the volume by role."""
+        self._names = dict(adapters)
+        board = Boardroom.model_validate(
+            _API
+            | {
+                "kind": "Boardroom",
+                "metadata": {"name": "executive", "namespace": "bench", "uid": "bench", "generation": 1},
+                "spec": {"model": {"id": MODEL}, "maxMembers": 256},
+            }
+        )
+        self.roster = build(board, list(self._agents()), Defaults(), str(self._volume.root))
+        self.on_change()
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    def _agents(self) -> Iterable[BoardAgent]:
+        for role, name in self._names.items():
+            spec = {
+                "boardroomRef": {"name": "executive"},
+                "role": role,
+                "adapter": {"path": name},
+                "generation": {"maxNewTokens": self._tokens},
+            }
+            meta = {"name": role.lower(), "namespace": "bench", "uid": role, "generation": 1}
+            yield BoardAgent.model_validate(_API | {"kind": "BoardAgent", "metadata": meta, "spec": spec})
+
+
+@asynccontextmanager
+async def coordinated(
+    members: Members, volume: Volume, wire: Wire
+) -> AsyncIterator[Coordinator]:
+    """Their coordinator, running."""
+    coordinator = Coordinator(
+        members,
+        endpoints=GivenEndpoint(wire.url, wire.url),
+        engine=lambda _: LoraxEngine("", wire),
+        findings=lambda _: VolumeFindings(volume),
+        max_in_flight=1024,
+    )
+    async with coordinator.running():
+        yield coordinator
+
+
+def settings(*, stale_ready_probability: float, seed: int = 0, max_active_adapters: int = 100) -> Settings:
+    """LoRAX as the operator starts it, by default, with its bugs."""
+    return Settings(
+        model_id=MODEL,
+        adapter_source="local",
+        identity_salt=SALT,
+        max_active_adapters=max_active_adapters,
+        max_concurrent_requests=128,
+        stale_ready_probability=stale_ready_probability,
+        random_seed=seed,
+    ).checked()
