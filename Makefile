@@ -67,14 +67,29 @@ test-cold: ## `make test` in a fresh clone with empty caches; prints what each p
 ## -- measure it --------------------------------------------------------------------------------------------
 
 .PHONY: bench
-bench: .venv/installed .venv-bench/installed ## Measure every claim (about 20 minutes, the machine else idle): bench/results, docs/performance.md.
+bench: .venv/installed .venv-bench/installed ## Measure every claim but the control plane's (about 40 minutes, the machine else idle): bench/results, docs/performance.md.
 	$(BIN)/python -m bench overhead
 	$(BIN)/python -m bench curve
+	$(BIN)/python -m bench churn
+	$(BIN)/python -m bench attribution
+	$(BIN)/python -m bench soak
 	$(BIN)/python -m bench report
 
 .PHONY: bench-quick
 bench-quick: .venv/installed ## The key ratios beside the committed ones, in less than 3 minutes; never fails on a figure.
 	$(BIN)/python -m bench quick
+
+.PHONY: bench-scale
+bench-scale: .venv/installed ## The operator over 100 and 1,000 boards on a real API server with kwok's nodes (about 40 minutes).
+	$(BIN)/python -m bench scale
+
+.PHONY: bench-gpu
+bench-gpu: .venv-gpu/installed ## Multi-LoRA batching for real with PyTorch, on a GPU where there is one (SIZE=tiny|1b|7b); a cost profile for the simulator.
+	.venv-gpu/bin/python -m bench.multi_lora $(if $(SIZE),--size $(SIZE))
+
+.PHONY: attribution
+attribution: .venv/installed ## 100,000 answers while everything around them moves: whose voice were they in? (about 10 minutes)
+	$(BIN)/python -m bench attribution
 
 ## -- work on it --------------------------------------------------------------------------------------------
 
@@ -99,6 +114,7 @@ lock: .venv/installed ## Write requirements/*.lock from pyproject.toml (hashed, 
 	$(LOCK) --group openai-client -o requirements/openai-client.lock
 	$(LOCK) --group schemathesis -o requirements/schemathesis.lock
 	$(LOCK) --group bench -o requirements/bench.lock
+	$(LOCK) --group gpu -o requirements/gpu.lock
 
 .PHONY: clean
 clean: ## Remove the environments and build output (the cluster's cache stays: `boardroom cluster down` first).

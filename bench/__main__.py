@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bench import ROOT, board_curve, machine, overhead, report
+from bench import ROOT, attribution, board_curve, churn, machine, overhead, report, scale
 from bench.ratios import ratios
 
 Measure = Callable[[], dict[str, Any]]
@@ -21,7 +21,7 @@ def _kept(name: str, measure: Measure) -> None:
     """Measure and keep, with where and how."""
     click.echo(f"measuring {name}", err=True)
     where = machine.describe()
-    report.save(name, {"machine": where, "command": f"make bench (python -m bench {name})"} | measure())
+    report.save(name, {"machine": where, "command": f"python -m bench {name}"} | measure())
 
 
 def _overhead() -> dict[str, Any]:
@@ -48,6 +48,28 @@ def curve() -> None:
     _kept("curve", board_curve.measure)
 
 
+@bench.command(name="churn")
+def churn_() -> None:
+    """Many adapters and few requests, through LoRAX alone and through the coordinator."""
+    _kept("churn", churn.measure)
+
+
+@bench.command(name="attribution")
+def attribution_() -> None:
+    """100,000 answers in trouble, each held against whose voice it is in; fails where one is in another's."""
+    _kept("attribution", attribution.measure)
+    wrong = attribution.broken_promises(report.saved()["attribution"])
+    if wrong:
+        raise click.ClickException("; ".join(wrong))
+
+
+@bench.command(name="scale")
+@click.option("--boards", type=int, multiple=True, default=scale.SIZES, show_default=True)
+def scale_(*, boards: tuple[int, ...]) -> None:
+    """The operator over many boards."""
+    _kept("scale", lambda: scale.measure(boards))
+
+
 @bench.command(name="report")
 def report_() -> None:
     """docs/performance.md and its plots, out of bench/results."""
@@ -57,7 +79,13 @@ def report_() -> None:
 @bench.command()
 def quick() -> None:
     """The key ratios beside the committed ones, in under three minutes; nothing is written, and nothing fails."""
-    now = ratios({"overhead": overhead.measure(overhead.QUICK, None), "curve": board_curve.measure(quick=True)})
+    now = ratios(
+        {
+            "overhead": overhead.measure(overhead.QUICK, None),
+            "curve": board_curve.measure(quick=True),
+            "churn": churn.measure(quick=True),
+        }
+    )
     committed = ratios(report.saved())
     width = max(map(len, now))
     click.echo(f"{'figure':{width}}  {'now':>8}  committed")

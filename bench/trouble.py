@@ -10,7 +10,7 @@ from boardroom.simulator.faults import Fault
 
 ROLES = tuple(f"R{index}" for index in range(12))
 SEATED = range(4, 9)
-PAUSE = 8.0
+PAUSE = 4.0
 """Mean seconds between two changes."""
 DOWN = 45.0
 

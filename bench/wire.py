@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Self, TypeVar
@@ -11,6 +11,7 @@ from boardroom.engine.errors import ConnectionLost, Unreachable
 from boardroom.engine.protocol import StreamTimeouts
 from boardroom.engine.transport import ChunkedReply, Reply
 from boardroom.simulator.engine import Engine
+from boardroom.simulator.errors import RouterAborted
 from boardroom.simulator.inprocess import InProcessTransport
 from boardroom.simulator.settings import Settings
 
@@ -93,7 +94,8 @@ class Lorax:
             self._ended_loads += self.engine.shard.loads
         self.engine = self.transport = None
         self._over.set()
-        await self._life.aclose()
+        with suppress(RouterAborted):
+            await self._life.aclose()
         self._life = AsyncExitStack()
 
     def _aborted(self, reason: str) -> None:
