@@ -7,8 +7,8 @@ for each one that it has to load, whatever the room (LORAX.md, trap 1), so that 
 import asyncio
 import statistics
 import tempfile
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,8 +22,6 @@ from boardroom.engine.lorax import LoraxEngine
 from boardroom.engine.protocol import GenerationRequest
 from boardroom.simulator.virtual import VirtualTimeLoop
 
-ADAPTERS = (20, 50)
-RATES = (2.0, 20.0)
 REQUESTS = 2000
 QUICK_REQUESTS = 200
 TOKENS = 64
@@ -32,8 +30,28 @@ STALE_READY = 1.0
 """Every request that meets its adapter on the way out is answered by the base model: the worst that LoRAX can do."""
 TIMEOUT = 60.0
 
-Ask = Callable[[str, str], Awaitable[str | None]]
-"""Role and path of its adapter to the text, or None where there was none."""
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """So many adapters, asked so often; LoRAX has `places` for them (--max-active-adapters)."""
+
+    adapters: int
+    per_second: float
+    requests: int = REQUESTS
+    places: int = 100
+
+
+CASES = (
+    Case(adapters=20, per_second=2),
+    Case(adapters=20, per_second=20),
+    Case(adapters=50, per_second=2),
+    Case(adapters=50, per_second=20),
+    Case(adapters=50, per_second=20, places=20),
+)
+"""The last one is where the coordinator's promise ends: fewer places than members."""
+
+Ask = Callable[[str], Awaitable[str | None]]
+"""Role to the text, or None where there was none."""
 
 
 @dataclass
@@ -47,37 +65,42 @@ class Seen:
 
 
 def measure(*, quick: bool = False) -> dict[str, Any]:
-    """Every number of adapters at every rate, alone and through the coordinator."""
-    requests = QUICK_REQUESTS if quick else REQUESTS
+    """Every case, alone and through the coordinator."""
+    cases = [replace(case, requests=QUICK_REQUESTS) for case in CASES] if quick else CASES
+    return {
+        "tokens": TOKENS,
+        "stale_ready_probability": STALE_READY,
+        "rows": [compared(case) for case in cases],
+    }
+
+
+def compared(case: Case) -> dict[str, Any]:
+    """The same requests twice."""
+    row: dict[str, Any] = asdict(case)
     with tempfile.TemporaryDirectory() as folder:
         volume = Volume(Path(folder))
-        for index in range(max(ADAPTERS)):
-            volume.make(f"r{index}")
-        rows = [_row(volume, adapters, rate, requests) for adapters in ADAPTERS for rate in RATES]
-    return {"tokens": TOKENS, "stale_ready_probability": STALE_READY, "rows": rows}
-
-
-def _row(volume: Volume, adapters: int, rate: float, requests: int) -> dict[str, Any]:
-    row: dict[str, Any] = {"adapters": adapters, "per_second": rate, "requests": requests}
-    for key, story in (("alone", _alone), ("through_us", _through_us)):
-        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            seen = runner.run(story(volume, adapters, rate, requests))
-        row |= {
-            f"loads_{key}": seen.loads,
-            f"p50_{key}": round(statistics.median(seen.seconds), 3),
-            f"p99_{key}": round(statistics.quantiles(seen.seconds, n=100)[98], 3),
-            f"wrong_{key}": seen.wrong,
-            f"failed_{key}": seen.failed,
-        }
+        names = {f"R{index}": f"r{index}" for index in range(case.adapters)}
+        for name in names.values():
+            volume.make(name)
+        for key, story in (("alone", _alone), ("through_us", _through_us)):
+            with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+                seen = runner.run(story(case, volume, names))
+            row |= {
+                f"loads_{key}": seen.loads,
+                f"p50_{key}": round(statistics.median(seen.seconds), 3),
+                f"p99_{key}": round(statistics.quantiles(seen.seconds, n=100)[98], 3),
+                f"wrong_{key}": seen.wrong,
+                f"failed_{key}": seen.failed,
+            }
     return row
 
 
-async def _alone(volume: Volume, adapters: int, rate: float, requests: int) -> Seen:
-    random = Random(1)
-    async with Lorax(settings(stale_ready_probability=STALE_READY)) as lorax:
-        driver = LoraxEngine("", Wire(lorax, Delays(), random))
+async def _alone(case: Case, volume: Volume, names: Mapping[str, str]) -> Seen:
+    async with _lorax(case) as lorax:
+        driver = LoraxEngine("", Wire(lorax, Delays(), Random(1)))
 
-        async def ask(_: str, path: str) -> str | None:
+        async def ask(role: str) -> str | None:
+            path = str(volume.root / names[role])
             request = GenerationRequest(
                 request_id="churn", system="", prompt=QUESTION, adapter_id=path, max_new_tokens=TOKENS
             )
@@ -86,54 +109,50 @@ async def _alone(volume: Volume, adapters: int, rate: float, requests: int) -> S
             except EngineError:
                 return None
 
-        return await _asked(ask, volume, lorax, _roles(volume, adapters), rate, requests)
+        return await _asked(ask, case, volume, lorax, names)
 
 
-async def _through_us(volume: Volume, adapters: int, rate: float, requests: int) -> Seen:
-    random = Random(1)
+async def _through_us(case: Case, volume: Volume, names: Mapping[str, str]) -> Seen:
     members = Members(volume, tokens=TOKENS)
-    members.seat({f"R{index}": f"r{index}" for index in range(adapters)})
+    members.seat(names)
     async with (
-        Lorax(settings(stale_ready_probability=STALE_READY)) as lorax,
-        coordinated(members, volume, Wire(lorax, Delays(), random)) as coordinator,
+        _lorax(case) as lorax,
+        coordinated(members, volume, Wire(lorax, Delays(), Random(1))) as coordinator,
     ):
         loop = asyncio.get_running_loop()
 
-        async def ask(role: str, _: str) -> str | None:
+        async def ask(role: str) -> str | None:
+            request = AskRequest(user_input=QUESTION, agents=(role,), timeout=TIMEOUT)
             try:
-                response = await coordinator.ask(
-                    AskRequest(user_input=QUESTION, agents=(role,), timeout=TIMEOUT), "churn", loop.time()
-                )
+                [answer] = (await coordinator.ask(request, "churn", loop.time())).answers
             except AskProblem:
                 return None
-            answer = response.answers[0]
             return answer.text if answer.status is AnswerStatus.ANSWERED else None
 
-        return await _asked(ask, volume, lorax, members.adapters, rate, requests)
+        return await _asked(ask, case, volume, lorax, names)
 
 
-def _roles(volume: Volume, adapters: int) -> dict[str, str]:
-    return {f"R{index}": str(volume.root / f"r{index}") for index in range(adapters)}
+def _lorax(case: Case) -> Lorax:
+    return Lorax(settings(stale_ready_probability=STALE_READY, max_active_adapters=case.places))
 
 
-async def _asked(ask: Ask, volume: Volume, lorax: Lorax, paths: dict[str, str], rate: float, requests: int) -> Seen:
+async def _asked(ask: Ask, case: Case, volume: Volume, lorax: Lorax, names: Mapping[str, str]) -> Seen:
     """The same requests at the same moments, whoever is asked."""
     random, seen = Random(2), Seen()
     loop = asyncio.get_running_loop()
 
-    async def one(role: str, path: str) -> None:
+    async def one(role: str) -> None:
         began = loop.time()
-        text = await ask(role, path)
+        text = await ask(role)
         seen.seconds.append(loop.time() - began)
         if text is None:
             seen.failed += 1
-        elif volume.speaker(text) != path:
+        elif volume.speaker(text) != str(volume.root / names[role]):
             seen.wrong += 1
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(requests):
-            await asyncio.sleep(random.expovariate(rate))
-            role = random.choice(list(paths))
-            group.create_task(one(role, paths[role]))
+        for _ in range(case.requests):
+            await asyncio.sleep(random.expovariate(case.per_second))
+            group.create_task(one(random.choice(list(names))))
     seen.loads = lorax.loads
     return seen

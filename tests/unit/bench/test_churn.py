@@ -1,0 +1,14 @@
+"""The churn that docs/performance.md tells of, in small."""
+
+import pytest
+
+from bench.churn import Case, compared
+
+
+@pytest.mark.parametrize("per_second", [2.0, 20.0])
+def test_through_the_coordinator_each_adapter_is_loaded_once_and_nobody_speaks_in_anothers_voice(
+    per_second: float,
+) -> None:
+    row = compared(Case(adapters=8, per_second=per_second, requests=80))
+    assert (row["loads_through_us"], row["wrong_through_us"], row["failed_through_us"]) == (8, 0, 0)
+    assert row["loads_alone"] >= 3 * row["loads_through_us"] or per_second > 2
