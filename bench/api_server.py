@@ -80,6 +80,7 @@ class ApiServer:
         """Everything in a collection, from now on."""
         watch = Watch()
         task = asyncio.create_task(self._watch(path, label, watch))
+        task.add_done_callback(watch.end)
         try:
             yield watch
         finally:
@@ -103,6 +104,12 @@ class Watch:
         self.first: dict[Key, float] = {}
         self.objects: dict[Key, Object] = {}
         self._moved = asyncio.Event()
+        self._ended = False
+
+    def end(self, _: object) -> None:
+        """Nothing will come any more."""
+        self._ended = True
+        self._moved.set()
 
     def take(self, event: Object) -> None:
         """One event."""
@@ -115,10 +122,12 @@ class Watch:
         self._moved.set()
 
     async def until(self, holds: Callable[[], bool], what: str, seconds: float) -> float:
-        """The moment at which `holds` was first seen to hold; raises TimeoutError that names `what`."""
+        """The moment at which `holds` was first seen to hold; raises TimeoutError and RuntimeError that name `what`."""
         try:
             async with asyncio.timeout(seconds):
                 while not holds():
+                    if self._ended:
+                        raise RuntimeError(f"the watch broke before {what}")
                     self._moved.clear()
                     await self._moved.wait()
         except TimeoutError:

@@ -1,9 +1,9 @@
 """Whose voice did it answer in? As many answers as wanted, while everything around them moves.
 
 On virtual time, from a seed: members come and go, adapters are replaced under new paths, adapters are slow or fail to
-load, batches break, LoRAX is overloaded, drops connections and restarts, requests are lost on the way, clients leave; and
-the race in which LoRAX answers in the base model's voice is lost as often as `probability` says. Every answer carries the
-mark of the weights that spoke, which only the bench can read, and is held against what the answer says of itself.
+load, batches break, LoRAX is overloaded, drops connections and restarts, requests are lost on the way, clients leave;
+and the race in which LoRAX answers in the base model's voice is lost as often as `probability` says. Every answer
+carries the mark of the weights that spoke, which only the bench can read, and is held against what it says of itself.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A cost profile of the simulator out of measured decode steps: the shape of operator/boardroom/simulator/profiles.toml."""
+"""A cost profile of the simulator out of measured decode steps, in the shape of its profiles.toml."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,9 @@
-"""Many LoRA adapters in one batch, measured with PyTorch: what a decode step costs, by batch size and distinct adapters.
+"""Many LoRA adapters in one batch, measured with PyTorch: a decode step by batch size and by distinct adapters.
 
-A transformer of a stated size with random weights generates one token for each sequence of a batch. Each sequence has an
-adapter of its own or shares one; the adapters' matrices are gathered by the sequence's index and applied as one batched
-product per projection (gathered BMM), which is what Punica's kernel does in one pass and LoRAX uses. Beside it: the same
-sequences on as many separate models as there are members, which is what one GPU per agent would do.
+A transformer of a stated size with random weights generates one token for each sequence of a batch. Each sequence has
+an adapter of its own or shares one; the adapters' matrices are gathered by the sequence's index and applied as one
+batched product per projection (gathered BMM), which is what Punica's kernel does in one pass and LoRAX uses. Beside it:
+the same sequences on as many separate models as there are members, as with one GPU per agent.
 """
 
 import argparse
@@ -84,7 +84,7 @@ class Layer:
         normed = functional.rms_norm(x, (hidden,))
         query, key, value = functional.linear(normed, self.qkv).chunk(3, dim=-1)
         if index is not None:
-            # (batch, 2, 1, hidden) @ (batch, 2, hidden, rank) @ (batch, 2, rank, hidden)
+            # One row of hidden width for each sequence and projection, through its rank and back.
             added = normed[:, None, None, :] @ self.lora_a[index] @ self.lora_b[index]
             query, value = query + added[:, 0, 0], value + added[:, 1, 0]
         shape = (batch, self.heads, hidden // self.heads)
@@ -215,7 +215,9 @@ def _of(points: Sequence[dict[str, Any]], batch: int, adapters: int) -> dict[str
 def main() -> None:
     """Measure, and write bench/results/gpu.json and the cost profile beside it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    fits = "7b" if torch.cuda.is_available() and _memory("cuda") > 40e9 else "1b" if torch.cuda.is_available() else "tiny"
+    fits = (
+        "7b" if torch.cuda.is_available() and _memory("cuda") > 40e9 else "1b" if torch.cuda.is_available() else "tiny"
+    )
     parser.add_argument("--size", choices=SIZES, default=fits)
     size = SIZES[parser.parse_args().size]
     where = machine.describe()

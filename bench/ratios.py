@@ -33,7 +33,9 @@ def ratios(results: Mapping[str, Any]) -> dict[str, float]:
     for row in results.get("churn", {}).get("rows", ()):
         if row["loads_alone"]:
             name = f"adapter loads against LoRAX alone, {row['adapters']} adapters at {row['per_second']:g}/s"
+            name += f" in {row['places']} places"
             found[name] = row["loads_through_us"] / row["loads_alone"]
+            found[f"wrong voices through us of {row['requests']}{name.partition(',')[2]}"] = row["wrong_through_us"]
     return {name: round(value, 3) for name, value in found.items()}
 
 

@@ -94,19 +94,105 @@ def savings(results: Results) -> str:
 
 def churn(results: Results) -> str:
     """Adapters that come and go."""
-    rows = results.get("churn", {}).get("rows", ())
-    return _table(
-        ["adapters", "requests/s", "through", "loads per request", "p50 s", "p99 s", "wrong voices", "refused"],
+    head = ["adapters", "places", "requests/s", "through", "loads per request", "p50 s", "p99 s", "wrong voices"]
+    rows = [
         [
-            [
-                str(row["adapters"]), f"{row['per_second']:g}", name, f"{row[f'loads_{key}'] / row['requests']:.3f}",
-                f"{row[f'p50_{key}']:.2f}", f"{row[f'p99_{key}']:.2f}", str(row[f"wrong_{key}"]),
-                str(row[f"failed_{key}"]),
-            ]
-            for row in rows
-            for name, key in (("LoRAX alone", "alone"), ("the coordinator", "through_us"))
-        ],
-    )  # fmt: skip
+            str(row["adapters"]),
+            str(row["places"]),
+            f"{row['per_second']:g}",
+            name,
+            f"{row[f'loads_{key}'] / row['requests']:.3f}",
+            f"{row[f'p50_{key}']:.2f}",
+            f"{row[f'p99_{key}']:.2f}",
+            f"{row[f'wrong_{key}']} of {row['requests']}",
+            str(row[f"failed_{key}"]),
+        ]
+        for row in results.get("churn", {}).get("rows", ())
+        for name, key in (("LoRAX alone", "alone"), ("the coordinator", "through_us"))
+    ]
+    return _table([*head, "refused"], rows)
+
+
+def attribution(results: Results) -> str:
+    """Whose voices."""
+    rows = results.get("attribution", {}).get("rows", ())
+    names = ("texts", "right", "base_model", "other_member", "other_version", "unreadable", "weights_not_named")
+    more = ("torn_streams", "named_absences", "unnamed_absences", "aborts")
+    return _table(
+        ["", *((("through the coordinator" if r["guarded"] else "LoRAX alone") + _race(r)) for r in rows)],
+        [[name.replace("_", " "), *(str(row[name]) for row in rows)] for name in (*names, *more)]
+        + [["base model's voice, share", *(f"{row['base_model'] / row['texts']:.5%}" for row in rows)]],
+    ) if rows else "not measured yet"  # fmt: skip
+
+
+def _race(row: Mapping[str, Any]) -> str:
+    return f", the race lost {row['stale_ready_probability']:.1%} of the time"
+
+
+def scale(results: Results) -> str:
+    """The operator over many boards; one column for each number of boards."""
+    rows = results.get("scale", {}).get("rows", ())
+    if not rows:
+        return "not measured yet"
+    names = [name for name in rows[0] if name not in ("boards", "agents")]
+    return _table(
+        ["", *(f"{row['boards']:g} boards, {row['agents']:g} agents" for row in rows)],
+        [[SCALE.get(name, name), *(f"{row[name]:g}" for row in rows)] for name in names],
+    )
+
+
+SCALE: Final = {
+    "cold_children_s": "cold start: until every board has its children, s",
+    "cold_children_cpu_s": "of one core until then, s",
+    "cold_status_s": "cold start: until every board has a status, s",
+    "cold_cpu_s": "of one core until then, s",
+    "cold_writes": "writes until then",
+    "settled_cpu_s": "of one core until pods are up and all is quiet, s",
+    "settled_writes": "writes until then",
+    "peak_mib": "memory at most, MiB",
+    "settled_mib": "memory when all is quiet, MiB",
+    "steady_seconds": "then observed for, s",
+    "steady_writes": "writes in that time",
+    "steady_cpu_s": "of one core in that time, with a look at everything every 20 s, s",
+    "new_board_s_p50": "a board more: until its children are there, s, p50",
+    "new_board_s_p95": "p95",
+    "agent_changed_s_p50": "a member's prompt changed: until its status has seen it, s, p50",
+    "agent_changed_s_p95": "p95",
+    "restart_ready_s": "operator started again: until it is ready, s",
+    "restart_cpu_s": "of one core until all is quiet, s",
+    "restart_writes": "server-side applies until then, which change nothing",
+    "restart_peak_mib": "memory at most, MiB",
+}
+
+
+def soak(results: Results) -> str:
+    """Memory under load."""
+    found = results.get("soak")
+    if not found:
+        return "not measured yet"
+    samples = found["rss_mib"]
+    head = ["in flight", "members", "for", "first", "middle", "last", "samples"]
+    middle = samples[len(samples) // 2]
+    row = [found["in_flight"], found["members"], f"{found['seconds']:g} s", samples[0], middle, samples[-1]]
+    return _table(head, [[*map(str, row), str(len(samples))]])
+
+
+def gpu(results: Results) -> str:
+    """Decode steps of a batch with as many adapters, beside as many models."""
+    found = results.get("gpu")
+    if not found:
+        return "not measured yet: no GPU has been at hand"
+    size = found["size"]
+    points = {(p["batch"], p["adapters"], p["context"]): p["ms"] for p in found["points"]}
+    rows = []
+    for each in found["separate"]:
+        n = each["members"]
+        base, shared, own = (points[n, a, size["context"]] for a in (0, 1, min(n, size["adapters"])))
+        rows.append(
+            [str(n), f"{base:.2f}", f"{shared:.2f}", f"{own:.2f}", f"{each['ms']:.2f}", f"{own / each['ms']:.2f}"]
+        )
+    head = ["batch", "no adapter, ms", "one adapter, ms", "an adapter each, ms", "as many models, ms", "ratio"]
+    return _table(head, rows) + f"\n\n{found['parameters'] / 1e9:.2f}B parameters, {found['device']}"
 
 
 def machine(results: Results) -> str:
@@ -131,6 +217,10 @@ TABLES: Final[Mapping[str, Callable[[Results], str]]] = {
     "curve": curve,
     "savings": savings,
     "churn": churn,
+    "attribution": attribution,
+    "scale": scale,
+    "soak": soak,
+    "gpu": gpu,
     "machine": machine,
 }
 

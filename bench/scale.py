@@ -151,7 +151,7 @@ class _Lab:
             "generation"
         ]
 
-        def seen() -> bool:
+        def seen() -> bool:  # the controller's part of the status
             return bool(self.agents.objects[key].get("status", {}).get("observedGeneration", 0) >= generation)
 
         return await self.agents.until(seen, f"the status of {key[1]}", 60) - began

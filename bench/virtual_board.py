@@ -1,4 +1,4 @@
-"""The coordinator's own code on virtual time: its board, its adapters volume and its LoRAX are data that a story moves."""
+"""The coordinator's own code on virtual time: its board, adapters volume and LoRAX are data that a story moves."""
 
 import asyncio
 import re
@@ -125,9 +125,7 @@ class Members:
 
 
 @asynccontextmanager
-async def coordinated(
-    members: Members, volume: Volume, wire: Wire
-) -> AsyncIterator[Coordinator]:
+async def coordinated(members: Members, volume: Volume, wire: Wire) -> AsyncIterator[Coordinator]:
     """Their coordinator, running."""
     coordinator = Coordinator(
         members,

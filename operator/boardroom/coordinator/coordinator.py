@@ -13,9 +13,9 @@ from boardroom.coordinator.attempts import Attempts
 from boardroom.coordinator.conversations.conversations import Conversations
 from boardroom.coordinator.conversations.memory import MemoryStore
 from boardroom.coordinator.conversations.store import Store
+from boardroom.coordinator.findings import Findings
 from boardroom.coordinator.health import NO_LORAX, Observation
 from boardroom.coordinator.jobs import Jobs
-from boardroom.coordinator.findings import Findings
 from boardroom.coordinator.kube import Kube
 from boardroom.coordinator.listening import Listener
 from boardroom.coordinator.metrics import Metrics

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-
 from bench.attribution import Story, broken_promises, tell
 
 

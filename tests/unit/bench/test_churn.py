@@ -1,7 +1,6 @@
 """The churn that docs/performance.md tells of, in small."""
 
 import pytest
-
 from bench.churn import Case, compared
 
 

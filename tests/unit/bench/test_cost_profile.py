@@ -1,4 +1,4 @@
-"""The programs of `make bench-gpu`, at a tiny size on the CPU: where torch is installed (.venv-gpu), which `make test` does not do."""
+"""The programs of `make bench-gpu` at a tiny size on the CPU, where torch is installed: not by `make test`."""
 
 import tomllib
 

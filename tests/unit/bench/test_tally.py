@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-
 from bench.tally import Listening, Tally
 from bench.virtual_board import BASE, MODEL, SALT, Volume
+
 from boardroom.api.ask import AdapterIdentity, AnswerStatus, CoordinationMode, MemberAnswer, Usage
 from boardroom.api.ask import AskResponse as Response
 from boardroom.simulator.identity import voice
