@@ -1,0 +1,36 @@
+"""The digest that an answer names is that of the weights which were asked, whatever becomes of the board meanwhile."""
+
+import asyncio
+
+from boardroom.coordinator.adapters import AdapterBook, Finding
+from boardroom.coordinator.admission import Admission
+from boardroom.coordinator.held import Held
+from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.roster import Member
+from boardroom.coordinator.routes import LoraxRoute
+from boardroom.engine.protocol import Generation, GenerationRequest
+
+PATH = "/models/ceo-v1"
+REQUEST = GenerationRequest(request_id="r", system="", prompt="And now?", adapter_id=PATH, max_new_tokens=4)
+
+
+async def test_a_member_that_leaves_while_it_speaks_is_still_named_with_its_digest() -> None:
+    book = AdapterBook(lambda: 0.0)
+    book.keep([PATH])
+    book.found({PATH: Finding(digest="sha256:1")})
+    book.answered(PATH, None)
+
+    class Engine:
+        async def generate(self, request: GenerationRequest, timeout: float) -> Generation:
+            book.keep([])
+            return Generation(text="Grow.", finish_reason="stop", prompt_tokens=1, completion_tokens=1)
+
+    admission = Admission(book, trouble=lambda: None, wave_please=lambda: None)
+    route = LoraxRoute("lorax", Engine(), book=book, admission=admission, metrics=Metrics(), held=Held())  # type: ignore[arg-type]
+    deadline = asyncio.get_running_loop().time() + 5
+    outcome = await route.ask(
+        Member(name="ceo", role="CEO", adapter="ceo-v1", adapter_id=PATH), REQUEST, deadline, asyncio.Lock(),
+        hearing=None, elsewhere=lambda: None,
+    )  # fmt: skip
+    assert outcome.adapter is not None
+    assert (outcome.adapter.path, outcome.adapter.digest) == (PATH, "sha256:1")
