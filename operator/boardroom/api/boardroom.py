@@ -188,6 +188,14 @@ class CoordinatorSpec(Model):
         default=None, description="Who may ask the board. Unset: whoever reaches the coordinator."
     )
 
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="Coordinators, each a pod that takes questions. One of them, by a Lease, loads and proves adapters "
+        "and writes status; the others send to LoRAX while it lets them, and one of them takes over when it ends. A "
+        "conversation lives in the memory of the pod that was asked.",
+    )
     resources: ResourceRequirements | None = Field(default=None, description="Resources of the coordinator container.")
     env: tuple[EnvVar, ...] = Field(
         default=(),

@@ -49,6 +49,10 @@ from boardroom.api.settings import Defaults, SettingsError
     type=click.Path(path_type=Path),
     help="ApiKey: a file with one key a line, or a directory of such files. It is read again when it changes.",
 )
+@click.option(
+    "--address",
+    help="In a cluster: where other coordinators of the board reach this one (its pod's IP). Unset: --host.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=COORDINATOR_PORT, show_default=True, help="Port of the API.")
 @click.option("--metrics-port", default=COORDINATOR_METRICS_PORT, show_default=True, help="Port of probes and metrics.")
@@ -76,6 +80,7 @@ def coordinator(
     adapters_root: Path | None,
     auth: AuthMode,
     api_keys: Path | None,
+    address: str | None,
     host: str,
     port: int,
     metrics_port: int,
@@ -117,6 +122,7 @@ def coordinator(
             redis_password=os.environ.get(REDIS_PASSWORD, ""),
             redis_ca=os.environ.get(REDIS_CA, ""),
             adapters_url=adapters_url,
+            address=_address(address or host, metrics_port),
             file=file,
             adapters_root=str(adapters_root.absolute()) if adapters_root else None,
             max_in_flight=max_in_flight,
@@ -133,3 +139,7 @@ def coordinator(
 def _resource(board: str | None, namespace: str) -> dict[str, str]:
     """What the spans of this process are of."""
     return {"boardroom.board": board, "k8s.namespace.name": namespace} if board else {}
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -166,10 +166,20 @@ class AdapterBook:
     def restarted(self) -> None:
         """LoRAX has started anew: nothing is loaded, and what failed may work now."""
         for record in self._records.values():
+            record.loaded_digest, record.replaced, record.load_ms = None, False, None
+        self.doubt()
+
+    def doubt(self) -> None:
+        """What was proved is to be proved again, and what failed tried again; what LoRAX has loaded stays known."""
+        for record in self._records.values():
             record.state, record.failures, record.retry_at = AdapterState.UNKNOWN, 0, 0.0
             record.error, record.fault = None, ""
-            record.loaded_digest, record.replaced, record.load_ms = None, False, None
         self.on_change()
+
+    @property
+    def records(self) -> tuple[AdapterRecord, ...]:
+        """The record of every adapter."""
+        return tuple(self._records.values())
 
     def unproved(self) -> list[str]:
         """Adapters that a probe may be sent to now."""

@@ -15,6 +15,8 @@ So a question is never a first load either, and may be cancelled at any time (tr
 """
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -26,12 +28,14 @@ AIR_SECONDS: Final = 0.25
 """A request that left longer ago has arrived in LoRAX."""
 
 
-async def _nobody_else() -> None:
+async def _nothing() -> None:
     return
 
 
 class Admission:
-    """The gate to one LoRAX. `trouble` is why it can't be asked, as far as known; `wave_please` asks for a wave."""
+    """The gate to one LoRAX. `trouble` is why it can't be asked, as far as known; `wave_please` asks for a wave, and
+    `before_wave` returns when nobody but this coordinator sends there either; `on_wave` hears when one begins and ends.
+    """
 
     def __init__(
         self,
@@ -39,16 +43,23 @@ class Admission:
         *,
         trouble: Callable[[], EngineError | None],
         wave_please: Callable[[], None],
+        before_wave: Callable[[], Awaitable[None]] = _nothing,
+        on_wave: Callable[[], None] = lambda: None,
     ) -> None:
         self._book = book
         self._trouble = trouble
         self._wave_please = wave_please
+        self._before_wave, self._on_wave = before_wave, on_wave
         self._changed = asyncio.Event()
         self._loading = False
         self._in_flight = 0
         self._last_left = float("-inf")
-        self.before_wave: Callable[[], Awaitable[None]] = _nobody_else
-        """Returns when nobody but this coordinator sends to LoRAX either."""
+        self.granted_until = math.inf
+        """When (time.monotonic) this coordinator may send no more, unless it is granted longer: others send too."""
+        self.cut_off = ""
+        """Why it is not granted longer; empty where it is."""
+        self.waves = 0
+        """How many waves there were, the one under way included."""
         self.base_wanted = False
         """Whether a member speaks as the base model: to LoRAX that is one more adapter, which it loads and evicts."""
         self._base_loaded = False
@@ -57,6 +68,8 @@ class Admission:
     @property
     def why_held(self) -> str:
         """What whoever waits here waits for."""
+        if self.cut_off and not self._granted:
+            return f"{self.cut_off}, and nothing is sent to LoRAX meanwhile"
         return "LoRAX was still loading adapters, and nothing is sent meanwhile"
 
     def open_to(self, path: str | None) -> bool:
@@ -66,7 +79,11 @@ class Admission:
     @property
     def open(self) -> bool:
         """Whether requests may leave at all."""
-        return not self._loading
+        return not self._loading and self._granted
+
+    @property
+    def _granted(self) -> bool:
+        return time.monotonic() < self.granted_until
 
     def proved(self, path: str | None) -> bool:
         """Whether it has answered a wave since LoRAX started."""
@@ -77,11 +94,10 @@ class Admission:
 
         Waits as long as a load takes; whoever calls has a deadline and cancels.
         """
-        if path is None and not self.base_wanted:
-            self.base_wanted = True
-            self._wave_please()
+        if path is None:
+            self.want_base()
         while not self.open_to(path):
-            error = None if self._loading else self._hopeless(path)
+            error = self._hopeless(path) if self.open else None
             if error is not None:
                 return error
             await self._changed.wait()
@@ -105,11 +121,14 @@ class Admission:
     async def wave(self) -> AsyncIterator[None]:
         """While inside, no request leaves; entered when those in the air have arrived."""
         self._loading = True
+        self.waves += 1
+        self._on_wave()
         try:
-            await asyncio.gather(self.landed(), self.before_wave())
+            await asyncio.gather(self.landed(), self._before_wave())
             yield
         finally:
             self._loading = False
+            self._on_wave()
             self.wake()
 
     async def landed(self) -> None:
@@ -127,6 +146,21 @@ class Admission:
     def base_due(self) -> bool:
         """Whether the base model is to be part of a wave that has not been yet."""
         return self.base_wanted and not self._base_loaded
+
+    def want_base(self) -> None:
+        """A member speaks as the base model: a wave has to load it too."""
+        if not self.base_wanted:
+            self.base_wanted = True
+            self._wave_please()
+
+    @property
+    def base(self) -> tuple[bool, EngineError | None]:
+        """Whether the base model has answered, and why not."""
+        return self._base_loaded, self._base_error
+
+    @base.setter
+    def base(self, told: tuple[bool, EngineError | None]) -> None:
+        self._base_loaded, self._base_error = told
 
     def base_probed(self, error: EngineError | None) -> None:
         """The base model answered a wave, or failed in it."""

@@ -27,6 +27,7 @@ from boardroom.coordinator.exchange import Exchange
 from boardroom.coordinator.gathering import gathered
 from boardroom.coordinator.outbox import Outbox
 from boardroom.coordinator.pages import lorax_page, own_page
+from boardroom.coordinator.peers.wire import PATH as PEERS
 from boardroom.coordinator.problems import AskProblem, Internal, MethodNotAllowed, NotFound, NotReady, UnknownModel
 from boardroom.coordinator.questions import parse, read_body, request_id_of
 from boardroom.coordinator.roster import Roster
@@ -193,7 +194,7 @@ def create_app(coordinator: Coordinator, authenticator: Authenticator | None = N
 
 def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | None = None) -> Starlette:
     """GET /healthz (the loop turns), /readyz (the board is known, callers can be let in; LoRAX may be down), /metrics,
-    and LoRAX's own metrics at /metrics/lorax.
+    and LoRAX's own metrics at /metrics/lorax; POST /peers, for the board's other coordinators.
 
     Nobody has to say who they are here.
     """
@@ -217,12 +218,24 @@ def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | No
         except EngineError as error:
             return PlainTextResponse(f"{error}\n", status_code=HTTPStatus.BAD_GATEWAY)
 
+    async def peers(request: Request) -> Response:
+        if coordinator.peers is None or request.client is None:
+            return Response(status_code=HTTPStatus.NOT_FOUND)
+        if not coordinator.peers.knows(request.client.host):
+            return PlainTextResponse("not a coordinator of this board\n", HTTPStatus.FORBIDDEN)
+        try:
+            status, body = await coordinator.peers.answer(await read_body(request))
+        except AskProblem as problem:
+            return _error(problem, "")
+        return Response(body, status, media_type=JSON)
+
     return Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             Route("/metrics/lorax", lorax_metrics),
+            Route(PEERS, peers, methods=["POST"]),
         ]
     )
 

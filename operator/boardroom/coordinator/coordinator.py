@@ -21,6 +21,7 @@ from boardroom.coordinator.listening import Listener
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.observer import metrics
 from boardroom.coordinator.particulars import NO_CONTEXT, Context
+from boardroom.coordinator.peers.peers import Peers
 from boardroom.coordinator.problems import NotReady, TooManyQuestions
 from boardroom.coordinator.replicas.books import Books
 from boardroom.coordinator.replicas.endpoints import Endpoints
@@ -55,6 +56,7 @@ class Coordinator:
         standard: Inference | None = None,
         kube: Kube | None = None,
         store: Store | None = None,
+        peers: Callable[[Fleet | None], Peers] | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
         tracer: Tracer = OFF,
     ) -> None:
@@ -78,6 +80,9 @@ class Coordinator:
             self._writer = HealthWriter(
                 kube, self.metrics, roster=lambda: self.roster, books=lambda: self.books, observed=self._settled
             )
+        self.peers = peers(self.fleet) if peers is not None else None
+        if self.peers is not None:
+            self.peers.on_lead = self._leads
         if self.fleet is not None:
             self.fleet.on_change = self._fleet_changed
         source.on_change = self._roster_changed
@@ -108,7 +113,10 @@ class Coordinator:
         fleet = self.fleet
         if fleet is None or (self.roster is not None and not self.roster.lorax_enabled):
             return Observation(running=None, why_not=NO_LORAX, metrics=None, standard=standard)
-        figures = metrics(replica.observer for replica in fleet.replicas.values())
+        if self.peers is not None and self.peers.link is not None and not self.peers.leads:
+            figures = self.peers.link.metrics
+        else:
+            figures = metrics(replica.observer for replica in fleet.replicas.values())
         return Observation(running=fleet.running, why_not=fleet.why_not, metrics=figures, standard=standard)
 
     async def ask(
@@ -150,6 +158,10 @@ class Coordinator:
         self._jobs.start("roster", self._source.run)
         if self.fleet is not None:
             self.fleet.start()
+        if self.peers is not None:
+            self.peers.start()
+        elif self.fleet is not None:
+            self.fleet.lead()
         if self._writer is not None:
             self._jobs.start("health writer", self._writer.run)
         try:
@@ -158,10 +170,18 @@ class Coordinator:
             await self._jobs.stop()
             if self.fleet is not None:
                 await self.fleet.close(self.drain_seconds)
+            if self.peers is not None:
+                await self.peers.stop()
             for part in (self._standard, self._kube, self.conversations):
                 if part is not None:
                     await part.close()
             await asyncio.to_thread(self.tracer.close)
+
+    def _leads(self) -> None:
+        """From now on it is this one that writes status, after it has proved the adapters itself."""
+        self._started = time.monotonic()
+        if self._writer is not None:
+            self._writer.forget()
 
     def _roster_changed(self) -> None:
         roster = self.roster
@@ -183,6 +203,8 @@ class Coordinator:
 
     def _fleet_changed(self) -> None:
         self._count()
+        if self.peers is not None:
+            self.peers.move()
         if self._writer is not None:
             self._writer.wake()
 
@@ -197,7 +219,9 @@ class Coordinator:
         self.metrics.lorax_latency.set(nan if average is None else average / 1000)
 
     def _settled(self) -> Observation | None:
-        """What may be written; None while the first look and the first proofs are under way."""
+        """What may be written; None while the first look and the first proofs are under way, and where others write."""
+        if self.peers is not None and not self.peers.firm:
+            return None
         seen = self.observation()
         if seen.why_not == NO_LORAX or self.fleet is None:
             return seen

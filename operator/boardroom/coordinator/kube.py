@@ -11,6 +11,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 
 from boardroom import __version__
+from boardroom.api.lease import LEASE_API_VERSION
 from boardroom.api.meta import API_VERSION, COORDINATOR_MANAGER
 
 WATCH_SECONDS: Final = 290
@@ -20,6 +21,7 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=WATCH_SECONDS + 30)
 _APPLY: Final = "application/apply-patch+yaml"
 _FAILURE: Final = 400
+_NOT_FOUND: Final = 404
 
 Query = Sequence[tuple[str, str]]
 
@@ -42,6 +44,12 @@ class Kube(Protocol):
     def watch(self, path: str, query: Query) -> AsyncIterator[dict[str, Any]]:
         """Watch events, until the server ends the watch."""
 
+    async def get(self, path: str) -> dict[str, Any] | None:
+        """The object, or None where there is none."""
+
+    async def apply(self, path: str, body: dict[str, Any]) -> None:
+        """Server-side apply under the coordinator's field manager."""
+
     async def apply_status(self, path: str, body: dict[str, Any]) -> None:
         """Server-side apply to /status under the coordinator's field manager."""
 
@@ -55,6 +63,11 @@ class Kube(Protocol):
 def collection(namespace: str, plural: str) -> str:
     """The path of our objects of one kind in one namespace."""
     return f"/apis/{API_VERSION}/namespaces/{namespace}/{plural}"
+
+
+def leases(namespace: str) -> str:
+    """The path of the Leases of one namespace."""
+    return f"/apis/{LEASE_API_VERSION}/namespaces/{namespace}/leases"
 
 
 def events(namespace: str) -> str:
@@ -100,10 +113,21 @@ class KubeClient:
         finally:
             response.close()
 
-    async def apply_status(self, path: str, body: dict[str, Any]) -> None:
+    async def get(self, path: str) -> dict[str, Any] | None:
+        try:
+            return await _object(path, await self._send("GET", path, []))
+        except KubeError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    async def apply(self, path: str, body: dict[str, Any]) -> None:
         query = [("fieldManager", COORDINATOR_MANAGER), ("force", "true")]
-        response = await self._send("PATCH", f"{path}/status", query, body=body, content_type=_APPLY)
+        response = await self._send("PATCH", path, query, body=body, content_type=_APPLY)
         response.release()
+
+    async def apply_status(self, path: str, body: dict[str, Any]) -> None:
+        await self.apply(f"{path}/status", body)
 
     async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return await _object(path, await self._send("POST", path, [], body=body))

@@ -117,13 +117,13 @@ class HitWindow:
     def __init__(self) -> None:
         self._seconds: deque[list[int]] = deque()
 
-    def note(self, at: float, *, cold: bool) -> None:
-        """An answer came through an adapter."""
+    def note(self, at: float, *, warm: int, answers: int = 1) -> None:
+        """So many answers came through adapters, `warm` of them without a load."""
         second = int(at)
         if not self._seconds or self._seconds[-1][0] != second:
             self._seconds.append([second, 0, 0])
-        self._seconds[-1][1] += not cold
-        self._seconds[-1][2] += 1
+        self._seconds[-1][1] += warm
+        self._seconds[-1][2] += answers
         self._forget(at)
 
     def clear(self) -> None:

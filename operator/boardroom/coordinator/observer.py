@@ -63,9 +63,9 @@ class Observer:
         """Something happened at LoRAX, or broke on the way there: look at once."""
         self._look_now.set()
 
-    def note_answer(self, cold: bool) -> None:
-        """An answer came through an adapter."""
-        self.hits.note(asyncio.get_running_loop().time(), cold=cold)
+    def note_answer(self, *, warm: int, answers: int = 1) -> None:
+        """So many answers came through adapters, `warm` of them without a load."""
+        self.hits.note(asyncio.get_running_loop().time(), warm=warm, answers=answers)
 
     def note_probe(self, seconds: float) -> None:
         """A probe of ours took so long in LoRAX."""
@@ -107,11 +107,15 @@ class Observer:
         self.counters = counters
         self.latency.sample(asyncio.get_running_loop().time(), counters.duration)
 
+    def told(self, running: bool | None, why_not: str, trouble: EngineError | None) -> None:
+        """Somebody else has looked."""
+        self.running, self.why_not, self.trouble = running, why_not, trouble
+        self.on_change()
+
     def gone(self) -> None:
         """The server is there no more, and nobody will look again."""
-        self.running, self.trouble = False, Unreachable("the pod of this LoRAX server has gone")
-        self.why_not = str(self.trouble)
-        self.on_change()
+        trouble = Unreachable("the pod of this LoRAX server has gone")
+        self.told(False, str(trouble), trouble)
 
     def _restarted(self) -> None:
         """No connection is a process that is gone, and counters that went back are a new one."""

@@ -73,21 +73,21 @@ class LoraxRoute:
         admission: Admission,
         metrics: Metrics,
         held: Held,
-        on_trouble: Callable[[], None] = lambda: None,
         tracer: Tracer = OFF,
     ) -> None:
         self.name = name
         self.engine = engine
         self.book = book
         self.admission = admission
-        self.on_answer: Callable[[bool], None] = lambda _cold: None
-        """Called with whether an answer through an adapter waited for its load."""
+        self.on_answer: Callable[[bool], None] = lambda _warm: None
+        """Called with whether an answer through an adapter needed no load."""
+        self.on_failure: Callable[[str | None, EngineError], None] = lambda _path, _error: None
+        """Called with the adapter that was asked for and what came instead of an answer."""
         self.load: set[asyncio.Task[Any]] = set()
         """Runs of members that were sent this way and have not ended."""
         self._held = held
         self._metrics = metrics
         self._occupancy = Occupancy(time.monotonic, metrics)
-        self._on_trouble = on_trouble
         self._tracer = tracer
 
     def gate(self, member: Member) -> EngineError | None:
@@ -168,10 +168,7 @@ class LoraxRoute:
         try:
             generation = await generated(self.engine, request, remaining + _GRACE_SECONDS, hearing)
         except EngineError as failure:
-            if path is not None:
-                self.book.failed(path, failure)
-            if isinstance(failure, (Unreachable, ConnectionLost)):
-                self._on_trouble()
+            self.on_failure(path, failure)
             return broken(failure, loop.time())
         finally:
             self.admission.back()
@@ -179,7 +176,7 @@ class LoraxRoute:
         cold = path is not None and (first_load or is_cold(generation.queue_ms, proved=True))
         if path is not None:
             self.book.answered(path, generation.queue_ms)
-            self.on_answer(cold)
+            self.on_answer(not cold)
         if not generation.text.strip():
             return blank(loop.time(), EngineName.LORAX, hearing)
         if record is None:

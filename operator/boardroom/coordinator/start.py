@@ -13,6 +13,7 @@ from boardroom.coordinator.auth.reviews import Reviews
 from boardroom.coordinator.conversations.redisstore import RedisStore, connected
 from boardroom.coordinator.coordinator import MAX_IN_FLIGHT, Coordinator
 from boardroom.coordinator.kube import KubeClient, KubeError
+from boardroom.coordinator.peers.peers import Peers
 from boardroom.coordinator.problems import NotReady
 from boardroom.coordinator.replicas.endpoints import GivenEndpoint, ServiceEndpoints
 from boardroom.coordinator.server import run
@@ -38,6 +39,8 @@ class Options:
     redis_password: str = field(default="", repr=False)
     redis_ca: str = ""
     adapters_url: str | None = None
+    address: str = ""
+    """In a cluster: host:port at which other coordinators of the board reach the metrics port."""
     file: Path | None = None
     adapters_root: str | None = None
     max_in_flight: int = MAX_IN_FLIGHT
@@ -71,6 +74,7 @@ def live(options: Options, kube: KubeClient) -> Coordinator:
         standard=_standard(options),
         kube=kube,
         store=_store(options, source),
+        peers=lambda fleet: Peers(kube, options.board or "", options.namespace, options.address, fleet),
         max_in_flight=options.max_in_flight,
         tracer=options.tracer,
     )

@@ -62,6 +62,11 @@ class HealthWriter:
         """Something may have moved."""
         self._wake.set()
 
+    def forget(self) -> None:
+        """Others may have written since: what stands in the live objects counts."""
+        self._written.clear()
+        self.wake()
+
     async def run(self) -> None:
         """Write what moved, for ever."""
         pause = URGENT_SECONDS

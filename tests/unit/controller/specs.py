@@ -192,6 +192,7 @@ REST = sparse(
         "coordinator": sparse(
             {},
             {
+                "replicas": st.integers(1, 8),
                 "resources": RESOURCES,
                 "env": st.lists(OTEL_ENV, max_size=3, unique_by=lambda e: e["name"]),
                 "requestTimeoutSeconds": st.integers(1, 3600),

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from boardroom.api.lease import Terms
 from boardroom.controller.election import (
     LEASE_NAME,
     Election,
     FencedKube,
     LeadershipLostError,
     NotLeadingError,
-    Terms,
 )
 from boardroom.controller.kinds import BOARDROOM, LEASE, SERVICE, Object
 from boardroom.controller.kubeclient import ConflictError, KubeError

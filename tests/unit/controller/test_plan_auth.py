@@ -35,7 +35,7 @@ def pod(spec: Object) -> Object:
 )
 def test_the_coordinator_is_told_who_may_ask(spec: Object, arguments: list[str]) -> None:
     args = pod(spec)["containers"][0]["args"]
-    assert args[args.index("executive-lorax") + 1 : args.index("--host")] == arguments
+    assert args[args.index("executive-lorax") + 1 : args.index("--address")] == arguments
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from unit.controller.objects import Object, blueprint
 
 BASE = Path(__file__).parents[3] / "manifests" / "base"
 LORAX = ["--lorax-service", "executive-lorax"]
-TAIL = ["--host", "0.0.0.0", "--port", "8000", "--metrics-port", "9090"]
+TAIL = ["--address", "$(POD_IP)", "--host", "0.0.0.0", "--port", "8000", "--metrics-port", "9090"]
 
 
 def container(**spec: Object) -> Object:
@@ -28,7 +28,7 @@ def test_its_arguments(enabled: bool, urls: list[str]) -> None:
 
 def test_it_knows_the_operators_defaults() -> None:
     env = container()["env"]
-    assert Defaults.from_env({e["name"]: e["value"] for e in env}) == Defaults()
+    assert Defaults.from_env({e["name"]: e["value"] for e in env if "value" in e}) == Defaults()
 
 
 def test_a_board_switches_tracing_on_by_opentelemetrys_variables() -> None:
@@ -80,6 +80,13 @@ def test_its_role_is_limited_to_its_board_and_its_members() -> None:
             "resourceNames": ["executive"],
         },
         {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+        {
+            "apiGroups": ["coordination.k8s.io"],
+            "resources": ["leases"],
+            "verbs": ["get", "patch"],
+            "resourceNames": ["executive-coordinator"],
+        },
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
         {
             "apiGroups": ["boardroom.dev"],
@@ -169,6 +176,7 @@ def test_without_lorax_its_objects_should_not_exist() -> None:
         ("Service", "executive-lorax"),
         ("PodDisruptionBudget", "executive-lorax"),
         ("Deployment", "executive-lorax"),
+        ("PodDisruptionBudget", "executive-coordinator"),
     ]
 
 

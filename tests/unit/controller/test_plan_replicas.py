@@ -3,7 +3,7 @@
 import pytest
 
 from boardroom.controller.kinds import CLAIM, DISRUPTION_BUDGET
-from boardroom.controller.plan import lorax, storage
+from boardroom.controller.plan import coordinator, lorax, storage
 from boardroom.controller.plan.children import children
 from unit.controller.objects import MODEL, Object, blueprint
 
@@ -66,3 +66,22 @@ def test_the_claim_has_the_access_mode_that_the_board_gives(given: str | None, m
     claim = storage.model_cache(blueprint(model={"id": MODEL, "cache": cache}))
     assert claim is not None
     assert (claim["kind"], claim["spec"]["accessModes"]) == (CLAIM.name, [mode])
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_coordinators_are_rolled_without_a_gap_spread_and_kept_through_drains(replicas: int) -> None:
+    plan = blueprint(coordinator={"replicas": replicas})
+    spec, budget = coordinator.deployment(plan)["spec"], coordinator.budget(plan)
+    assert (spec["replicas"], spec["strategy"]["rollingUpdate"]) == (replicas, {"maxUnavailable": 0, "maxSurge": 1})
+    (constraint,) = spec["template"]["spec"]["topologySpreadConstraints"]
+    assert constraint["labelSelector"] == spec["selector"]
+    assert (budget and budget["spec"]) == (
+        None if replicas == 1 else {"maxUnavailable": 1, "selector": spec["selector"]}
+    )
+
+
+def test_others_reach_a_coordinator_at_its_pods_address() -> None:
+    (container,) = coordinator.deployment(blueprint())["spec"]["template"]["spec"]["containers"]
+    (address,) = [e for e in container["env"] if e["name"] == "POD_IP"]
+    assert address["valueFrom"] == {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}
+    assert container["args"][container["args"].index("--address") + 1] == "$(POD_IP)"

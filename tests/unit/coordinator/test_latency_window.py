@@ -88,5 +88,5 @@ def test_a_histogram_that_went_back_starts_the_window_anew() -> None:
 def test_hits_are_the_share_of_answers_without_a_load() -> None:
     window = HitWindow()
     for cold in (True, False, False, False):
-        window.note(1.0, cold=cold)
+        window.note(1.0, warm=not cold)
     assert (percent([window.counts(2.0)]), percent([window.counts(100.0)])) == (75, None)

@@ -51,6 +51,7 @@ def children(blueprint: Blueprint, live: Live) -> tuple[Child, ...]:
         (DISRUPTION_BUDGET, lorax_name(board), lorax.budget(blueprint)),
         (DEPLOYMENT, lorax_name(board), lorax_deployment),
         (SERVICE, coordinator_name(board), coordinator.service(blueprint)),
+        (DISRUPTION_BUDGET, coordinator_name(board), coordinator.budget(blueprint)),
         (DEPLOYMENT, coordinator_name(board), coordinator.deployment(blueprint)),
     )
     return tuple(Child(kind=kind, name=name, manifest=manifest) for kind, name, manifest in rows)

@@ -14,7 +14,7 @@ from boardroom.api.meta import (
 )
 from boardroom.api.model import SecretKeyRef
 from boardroom.controller.kinds import DEPLOYMENT, SERVICE, Object
-from boardroom.controller.plan import security
+from boardroom.controller.plan import scheduling, security
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.environment import variables
 from boardroom.controller.plan.template import digest, stamped
@@ -25,6 +25,7 @@ _RESOURCES = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory"
 _DRAIN_SECONDS = 30
 KEYS_PATH: Final = "/etc/boardroom/api-keys"
 _KEYS = "api-keys"
+_POD_IP = "POD_IP"
 _READABLE = 0o444
 """The container's user is not the files' owner, and nobody else is in the pod."""
 
@@ -43,7 +44,7 @@ def deployment(blueprint: Blueprint) -> Object:
         coordinator_name(blueprint.name),
         COMPONENT,
         spec={
-            "replicas": 1,
+            "replicas": blueprint.spec.coordinator.replicas,
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "revisionHistoryLimit": 3,
             "selector": {"matchLabels": labels},
@@ -70,6 +71,13 @@ def service(blueprint: Blueprint) -> Object:
     )
 
 
+def budget(blueprint: Blueprint) -> Object | None:
+    """Drains take one pod at a time; None where there is only one."""
+    if blueprint.spec.coordinator.replicas == 1:
+        return None
+    return scheduling.disruption_budget(blueprint, coordinator_name(blueprint.name), COMPONENT)
+
+
 def _pod(blueprint: Blueprint) -> Object:
     timeout = blueprint.spec.coordinator.request_timeout_seconds
     return {
@@ -80,6 +88,7 @@ def _pod(blueprint: Blueprint) -> Object:
         "terminationGracePeriodSeconds": timeout + _DRAIN_SECONDS,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [_container(blueprint)],
+        "topologySpreadConstraints": scheduling.spread(blueprint.name, COMPONENT),
         **_volumes(blueprint),
         **blueprint.pull_secrets(),
     }
@@ -124,7 +133,8 @@ def _environment(blueprint: Blueprint) -> list[Object]:
         for name, reference in _secrets(blueprint).items()
         if reference is not None
     ]
-    return [*plain, *secret, *variables(blueprint.spec.coordinator.env)]
+    address = {"name": _POD_IP, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}}
+    return [*plain, address, *secret, *variables(blueprint.spec.coordinator.env)]
 
 
 def _secrets(blueprint: Blueprint) -> dict[str, SecretKeyRef | None]:
@@ -170,4 +180,4 @@ def _arguments(blueprint: Blueprint) -> list[str]:
     if blueprint.auth == "ApiKey":
         arguments += ["--api-keys", KEYS_PATH]
     ports = ["--port", str(COORDINATOR_PORT), "--metrics-port", str(COORDINATOR_METRICS_PORT)]
-    return [*arguments, "--host", "0.0.0.0", *ports]
+    return [*arguments, "--address", f"$({_POD_IP})", "--host", "0.0.0.0", *ports]

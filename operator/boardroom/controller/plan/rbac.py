@@ -38,6 +38,8 @@ def role(blueprint: Blueprint) -> Object:
         _rule(GROUP, BOARDAGENTS, ["get", "list", "watch"]),
         _rule(GROUP, f"{BOARDROOMS}/status", ["patch"], board),
         _rule("", "events", ["create", "patch"]),
+        _rule("coordination.k8s.io", "leases", ["create"]),  # RBAC can't limit it by name
+        _rule("coordination.k8s.io", "leases", ["get", "patch"], [coordinator_name(blueprint.name)]),
         _rule("discovery.k8s.io", "endpointslices", ["get", "list", "watch"]),
     ]
     if blueprint.auth == "Kubernetes":

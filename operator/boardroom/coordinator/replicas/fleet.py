@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -27,6 +28,10 @@ NO_POD: Final = "LoRAX has no pod"
 _LOG = logging.getLogger(__name__)
 
 
+async def _nobody_else(_replica: Replica) -> None:
+    return
+
+
 class Fleet:
     """Makes a Replica for each server that is found. Calls `on_change` when something about one of them moved."""
 
@@ -44,12 +49,17 @@ class Fleet:
         self.breaker = Breaker(metrics.breaker_open.set)
         self.held = Held(metrics.held.set)
         self.on_change = on_change
+        self.before_wave: Callable[[Replica], Awaitable[None]] = _nobody_else
+        """Called before a server loads adapters; returns when nobody else sends to it."""
+        self._granted_until = math.inf
         self._endpoints, self._engine, self._look = endpoints, engine, findings
         self._metrics, self._tracer = metrics, tracer
         self._adapters: Mapping[str, str] = {}
         self._jobs = Jobs()
         self._closing: set[asyncio.Task[None]] = set()
-        self._started = False
+        self._watching = False
+        self.cut_off = ""
+        """Why nothing is known of the servers any more, and nothing is sent to them; empty where that is not so."""
         endpoints.on_change = self._sync
         self._sync()
 
@@ -105,11 +115,37 @@ class Fleet:
                     await asyncio.gather(*(replica.vet() for replica in self.replicas.values()))
 
     def start(self) -> None:
-        """Watch over the servers from now on."""
-        self._started = True
+        """Find the servers from now on."""
         self._jobs.start("endpoints", self._endpoints.run)
+
+    def lead(self) -> None:
+        """Watch over the servers: look, load adapters and prove them."""
+        self._watching, self.cut_off = True, ""
         for replica in self.replicas.values():
             replica.start()
+        self._changed()
+
+    async def follow(self) -> None:
+        """Watch over them no more: another coordinator does."""
+        self._watching = False
+        self.grant(-math.inf)
+        for replica in list(self.replicas.values()):
+            await replica.stop()
+
+    def cut(self, why: str) -> None:
+        """Nobody grants this coordinator to send, and why."""
+        self.cut_off = why
+        for replica in self.replicas.values():
+            replica.admission.cut_off = why
+        self._changed()
+
+    def grant(self, until: float) -> None:
+        """Requests may leave until then (time.monotonic) for every server, also for one that is still to come."""
+        self._granted_until = until
+        for replica in self.replicas.values():
+            replica.admission.granted_until = until
+            replica.admission.cut_off = ""
+            replica.admission.wake()
 
     async def close(self, seconds: float) -> None:
         """Loads may go on for so long."""
@@ -146,16 +182,23 @@ class Fleet:
             tracer=self._tracer,
             held=self.held,
             on_change=self._changed,
+            before_wave=self._before_wave,
         )
+        replica.admission.granted_until = self._granted_until
         replica.keep(self._adapters)
-        if self._started:
-            _LOG.info("a LoRAX server has come", extra={"replica": endpoint.name, "url": endpoint.url})
+        _LOG.info("a LoRAX server has come", extra={"replica": endpoint.name, "url": endpoint.url})
+        if self._watching:
             replica.start()
+
+    async def _before_wave(self, replica: Replica) -> None:
+        await self.before_wave(replica)
 
     def _changed(self) -> None:
         self._count()
         running = [r for r in self.replicas.values() if r.observer.running]
-        if not running and self.running is False:
+        if self.cut_off:
+            self.breaker.trip(self.cut_off)
+        elif not running and self.running is False:
             self.breaker.trip(f"LoRAX is down: {self.why_not}")
         elif any(r.book.ready() or not r.book.states() for r in running):
             self.breaker.reset()

@@ -1,8 +1,9 @@
 """One LoRAX server: what is known of it, the gate before it, the way to it, and what watches over it."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Final
 
 from boardroom.coordinator.adapters import AdapterBook
@@ -16,11 +17,21 @@ from boardroom.coordinator.prober import Prober
 from boardroom.coordinator.replicas.choice import Candidate
 from boardroom.coordinator.replicas.endpoints import Endpoint
 from boardroom.coordinator.routes import LoraxRoute
+from boardroom.engine.errors import ConnectionLost, EngineError, Unreachable
 from boardroom.engine.protocol import Engine
 from boardroom.telemetry.tracing import Tracer
 
 CLOSE_SECONDS: Final = 120.0
 """How long what is under way at a server whose pod is gone may still take."""
+
+
+@dataclass
+class News:
+    """What came of questions since the last time that it was told."""
+
+    answers: int = 0
+    warm: int = 0
+    failures: list[tuple[str | None, EngineError]] = field(default_factory=list)
 
 
 class Replica:
@@ -36,11 +47,18 @@ class Replica:
         tracer: Tracer,
         held: Held,
         on_change: Callable[[], None],
+        before_wave: Callable[["Replica"], Awaitable[None]],
     ) -> None:
         self.endpoint = endpoint
         self.book = AdapterBook(_now, self._moved)
         observer = self.observer = Observer(engine, on_restart=self._restarted, on_change=self._moved)
-        self.admission = Admission(self.book, trouble=lambda: observer.trouble, wave_please=self.wake)
+        self.admission = Admission(
+            self.book,
+            trouble=lambda: observer.trouble,
+            wave_please=self.wake,
+            before_wave=lambda: before_wave(self),
+            on_wave=on_change,
+        )
         self.route = LoraxRoute(
             endpoint.name,
             engine,
@@ -48,14 +66,16 @@ class Replica:
             admission=self.admission,
             metrics=metrics,
             held=held,
-            on_trouble=observer.look_soon,
             tracer=tracer,
         )
-        self.route.on_answer = observer.note_answer
+        self.route.on_answer = self._answered
+        self.route.on_failure = self.failed
         self.prober = Prober(
             engine, book=self.book, admission=self.admission, observer=observer, metrics=metrics, look=self.look
         )
         self.adapters: Mapping[str, str] = {}
+        self.news: News | None = News()
+        """What whoever watches over it has not heard yet; None where that is this coordinator."""
         self._engine, self._findings, self._on_change = engine, findings, on_change
         self._jobs = Jobs()
         self._poll_now = asyncio.Event()
@@ -82,7 +102,10 @@ class Replica:
         self.wake()
 
     def start(self) -> None:
-        """Watch over it from now on."""
+        """Watch over it from now on, and begin with a wave: what was proved may have been evicted since."""
+        self.news, self.prober.idle = None, False
+        self.admission.base = False, None
+        self.book.doubt()
         prober = self.prober
         self._jobs.start("observer", self.observer.run)
         self._jobs.start("prober", lambda: prober.run(_now))
@@ -90,7 +113,8 @@ class Replica:
             self._jobs.start("findings", self._poll)
 
     async def stop(self) -> None:
-        """Watch over it no more."""
+        """Watch over it no more: somebody else does."""
+        self.news = News()
         await self._jobs.stop()
 
     async def close(self, seconds: float = CLOSE_SECONDS) -> None:
@@ -122,6 +146,22 @@ class Replica:
             async with self._looking:
                 if self.book.unseen():
                     await findings.poll()
+
+    def failed(self, path: str | None, error: EngineError) -> None:
+        """A request broke."""
+        if path is not None:
+            self.book.failed(path, error)
+        if isinstance(error, (Unreachable, ConnectionLost)):
+            self.observer.look_soon()
+        if self.news is not None:
+            self.news.failures.append((path, error))
+
+    def _answered(self, warm: bool) -> None:
+        if self.news is None:
+            self.observer.note_answer(warm=warm)
+        else:
+            self.news.answers += 1
+            self.news.warm += warm
 
     def _moved(self) -> None:
         self.wake()

@@ -1,0 +1,182 @@
+"""What coordinators of one board tell each other, as JSON. Pure."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from boardroom.coordinator.adapters import AdapterRecord, AdapterState, Finding
+from boardroom.coordinator.replicas.replica import News, Replica
+from boardroom.engine.errors import (
+    AdapterFailed,
+    AdapterFault,
+    BadResponse,
+    ConnectionLost,
+    EngineError,
+    EngineTimeout,
+    GenerationFailed,
+    InvalidRequest,
+    Overloaded,
+    Refused,
+    Starting,
+    TemplateFailed,
+    Unhealthy,
+    Unreachable,
+)
+
+PATH: Final = "/peers"
+GRANT_SECONDS: Final = 3.0
+"""How long a follower may send after it has asked for a grant. It counts from before it asked, by its own clock, and
+the leader from when it was asked: so the follower always stops first, and clocks are never compared.
+"""
+POLL_SECONDS: Final = 1.0
+"""The leader answers after so long, or at once when something moved."""
+
+_ERRORS: Final = {
+    error.code: error
+    for error in (
+        BadResponse,
+        ConnectionLost,
+        EngineError,
+        EngineTimeout,
+        GenerationFailed,
+        InvalidRequest,
+        Overloaded,
+        Refused,
+        Starting,
+        TemplateFailed,
+        Unhealthy,
+        Unreachable,
+    )
+}
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An engine's error."""
+
+    code: str
+    text: str
+    fault: AdapterFault | None = None
+
+    @classmethod
+    def of(cls, error: EngineError) -> "Failure":
+        return cls(error.code, str(error), error.fault if isinstance(error, AdapterFailed) else None)
+
+    def error(self) -> EngineError:
+        """The same error here."""
+        if self.fault is not None:
+            return AdapterFailed(self.fault, self.text)
+        return _ERRORS.get(self.code, EngineError)(self.text)
+
+
+class Told(msgspec.Struct, kw_only=True):
+    """What came of a follower's questions at one server since it asked last."""
+
+    answers: int = 0
+    warm: int = 0
+    failures: list[tuple[str | None, Failure]] = []
+    base: bool = False
+    """Whether a member of its questions speaks as the base model."""
+
+    @classmethod
+    def of(cls, replica: Replica, news: News) -> "Told":
+        failures = [(path, Failure.of(error)) for path, error in news.failures]
+        return cls(answers=news.answers, warm=news.warm, failures=failures, base=replica.admission.base_wanted)
+
+
+class Poll(msgspec.Struct, kw_only=True):
+    """A follower asks the leader for its next grant. Servers go by their keys."""
+
+    leader: str
+    """Whom it takes for the leader: another one refuses."""
+    follower: str
+    version: int
+    """The state that it has; 0 where it has none."""
+    holds: dict[str, int] = {}
+    """The waves for which it sends nothing any more, and nothing of which is on its way any more."""
+    told: dict[str, Told] = {}
+
+
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the leader knows of one adapter on one server."""
+
+    path: str
+    state: AdapterState
+    finding: Finding | None = None
+    failure: Failure | None = None
+    fault: str = ""
+    loaded_digest: str | None = None
+    replaced: bool = False
+    load_ms: int | None = None
+    last_probe: datetime | None = None
+
+    @classmethod
+    def of(cls, record: AdapterRecord) -> "Record":
+        return cls(
+            path=record.path,
+            state=record.state,
+            finding=record.finding,
+            failure=Failure.of(record.error) if record.error else None,
+            fault=record.fault,
+            loaded_digest=record.loaded_digest,
+            replaced=record.replaced,
+            load_ms=record.load_ms,
+            last_probe=record.last_probe,
+        )
+
+    def write(self, record: AdapterRecord) -> None:
+        """The same here."""
+        record.state, record.finding, record.fault = self.state, self.finding, self.fault
+        record.error = self.failure.error() if self.failure else None
+        record.loaded_digest, record.replaced = self.loaded_digest, self.replaced
+        record.load_ms, record.last_probe = self.load_ms, self.last_probe
+
+
+class Server(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the leader knows of one LoRAX server."""
+
+    running: bool | None
+    why_not: str = ""
+    trouble: Failure | None = None
+    wave: int | None = None
+    """The wave that is under way there, or is about to begin: nothing may be sent."""
+    base: bool = False
+    base_failure: Failure | None = None
+    records: list[Record] = []
+
+    @classmethod
+    def of(cls, replica: Replica) -> "Server":
+        seen, admission = replica.observer, replica.admission
+        base, base_error = admission.base
+        return cls(
+            running=seen.running,
+            why_not=seen.why_not,
+            trouble=Failure.of(seen.trouble) if seen.trouble else None,
+            wave=admission.waves if admission.loading else None,
+            base=base,
+            base_failure=Failure.of(base_error) if base_error else None,
+            records=[Record.of(record) for record in replica.book.records],
+        )
+
+    def write(self, replica: Replica) -> None:
+        """The same here; an adapter that only one of the two knows stays as it is."""
+        for record in self.records:
+            if any(own.path == record.path for own in replica.book.records):
+                record.write(replica.book[record.path])
+        replica.admission.base = self.base, self.base_failure.error() if self.base_failure else None
+        replica.observer.told(self.running, self.why_not, self.trouble.error() if self.trouble else None)
+
+
+class State(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The leader's answer: a grant for every server that no wave is under way at."""
+
+    version: int
+    servers: dict[str, Server] | None = None
+    """None where nothing moved since the follower's version."""
+    metrics: dict[str, int | None] | None = None
+    """The board's figures."""
+
+
+poll_decoder: Final = msgspec.json.Decoder(Poll)
+state_decoder: Final = msgspec.json.Decoder(State)
+encoder: Final = msgspec.json.Encoder()

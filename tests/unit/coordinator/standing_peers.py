@@ -1,0 +1,122 @@
+"""Several coordinators of one board in the test's own loop, on real sockets, in front of the same simulated LoRAX."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from boardroom.api.lease import Terms
+from boardroom.api.settings import Defaults
+from boardroom.coordinator.coordinator import Coordinator
+from boardroom.coordinator.peers.peers import Peers
+from boardroom.coordinator.replicas.endpoints import Endpoint
+from boardroom.coordinator.replicas.replica import Replica
+from boardroom.coordinator.server import serving
+from boardroom.coordinator.sources import FileSource
+from unit.coordinator.lease_kube import Client, LeaseKube
+from unit.coordinator.standing_board import Board, free_port, until
+from unit.coordinator.standing_fleet import ListedEndpoints
+
+TERMS = Terms(duration_seconds=2, renew_seconds=1.5, retry_seconds=0.3)
+
+
+@dataclass
+class Peer:
+    """One coordinator."""
+
+    coordinator: Coordinator
+    kube: Client
+    client: httpx.AsyncClient
+    probes: str
+
+    @property
+    def peers(self) -> Peers:
+        assert self.coordinator.peers is not None
+        return self.coordinator.peers
+
+    @property
+    def replica(self) -> Replica:
+        assert self.coordinator.fleet is not None
+        (replica,) = self.coordinator.fleet.replicas.values()
+        return replica
+
+    async def ask(self, **body: Any) -> httpx.Response:
+        return await self.client.post("/v1/ask", json={"user_input": "And now?"} | body)
+
+    async def answer(self, **body: Any) -> dict[str, Any]:
+        found: dict[str, Any] = (await self.ask(**body)).raise_for_status().json()
+        return found
+
+    async def proved(self, count: int) -> None:
+        await until(lambda: len(self.replica.book.ready()) == count and self.replica.admission.open)
+
+
+@dataclass
+class StandingPeers:
+    """The coordinators by name."""
+
+    board: Board
+    endpoints: tuple[Endpoint, ...]
+    server: LeaseKube = field(default_factory=LeaseKube)
+    terms: Terms = TERMS
+    _stops: dict[str, asyncio.Event] = field(default_factory=dict)
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    found: dict[str, Peer] = field(default_factory=dict)
+
+    async def start(self, name: str) -> Peer:
+        started, stop = asyncio.Event(), asyncio.Event()
+        self._stops[name] = stop
+        self._tasks[name] = asyncio.create_task(self._run(name, started, stop))
+        waiting = asyncio.create_task(started.wait())
+        await asyncio.wait({waiting, self._tasks[name]}, return_when=asyncio.FIRST_COMPLETED)
+        if self._tasks[name].done():
+            self._tasks[name].result()
+        return self.found[name]
+
+    async def stop(self, name: str) -> None:
+        """As SIGTERM does."""
+        self._stops[name].set()
+        await self._tasks.pop(name)
+
+    async def kill(self, name: str) -> None:
+        """It answers nobody, renews nothing and sends nothing any more, as after SIGKILL."""
+        peer = self.found[name]
+        peer.kube.away = True
+        await peer.peers._jobs.stop()
+        peer.peers.leads = False
+        peer.coordinator.fleet.grant(float("-inf"))
+        await peer.coordinator.fleet.follow()
+
+    async def close(self) -> None:
+        for name in list(self._tasks):
+            await self.stop(name)
+
+    async def _run(self, name: str, started: asyncio.Event, stop: asyncio.Event) -> None:
+        source = FileSource(self.board.file, None, Defaults(), str(self.board.models))
+        source.load()
+        kube, port = Client(self.server), free_port()
+        coordinator = Coordinator(
+            source,
+            endpoints=ListedEndpoints(*self.endpoints),
+            peers=lambda fleet: Peers(kube, "executive", "default", f"127.0.0.1:{port}", fleet, terms=self.terms),
+        )
+        coordinator.drain_seconds = 0.1
+        async with (
+            serving(coordinator, metrics_port=port) as addresses,
+            httpx.AsyncClient(base_url=addresses.api, timeout=60, trust_env=False) as client,
+        ):
+            self.found[name] = Peer(coordinator, kube, client, addresses.metrics)
+            started.set()
+            await stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def standing_peers(board: Board, *endpoints: Endpoint, terms: Terms = TERMS) -> AsyncIterator[StandingPeers]:
+    stand = StandingPeers(board, endpoints, terms=terms)
+    try:
+        yield stand
+    finally:
+        await stand.close()
