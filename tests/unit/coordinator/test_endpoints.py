@@ -19,8 +19,8 @@ def pod(address: str, name: str, **conditions: bool) -> dict[str, Any]:
 
 def test_every_pod_is_a_server_with_its_sidecar() -> None:
     assert endpoints([piece(pod("10.0.0.2", "b"), pod("10.0.0.1", "a"))]) == (
-        Endpoint(key="uid-a@10.0.0.1", name="a", url="http://10.0.0.1:8080", adapters_url="http://10.0.0.1:8082"),
-        Endpoint(key="uid-b@10.0.0.2", name="b", url="http://10.0.0.2:8080", adapters_url="http://10.0.0.2:8082"),
+        Endpoint(key="uid-a@10.0.0.1:8080", name="a", url="http://10.0.0.1:8080", adapters_url="http://10.0.0.1:8082"),
+        Endpoint(key="uid-b@10.0.0.2:8080", name="b", url="http://10.0.0.2:8080", adapters_url="http://10.0.0.2:8082"),
     )
 
 

@@ -95,7 +95,7 @@ def _endpoint(one: Mapping[str, Any], ports: Mapping[Any, Any]) -> Endpoint:
     target = one.get("targetRef") or {}
     host = f"[{address}]" if ":" in address else address
     return Endpoint(
-        key=f"{target.get('uid', '')}@{host}",  # a pod whose sandbox is made anew keeps its uid
+        key=f"{target.get('uid', '')}@{host}:{ports[LORAX]}",  # a pod whose sandbox is made anew keeps its uid
         name=target.get("name") or host,
         url=f"http://{host}:{ports[LORAX]}",
         adapters_url=f"http://{host}:{ports[ADAPTERS]}" if ports.get(ADAPTERS) else None,
