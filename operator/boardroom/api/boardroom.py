@@ -193,8 +193,8 @@ class CoordinatorSpec(Model):
         ge=1,
         le=8,
         description="Coordinators, each a pod that takes questions. One of them, by a Lease, loads and proves adapters "
-        "and writes status; the others send to LoRAX while it lets them, and one of them takes over when it ends. A "
-        "conversation lives in the memory of the pod that was asked.",
+        "and writes status; the others send to LoRAX while it lets them, and one of them takes over when it ends. "
+        "Without conversations.redis a conversation is known to the pod that was asked, and to no other.",
     )
     resources: ResourceRequirements | None = Field(default=None, description="Resources of the coordinator container.")
     env: tuple[EnvVar, ...] = Field(
