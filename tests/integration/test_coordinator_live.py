@@ -24,6 +24,7 @@ from boardroom.cluster.pki import Identity
 from integration.boards import MODEL, agent, board
 from integration.kube_api import KubeApi, until
 from integration.operator_process import OperatorProcess
+from integration.playing import play_kubelet
 
 BIN = Path(sys.executable).parent
 ROLES = ("CEO", "CFO", "COO")
@@ -88,6 +89,7 @@ def standing(apiserver: ControlPlane, operator: OperatorProcess, kube: KubeApi, 
     for role in ROLES:
         kube.create(agent(role, generation={"maxNewTokens": 16}))
     until("the coordinator's RoleBinding", lambda: kube.get("RoleBinding", "executive-coordinator"))
+    play_kubelet(kube, "coordinator")  # its process runs beside the pod
     with running(apiserver, kube, models, tmp_path) as found:
         yield found
 
@@ -204,6 +206,19 @@ def test_a_new_coordinator_leaves_standing_what_is_still_true(standing: Standing
 def loaded(stand: Standing) -> int:
     health = httpx.get(f"{stand.url}/v1/health", trust_env=False).json()
     return int(health["system_health"]["lorax"]["loaded_adapters"])
+
+
+def test_what_the_operator_says_of_a_coordinator_that_is_not_ready_is_taken_back(standing: Standing) -> None:
+    def latency_high() -> tuple[str, str]:
+        found = standing.kube.condition("Boardroom", "executive", "LatencyHigh")
+        return found["status"], found["reason"]
+
+    standing.wait_proved(*NAMES)
+    until("it is measured", lambda: latency_high() == ("False", "NoTraffic"))
+    play_kubelet(standing.kube, "coordinator", waiting={"reason": "CrashLoopBackOff"})
+    until("the operator says that nobody measures it", lambda: latency_high() == ("Unknown", "CoordinatorNotReady"))
+    play_kubelet(standing.kube, "coordinator")
+    until("it is measured again", lambda: latency_high() == ("False", "NoTraffic"))
 
 
 def test_high_latency_is_a_condition_and_one_event(standing: Standing) -> None:

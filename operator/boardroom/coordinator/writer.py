@@ -36,6 +36,8 @@ class _Written:
     meaning: dict[str, Any]
     conditions: tuple[Condition, ...]
     at: float = float("-inf")
+    seen: bool = False
+    """Whether our condition has been seen in the live object since."""
 
 
 class HealthWriter:
@@ -126,10 +128,14 @@ class HealthWriter:
     def _known(
         self, key: str, uid: str, live: dict[str, Any], conditions: tuple[Condition, ...], type_: str
     ) -> _Written:
-        """What we wrote last; before our first write, what stands in the live object (the last coordinator's)."""
+        """What we wrote last; before our first write, what stands in the live object (the last coordinator's), and also
+        where our condition has gone: the operator overruled it while this pod was not ready, and let go of it.
+        """
         known = self._written.get(key)
-        if known is None or known.uid != uid:
-            own = tuple(c for c in conditions if c.type == type_)
+        own = tuple(c for c in conditions if c.type == type_)
+        if known is not None and own:
+            known.seen = True
+        if known is None or known.uid != uid or (known.seen and not own):
             standing = live | {"conditions": [c.to_object() for c in own]}
             known = self._written[key] = _Written(uid, health.meaning(standing), own)
         return known

@@ -151,7 +151,13 @@ class Standing:
         """Wait until exactly these adapters are known to be loaded, and nothing else can be proved now."""
         book = self.book
         paths = sorted(f"{role.lower()}_lora_adapter" for role in roles)
-        await until(lambda: sorted(p.rpartition("/")[2] for p in book.ready()) == paths and not book.unproved())
+        await until(
+            lambda: (
+                sorted(p.rpartition("/")[2] for p in book.ready()) == paths
+                and not book.unproved()
+                and self.replica.admission.open
+            )
+        )
 
 
 @contextlib.asynccontextmanager
