@@ -7,22 +7,8 @@ import msgspec
 
 from boardroom.coordinator.adapters import AdapterRecord, AdapterState, Finding
 from boardroom.coordinator.replicas.replica import News, Replica
-from boardroom.engine.errors import (
-    AdapterFailed,
-    AdapterFault,
-    BadResponse,
-    ConnectionLost,
-    EngineError,
-    EngineTimeout,
-    GenerationFailed,
-    InvalidRequest,
-    Overloaded,
-    Refused,
-    Starting,
-    TemplateFailed,
-    Unhealthy,
-    Unreachable,
-)
+from boardroom.engine import errors
+from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
 
 PATH: Final = "/peers"
 GRANT_SECONDS: Final = 3.0
@@ -34,20 +20,8 @@ POLL_SECONDS: Final = 1.0
 
 _ERRORS: Final = {
     error.code: error
-    for error in (
-        BadResponse,
-        ConnectionLost,
-        EngineError,
-        EngineTimeout,
-        GenerationFailed,
-        InvalidRequest,
-        Overloaded,
-        Refused,
-        Starting,
-        TemplateFailed,
-        Unhealthy,
-        Unreachable,
-    )
+    for error in vars(errors).values()
+    if isinstance(error, type) and issubclass(error, EngineError) and error is not AdapterFailed
 }
 
 
