@@ -27,6 +27,7 @@ from boardroom.coordinator.exchange import Exchange
 from boardroom.coordinator.gathering import gathered
 from boardroom.coordinator.outbox import Outbox
 from boardroom.coordinator.pages import lorax_page, own_page
+from boardroom.coordinator.peers.door import door
 from boardroom.coordinator.peers.wire import PATH as PEERS
 from boardroom.coordinator.problems import AskProblem, Internal, MethodNotAllowed, NotFound, NotReady, UnknownModel
 from boardroom.coordinator.questions import parse, read_body, request_id_of
@@ -218,24 +219,13 @@ def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | No
         except EngineError as error:
             return PlainTextResponse(f"{error}\n", status_code=HTTPStatus.BAD_GATEWAY)
 
-    async def peers(request: Request) -> Response:
-        if coordinator.peers is None or request.client is None:
-            return Response(status_code=HTTPStatus.NOT_FOUND)
-        if not coordinator.peers.knows(request.client.host):
-            return PlainTextResponse("not a coordinator of this board\n", HTTPStatus.FORBIDDEN)
-        try:
-            status, body = await coordinator.peers.answer(await read_body(request))
-        except AskProblem as problem:
-            return _error(problem, "")
-        return Response(body, status, media_type=JSON)
-
     return Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             Route("/metrics/lorax", lorax_metrics),
-            Route(PEERS, peers, methods=["POST"]),
+            Route(PEERS, door(coordinator.peers), methods=["POST"]),
         ]
     )
 
