@@ -84,11 +84,16 @@ class BoardOnPods:
         (pod,) = self.pods("lorax")
         return pod["metadata"]["uid"], sum(s["restartCount"] for s in pod["status"]["containerStatuses"])
 
+    def token(self) -> str:
+        """A token of the identity that the operator makes for people's commands."""
+        return self.kubectl.run("create", "token", f"{self.name}-client", "--audience=boardroom").strip()
+
     @contextmanager
     def coordinator(self) -> Iterator[httpx.Client]:
+        headers = {"authorization": f"Bearer {self.token()}"}
         with (
             self.kubectl.port_forward(f"service/{self.name}-coordinator", 8000) as url,
-            httpx.Client(base_url=url, timeout=60.0) as client,
+            httpx.Client(base_url=url, headers=headers, timeout=60.0) as client,
         ):
             yield client
 

@@ -46,7 +46,7 @@ def test_a_binding_goes_with_the_mode_and_with_the_board(own_operator: OperatorP
     found = binding(kube).json()
     assert found["roleRef"]["name"] == "boardroom-coordinator-auth"
     assert [(s["namespace"], s["name"]) for s in found["subjects"]] == [(kube.namespace, "executive-coordinator")]
-    kube.patch("Boardroom", "executive", {"spec": {"coordinator": {"auth": None}}})
+    kube.patch("Boardroom", "executive", {"spec": {"coordinator": {"auth": {"mode": "None"}}}})
     until("it is gone with the mode", lambda: binding(kube).status_code == 404)
     until("so is the commands' identity", lambda: kube.get("ServiceAccount", "executive-client") is None)
     kube.patch("Boardroom", "executive", {"spec": {"coordinator": KUBERNETES}})

@@ -30,6 +30,15 @@ def test_other_namespaces_are_not_looked_at(narrow: OperatorProcess, kube: KubeA
     assert second_kube.names("Deployment") == []
 
 
+def test_a_board_that_names_no_auth_waits_for_keys(narrow: OperatorProcess, kube: KubeApi) -> None:
+    kube.create(board())
+    until("the coordinator", lambda: kube.get("Deployment", "executive-coordinator"))
+    pod = kube.live("Deployment", "executive-coordinator")["spec"]["template"]["spec"]
+    assert [volume["secret"]["secretName"] for volume in pod["volumes"]] == ["executive-api-keys"]
+    expected = {"mode": "ApiKey", "apiKeySecretRef": {"name": "executive-api-keys"}}
+    until("the status says so", lambda: kube.live("Boardroom", "executive")["status"].get("auth") == expected)
+
+
 def test_defaults_come_from_the_environment(narrow: OperatorProcess, kube: KubeApi) -> None:
     kube.create(board())
     until("the Service", lambda: kube.get("Service", "executive-lorax"))

@@ -185,7 +185,9 @@ class CoordinatorSpec(Model):
         )
     )
     auth: AuthSpec | None = Field(
-        default=None, description="Who may ask the board. Unset: whoever reaches the coordinator."
+        default=None,
+        description="Who may ask the board. Unset: mode Kubernetes under an operator that looks at all namespaces, "
+        "else mode ApiKey with the Secret BOARD-api-keys. The effective value stands in status.auth.",
     )
 
     replicas: int = Field(

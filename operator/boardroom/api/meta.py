@@ -56,6 +56,11 @@ def auth_binding_name(namespace: str, board: str) -> str:
     return f"boardroom:{namespace}:{board}"
 
 
+def api_keys_name(board: str) -> str:
+    """The Secret of API keys of a board that names none, where its operator can't have tokens reviewed."""
+    return f"{board}-api-keys"
+
+
 def client_name(board: str) -> str:
     """The ServiceAccount, Role and RoleBinding by which people's commands ask a board."""
     return f"{board}-client"

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from boardroom.api.boardroom import AuthSpec
 from boardroom.api.conditions import Condition
 from boardroom.api.model import Model, map_list
 
@@ -83,6 +84,9 @@ class BoardroomStatus(Model):
         default=(), max_length=512, description="The members.", json_schema_extra=map_list("name")
     )
     endpoint: str | None = Field(default=None, max_length=512, description="URL of the coordinator in the cluster.")
+    auth: AuthSpec | None = Field(
+        default=None, description="Who may ask the board: spec.coordinator.auth, or its default."
+    )
 
 
 class AdapterStatus(Model):

@@ -47,7 +47,8 @@ class Target:
             return _read(self.token_file)
         if self.token or self.url:
             return self.token
-        auth = self.kubectl.get("boardroom.boardroom.dev", board)["spec"].get("coordinator", {}).get("auth", {})
+        live = self.kubectl.get("boardroom.boardroom.dev", board)
+        auth = live["spec"].get("coordinator", {}).get("auth") or live.get("status", {}).get("auth", {})
         if auth.get("mode") == "Kubernetes":
             account = self.service_account or client_name(board)
             flags = (f"--audience={AUDIENCE}", f"--duration={TOKEN_LIFETIME}")

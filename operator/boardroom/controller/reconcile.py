@@ -120,7 +120,13 @@ class Reconciler:
         self, board: Boardroom, agents: list[Object], in_force: EffectiveSettings | None = None
     ) -> tuple[Blueprint, Roster]:
         """The board as it should be, or as its pods run by the settings `in_force`; and who sits on it."""
-        blueprint = Blueprint(board=board, defaults=self.defaults, image=self.image, in_force=in_force)
+        blueprint = Blueprint(
+            board=board,
+            defaults=self.defaults,
+            image=self.image,
+            clusterwide=self.bindings.clusterwide,
+            in_force=in_force,
+        )
         members = roster(agents, blueprint.settings)
         return replace(blueprint, members=tuple(m.agent.metadata.name for m in members.seated)), members
 

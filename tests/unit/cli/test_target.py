@@ -30,8 +30,9 @@ def has(tmp_path: Path, kind: str, obj: dict[str, Any]) -> None:
     (tmp_path / kind).write_text(json.dumps(obj))
 
 
-def board(tmp_path: Path, auth: dict[str, Any] | None) -> None:
-    has(tmp_path, "boardroom.boardroom.dev", {"spec": {"coordinator": {"auth": auth} if auth else {}}})
+def board(tmp_path: Path, auth: dict[str, Any] | None, effective: dict[str, Any] | None = None) -> None:
+    status = {"status": {"auth": effective}} if effective else {}
+    has(tmp_path, "boardroom.boardroom.dev", {"spec": {"coordinator": {"auth": auth} if auth else {}}} | status)
 
 
 def token(target: Target) -> str | None:
@@ -48,6 +49,11 @@ def test_kubectl_creates_a_short_token_of_the_boards_client(
     assert token(Target(url=None, kubectl=kubectl, service_account=account)) == "made-token"
     calls = (tmp_path / "calls").read_text().splitlines()
     assert calls[-1] == f"create token {expected} --audience=boardroom --duration=10m"
+
+
+def test_a_spec_that_names_no_auth_has_the_one_in_the_status(tmp_path: Path, kubectl: Kubectl) -> None:
+    board(tmp_path, None, {"mode": "Kubernetes"})
+    assert token(Target(url=None, kubectl=kubectl)) == "made-token"
 
 
 @pytest.mark.parametrize("reference", [{}, {"key": "b"}])

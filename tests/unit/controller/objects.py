@@ -52,9 +52,13 @@ def agent(role: str, **options: Any) -> BoardAgent:
     return BoardAgent.model_validate(agent_object(role, **options))
 
 
-def blueprint(*, members: tuple[str, ...] = (), defaults: Defaults | None = None, **spec: Any) -> Blueprint:
+def blueprint(
+    *, members: tuple[str, ...] = (), defaults: Defaults | None = None, clusterwide: bool = True, **spec: Any
+) -> Blueprint:
     board = Boardroom.model_validate(board_object(**spec))
-    return Blueprint(board=board, defaults=defaults or Defaults(), image=IMAGE, members=members)
+    return Blueprint(
+        board=board, defaults=defaults or Defaults(), image=IMAGE, members=members, clusterwide=clusterwide
+    )
 
 
 def condition(type_: str, status: str, reason: str, message: str = "", generation: int = 1) -> Object:

@@ -169,6 +169,7 @@ def test_everything_we_own_stands_in_the_status() -> None:
             {"name": "cfo", "role": "CFO", "ready": False, "reason": "AdapterMissing"},
         ],
         "endpoint": "http://executive-coordinator.team.svc:8000",
+        "auth": {"mode": "Kubernetes"},
     }
 
 

@@ -27,7 +27,7 @@ def pod(spec: Object) -> Object:
 @pytest.mark.parametrize(
     ("spec", "arguments"),
     [
-        ({}, []),
+        ({}, ["--auth", "Kubernetes"]),
         ({"auth": {"mode": "None"}}, []),
         (KUBERNETES, ["--auth", "Kubernetes"]),
         (api_key(), ["--auth", "ApiKey", "--api-keys", "/etc/boardroom/api-keys"]),
@@ -47,7 +47,20 @@ def test_the_secret_of_keys_is_mounted_and_may_come_later(reference: dict[str, s
     assert volume["secret"] == expected
 
 
-@pytest.mark.parametrize("spec", [{}, api_key()])
+def test_a_board_that_names_nobody_takes_keys_where_no_tokens_can_be_reviewed() -> None:
+    plan = blueprint(clusterwide=False)
+    container = coordinator.deployment(plan)["spec"]["template"]["spec"]
+    args = container["containers"][0]["args"]
+    assert args[args.index("--auth") + 1 : args.index("--port")][:3] == [
+        "ApiKey",
+        "--api-keys",
+        "/etc/boardroom/api-keys",
+    ]
+    assert [volume["secret"]["secretName"] for volume in container["volumes"]] == ["executive-api-keys"]
+    assert rbac.auth_binding(plan) is None
+
+
+@pytest.mark.parametrize("spec", [{"auth": {"mode": "None"}}, api_key()])
 def test_only_mode_kubernetes_gives_rights_to_review(spec: Object) -> None:
     plan = blueprint(coordinator=spec)
     assert (rbac.auth_binding(plan), rbac.client_account(plan), rbac.client_role(plan)) == (None, None, None)

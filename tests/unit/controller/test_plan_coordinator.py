@@ -22,7 +22,7 @@ def container(**spec: Object) -> Object:
 
 @pytest.mark.parametrize(("enabled", "urls"), [(True, LORAX), (False, [])])
 def test_its_arguments(enabled: bool, urls: list[str]) -> None:
-    expected = ["coordinator", "--board", "executive", "--namespace", "team", *urls, *TAIL]
+    expected = ["coordinator", "--board", "executive", "--namespace", "team", *urls, "--auth", "Kubernetes", *TAIL]
     assert container(enableLorax=enabled)["args"] == expected
 
 
@@ -88,6 +88,7 @@ def test_its_role_is_limited_to_its_board_and_its_members() -> None:
             "resourceNames": ["executive-coordinator"],
         },
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["authorization.k8s.io"], "resources": ["localsubjectaccessreviews"], "verbs": ["create"]},
         {
             "apiGroups": ["boardroom.dev"],
             "resources": ["boardagents/status"],
@@ -169,9 +170,6 @@ def test_without_lorax_its_objects_should_not_exist() -> None:
     wanted = children(blueprint(enableLorax=False), lambda _kind, _name: None)
     assert [(c.kind.name, c.name) for c in wanted if c.manifest is None] == [
         ("PersistentVolumeClaim", "executive-model-cache"),
-        ("ServiceAccount", "executive-client"),
-        ("Role", "executive-client"),
-        ("RoleBinding", "executive-client"),
         ("NetworkPolicy", "executive-lorax"),
         ("Service", "executive-lorax"),
         ("PodDisruptionBudget", "executive-lorax"),

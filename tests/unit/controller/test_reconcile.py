@@ -76,12 +76,16 @@ async def test_needs_are_applied_before_the_pods_that_need_them(room: Room) -> N
         ("ServiceAccount", "executive-coordinator"),
         ("Role", "executive-coordinator"),
         ("RoleBinding", "executive-coordinator"),
+        ("ServiceAccount", "executive-client"),
+        ("Role", "executive-client"),
+        ("RoleBinding", "executive-client"),
         ("NetworkPolicy", "executive-lorax"),
         ("NetworkPolicy", "executive-coordinator"),
         ("Service", "executive-lorax"),
         ("Deployment", "executive-lorax"),
         ("Service", "executive-coordinator"),
         ("Deployment", "executive-coordinator"),
+        ("ClusterRoleBinding", "boardroom:team:executive"),
     ]
 
 

@@ -353,3 +353,12 @@ def test_a_coordinator_that_rolls_stays_up_and_says_so() -> None:
     rolling = deployment(generation=2, strategy="RollingUpdate")
     finding = workload(rolling, [pod(container("coordinator", ready=True))], coordinator_words(blueprint()), NOW)
     assert (finding.status, finding.reason, finding.changing) == ("True", "Updating", True)
+
+
+@pytest.mark.parametrize("started", [False, True], ids=["starting", "not answering"])
+def test_a_coordinator_without_its_keys_says_which_secret_lets_people_in(*, started: bool) -> None:
+    words = coordinator_words(blueprint(clusterwide=False))
+    status = container("coordinator") | {"started": started}
+    message = workload(deployment(), [pod(status)], words, NOW).message
+    assert "until Secret executive-api-keys (spec.coordinator.auth) holds an API key" in message
+    assert "kubectl create secret generic executive-api-keys --from-literal=app=" in message

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from boardroom.api import meta
-from boardroom.api.boardroom import AuthMode, BoardroomSpec
+from boardroom.api.boardroom import ApiKeySecretRef, AuthSpec, BoardroomSpec
 from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults, effective
 from boardroom.api.status import EffectiveSettings
@@ -30,6 +30,8 @@ class Blueprint:
     """Names of the BoardAgents whose status the coordinator writes."""
     in_force: EffectiveSettings | None = None
     """The settings by which the board's pods run, where those are not yet what the defaults say."""
+    clusterwide: bool = True
+    """Whether the operator looks at all namespaces, and so may have tokens reviewed for its boards."""
     settings: EffectiveSettings = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,10 +43,14 @@ class Blueprint:
         return self.board.spec
 
     @property
-    def auth(self) -> AuthMode:
-        """Who may ask the board."""
+    def auth(self) -> AuthSpec:
+        """Who may ask the board; a spec that says nothing never means everybody."""
         given = self.spec.coordinator.auth
-        return given.mode if given else "None"
+        if given is not None:
+            return given
+        if self.clusterwide:
+            return AuthSpec(mode="Kubernetes")
+        return AuthSpec(mode="ApiKey", api_key_secret_ref=ApiKeySecretRef(name=meta.api_keys_name(self.name)))
 
     @property
     def name(self) -> str:

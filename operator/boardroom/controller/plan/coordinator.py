@@ -149,12 +149,12 @@ def _secrets(blueprint: Blueprint) -> dict[str, SecretKeyRef | None]:
 
 def _volumes(blueprint: Blueprint) -> Object:
     """The Secret of API keys; without it the pod starts all the same, is not ready, and sees it once it is there."""
-    auth = blueprint.spec.coordinator.auth
-    if auth is None or auth.api_key_secret_ref is None:
+    keys = blueprint.auth.api_key_secret_ref
+    if keys is None:
         return {}
-    secret: Object = {"secretName": auth.api_key_secret_ref.name, "optional": True, "defaultMode": _READABLE}
-    if auth.api_key_secret_ref.key is not None:
-        secret["items"] = [{"key": auth.api_key_secret_ref.key, "path": auth.api_key_secret_ref.key}]
+    secret: Object = {"secretName": keys.name, "optional": True, "defaultMode": _READABLE}
+    if keys.key is not None:
+        secret["items"] = [{"key": keys.key, "path": keys.key}]
     return {"volumes": [{"name": _KEYS, "secret": secret}]}
 
 
@@ -175,9 +175,9 @@ def _arguments(blueprint: Blueprint) -> list[str]:
     redis = blueprint.spec.coordinator.conversations.redis
     if redis is not None:
         arguments += ["--redis-url", redis.url]
-    if blueprint.auth != "None":
-        arguments += ["--auth", blueprint.auth]
-    if blueprint.auth == "ApiKey":
+    if blueprint.auth.mode != "None":
+        arguments += ["--auth", blueprint.auth.mode]
+    if blueprint.auth.mode == "ApiKey":
         arguments += ["--api-keys", KEYS_PATH]
     ports = ["--port", str(COORDINATOR_PORT), "--metrics-port", str(COORDINATOR_METRICS_PORT)]
     return [*arguments, "--address", f"$({_POD_IP})", "--host", "0.0.0.0", *ports]

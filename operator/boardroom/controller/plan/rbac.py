@@ -42,7 +42,7 @@ def role(blueprint: Blueprint) -> Object:
         _rule("coordination.k8s.io", "leases", ["get", "patch"], [coordinator_name(blueprint.name)]),
         _rule("discovery.k8s.io", "endpointslices", ["get", "list", "watch"]),
     ]
-    if blueprint.auth == "Kubernetes":
+    if blueprint.auth.mode == "Kubernetes":
         rules.append(_rule("authorization.k8s.io", "localsubjectaccessreviews", ["create"]))
     if blueprint.members:  # a rule without names would mean every agent
         rules.append(_rule(GROUP, f"{BOARDAGENTS}/status", ["patch"], sorted(blueprint.members)))
@@ -66,7 +66,7 @@ def auth_binding(blueprint: Blueprint) -> Object | None:
 
     It can have no owner in a namespace: its labels say whose it is.
     """
-    if blueprint.auth != "Kubernetes":
+    if blueprint.auth.mode != "Kubernetes":
         return None
     name, namespace = blueprint.name, blueprint.namespace
     return {
@@ -83,7 +83,7 @@ def auth_binding(blueprint: Blueprint) -> Object | None:
 
 def client_account(blueprint: Blueprint) -> Object | None:
     """The identity that `boardroom ask` takes a token of; only who may create its tokens can use it."""
-    if blueprint.auth != "Kubernetes":
+    if blueprint.auth.mode != "Kubernetes":
         return None
     name = client_name(blueprint.name)
     return blueprint.manifest(SERVICE_ACCOUNT, name, CLIENT, automountServiceAccountToken=False)
@@ -91,7 +91,7 @@ def client_account(blueprint: Blueprint) -> Object | None:
 
 def client_role(blueprint: Blueprint) -> Object | None:
     """The right to ask this board, and no other."""
-    if blueprint.auth != "Kubernetes":
+    if blueprint.auth.mode != "Kubernetes":
         return None
     rules = [_rule(GROUP, f"{BOARDROOMS}/{ASK}", ["create"], [blueprint.name])]
     return blueprint.manifest(ROLE, client_name(blueprint.name), CLIENT, rules=rules)
@@ -99,7 +99,7 @@ def client_role(blueprint: Blueprint) -> Object | None:
 
 def client_binding(blueprint: Blueprint) -> Object | None:
     """Gives that right to that identity."""
-    if blueprint.auth != "Kubernetes":
+    if blueprint.auth.mode != "Kubernetes":
         return None
     name = client_name(blueprint.name)
     return blueprint.manifest(

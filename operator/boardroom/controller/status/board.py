@@ -99,6 +99,7 @@ def board_status(blueprint: Blueprint, observed: Observed, before: tuple[Conditi
         },
         "members": [m.status.to_object() for m in observed.members][:_MAX_MEMBERS_SHOWN],
         "endpoint": endpoint(metadata.name, metadata.namespace),
+        "auth": blueprint.auth.to_object(),
     }
 
 

@@ -43,6 +43,8 @@ class Words:
     """What helps where a claim of the pod has no volume."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """The field that names each Secret."""
+    needs: str = ""
+    """What it must be given before it can be ready, if anything, and how."""
     gpu: str = ""
     """The extended resource that the pod asks for, if any."""
     device_claims: str = ""
@@ -89,7 +91,7 @@ def explain(subject: Subject) -> Finding:
         finding = policy(subject)
         if finding is not None:
             return finding
-    return _bad("Starting", subject.words.starting + _restarts(subject.main))
+    return _bad("Starting", subject.words.starting + _restarts(subject.main) + _needs(subject.words))
 
 
 def _restarts(main: Object | None) -> str:
@@ -97,6 +99,10 @@ def _restarts(main: Object | None) -> str:
     if main is None or end is None:
         return ""
     return f"; it was restarted {main.get('restartCount', 0)} times, last with exit code {end.get('exitCode')}"
+
+
+def _needs(words: Words) -> str:
+    return f"; {words.needs}" if words.needs else ""
 
 
 def _bad(reason: str, message: str, *, stalled: bool = False) -> Finding:
@@ -200,7 +206,7 @@ def _not_answering(subject: Subject) -> Finding | None:
     return _bad(
         "NotAnswering",
         f"{subject.words.service} was up and now fails its health check: it is restarted if it stays so; see "
-        f"`kubectl logs {subject.name} -c {main['name']}`",
+        f"`kubectl logs {subject.name} -c {main['name']}`{_needs(subject.words)}",
     )
 
 

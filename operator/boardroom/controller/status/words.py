@@ -1,5 +1,6 @@
 """How the two workloads of a board are called in messages, and what helps them."""
 
+from boardroom.api.boardroom import ApiKeySecretRef
 from boardroom.api.meta import model_cache_name
 from boardroom.controller.plan import coordinator, lorax
 from boardroom.controller.plan.blueprint import Blueprint
@@ -79,15 +80,12 @@ def _coordinator_secrets(blueprint: Blueprint) -> dict[str, str]:
 
 def coordinator_words(blueprint: Blueprint) -> Words:
     """Of the coordinator."""
-    auth = blueprint.spec.coordinator.auth
-    keys = auth.api_key_secret_ref if auth else None
-    which = f"Secret {keys.name}{f' with the key {keys.key}' if keys.key else ''}" if keys else ""
     return Words(
         subject="the coordinator",
         container=coordinator.CONTAINER,
         service="the coordinator",
-        starting="the coordinator is starting"
-        + (f"; it needs {which} (spec.coordinator.auth.apiKeySecretRef) to let anybody in" if which else ""),
+        starting="the coordinator is starting",
+        needs=_keys(blueprint.auth.api_key_secret_ref),
         image_remedy="check the operator's BOARDROOM_IMAGE (by default its own image) and spec.imagePullSecrets",
         unschedulable_remedy="add a node or free some CPU and memory, or lower spec.coordinator.resources",
         crash_remedy="check spec.coordinator and the operator's AOS_* environment",
@@ -96,4 +94,15 @@ def coordinator_words(blueprint: Blueprint) -> Words:
         node_remedy="raise spec.coordinator.resources.requests",
         security_remedy="the coordinator itself meets restricted, so another policy is at work",
         secrets=_coordinator_secrets(blueprint),
+    )
+
+
+def _keys(reference: ApiKeySecretRef | None) -> str:
+    """What to do where the Secret is missing, which only the coordinator can see: the operator reads no Secrets."""
+    if reference is None:
+        return ""
+    entry = f"--from-literal={reference.key or 'app'}=$(openssl rand -hex 32)"
+    return (
+        f"it lets nobody in until Secret {reference.name} (spec.coordinator.auth) holds an API key: where it is "
+        f"missing, `kubectl create secret generic {reference.name} {entry}`"
     )
