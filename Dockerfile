@@ -32,11 +32,13 @@ RUN --mount=type=secret,id=build_env --mount=type=secret,id=build_ca \
 FROM ${BASE}
 COPY --from=dependencies /opt/boardroom /opt/boardroom
 COPY --from=app /opt/boardroom/app /opt/boardroom/app
+ARG BASE
 ARG VERSION=dev
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="boardroom-operator" \
       org.opencontainers.image.description="A board of LoRA agents on one shared GPU: operator, coordinator, adapters sidecar, simulated LoRAX" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.base.name="${BASE}" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 # The root file system is read-only in a pod, so nothing is written beside the sources.

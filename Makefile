@@ -48,12 +48,14 @@ test-unit: .venv/installed $(CLIENTS) ## Unit tests: no cluster.
 .PHONY: test-integration
 test-integration: .venv/installed ## Tests on a real kube-apiserver (the first run builds it: about 6 minutes on 2 cores).
 	@$(BIN)/boardroom cluster bin etcd kube-apiserver kube-controller-manager >/dev/null # here its progress can be seen
+	@PYTHONPATH=tests $(BIN)/python -m tools.programs helm4 helm3 kubeconform >/dev/null
 	$(PYTEST) tests/integration
 
 .PHONY: test-e2e e2e
 e2e: test-e2e
 test-e2e: .venv/installed ## Tests on real pods (the first run builds a Kubernetes node: about 6 minutes more).
 	@if [ "$$(id -u)" = 0 ]; then $(BIN)/boardroom cluster bin >/dev/null; fi
+	@PYTHONPATH=tests $(BIN)/python -m tools.programs helm4 >/dev/null
 	$(PYTEST) tests/e2e
 
 .PHONY: conformance
@@ -102,8 +104,9 @@ format: .venv/installed ## Format the code and mend what ruff can mend.
 	$(BIN)/ruff format .
 
 .PHONY: crds
-crds: .venv/installed ## Write crds/ from operator/boardroom/api.
+crds: .venv/installed ## Write crds/, and what is generated of charts/, from operator/boardroom/api.
 	$(BIN)/boardroom crds crds
+	@PYTHONPATH=tests $(BIN)/python -m tools.values_table
 
 .PHONY: lock
 lock: .venv/installed ## Write requirements/*.lock from pyproject.toml (hashed, universal, without index addresses).

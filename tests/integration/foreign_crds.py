@@ -65,3 +65,13 @@ FLUX_OCI = ForeignCrd(
     "config/crd/bases/source.toolkit.fluxcd.io_ocirepositories.yaml",
     "b9d77e19b7aa03a50cce28860e644b19055b7b0aa1055e4c02c366fb779f1bcf",
 )
+SERVICE_MONITOR = ForeignCrd(
+    "github.com/prometheus-operator/prometheus-operator@v0.92.1",
+    "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+    "74fc686378f010fd8cde5e056af89d6ed84db166ac0aacc63d4b21e6c7605493",
+)
+PROMETHEUS_RULE = ForeignCrd(
+    "github.com/prometheus-operator/prometheus-operator@v0.92.1",
+    "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+    "d596a7ed0618fc29c36bb76ecd2ff11affa3595c683d413765097e43a339eb31",
+)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from boardroom.api import charts
 from boardroom.api import crds as definitions
 from boardroom.api.reference import with_reference
 
@@ -13,8 +14,8 @@ from boardroom.api.reference import with_reference
 def crds(directory: Path | None) -> None:
     """Write the CRDs to DIRECTORY, one file each, or all to standard output.
 
-    In a checkout the field references at the end of docs/boardroom.md and docs/boardagent.md, beside DIRECTORY, are
-    written anew too.
+    In a checkout, what is generated of charts/, docs/boardroom.md and docs/boardagent.md, beside DIRECTORY, is written
+    anew too.
     """
     rendered = {name: definitions.render(crd) for name, crd in definitions.crds().items()}
     if directory is None:
@@ -30,3 +31,8 @@ def crds(directory: Path | None) -> None:
         if page.is_file():
             page.write_text(with_reference(page.read_text(encoding="utf-8"), crd), encoding="utf-8")
             click.echo(f"wrote {page}, the field reference of {name}", err=True)
+    folder = directory.absolute().parent / "charts"
+    if folder.is_dir():
+        for name, text in charts.generated().items():
+            (folder / name).write_text(text, encoding="utf-8")
+            click.echo(f"wrote {folder / name}", err=True)

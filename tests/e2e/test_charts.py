@@ -1,0 +1,107 @@
+"""Both charts on real pods, by Helm 4: the operator taken over from plain manifests, a board from values."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from boardroom.cli.kubectl import Kubectl
+from e2e.board_on_pods import ROLES, ROOT, BoardOnPods, adapters_claim, until
+from tools.helm import CHARTS, Helm, HelmError
+
+pytestmark = pytest.mark.e2e
+
+SYSTEM = "boardroom-system"
+OPERATOR = ("boardroom-operator", str(CHARTS / "boardroom-operator"), "--namespace", SYSTEM)
+IMAGE = "image.repository=localhost/boardroom-operator,image.tag=dev"
+SIMULATED = "defaults.AOS_LORAX_IMAGE=localhost/boardroom-operator:dev"
+OWNED = "deployments,services,networkpolicies,serviceaccounts,roles,rolebindings,pods,boardrooms,boardagents"
+ENFORCE = "pod-security.kubernetes.io/enforce"
+BOARD = str(CHARTS / "boardroom")
+
+
+@pytest.fixture(scope="module")
+def helm(operator: BoardOnPods, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return Helm.of("helm4", tmp_path_factory.mktemp("helm"), operator.kubectl.kubeconfig)
+
+
+@pytest.fixture(scope="module")
+def installed(operator: BoardOnPods, helm: Helm) -> Iterator[BoardOnPods]:
+    """The session's operator under Helm's care for the tests of this module, then from plain manifests again."""
+    helm.run("install", *OPERATOR, "--take-ownership", "--wait", "--timeout", "3m", "--set", f"{IMAGE},{SIMULATED}")
+    yield operator
+    helm.run("uninstall", "boardroom-operator", "--namespace", SYSTEM, "--wait", "--timeout", "2m")
+    operator.kubectl.run("apply", "--server-side", "-k", str(ROOT / "manifests/demo"))
+    operator.kubectl.run("-n", SYSTEM, "rollout", "status", "deployment/boardroom-operator", "--timeout=120s")
+
+
+@pytest.fixture
+def chart_board(installed: BoardOnPods) -> Iterator[BoardOnPods]:
+    """A namespace for a board `executive`, with nothing in it."""
+    kube = installed.kubectl
+    board = BoardOnPods(Kubectl(program=kube.program, kubeconfig=kube.kubeconfig, namespace="chart-board"))
+    labels = {ENFORCE: "baseline"}
+    board.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": board.namespace, "labels": labels}})
+    yield board
+    board.kubectl.run("delete", "boardagents,boardrooms", "--all", "--cascade=foreground")
+    board.kubectl.run("delete", "namespace", board.namespace, "--timeout=120s")
+
+
+def test_plain_manifests_are_taken_over_and_boards_go_on(executive: BoardOnPods, installed: BoardOnPods) -> None:
+    before = executive.lorax_pod()
+    managed = installed.kubectl.run("get", "deployment/boardroom-operator", "--namespace", SYSTEM, "--show-labels")
+    assert "app.kubernetes.io/managed-by=Helm" in managed
+    assert len(executive.ask().raise_for_status().json()["agents_involved"]) == 5
+    assert executive.lorax_pod() == before
+
+
+def test_helm_test_passes_in_a_restricted_namespace(installed: BoardOnPods, helm: Helm) -> None:
+    assert installed.get("namespace", SYSTEM)["metadata"]["labels"][ENFORCE] == "restricted"
+    said = helm.run("test", "boardroom-operator", "--namespace", SYSTEM, "--timeout", "2m", "--logs")
+    assert "kinds: ok" in said
+    assert "operator: ok" in said
+
+
+def test_a_board_from_values_is_waited_for_changed_and_removed(chart_board: BoardOnPods, helm: Helm) -> None:
+    where = ("executive", BOARD, "--namespace", chart_board.namespace)
+    wait = ("--wait", "--timeout", "5m")
+    # Suspended, it is Ready without its adapters, whose claim the release brings.
+    helm.run("install", *where, *wait, "--set", "adaptersClaim.create=true,adaptersClaim.size=1Gi,spec.suspend=true")
+    assert chart_board.condition("Ready")["reason"] == "Suspended"
+    fill = [obj for obj in adapters_claim(ROLES) if obj["kind"] == "Job"]
+    chart_board.apply(*(obj | {"metadata": obj["metadata"] | {"namespace": chart_board.namespace}} for obj in fill))
+    chart_board.kubectl.run("wait", "job/fill-board-adapters", "--for=condition=Complete", "--timeout=120s")
+
+    helm.run("upgrade", *where, *wait, "--reuse-values", "--set", "spec.suspend=false")
+    status = chart_board.get("boardroom", "executive")["status"]
+    assert (chart_board.condition("Ready")["status"], status["agents"]) == ("True", "5/5")
+    assert len(chart_board.ask().raise_for_status().json()["agents_involved"]) == 5
+
+    before = chart_board.lorax_pod()
+    changed = "members.cmo=null,members.ceo.systemPrompt=You are brief."
+    helm.run("upgrade", *where, *wait, "--reuse-values", "--set", changed)
+    until("four answer", lambda: len(chart_board.ask().json().get("agents_involved", [])) == 4)
+    assert chart_board.get("boardagent", "executive-ceo")["spec"]["systemPrompt"] == "You are brief."
+    assert chart_board.lorax_pod() == before
+
+    helm.run("uninstall", "executive", "--namespace", chart_board.namespace, "--wait", "--timeout", "3m")
+    filler = ("pod/fill-board-adapters", "serviceaccount/default")
+
+    def left() -> list[str]:
+        return [name for name in chart_board.names(OWNED) if not name.startswith(filler)]
+
+    until("nothing is left", lambda: left() == [], 120.0)
+    assert chart_board.names("persistentvolumeclaims") == ["persistentvolumeclaim/board-adapters"]  # by its policy
+
+
+def test_waiting_for_a_board_that_stalls_fails_with_its_reason(
+    chart_board: BoardOnPods, helm: Helm, tmp_path: Path
+) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump({"name": "stalls", "spec": {"enableLorax": False}}))
+    flags = ("--namespace", chart_board.namespace, "--values", str(file), "--wait", "--timeout", "30s")
+    with pytest.raises(HelmError) as failed:
+        helm.run("install", "stalls", BOARD, *flags)
+    assert "Boardroom/chart-board/stalls not ready. status: Failed" in str(failed.value)
+    assert "spec.standardInference" in str(failed.value)

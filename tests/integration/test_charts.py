@@ -1,0 +1,174 @@
+"""The charts, by both versions of Helm, for each values file in ci/; what they make is taken by a real API server."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from boardroom.cli.kubectl import Kubectl
+from boardroom.cluster import build
+from boardroom.cluster.controlplane import ControlPlane
+from integration import openapi_schemas
+from integration.foreign_crds import PROMETHEUS_RULE, SERVICE_MONITOR
+from integration.kube_api import KubeApi, until
+from tools.helm import CHARTS, Helm, HelmError
+from tools.programs import tool
+
+BASE = CHARTS.parent / "manifests" / "base"
+CASES = [
+    pytest.param(file.parents[1].name, file, id=f"{file.parents[1].name}-{file.stem}")
+    for file in sorted(CHARTS.glob("*/ci/*.yaml"))
+]
+ADDED_BY_HELM = {
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/managed-by",
+    "app.kubernetes.io/version",
+    "helm.sh/chart",
+    "helm.sh/resource-policy",
+}
+
+
+@pytest.fixture(scope="session")
+def helm4(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return Helm.of("helm4", tmp_path_factory.mktemp("helm4"))
+
+
+@pytest.fixture(scope="session")
+def helm3(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return Helm.of("helm3", tmp_path_factory.mktemp("helm3"))
+
+
+@pytest.fixture(scope="module")
+def with_monitoring(apiserver: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> ControlPlane:
+    """The API server with the kinds of the Prometheus operator, which charts may be asked for."""
+    with KubeApi(apiserver.kubeconfig, apiserver.server) as kube:
+        for foreign in (SERVICE_MONITOR, PROMETHEUS_RULE):
+            crd = foreign.load(tmp_path_factory.mktemp("crd"))
+            root = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+            kube.apply(f"{root}/{crd['metadata']['name']}", crd).raise_for_status()
+            served = f"/apis/{crd['spec']['group']}/v1/{crd['spec']['names']['plural']}"
+            until(f"{served} is served", lambda served=served: kube.http.get(served).is_success)
+    return apiserver
+
+
+@pytest.fixture(scope="module")
+def schemas(with_monitoring: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("schemas")
+    with KubeApi(with_monitoring.kubeconfig, with_monitoring.server) as kube:
+        until(
+            "the CRDs are described",
+            lambda: "apis/monitoring.coreos.com/v1" in kube.http.get("/openapi/v3").json()["paths"],
+        )
+        openapi_schemas.write(kube.http, folder)
+    return folder
+
+
+@pytest.mark.parametrize(("chart", "values"), CASES)
+def test_both_versions_of_helm_lint_it_and_render_the_same(helm4: Helm, helm3: Helm, chart: str, values: Path) -> None:
+    for helm in (helm4, helm3):
+        helm.run("lint", "--strict", str(CHARTS / chart), "--values", str(values))
+    rendered = [helm.template(chart, "--values", str(values)) for helm in (helm4, helm3)]
+    assert sorted(rendered[0], key=_identity) == sorted(rendered[1], key=_identity)
+
+
+@pytest.mark.parametrize(("chart", "values"), CASES)
+def test_kubeconform_finds_no_unknown_field(helm4: Helm, schemas: Path, chart: str, values: Path) -> None:
+    done = _kubeconform(schemas, helm4.template(chart, "--values", str(values)))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_kubeconform_would_find_one(schemas: Path) -> None:
+    done = _kubeconform(
+        schemas, [{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"portz": []}}]
+    )
+    assert done.returncode == 1
+    assert "additional properties 'portz' not allowed" in done.stdout
+
+
+@pytest.mark.parametrize(("chart", "values"), CASES)
+def test_a_real_api_server_takes_it(
+    helm4: Helm, with_monitoring: ControlPlane, kube: KubeApi, chart: str, values: Path
+) -> None:
+    rendered = helm4.template(chart, "--values", str(values), namespace=kube.namespace)
+    kubectl = Kubectl(program=str(build.program("kubectl")), kubeconfig=str(with_monitoring.kubeconfig))
+    for obj in rendered:
+        if obj["kind"] == "ServiceAccount":  # without it no pod is taken, not even for a try
+            kube.create(obj)
+    flags = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-o", "name", "-f", "-")
+    taken = kubectl.run("apply", *flags, stdin=yaml.safe_dump_all(rendered)).split()
+    assert len(taken) == len(rendered)
+
+
+def test_plain_manifests_are_the_operators_chart_with_its_default_values(helm4: Helm) -> None:
+    given = ("--set", "image.repository=boardroom-operator", "--no-hooks")
+    chart = helm4.template("boardroom-operator", *given, namespace="boardroom-system")
+    kubectl = Kubectl(program=str(build.program("kubectl")))
+    base = list(yaml.safe_load_all(kubectl.run("kustomize", str(BASE))))
+    (namespace,) = [obj for obj in base if obj["kind"] == "Namespace"]  # a chart's release has none
+    base.remove(namespace)
+    wanted, found = ({_identity(obj): _plain(obj) for obj in objects} for objects in (base, chart))
+    assert set(found) == set(wanted)
+    for identity, obj in wanted.items():
+        assert found[identity] == obj, identity
+
+
+@pytest.mark.parametrize(
+    ("chart", "flag", "said"),
+    [
+        ("boardroom-operator", "image.repo=x", "at '/image': additional properties 'repo' not allowed"),
+        ("boardroom-operator", "replicas=0", "at '/replicas': minimum: got 0, want 1"),
+        ("boardroom-operator", "defaults.AOS_MAX_MEMBERS=many", "at '/defaults/AOS_MAX_MEMBERS': got string"),
+        ("boardroom-operator", "logLevel=info", "image.repository: give the registry and name"),
+        ("boardroom", "spec.lorax.gpu.cout=1", "at '/spec/lorax/gpu': additional properties 'cout' not allowed"),
+        ("boardroom", "members.ceo.veto=maybe", "at '/members/ceo/veto': got string, want boolean"),
+        ("boardroom", "members.clo.domains={legal}", "at '/members/clo': missing property 'role'"),
+        ("boardroom", "name=Executive", "at '/name': 'Executive' does not match pattern"),
+    ],
+)
+def test_a_bad_value_is_named_before_anything_is_installed(helm4: Helm, chart: str, flag: str, said: str) -> None:
+    with pytest.raises(HelmError) as refused:
+        helm4.template(chart, "--set", flag)
+    assert said in str(refused.value)
+
+
+def test_a_member_of_the_defaults_can_be_taken_off_and_another_seated(helm4: Helm, helm3: Helm) -> None:
+    for helm in (helm4, helm3):
+        rendered = helm.template("boardroom", "--set", "members.cmo=null,members.clo.role=CLO")
+        seated = sorted(obj["spec"]["role"] for obj in rendered if obj["kind"] == "BoardAgent")
+        assert seated == ["CEO", "CFO", "CLO", "COO", "CTO"]
+
+
+def test_the_default_board_is_the_example(helm4: Helm) -> None:
+    example = CHARTS.parent / "manifests" / "examples" / "executive-board.yaml"
+    wanted = list(yaml.safe_load_all(example.read_text(encoding="utf-8")))
+    wanted[0]["spec"].pop("lorax")  # says its default aloud
+    rendered = helm4.template("boardroom", "--set", "name=executive")
+    specs = [{_role(obj): obj["spec"] for obj in objects} for objects in (rendered, wanted)]
+    assert specs[0] == specs[1]
+
+
+def _kubeconform(schemas: Path, objects: list[dict[str, Any]]) -> subprocess.CompletedProcess[str]:
+    command = [str(tool("kubeconform")), "-strict", "-schema-location", f"{schemas}/{openapi_schemas.LOCATION}"]
+    text = yaml.safe_dump_all(objects)
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+
+
+def _identity(obj: dict[str, Any]) -> tuple[str, str, str]:
+    return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def _role(obj: dict[str, Any]) -> str:
+    """Whose seat it is; a Boardroom has none."""
+    return str(obj["spec"].get("role"))
+
+
+def _plain(node: Any) -> Any:
+    """Without what Helm says of itself, and what is empty then."""
+    if isinstance(node, list):
+        return [_plain(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {key: _plain(value) for key, value in node.items() if key not in ADDED_BY_HELM}
+    return {key: value for key, value in kept.items() if not (key == "annotations" and value == {})}
