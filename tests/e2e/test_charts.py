@@ -1,21 +1,25 @@
 """Both charts on real pods, by Helm 4: the operator taken over from plain manifests, a board from values."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
 from boardroom.cli.kubectl import Kubectl
-from e2e.board_on_pods import ROLES, ROOT, BoardOnPods, adapters_claim, until
+from e2e.board_on_pods import ROLES, BoardOnPods, adapters_claim, until
+from tools import install_page
 from tools.helm import CHARTS, Helm, HelmError
 
 pytestmark = pytest.mark.e2e
 
 SYSTEM = "boardroom-system"
-OPERATOR = ("boardroom-operator", str(CHARTS / "boardroom-operator"), "--namespace", SYSTEM)
-IMAGE = "image.repository=localhost/boardroom-operator,image.tag=dev"
-SIMULATED = "defaults.AOS_LORAX_IMAGE=localhost/boardroom-operator:dev"
+IMAGE = (
+    "image.repository=localhost/boardroom-operator,image.tag=dev,"
+    "defaults.AOS_LORAX_IMAGE=localhost/boardroom-operator:dev"
+)
+Page = Callable[[str], str]
 OWNED = "deployments,services,networkpolicies,serviceaccounts,roles,rolebindings,pods,boardrooms,boardagents"
 ENFORCE = "pod-security.kubernetes.io/enforce"
 BOARD = str(CHARTS / "boardroom")
@@ -27,13 +31,20 @@ def helm(operator: BoardOnPods, tmp_path_factory: pytest.TempPathFactory) -> Hel
 
 
 @pytest.fixture(scope="module")
-def installed(operator: BoardOnPods, helm: Helm) -> Iterator[BoardOnPods]:
+def page(operator: BoardOnPods, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """Runs a block of docs/install.md on the cluster."""
+    home, kube = tmp_path_factory.mktemp("page"), operator.kubectl
+    assert kube.kubeconfig
+    return partial(install_page.run, home=home, kubeconfig=kube.kubeconfig, kubectl=kube.program, image=IMAGE)
+
+
+@pytest.fixture(scope="module")
+def installed(operator: BoardOnPods, helm: Helm, page: Page) -> Iterator[BoardOnPods]:
     """The session's operator under Helm's care for the tests of this module, then from plain manifests again."""
-    helm.run("install", *OPERATOR, "--take-ownership", "--wait", "--timeout", "3m", "--set", f"{IMAGE},{SIMULATED}")
+    page("helm-takeover")
     yield operator
     helm.run("uninstall", "boardroom-operator", "--namespace", SYSTEM, "--wait", "--timeout", "2m")
-    operator.kubectl.run("apply", "--server-side", "-k", str(ROOT / "manifests/demo"))
-    operator.kubectl.run("-n", SYSTEM, "rollout", "status", "deployment/boardroom-operator", "--timeout=120s")
+    page("kustomize")
 
 
 @pytest.fixture
@@ -56,11 +67,18 @@ def test_plain_manifests_are_taken_over_and_boards_go_on(executive: BoardOnPods,
     assert executive.lorax_pod() == before
 
 
-def test_helm_test_passes_in_a_restricted_namespace(installed: BoardOnPods, helm: Helm) -> None:
-    assert installed.get("namespace", SYSTEM)["metadata"]["labels"][ENFORCE] == "restricted"
-    said = helm.run("test", "boardroom-operator", "--namespace", SYSTEM, "--timeout", "2m", "--logs")
-    assert "kinds: ok" in said
-    assert "operator: ok" in said
+def test_boards_go_on_without_the_operator_and_a_fresh_release_passes_its_test(
+    executive: BoardOnPods, installed: BoardOnPods, helm: Helm, page: Page
+) -> None:
+    before = executive.lorax_pod()
+    helm.run("uninstall", "boardroom-operator", "--namespace", SYSTEM, "--wait", "--timeout", "2m")
+    everything = "deployments,services,serviceaccounts,networkpolicies,roles,rolebindings,clusterroles,crds"
+    release = installed.kubectl.run("get", everything, "-A", "-l", "helm.sh/chart", "-o", "name").split()
+    assert release == []
+    assert installed.names("boardrooms") == []  # of this namespace: the kinds are still served
+    assert "Succeeded" in page("helm-operator")
+    assert len(executive.ask().raise_for_status().json()["agents_involved"]) == 5
+    assert executive.lorax_pod() == before
 
 
 def test_a_board_from_values_is_waited_for_changed_and_removed(chart_board: BoardOnPods, helm: Helm) -> None:

@@ -45,7 +45,7 @@ class Bindings:
         except RefusedError as error:
             message = (
                 f"the API server refuses ClusterRoleBinding {name}, by which the coordinator has tokens reviewed: "
-                f"{error}; install the operator's ClusterRoles (manifests/base/rbac.yaml), or choose "
+                f"{error}; install the operator's ClusterRoles (rbac.create of its chart, or manifests/base/rbac.yaml), or choose "
                 "spec.coordinator.auth.mode ApiKey"
             )
             return [Problem(reason="ApplyRefused", message=message, stalled=True)]

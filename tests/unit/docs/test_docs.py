@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from boardroom.cli.main import Commands, main
+from tools.install_page import PAGE, blocks
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = [
@@ -41,6 +42,13 @@ def test_every_make_target_for_people_has_a_help_line() -> None:
     phony = set(" ".join(re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)).split())
     helped = set(re.findall(r"^([a-z][a-z0-9-]*):.*## ", text, re.MULTILINE))
     assert phony - helped == {"e2e"}  # a short name of test-e2e
+
+
+def test_every_block_that_says_tested_is_run_by_a_test() -> None:
+    charts = (ROOT / "tests/e2e/test_charts.py").read_text(encoding="utf-8")
+    named = list(blocks())
+    assert len(named) == PAGE.read_text(encoding="utf-8").count("*Tested")
+    assert [name for name in named if f'page("{name}")' not in charts] == []
 
 
 @pytest.mark.parametrize("command", Commands.names)
