@@ -45,8 +45,8 @@ class Bindings:
         except RefusedError as error:
             message = (
                 f"the API server refuses ClusterRoleBinding {name}, by which the coordinator has tokens reviewed: "
-                f"{error}; install the operator's ClusterRoles (rbac.create of its chart, or manifests/base/rbac.yaml), or choose "
-                "spec.coordinator.auth.mode ApiKey"
+                f"{error}; install the operator's ClusterRoles (rbac.create of its chart, or "
+                "manifests/base/rbac.yaml), or choose spec.coordinator.auth.mode ApiKey"
             )
             return [Problem(reason="ApplyRefused", message=message, stalled=True)]
         _log.info("applied ClusterRoleBinding %s", name)
