@@ -17,7 +17,9 @@ def write(http: httpx.Client, folder: Path) -> None:
     served: dict[str, Any] = http.get("/openapi/v3").raise_for_status().json()["paths"]
     for path, place in served.items():
         if path.startswith(("apis/", "api/v1")) and path.count("/") >= (2 if path.startswith("apis/") else 1):
-            components = http.get(place["serverRelativeURL"]).raise_for_status().json()["components"]
+            # The address has the description's hash in it, and leads on to the newest one.
+            answer = http.get(place["serverRelativeURL"], follow_redirects=True)
+            components = answer.raise_for_status().json()["components"]
             _close(components)
             for name, schema in components.get("schemas", {}).items():
                 for kind in schema.get("x-kubernetes-group-version-kind", ()):
