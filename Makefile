@@ -46,7 +46,7 @@ test-unit: .venv/installed $(CLIENTS) ## Unit tests: no cluster.
 	$(PYTEST) tests/unit
 
 .PHONY: test-integration
-test-integration: .venv/installed ## Tests on a real kube-apiserver (the first run builds it: about 6 minutes on 2 cores).
+test-integration: .venv/installed ## Tests on a real kube-apiserver, and charts by Helm (the first run builds them: about 11 minutes on 2 cores).
 	@$(BIN)/boardroom cluster bin etcd kube-apiserver kube-controller-manager >/dev/null # here its progress can be seen
 	@PYTHONPATH=tests $(BIN)/python -m tools.programs helm4 helm3 kubeconform >/dev/null
 	$(PYTEST) tests/integration
