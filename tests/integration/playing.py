@@ -7,9 +7,9 @@ from integration.kube_api import KubeApi, Object, until
 OWNED = {
     "Deployment": ["executive-coordinator", "executive-lorax"],
     "Service": ["executive-coordinator", "executive-lorax"],
-    "ServiceAccount": ["default", "executive-coordinator"],
-    "Role": ["executive-coordinator"],
-    "RoleBinding": ["executive-coordinator"],
+    "ServiceAccount": ["default", "executive-client", "executive-coordinator"],
+    "Role": ["executive-client", "executive-coordinator"],
+    "RoleBinding": ["executive-client", "executive-coordinator"],
     "NetworkPolicy": ["executive-coordinator", "executive-lorax"],
     "PersistentVolumeClaim": [],
 }
