@@ -360,5 +360,5 @@ def test_a_coordinator_without_its_keys_says_which_secret_lets_people_in(*, star
     words = coordinator_words(blueprint(clusterwide=False))
     status = container("coordinator") | {"started": started}
     message = workload(deployment(), [pod(status)], words, NOW).message
-    assert "until Secret executive-api-keys (spec.coordinator.auth) holds an API key" in message
+    assert "until Secret executive-api-keys (spec.coordinator.auth.apiKeySecretRef) holds an API key" in message
     assert "kubectl create secret generic executive-api-keys --from-literal=app=" in message

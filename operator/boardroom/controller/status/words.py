@@ -103,6 +103,6 @@ def _keys(reference: ApiKeySecretRef | None) -> str:
         return ""
     entry = f"--from-literal={reference.key or 'app'}=$(openssl rand -hex 32)"
     return (
-        f"it lets nobody in until Secret {reference.name} (spec.coordinator.auth) holds an API key: where it is "
-        f"missing, `kubectl create secret generic {reference.name} {entry}`"
+        f"it lets nobody in until Secret {reference.name} (spec.coordinator.auth.apiKeySecretRef) holds an API key: "
+        f"where it is missing, `kubectl create secret generic {reference.name} {entry}`"
     )
