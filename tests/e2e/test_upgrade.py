@@ -103,15 +103,15 @@ def test_an_upgrade_restarts_no_lorax_and_loses_no_question(kubectl: Kubectl, he
 def test_this_commits_crds_take_every_old_object(kubectl: Kubectl, previous: Path) -> None:
     """After the test above: the examples of the commit before, and what is stored."""
     examples = str(previous / "manifests" / "examples")
-    where = ("--namespace=upgraded", "--dry-run=server", "--validate=strict", "-o", "name")
-    taken = kubectl.run("apply", "--server-side", "--force-conflicts", "-f", examples, *where).split()
+    judged = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-o", "name")
+    taken = kubectl.run(*judged, "--namespace=default", "-f", examples).split()  # where none of their names is taken
     assert "boardroom.boardroom.dev/executive" in taken
     stored = kubectl.get("boardrooms,boardagents", None, "--namespace=upgraded")["items"]
     assert len(stored) == 1 + len(ROLES)
     for obj in stored:
         for field in ("managedFields", "resourceVersion"):  # status goes on being written
             obj["metadata"].pop(field, None)
-    kubectl.run("apply", "--server-side", "--force-conflicts", "-f", "-", *where, stdin=yaml.safe_dump_all(stored))
+    kubectl.run(*judged, "-f", "-", stdin=yaml.safe_dump_all(stored))
 
 
 def _renamed(archive: Path, reference: str, out: Path) -> None:
