@@ -10,7 +10,7 @@ from boardroom.api.settings import Defaults
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.auth.keys import ApiKeys
 from boardroom.coordinator.auth.reviews import Reviews
-from boardroom.coordinator.conversations.redisstore import RedisStore, connected
+from boardroom.coordinator.conversations.store import Store
 from boardroom.coordinator.coordinator import MAX_IN_FLIGHT, Coordinator
 from boardroom.coordinator.kube import KubeClient, KubeError
 from boardroom.coordinator.peers.peers import Peers
@@ -112,10 +112,13 @@ def _standard(options: Options) -> StandardEngine | None:
     return StandardEngine(options.standard_url, options.standard_model, options.standard_api_key)
 
 
-def _store(options: Options, source: Source) -> RedisStore | None:
+def _store(options: Options, source: Source) -> Store | None:
     """Where conversations are kept beside the coordinator's own memory; raises OSError for a URL that is none."""
     if options.redis_url is None:
         return None
+    # its client takes half a second to import, OpenTelemetry included
+    from boardroom.coordinator.conversations.redisstore import RedisStore, connected  # noqa: PLC0415
+
     try:
         client = connected(options.redis_url, options.redis_password, options.redis_ca)
     except ValueError as error:
