@@ -134,7 +134,7 @@ async def test_errors_are_marked_by_code_and_no_span_has_a_word(
         await stand.ask(user_input="marzipan", stream=stream)
     (question,) = collector.named("POST /v1/ask")
     members = collector.named("ask member")
-    assert (question.failed, question.attributes["error.type"]) == (True, "not_enough_answers")
+    assert (question.failed, question.attributes["error.type"]) == (True, "question_refused")
     assert [(m.failed, m.attributes["error.type"]) for m in members] == [(True, "invalid_request")] * 5
     assert [word for word in WORDS for body in collector.bodies if word in body] == []
 
