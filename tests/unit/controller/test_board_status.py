@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import pytest
 
 from boardroom.api.admission import Verdict
-from boardroom.api.conditions import condition as stated
 from boardroom.api.conditions import read
 from boardroom.controller.rollouts import Turn
 from boardroom.controller.status.agent import Member, member
@@ -216,17 +215,3 @@ def test_a_chair_without_a_seat_is_named() -> None:
     found = findings(Observed(lorax=UP, coordinator=UP, members=[CEO], chairless="coo"))["AgentsReady"]
     assert (found.status, found.reason) == ("True", "ChairNotSeated")
     assert "spec.deliberation.chairRef names BoardAgent coo, which has no seat" in found.message
-
-
-@pytest.mark.parametrize(
-    ("coordinator", "before", "expected"),
-    [(UP, True, None), (DOWN, False, None), (DOWN, True, ("Unknown", "CoordinatorNotReady"))],
-    ids=["it speaks for itself", "it never spoke", "it is gone"],
-)
-def test_latency_is_unknown_while_nobody_measures_it(
-    coordinator: Finding, before: bool, expected: tuple[str, str] | None
-) -> None:
-    said = (stated("LatencyHigh", "False", "AverageWithinLimit", "", now=NOW),) if before else ()
-    status = board_status(blueprint(), Observed(lorax=UP, coordinator=coordinator, members=[CEO]), said, NOW)
-    found = next(((c["status"], c["reason"]) for c in status["conditions"] if c["type"] == "LatencyHigh"), None)
-    assert found == expected

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from boardroom.api.conditions import BoardCondition, Condition, find
+from boardroom.api.conditions import BoardCondition, Condition
 from boardroom.api.status import LoraxReplicas
 from boardroom.controller.kinds import Object
 from boardroom.controller.plan.blueprint import Blueprint
@@ -91,7 +91,7 @@ def board_status(blueprint: Blueprint, observed: Observed, before: tuple[Conditi
     metadata = blueprint.board.metadata
     return {
         "observedGeneration": metadata.generation,
-        "conditions": stated(findings(observed) | _stale(observed, before), metadata.generation, before, now),
+        "conditions": stated(findings(observed), metadata.generation, before, now),
         "agents": f"{_ready(observed)}/{len(observed.members)}",
         "lorax": {
             "effective": blueprint.settings.to_object(),
@@ -131,15 +131,6 @@ def findings(observed: Observed) -> dict[str, Finding]:
 
 def _judged(observed: Observed) -> Finding:
     return next(found for policy in _POLICIES if (found := policy(observed)) is not None)
-
-
-def _stale(observed: Observed, before: tuple[Condition, ...]) -> dict[str, Finding]:
-    """What only the coordinator knows, while it is not there to say it."""
-    if observed.coordinator.good or find(before, BoardCondition.LATENCY_HIGH) is None:
-        return {}
-    message = f"the coordinator, which measures it, is not up: {observed.coordinator.message}"
-    unknown = Finding(status="Unknown", reason="CoordinatorNotReady", message=message)
-    return {str(BoardCondition.LATENCY_HIGH): unknown}
 
 
 def _summary(ready: Finding) -> dict[str, Finding]:
