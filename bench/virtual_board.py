@@ -14,7 +14,7 @@ from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.coordinator.adapters import Finding
 from boardroom.coordinator.coordinator import Coordinator
-from boardroom.coordinator.findings import Findings
+from boardroom.coordinator.findings import Findings, Report
 from boardroom.coordinator.replicas.endpoints import GivenEndpoint
 from boardroom.coordinator.roster import Roster, build
 from boardroom.engine.lorax import LoraxEngine
@@ -69,10 +69,7 @@ class VolumeFindings(Findings):
 
     def __init__(self, volume: Volume) -> None:
         super().__init__("")
-        self._volume = volume
-
-    def of(self, adapters: Mapping[str, str]) -> dict[str, Finding] | None:
-        return {path: self._volume.found[name] for name, path in adapters.items()}
+        self.report = Report(volume=volume.found)
 
     async def poll(self) -> None:
         self.on_look()

@@ -21,6 +21,11 @@ PROGRAMS = {
             Module(name="kubeconform", folder=_GOMODS / "kubeconform", cold_minutes=1),
             "github.com/yannh/kubeconform/cmd/kubeconform",
         ),
+        Program(
+            "versitygw",
+            Module(name="versitygw", folder=_GOMODS / "versitygw", cold_minutes=3),
+            "github.com/versity/versitygw/cmd/versitygw",
+        ),
     )
 }
 

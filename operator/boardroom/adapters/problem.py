@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Reason = Literal["AdapterMissing", "AdapterInvalid", "UnsupportedFeature"]
+Reason = Literal[
+    "AdapterMissing", "AdapterInvalid", "UnsupportedFeature", "TooLarge", "DownloadFailed", "CredentialsMissing"
+]
 
 
 @dataclass(frozen=True, slots=True)

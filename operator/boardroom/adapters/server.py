@@ -1,4 +1,6 @@
-"""The sidecar beside LoRAX: LoRAX has no route that lists adapters, so this one tells what lies on the volume."""
+"""The sidecar beside LoRAX: LoRAX has no route that lists adapters, so this one tells what lies on the volume, and
+fetches what lies elsewhere.
+"""
 
 import asyncio
 import hashlib
@@ -13,16 +15,20 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from boardroom.adapters.fetcher import Fetcher
 from boardroom.adapters.scan import Found, Scanner
+from boardroom.adapters.wanted import Wanted
 
 RESCAN_SECONDS: Final = 1.0
+MAX_BODY_BYTES: Final = 1 << 20
 
 
 class Listing:
     """The last scan, at most a second old; one scan serves everybody who asks meanwhile."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, fetcher: Fetcher | None) -> None:
         self._scanner = Scanner(root)
+        self._fetcher = fetcher
         self._lock = asyncio.Lock()
         self._scanned_at = float("-inf")
         self._body = b""
@@ -34,10 +40,18 @@ class Listing:
             if monotonic() - self._scanned_at >= RESCAN_SECONDS:
                 found = await asyncio.to_thread(self._scanner.scan)
                 document = {"root": str(self._scanner.root), "adapters": [adapter_object(item) for item in found]}
+                if self._fetcher is not None:
+                    stored = [Found(adapter.path.name, adapter) for adapter in await self._fetcher.stored()]
+                    document["sources"] = self._fetcher.report()
+                    document["stored"] = [adapter_object(item) for item in stored]
                 self._body = orjson.dumps(document)
                 self._etag = f'"{hashlib.sha256(self._body).hexdigest()[:32]}"'
                 self._scanned_at = monotonic()
             return self._body, self._etag
+
+    def outdated(self) -> None:
+        """What was wanted changed: look again at the next request."""
+        self._scanned_at = float("-inf")
 
 
 def adapter_object(found: Found) -> dict[str, Any]:
@@ -55,16 +69,15 @@ def adapter_object(found: Found) -> dict[str, Any]:
     }
 
 
-def application(root: Path) -> Starlette:
-    """GET /v1/adapters and GET /healthz."""
-    listing = Listing(root)
+def application(root: Path, fetcher: Fetcher | None = None) -> Starlette:
+    """GET /v1/adapters and GET /healthz; with a fetcher also PUT /v1/sources."""
+    listing = Listing(root, fetcher)
 
     async def adapters(request: Request) -> Response:
         try:
             body, etag = await listing.current()
         except OSError as error:
-            document = {"error": {"code": "RootUnreadable", "message": str(error)}}
-            return Response(orjson.dumps(document), 503, media_type="application/json")
+            return _refusal(503, "RootUnreadable", str(error))
         headers = {"etag": etag, "cache-control": "no-cache"}
         if etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
@@ -73,4 +86,31 @@ def application(root: Path) -> Starlette:
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    return Starlette(routes=[Route("/v1/adapters", adapters), Route("/healthz", healthz)])
+    async def sources(request: Request) -> Response:
+        if fetcher is None:
+            message = "this service only looks; start it with --store DIR to have it fetch"
+            return _refusal(404, "NoStore", message)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                return _refusal(413, "TooLarge", f"the body has more than {MAX_BODY_BYTES} bytes")
+        try:
+            wanted = Wanted.read(bytes(body))
+        except ValueError as error:
+            return _refusal(422, "Invalid", str(error))
+        await fetcher.want(wanted)
+        listing.outdated()
+        return Response(status_code=204)
+
+    return Starlette(
+        routes=[
+            Route("/v1/adapters", adapters),
+            Route("/v1/sources", sources, methods=["PUT"]),
+            Route("/healthz", healthz),
+        ]
+    )
+
+
+def _refusal(status: int, code: str, message: str) -> Response:
+    return Response(orjson.dumps({"error": {"code": code, "message": message}}), status, media_type="application/json")

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from boardroom.api.model import ATOMIC, SET, Decimal, Model, ObjectName, checked, rule, rules
+from boardroom.api.adapter import AdapterSpec
+from boardroom.api.model import ATOMIC, SET, Decimal, Model, ObjectName, rule, rules
 
 Domain = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
@@ -13,26 +14,6 @@ class BoardroomRef(Model):
     """The board that the agent sits on, in the same namespace."""
 
     name: ObjectName = Field(description="Name of the Boardroom.")
-
-
-class AdapterSpec(Model):
-    """Which LoRA adapter the member speaks through."""
-
-    model_config = checked(
-        rule(
-            "!(has(self.path) && has(self.none) && self.none)",
-            "give either path or none: true, not both",
-        )
-    )
-    path: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=253,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$",
-        description="Directory below the board's spec.adapters.mountPath, relative to it. "
-        "Unset: `{role}_lora_adapter` with the role in lower case.",
-    )
-    none: bool | None = Field(default=None, description="True: the base model speaks, with this member's prompt.")
 
 
 class GenerationLimits(Model):
@@ -100,8 +81,8 @@ class BoardAgentSpec(Model):
 
     @property
     def adapter_path(self) -> str | None:
-        """Path relative to the adapters' mount; None when the base model speaks."""
-        if self.adapter.none:
+        """Path relative to the adapters' mount; None when the base model speaks or the adapter is fetched."""
+        if self.adapter.none or self.adapter.source:
             return None
         return self.adapter.path or f"{self.role.lower()}_lora_adapter"
 

@@ -6,7 +6,8 @@ from pydantic import Field, StringConstraints
 
 from boardroom.api.conversation import ConversationsSpec
 from boardroom.api.lorax import LoraxSpec
-from boardroom.api.model import Model, ObjectName, Quantity, SecretKeyRef, checked, map_list, rule
+from boardroom.api.meta import DOWNLOADS_PATH
+from boardroom.api.model import SET, Model, ObjectName, Quantity, SecretKeyRef, checked, map_list, rule
 from boardroom.api.pods import EnvVar, ResourceRequirements
 
 Path = Annotated[
@@ -123,18 +124,63 @@ class AdapterVolume(Model):
     host_path: HostPathSource | None = Field(default=None, description="A directory of the node, for development.")
 
 
+class LocalObjectReference(Model):
+    """An object in the same namespace."""
+
+    name: ObjectName = Field(description="Name of the object.")
+
+
+class AdapterDownloads(Model):
+    """Where fetched adapters lie in the LoRAX pod."""
+
+    claim_name: ObjectName | None = Field(
+        default=None,
+        description="A PersistentVolumeClaim that keeps them when the pod goes. Unset: an emptyDir, and each new pod "
+        "fetches them again.",
+    )
+    size_limit: Quantity = Field(
+        default="20Gi", description="What they may take together; more is not fetched, and the member says so."
+    )
+
+
 class AdaptersSpec(Model):
-    """Where the members' LoRA adapters are."""
+    """Where the members' LoRA adapters are, and what is asked of one before LoRAX sees it."""
 
     model_config = checked(
         rule(
-            "!(self.mountPath in ['/data', '/dev/shm'])",
-            "/data holds the model cache and /dev/shm the shared memory; choose another mountPath",
+            f"!(self.mountPath in ['/data', '/dev/shm', '{DOWNLOADS_PATH}'])"
+            f" && !self.mountPath.startsWith('{DOWNLOADS_PATH}/')",
+            f"/data holds the model cache, /dev/shm the shared memory and {DOWNLOADS_PATH} fetched adapters; "
+            "choose another mountPath",
             ".mountPath",
         )
     )
     mount_path: Path = Field(default="/models", description="Where the volume is mounted in the LoRAX pod, read-only.")
     volume: AdapterVolume = Field(default_factory=AdapterVolume, description="The volume that holds the adapters.")
+    downloads: AdapterDownloads = Field(
+        default_factory=AdapterDownloads, description="Where adapters from a hub or from S3 are kept."
+    )
+    credentials_secret_ref: LocalObjectReference | None = Field(
+        default=None,
+        description="The Secret by which the sidecar fetches adapters. Keys: HF_TOKEN, sent to huggingface.co or, "
+        "where HF_ENDPOINT is given, to that endpoint only; AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, "
+        "AWS_SESSION_TOKEN, AWS_REGION. A change counts within two minutes, without a restart.",
+    )
+    base_models: tuple[Annotated[str, StringConstraints(min_length=1, max_length=256)], ...] = Field(
+        default=(),
+        max_length=32,
+        description="Further names by which an adapter_config.json may call this base model (base_model_name_or_path), "
+        "for example its quantised twin's. An adapter that names another model is refused.",
+        json_schema_extra=SET,
+    )
+    max_rank: int = Field(
+        default=64, ge=1, le=512, description="Highest LoRA rank; above 64 LoRAX goes on without CUDA graphs."
+    )
+    max_size: Quantity = Field(
+        default="2Gi",
+        description="Most that one adapter's weights may weigh. LoRAX keeps a tenth of the GPU's memory for adapters "
+        "unless --adapter-memory-fraction in spec.lorax.extraArgs says otherwise.",
+    )
 
 
 AuthMode = Literal["Kubernetes", "ApiKey", "None"]
@@ -213,12 +259,6 @@ class CoordinatorSpec(Model):
         default_factory=ConversationsSpec,
         description="What is remembered of questions with the same conv_id, and where.",
     )
-
-
-class LocalObjectReference(Model):
-    """An object in the same namespace."""
-
-    name: ObjectName = Field(description="Name of the object.")
 
 
 class DeliberationSpec(Model):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,9 @@ class AgentCondition(StrEnum):
     ACCEPTED = "Accepted"
     ADAPTER_READY = "AdapterReady"
 
+
+PREVIOUS: Final = "PreviousVersion"
+"""AdapterReady=True: the version that spec asks for does not speak yet, the one before goes on."""
 
 Status = Literal["True", "False", "Unknown"]
 

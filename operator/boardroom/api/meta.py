@@ -34,6 +34,9 @@ COORDINATOR_METRICS_PORT: Final = 9090
 OPERATOR_METRICS_PORT: Final = 9090
 OPERATOR_HEALTH_PORT: Final = 8081
 
+DOWNLOADS_PATH: Final = "/adapters"
+"""Where the LoRAX pod keeps adapters that its sidecar has fetched."""
+
 STANDARD_API_KEY: Final = "BOARDROOM_STANDARD_API_KEY"
 """The environment variable by which a coordinator gets the key of standard inference."""
 REDIS_PASSWORD: Final = "BOARDROOM_REDIS_PASSWORD"  # noqa: S105 (its name, not its value)

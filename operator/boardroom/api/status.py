@@ -92,9 +92,13 @@ class BoardroomStatus(Model):
 class AdapterStatus(Model):
     """The member's adapter as it was found and proved."""
 
-    source: str | None = Field(default=None, max_length=32, description="Volume, or None for the base model.")
+    source: str | None = Field(default=None, max_length=32, description="Volume, HuggingFace or S3.")
     path: str | None = Field(default=None, max_length=1024, description="Directory that LoRAX reads.")
     digest: str | None = Field(default=None, max_length=128, description="sha256 over the adapter's files.")
+    revision: str | None = Field(
+        default=None, max_length=256, description="The hub's commit, or a hash over the bucket's objects."
+    )
+    size_bytes: int | None = Field(default=None, ge=0, description="Bytes of its weights.")
     rank: int | None = Field(default=None, ge=0, description="LoRA rank.")
     base_model: str | None = Field(default=None, max_length=512, description="Base model named by the adapter.")
     last_probe_time: datetime | None = Field(default=None, description="When the adapter was last proved or refused.")

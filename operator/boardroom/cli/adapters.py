@@ -22,19 +22,39 @@ def adapters() -> None:
     show_default=True,
     help="Where the adapters volume is mounted.",
 )
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where adapters from hubs and buckets are kept; without it none are fetched.",
+)
+@click.option("--store-limit", default="20Gi", show_default=True, help="What they may take together.")
+@click.option(
+    "--credentials",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A directory with a file for each of HF_TOKEN, AWS_ACCESS_KEY_ID, ...; read anew at each attempt.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 in a pod.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8082, show_default=True, help="Port to listen on.")
-def serve(root: Path, host: str, port: int) -> None:
-    """Serve what lies below --root, read-only: GET /v1/adapters, GET /healthz.
+def serve(*, root: Path, store: Path | None, store_limit: str, credentials: Path | None, host: str, port: int) -> None:
+    """Serve what lies below --root, read-only, and fetch into --store what is asked for: GET /v1/adapters,
+    PUT /v1/sources, GET /healthz.
 
     Runs beside LoRAX, which has no route that lists its adapters.
     """
     import uvicorn
 
+    from boardroom.adapters.fetcher import Fetcher
     from boardroom.adapters.server import application
+    from boardroom.adapters.store import Store
+    from boardroom.api.model import quantity_bytes
 
+    try:
+        limit = quantity_bytes(store_limit)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--store-limit") from error
+    fetcher = Fetcher(Store(store, limit), credentials) if store else None
     click.echo(f"adapters below {root} on http://{host}:{port}/v1/adapters", err=True)
-    uvicorn.run(application(root), host=host, port=port, log_level="warning", access_log=False, lifespan="off")
+    uvicorn.run(application(root, fetcher), host=host, port=port, log_level="warning", access_log=False, lifespan="off")
 
 
 @adapters.command()

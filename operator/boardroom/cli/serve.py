@@ -63,7 +63,8 @@ def serve(
         root = adapters or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boardroom-")))
         if adapters is None:
             _make_adapters(root, board, agents)
-        adapters_url = stack.enter_context(_adapters_service(root))
+        store = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boardroom-adapters-")))
+        adapters_url = stack.enter_context(_adapters_service(root, store))
         if lorax_url is None and effective(board.spec, defaults).enabled:
             lorax_url = stack.enter_context(_simulated_lorax(board, defaults))
         port = port or free_port()
@@ -106,11 +107,10 @@ def _make_adapters(root: Path, board: Boardroom, agents: list[BoardAgent]) -> No
 
 
 @contextmanager
-def _adapters_service(root: Path) -> Iterator[str]:
+def _adapters_service(root: Path, store: Path) -> Iterator[str]:
     port = free_port()
-    with Process(
-        "boardroom", "adapters", "serve", "--root", str(root), "--host", "127.0.0.1", "--port", str(port)
-    ) as p:
+    folders = ("--root", str(root), "--store", str(store))
+    with Process("boardroom", "adapters", "serve", *folders, "--host", "127.0.0.1", "--port", str(port)) as p:
         yield wait_ready(p, f"http://127.0.0.1:{port}", "/healthz", STARTUP_TIMEOUT)
 
 

@@ -128,7 +128,9 @@ class Reconciler:
             in_force=in_force,
         )
         members = roster(agents, blueprint.settings)
-        return replace(blueprint, members=tuple(m.agent.metadata.name for m in members.seated)), members
+        names = tuple(m.agent.metadata.name for m in members.seated)
+        sources = tuple(source for m in members.seated if (source := m.agent.spec.adapter.source))
+        return replace(blueprint, members=names, sources=sources), members
 
     def _turn(self, key: Key, blueprint: Blueprint, replaces_pods: bool) -> Turn:
         """Whether the operator's own change reaches the board now. A user's change always does, and so does any that

@@ -6,7 +6,7 @@ the prober tries again when the back-off is over.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
@@ -20,8 +20,15 @@ COLD_QUEUE_MS_UNPROVED: Final = 20.0
 """LoRAX loads adapters while a request queues, and x-queue-time is the only sign of it: a wait above this counts as a
 load, and of an adapter that has not answered yet a much shorter one does."""
 
-UNSUPPORTED: Final = "UnsupportedFeature"
 MISSING: Final = "AdapterMissing"
+DOWNLOADING: Final = "Downloading"
+REFUSED: Final = frozenset(
+    {
+        *("UnsupportedFeature", "BaseModelMismatch", "RankTooHigh", "TooLarge"),
+        *(DOWNLOADING, "DownloadFailed", "CredentialsMissing"),
+    }
+)
+"""Problems with which nothing is ever sent: LoRAX would get the adapter wrong silently, or not load it."""
 
 
 def is_cold(queue_ms: float | None, *, proved: bool) -> bool:
@@ -44,9 +51,12 @@ class Finding:
     digest: str | None = None
     rank: int | None = None
     base_model: str | None = None
+    size_bytes: int = 0
     problem: str | None = None
-    """AdapterMissing, AdapterInvalid, UnsupportedFeature, or None."""
+    """Why it can't be served, in one word, or None."""
     message: str = ""
+    progress: str = field(default="", compare=False)
+    """How far a download is; it moves by itself, so it is no part of what was found."""
 
 
 GONE: Final = Finding(problem=MISSING, message="there is no such directory on the adapters volume")
@@ -78,9 +88,11 @@ class AdapterRecord:
 
     @property
     def refusal(self) -> str | None:
-        """What LoRAX would silently get wrong (trap 9), so that nothing is ever sent."""
+        """Why nothing is ever sent: what LoRAX would get wrong (trap 9), or an adapter that is not fetched yet."""
         finding = self.finding
-        return finding.message if finding and finding.problem == UNSUPPORTED else None
+        if self.path.startswith("/"):
+            return finding.message if finding and finding.problem in REFUSED else None
+        return finding.message if finding else f"{self.path} has not been fetched yet"
 
     @property
     def failing(self) -> bool:
@@ -115,18 +127,22 @@ class AdapterBook:
             self.on_change()
 
     def found(self, findings: Mapping[str, Finding]) -> None:
-        """Take in what lies on the volume; new files or a new problem are a reason to try again at once."""
+        """Take in what is known of their files; new files or a new problem are a reason to try again at once."""
         for record in self._records.values():
-            finding = findings.get(record.path, GONE)
+            finding = findings.get(record.path)
+            if finding is None:
+                continue
             if record.finding != finding:
                 self._renew(record, finding)
                 self.on_change()
+            record.finding = finding
 
     def gate(self, path: str) -> EngineError | None:
         """Why no question may be sent to this adapter, as far as known."""
         record = self[path]
         if record.refusal is not None:
-            return AdapterFailed(AdapterFault.REFUSED, record.refusal)
+            progress = record.finding.progress if record.finding else ""
+            return AdapterFailed(AdapterFault.REFUSED, record.refusal + progress)
         return record.error if record.state is AdapterState.FAILED else None
 
     def proved(self, path: str) -> bool:
@@ -221,9 +237,14 @@ class AdapterBook:
             record.state = AdapterState.UNKNOWN
 
 
+_FAULTS: Final[Mapping[AdapterFault | None, str]] = {
+    AdapterFault.MISSING: MISSING,
+    AdapterFault.INCOMPATIBLE: "BaseModelMismatch",
+    AdapterFault.TOO_LARGE: "TooLarge",
+}
+
+
 def _reason(error: EngineError) -> str:
     """The reason of AdapterReady=False."""
     fault = error.fault if isinstance(error, AdapterFailed) else None
-    if fault is AdapterFault.MISSING:
-        return MISSING
-    return "AdapterIncompatible" if fault is AdapterFault.INCOMPATIBLE else "LoadFailed"
+    return _FAULTS.get(fault, "LoadFailed")

@@ -29,6 +29,7 @@ from boardroom.coordinator.replicas.fleet import Fleet
 from boardroom.coordinator.roster import Roster
 from boardroom.coordinator.routes import StandardRoute
 from boardroom.coordinator.sources import Source
+from boardroom.coordinator.versions import Versions, wanted
 from boardroom.coordinator.writer import HealthWriter
 from boardroom.engine.lorax import LoraxEngine
 from boardroom.engine.protocol import Engine, Inference
@@ -74,6 +75,11 @@ class Coordinator:
         """How long loads may go on when the coordinator stops."""
         self._max_in_flight = max_in_flight
         self._in_flight = 0
+        self._versions = Versions()
+        self._resolved: Roster | None = None
+        self._resolving = False
+        self._asked: dict[object, Roster] = {}
+        """The roster of each question in flight: a version that was replaced meanwhile still speaks there."""
         self._started = time.monotonic()
         self._jobs = Jobs()
         if kube is not None:
@@ -85,13 +91,14 @@ class Coordinator:
             self.peers.on_lead = self._leads
         if self.fleet is not None:
             self.fleet.on_change = self._fleet_changed
+            self.fleet.wanted = lambda: wanted(self._resolved) if self._resolved else None
         source.on_change = self._roster_changed
         self._roster_changed()
 
     @property
     def roster(self) -> Roster | None:
-        """The board as it is now; None until it is known."""
-        return self._source.roster
+        """The board as it is now, each member with the version that speaks for it; None until it is known."""
+        return self._resolved
 
     @property
     def problem(self) -> str:
@@ -135,6 +142,8 @@ class Coordinator:
             raise TooManyQuestions(f"{self._in_flight} questions are being asked; ask again in a moment")
         self._in_flight += 1
         self.metrics.in_flight.set(self._in_flight)
+        question = object()
+        self._asked[question] = roster
         try:
             lorax = self.fleet if roster.lorax_enabled else None
             if lorax is not None:
@@ -142,13 +151,14 @@ class Coordinator:
             attempts = Attempts(self.metrics, lorax=lorax, standard=self._by_standard, tracer=self.tracer)
 
             async def answer(known: Context) -> AskResponse:
-                question = asking.Question(
+                asked = asking.Question(
                     request=request, request_id=request_id, began=began, context=known, listener=listener
                 )
-                return await asking.ask(question, roster, attempts)
+                return await asking.ask(asked, roster, attempts)
 
             return await self.conversations.ask(request, roster, context, answer)
         finally:
+            del self._asked[question]
             self._in_flight -= 1
             self.metrics.in_flight.set(self._in_flight)
 
@@ -184,15 +194,27 @@ class Coordinator:
             self._writer.forget()
 
     def _roster_changed(self) -> None:
-        roster = self.roster
-        if roster is None:
-            return
-        self.metrics.seated(member.name for member in roster.members)
-        self.metrics.lorax_latency_limit.set(roster.latency_warning_ms / 1000)
-        self.metrics.lorax_wanted.set(roster.lorax_enabled and not roster.suspended)
-        if self.fleet is not None:
-            self.fleet.keep(roster.adapters)
-        self._count()
+        self._resolve()
+        if self._resolved is not None:
+            roster = self._resolved
+            self.metrics.seated(member.name for member in roster.members)
+            self.metrics.lorax_latency_limit.set(roster.latency_warning_ms / 1000)
+            self.metrics.lorax_wanted.set(roster.lorax_enabled and not roster.suspended)
+            self._count()
+
+    def _resolve(self) -> None:
+        """Decide anew which version speaks for whom: the board, what a sidecar says or an adapter's state moved."""
+        if self._resolving:
+            return  # what follows here moves the books itself
+        self._resolving = True
+        try:
+            source, servers = self._source.roster, self.fleet.servers if self.fleet is not None else []
+            self._resolved = self._versions.resolve(source, servers) if source else None
+            if self._resolved is not None and self.fleet is not None:
+                in_use = {path for roster in self._asked.values() for path in roster.adapter_ids}
+                self.fleet.keep(self._resolved, in_use)
+        finally:
+            self._resolving = False
         if self._writer is not None:
             self._writer.wake()
 
@@ -202,11 +224,10 @@ class Coordinator:
         return kept
 
     def _fleet_changed(self) -> None:
+        self._resolve()
         self._count()
         if self.peers is not None:
             self.peers.move()
-        if self._writer is not None:
-            self._writer.wake()
 
     def _count(self) -> None:
         """Show which members' adapters fail, and LoRAX's latency as the status has it."""

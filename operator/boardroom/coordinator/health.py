@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from boardroom.api.conditions import AgentCondition, BoardCondition, Condition, Status, condition, find
+from boardroom.api.conditions import PREVIOUS, AgentCondition, BoardCondition, Condition, Status, condition, find
 from boardroom.api.meta import API_VERSION, BOARDAGENT, BOARDROOM
 from boardroom.api.status import AdapterStatus, LoraxMetrics, LoraxStatus
-from boardroom.coordinator.adapters import AdapterState
+from boardroom.coordinator.adapters import DOWNLOADING, AdapterState
 from boardroom.coordinator.replicas.books import Books, Proof
 from boardroom.coordinator.roster import Member, Roster
 
-VOLUME: Final = "Volume"
 NO_LORAX: Final = "this board runs without LoRAX"
 
 
@@ -39,7 +38,7 @@ class Observation:
 
 def lorax_status(roster: Roster, books: Books, seen: Observation, now: datetime) -> LoraxStatus:
     """The coordinator's part of status.lorax."""
-    paths = set(roster.adapters.values())
+    paths = roster.adapter_ids
     return LoraxStatus(
         running=bool(seen.running),
         total_adapters=len(paths),
@@ -77,16 +76,14 @@ def adapter_ready(member: Member, proof: Proof | None, seen: Observation) -> Con
 def _adapter_facts(member: Member, proof: Proof | None, seen: Observation) -> tuple[Status, str, str]:
     if seen.standard_only:
         return "True", "StandardInference", "there is no LoRAX: standard inference speaks, without the adapter"
-    if member.adapter is None or proof is None:
+    if proof is None:
         return "True", "NoAdapter", "the base model speaks, with this member's prompt"
     record = proof.record
     if record.refusal is not None:
-        return "False", "UnsupportedFeature", record.refusal
+        reason = record.finding.problem if record.finding else None
+        return "Unknown" if reason in (None, DOWNLOADING) else "False", reason or DOWNLOADING, record.refusal
     if record.state is AdapterState.READY:
-        text = f"LoRAX answered through {record.path}"
-        text += f", on {proof.ready} of {proof.servers} servers" if proof.servers > 1 else ""
-        changed = ", but its files changed since it loaded them, and it does not read them again: use a new path"
-        return "True", "AdapterProved", text + (changed if record.replaced else "")
+        return _proved_facts(member, proof)
     if record.state is AdapterState.FAILED:
         found = record.finding.message if record.finding and record.finding.problem else ""
         return "False", record.fault, f"LoRAX: {record.cause}" + (f" ({found})" if found else "")
@@ -94,17 +91,29 @@ def _adapter_facts(member: Member, proof: Proof | None, seen: Observation) -> tu
     return "Unknown", "NotProved", waits if seen.running else seen.why_not or NO_LORAX
 
 
+def _proved_facts(member: Member, proof: Proof) -> tuple[Status, str, str]:
+    record = proof.record
+    if member.held_back:
+        return "True", PREVIOUS, f"the version before answers, through {record.path}: {member.held_back}"
+    text = f"LoRAX answered through {record.path}"
+    text += f", on {proof.ready} of {proof.servers} servers" if proof.servers > 1 else ""
+    changed = ", but its files changed since it loaded them, and it does not read them again: use a new path"
+    return "True", "AdapterProved", text + (changed if record.replaced else "")
+
+
 def adapter_status(member: Member, proof: Proof | None) -> AdapterStatus | None:
     """status.adapter of a member; None when the base model speaks. The load that an earlier coordinator saw stands."""
-    if member.adapter is None or proof is None:
+    if proof is None:
         return None
     record = proof.record
     finding = record.finding
     live = member.status.adapter
     standing = live.load_ms if live and finding and live.digest == finding.digest else None
     return AdapterStatus(
-        source=VOLUME,
-        path=record.path,
+        source=member.origin,
+        path=record.path if record.path.startswith("/") else None,
+        revision=member.revision,
+        size_bytes=finding.size_bytes if finding else None,
         digest=finding.digest if finding else None,
         rank=finding.rank if finding else None,
         base_model=finding.base_model if finding else None,

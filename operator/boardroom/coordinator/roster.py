@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
+from boardroom.api.adapter import Source
 from boardroom.api.admission import admit
 from boardroom.api.ask import CoordinationMode
 from boardroom.api.boardagent import GenerationSpec
@@ -14,18 +15,33 @@ from boardroom.api.conversation import ConversationsSpec
 from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults, effective
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus
+from boardroom.coordinator.fitness import Rules
+
+VOLUME: Final = "Volume"
+"""Origin of what lies on the adapters volume."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """An agent with a seat. `adapter` is its name below the mount, `adapter_id` the directory that LoRAX reads."""
+    """An agent with a seat.
+
+    `adapter` is its adapter's name below the mount, or `source` where the sidecar fetches it from; `adapter_id` the
+    directory that LoRAX reads. `origin` and `revision` tell where what lies there came from.
+    """
 
     name: str
     role: str
     domains: tuple[str, ...] = ()
     system_prompt: str = ""
     adapter: str | None = None
+    source: Source | None = None
     adapter_id: str | None = None
+    origin: str = VOLUME
+    revision: str | None = None
+    awaits: str | None = None
+    """The directory of the version that spec asks for, where another one speaks until it has been proved."""
+    held_back: str = ""
+    """Why that version does not speak yet."""
     generation: GenerationSpec = field(default_factory=GenerationSpec)
     timeout_seconds: int | None = None
     weight: int = 1
@@ -53,6 +69,9 @@ class Roster:
     namespace: str = "default"
     uid: str = ""
     observed_generation: int = 0
+    root: str = ""
+    """Where the adapters volume is mounted."""
+    rules: Rules = field(default_factory=Rules)
     base_model: str = ""
     lorax_enabled: bool = True
     suspended: bool = False
@@ -72,9 +91,14 @@ class Roster:
         return self.status.conditions
 
     @property
-    def adapters(self) -> dict[str, str]:
-        """adapter_id by the adapter's name below the mount, for those that members name."""
-        return {m.adapter: m.adapter_id for m in self.members if m.adapter and m.adapter_id}
+    def adapter_ids(self) -> set[str]:
+        """What speaks for the members."""
+        return {m.adapter_id for m in self.members if m.adapter_id}
+
+    @property
+    def all_adapter_ids(self) -> set[str]:
+        """The same, and what is to speak once it has been proved."""
+        return self.adapter_ids | {m.awaits for m in self.members if m.awaits}
 
 
 def build(
@@ -97,6 +121,8 @@ def build(
         namespace=board.metadata.namespace,
         uid=board.metadata.uid,
         observed_generation=board.metadata.generation,
+        root=root,
+        rules=Rules.of(board.spec),
         base_model=board.spec.model.id,
         lorax_enabled=settings.enabled,
         suspended=board.spec.suspend,
@@ -138,6 +164,7 @@ def _member(agent: BoardAgent, root: str) -> Member:
         domains=spec.domains,
         system_prompt=spec.system_prompt,
         adapter=path,
+        source=spec.adapter.source,
         adapter_id=f"{root}/{path}" if path else None,
         generation=spec.generation,
         timeout_seconds=spec.timeout_seconds,

@@ -23,7 +23,7 @@ def agents(roster: Roster, books: Books, seen: Observation) -> AgentsResponse:
 
 def health(roster: Roster | None, problem: str, books: Books, seen: Observation) -> HealthResponse:
     """The board's health, in the shape that callers of get_boardroom_status know."""
-    paths = set(roster.adapters.values()) if roster else set()
+    paths = roster.adapter_ids if roster else set()
     lorax = {
         "running": bool(seen.running),
         "total_adapters": len(paths),
@@ -63,9 +63,11 @@ def _agent(member: Member, proof: Proof | None, seen: Observation) -> dict[str, 
         "domains": list(member.domains),
         "ready": seen.standard or (bool(seen.running) and condition.status == "True"),
         "reason": condition.reason,
-        "message": condition.message,
+        "message": condition.message + (finding.progress if finding else ""),
         "adapter": {
+            "source": member.origin,
             "path": record.path,
+            "revision": member.revision,
             "digest": finding.digest if finding else None,
             "rank": finding.rank if finding else None,
             "base_model": finding.base_model if finding else None,

@@ -188,7 +188,18 @@ REST = sparse(
         "suspend": st.booleans(),
         "maxMembers": st.integers(1, 256),
         "imagePullSecrets": st.lists(st.fixed_dictionaries({"name": NAMES}), max_size=3, unique_by=lambda s: s["name"]),
-        "adapters": sparse({}, {"mountPath": PATHS, "volume": VOLUMES}),
+        "adapters": sparse(
+            {},
+            {
+                "mountPath": PATHS.filter(lambda path: path != "/adapters" and not path.startswith("/adapters/")),
+                "volume": VOLUMES,
+                "downloads": sparse({}, {"claimName": NAMES, "sizeLimit": QUANTITIES}),
+                "credentialsSecretRef": st.fixed_dictionaries({"name": NAMES}),
+                "baseModels": st.lists(NAMES, max_size=2, unique=True),
+                "maxRank": st.integers(1, 512),
+                "maxSize": QUANTITIES,
+            },
+        ),
         "coordinator": sparse(
             {},
             {

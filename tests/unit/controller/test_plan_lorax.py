@@ -87,6 +87,7 @@ def test_the_container_runs_lorax_as_lorax_wants_it() -> None:
         {"name": "shm", "mountPath": "/dev/shm"},
         {"name": "cache", "mountPath": "/data"},
         {"name": "adapters", "mountPath": "/models", "readOnly": True},
+        {"name": "downloads", "mountPath": "/adapters", "readOnly": True},
     ]
 
 
@@ -232,9 +233,40 @@ def test_the_model_cache(cache: Object | None, volume: Object, claim: Object | N
 def test_the_sidecar_serves_the_mount_from_our_image_and_hides_no_readiness() -> None:
     found = container(blueprint(adapters={"mountPath": "/lora"}), "adapters")
     assert found["image"] == "boardroom-operator:1"
-    assert found["args"] == ["adapters", "serve", "--root", "/lora", "--host", "0.0.0.0", "--port", "8082"]
-    assert found["volumeMounts"] == [{"name": "adapters", "mountPath": "/lora", "readOnly": True}]
+    assert found["args"] == [
+        *("adapters", "serve", "--root", "/lora", "--store", "/adapters", "--store-limit", "20Gi"),
+        *("--host", "0.0.0.0", "--port", "8082"),
+    ]
+    assert found["volumeMounts"] == [
+        {"name": "adapters", "mountPath": "/lora", "readOnly": True},
+        {"name": "downloads", "mountPath": "/adapters"},
+    ]
     assert "readinessProbe" not in found
+
+
+def test_only_the_sidecar_sees_the_credentials_for_adapters() -> None:
+    plan = blueprint(adapters={"credentialsSecretRef": {"name": "hub"}})
+    mount = {"name": "adapter-credentials", "mountPath": "/etc/boardroom/adapter-credentials", "readOnly": True}
+    assert mount in container(plan, "adapters")["volumeMounts"]
+    assert mount["mountPath"] in container(plan, "adapters")["args"]
+    assert mount not in container(plan)["volumeMounts"]
+    assert storage.volumes(plan)[-1]["secret"] == {"secretName": "hub", "optional": True, "defaultMode": 0o444}
+
+
+@pytest.mark.parametrize(
+    ("downloads", "volume", "group"),
+    [
+        ({}, {"emptyDir": {"sizeLimit": "20Gi"}}, None),
+        ({"sizeLimit": "1Gi"}, {"emptyDir": {"sizeLimit": "1Gi"}}, None),
+        ({"claimName": "kept"}, {"persistentVolumeClaim": {"claimName": "kept"}}, 65532),
+    ],
+)
+def test_fetched_adapters_lie_where_the_board_says(downloads: Object, volume: Object, group: int | None) -> None:
+    plan = blueprint(adapters={"downloads": downloads})
+    made = lorax.deployment(plan)
+    assert made is not None
+    assert storage.volumes(plan)[3] == {"name": "downloads", **volume}
+    assert made["spec"]["template"]["spec"]["securityContext"].get("fsGroup") == group
 
 
 def rolled_out(plan: Blueprint) -> Object:

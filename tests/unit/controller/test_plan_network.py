@@ -1,7 +1,10 @@
 """Only the coordinator reaches LoRAX, and LoRAX reaches only what it must."""
 
+from dataclasses import replace
+
 import pytest
 
+from boardroom.api.adapter import HuggingFaceSource, S3Source, Source
 from boardroom.controller.plan import coordinator, lorax, network
 from unit.controller.objects import MODEL, Object, blueprint
 
@@ -77,3 +80,19 @@ def test_the_coordinator_is_open_on_its_two_ports() -> None:
         "policyTypes": ["Ingress"],
         "ingress": [{"ports": tcp(8000, 9090)}],
     }
+
+
+@pytest.mark.parametrize(
+    ("source", "port"),
+    [
+        (HuggingFaceSource(repo="a/b"), 443),
+        (HuggingFaceSource(repo="a/b", endpoint="https://hub.example:8443"), 8443),
+        (S3Source(bucket="lora", prefix="ceo", endpoint="http://minio:9000"), 9000),
+        (S3Source(bucket="lora", prefix="ceo", endpoint="http://minio"), 80),
+    ],
+)
+def test_the_sidecar_may_go_where_adapters_are_fetched_from(source: Source, port: int) -> None:
+    plan = replace(blueprint(model={"id": "/data/m", "source": "Local"}), sources=(source,))
+    policy = network.lorax_policy(plan)
+    assert policy is not None
+    assert policy["spec"]["egress"] == [{"ports": [*DNS, *tcp(port)]}]

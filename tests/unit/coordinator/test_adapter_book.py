@@ -2,7 +2,7 @@
 
 import pytest
 
-from boardroom.coordinator.adapters import AdapterBook, AdapterState, Finding, is_cold
+from boardroom.coordinator.adapters import GONE, AdapterBook, AdapterState, Finding, is_cold
 from boardroom.engine.errors import (
     AdapterFailed,
     AdapterFault,
@@ -92,7 +92,7 @@ def test_what_lorax_gets_silently_wrong_is_never_sent_to(book: AdapterBook) -> N
 
 
 def test_a_missing_directory_may_be_tried_so_that_the_cause_is_loraxs(book: AdapterBook) -> None:
-    book.found({})
+    book.found({PATH: GONE})
     assert (book[PATH].finding.problem, book.gate(PATH)) == ("AdapterMissing", None)
 
 
@@ -148,8 +148,8 @@ def test_only_what_tells_about_the_adapter_changes_its_state(
     ("fault", "reason"),
     [
         (AdapterFault.MISSING, "AdapterMissing"),
-        (AdapterFault.INCOMPATIBLE, "AdapterIncompatible"),
-        (AdapterFault.TOO_LARGE, "LoadFailed"),
+        (AdapterFault.INCOMPATIBLE, "BaseModelMismatch"),
+        (AdapterFault.TOO_LARGE, "TooLarge"),
         (AdapterFault.REFUSED, "LoadFailed"),
     ],
 )

@@ -80,14 +80,14 @@ async def test_a_member_without_files_is_a_named_absence_with_loraxs_cause(board
     assert answer["warnings"] == [f"CLO (clo) is absent: {clo['reason']}"]
 
 
-async def test_an_adapter_of_another_base_model_is_a_named_absence_with_loraxs_cause(board: Board) -> None:
+async def test_an_adapter_of_another_base_model_is_a_named_absence_before_lorax_sees_it(board: Board) -> None:
     config = board.adapter("CFO") / "adapter_config.json"
     fields = orjson.loads(config.read_bytes()) | {"base_model_name_or_path": "google/gemma-2b", "target_modules": ["x"]}
     config.write_bytes(orjson.dumps(fields))
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         answer = await stand.answer()
     assert by_role(answer)["CFO"]["status"] == "absent"
-    assert "is not compatible with model" in by_role(answer)["CFO"]["reason"]
+    assert "names the base model 'google/gemma-2b'" in by_role(answer)["CFO"]["reason"]
     assert len(answer["agents_involved"]) == 4
 
 

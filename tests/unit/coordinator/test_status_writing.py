@@ -9,7 +9,7 @@ import pytest
 
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus, LoraxMetrics
 from boardroom.coordinator import health
-from boardroom.coordinator.adapters import AdapterBook, Finding
+from boardroom.coordinator.adapters import GONE, AdapterBook, Finding
 from boardroom.coordinator.health import Observation
 from boardroom.coordinator.kube import KubeError
 from boardroom.coordinator.metrics import Metrics
@@ -77,6 +77,7 @@ async def test_everything_owned_is_applied_each_time_and_nothing_else(world: Wor
         "source": "Volume",
         "path": PATH,
         "digest": "sha256:1",
+        "sizeBytes": 0,
         "rank": 8,
         "baseModel": "m",
         "loadMs": 40,
@@ -193,7 +194,7 @@ def test_latency_high_is_above_the_boards_limit(seen: Observation, status: str, 
 def prepared(how: str) -> AdapterBook:
     book = AdapterBook(lambda: 0.0)
     book.keep([PATH])
-    book.found({} if how == "missing" else {PATH: GOOD})
+    book.found({PATH: GONE if how == "missing" else GOOD})
     if how in ("proved", "replaced"):
         book.answered(PATH, 0)
     if how == "replaced":

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from boardroom.api import meta
+from boardroom.api.adapter import Source
 from boardroom.api.boardroom import ApiKeySecretRef, AuthSpec, BoardroomSpec
 from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults, effective
@@ -32,6 +33,8 @@ class Blueprint:
     """The settings by which the board's pods run, where those are not yet what the defaults say."""
     clusterwide: bool = True
     """Whether the operator looks at all namespaces, and so may have tokens reviewed for its boards."""
+    sources: tuple[Source, ...] = ()
+    """Where their adapters are fetched from."""
     settings: EffectiveSettings = field(init=False)
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-from boardroom.api.meta import ADAPTERS_PORT, lorax_name, selector
+from boardroom.api.meta import ADAPTERS_PORT, DOWNLOADS_PATH, lorax_name, selector
 from boardroom.controller.kinds import DEPLOYMENT, SERVICE, Object
 from boardroom.controller.plan import launcher, scheduling, security, storage
 from boardroom.controller.plan.blueprint import Blueprint, Image
@@ -111,7 +111,7 @@ def _pod(blueprint: Blueprint) -> Object:
         "enableServiceLinks": False,
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}, **_group(blueprint)},
         "containers": [_container(blueprint)],
         "volumes": storage.volumes(blueprint),
         **blueprint.pull_secrets(),
@@ -119,6 +119,13 @@ def _pod(blueprint: Blueprint) -> Object:
         "topologySpreadConstraints": scheduling.spread(blueprint.name, COMPONENT),
     }
     return {"metadata": {"labels": selector(blueprint.name, COMPONENT)}, "spec": spec}
+
+
+def _group(blueprint: Blueprint) -> Object:
+    """A claim for fetched adapters must be writable for the sidecar, which is not root."""
+    if blueprint.spec.adapters.downloads.claim_name is None:
+        return {}
+    return {"fsGroup": security.USER, "fsGroupChangePolicy": "OnRootMismatch"}
 
 
 def _container(blueprint: Blueprint) -> Object:
@@ -144,19 +151,23 @@ def _container(blueprint: Blueprint) -> Object:
 
 
 def _sidecar(blueprint: Blueprint) -> Object:
-    """Serves what is on the adapters volume. It has no readiness probe: the pod is ready when LoRAX is.
+    """Serves what is on the adapters volume, and fetches what is elsewhere.
 
-    Its image is still to come.
+    It has no readiness probe: the pod is ready when LoRAX is. Its image is still to come.
     """
     health = {"httpGet": {"path": "/healthz", "port": "adapters"}, "timeoutSeconds": 10}
-    root = blueprint.spec.adapters.mount_path
+    adapters = blueprint.spec.adapters
+    store = ["--store", DOWNLOADS_PATH, "--store-limit", adapters.downloads.size_limit]
+    if adapters.credentials_secret_ref is not None:
+        store += ["--credentials", storage.CREDENTIALS_PATH]
+    listen = ["--host", "0.0.0.0", "--port", str(ADAPTERS_PORT)]
     return {
         "name": SIDECAR,
-        "args": ["adapters", "serve", "--root", root, "--host", "0.0.0.0", "--port", str(ADAPTERS_PORT)],
+        "args": ["adapters", "serve", "--root", adapters.mount_path, *store, *listen],
         "ports": [{"name": "adapters", "containerPort": ADAPTERS_PORT, "protocol": "TCP"}],
         "resources": _SIDECAR_RESOURCES,
         "securityContext": security.restricted(),
         "startupProbe": {**health, "periodSeconds": 2, "failureThreshold": 60},
         "livenessProbe": {**health, "periodSeconds": 20, "failureThreshold": 6},
-        "volumeMounts": [storage.adapters_mount(blueprint)],
+        "volumeMounts": storage.sidecar_mounts(blueprint),
     }

@@ -59,10 +59,16 @@ def coordinator_policy(blueprint: Blueprint) -> Object:
 
 
 def _downloads(blueprint: Blueprint) -> list[Object]:
-    """Names and HTTPS for a model of the hub, and the ports of a mirror or proxy that the board names; else nothing."""
-    if blueprint.spec.model.source == "Local":
+    """Names, and the ports of a model's hub, of a mirror or proxy that the board names, and of the adapters' servers;
+    nothing where there is nothing to download.
+
+    The sidecar shares the pod's network. A hub sends on to its storage, whose address no policy can know beforehand.
+    """
+    hub = {_HTTPS, *_ports(blueprint.spec.lorax)} if blueprint.spec.model.source == "Hub" else set()
+    adapters = {source.port for source in blueprint.sources}
+    ports = sorted(hub | adapters)
+    if not ports:
         return []
-    ports = sorted({_HTTPS, *_ports(blueprint.spec.lorax)})
     dns: list[Object] = [{"protocol": "UDP", "port": _DNS}, _tcp(_DNS)]
     return [{"ports": [*dns, *(_tcp(port) for port in ports)]}]
 

@@ -1,11 +1,15 @@
 """The volumes of the LoRAX pod, and the claim for model weights where the operator makes it."""
 
-from boardroom.api.meta import model_cache_name
+from boardroom.api.meta import DOWNLOADS_PATH, model_cache_name
 from boardroom.controller.kinds import CLAIM, Object
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.launcher import CACHE_PATH
 
 COMPONENT = "model-cache"
+CREDENTIALS = "adapter-credentials"
+CREDENTIALS_PATH = "/etc/boardroom/adapter-credentials"
+_READABLE = 0o444
+"""The sidecar's user is not the files' owner, and LoRAX does not mount them."""
 
 
 def model_cache(blueprint: Blueprint, live: Object | None = None) -> Object | None:
@@ -32,7 +36,13 @@ def model_cache(blueprint: Blueprint, live: Object | None = None) -> Object | No
 def volumes(blueprint: Blueprint) -> list[Object]:
     """The LoRAX pod's volumes."""
     shm = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": blueprint.spec.lorax.shm_size}}
-    return [shm, {"name": "cache", **_cache(blueprint)}, {"name": "adapters", **_adapters(blueprint)}]
+    return [
+        shm,
+        {"name": "cache", **_cache(blueprint)},
+        {"name": "adapters", **_adapters(blueprint)},
+        {"name": "downloads", **_downloads(blueprint)},
+        *_credentials(blueprint),
+    ]
 
 
 def lorax_mounts(blueprint: Blueprint) -> list[Object]:
@@ -41,7 +51,16 @@ def lorax_mounts(blueprint: Blueprint) -> list[Object]:
         {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 (the pod's shared memory, not a temporary file)
         {"name": "cache", "mountPath": CACHE_PATH},
         adapters_mount(blueprint),
+        {"name": "downloads", "mountPath": DOWNLOADS_PATH, "readOnly": True},
     ]
+
+
+def sidecar_mounts(blueprint: Blueprint) -> list[Object]:
+    """What the adapters sidecar sees: only it writes down what is fetched, and only it sees the credentials."""
+    mounts: list[Object] = [adapters_mount(blueprint), {"name": "downloads", "mountPath": DOWNLOADS_PATH}]
+    if _credentials(blueprint):
+        mounts.append({"name": CREDENTIALS, "mountPath": CREDENTIALS_PATH, "readOnly": True})
+    return mounts
 
 
 def adapters_mount(blueprint: Blueprint) -> Object:
@@ -56,6 +75,22 @@ def _cache(blueprint: Blueprint) -> Object:
     if cache is not None and cache.size is not None:
         return {"persistentVolumeClaim": {"claimName": model_cache_name(blueprint.name)}}
     return {"emptyDir": {}}
+
+
+def _downloads(blueprint: Blueprint) -> Object:
+    downloads = blueprint.spec.adapters.downloads
+    if downloads.claim_name is not None:
+        return {"persistentVolumeClaim": {"claimName": downloads.claim_name}}
+    return {"emptyDir": {"sizeLimit": downloads.size_limit}}
+
+
+def _credentials(blueprint: Blueprint) -> list[Object]:
+    """The Secret for fetching; where it is missing the pod starts all the same, and sees it once it is there."""
+    reference = blueprint.spec.adapters.credentials_secret_ref
+    if reference is None:
+        return []
+    secret = {"secretName": reference.name, "optional": True, "defaultMode": _READABLE}
+    return [{"name": CREDENTIALS, "secret": secret}]
 
 
 def _adapters(blueprint: Blueprint) -> Object:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from boardroom.api.admission import Verdict
-from boardroom.api.conditions import AgentCondition, Condition, find
+from boardroom.api.conditions import PREVIOUS, AgentCondition, Condition, find
 from boardroom.api.resources import BoardAgent
 from boardroom.api.status import MemberStatus
 from boardroom.controller.kinds import Object
@@ -74,4 +74,6 @@ def _readiness(agent: BoardAgent, verdict: Verdict) -> Finding:
         return Finding(status="Unknown", reason="NotProved", message=message)
     if proof.status == "False":
         return Finding(status="False", reason=proof.reason, message=proof.message)
+    if proof.reason == PREVIOUS:
+        return Finding(status="True", reason=proof.reason, message=proof.message)
     return Finding(status="True", reason="Ready", message=f"answers as {agent.spec.role}")

@@ -4,14 +4,14 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import aiohttp
 import msgspec
 
 from boardroom.api.status import LoraxMetrics
-from boardroom.coordinator.peers.wire import GRANT_SECONDS, PATH, Poll, State, Told, encoder, state_decoder
+from boardroom.coordinator.peers.wire import GRANT_SECONDS, PATH, Poll, Server, State, Told, encoder, state_decoder
 from boardroom.coordinator.replicas.fleet import Fleet
 from boardroom.coordinator.replicas.replica import News
 
@@ -103,13 +103,20 @@ class Link:
             granted = key in self._known and key not in self._holds
             replica.admission.granted_until = until if granted else -math.inf
         if state.servers is not None:
-            for key, replica in self._fleet.replicas.items():
-                if key in state.servers:
-                    state.servers[key].write(replica)
+            self._take_over(state.servers)
         for replica in self._fleet.replicas.values():
             replica.admission.wake()
         held = [r for key, r in self._fleet.replicas.items() if key in self._holds]
         await asyncio.gather(*(replica.admission.landed() for replica in held))
+
+    def _take_over(self, servers: Mapping[str, Server]) -> None:
+        """First what the sidecars said: it decides which adapters there are records of."""
+        here = [(servers[key], replica) for key, replica in self._fleet.replicas.items() if key in servers]
+        for server, replica in here:
+            replica.report = server.report
+        self._fleet.on_change()
+        for server, replica in here:
+            server.write(replica)
 
     def _cut_off(self, why: str) -> None:
         if self._fleet.cut_off != why:

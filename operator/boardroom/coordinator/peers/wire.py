@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from boardroom.coordinator.adapters import AdapterRecord, AdapterState, Finding
+from boardroom.coordinator.findings import Report
 from boardroom.coordinator.replicas.replica import News, Replica
 from boardroom.engine import errors
 from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
@@ -117,6 +118,8 @@ class Server(msgspec.Struct, kw_only=True, omit_defaults=True):
     base: bool = False
     base_failure: Failure | None = None
     records: list[Record] = []
+    report: Report | None = None
+    """What its sidecar said last: by it every coordinator finds the same version for a member."""
 
     @classmethod
     def of(cls, replica: Replica) -> "Server":
@@ -130,6 +133,7 @@ class Server(msgspec.Struct, kw_only=True, omit_defaults=True):
             base=base,
             base_failure=Failure.of(base_error) if base_error else None,
             records=[Record.of(record) for record in replica.book.records],
+            report=replica.report,
         )
 
     def write(self, replica: Replica) -> None:

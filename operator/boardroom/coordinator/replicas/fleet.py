@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from boardroom.adapters.wanted import Wanted
 from boardroom.coordinator.adapters import AdapterState
 from boardroom.coordinator.breaker import Breaker
 from boardroom.coordinator.findings import Findings
@@ -17,7 +18,9 @@ from boardroom.coordinator.replicas.books import Books
 from boardroom.coordinator.replicas.choice import choose
 from boardroom.coordinator.replicas.endpoints import Endpoint, Endpoints
 from boardroom.coordinator.replicas.replica import Replica
+from boardroom.coordinator.roster import Roster
 from boardroom.coordinator.routes import LoraxRoute
+from boardroom.coordinator.versions import Server, findings
 from boardroom.engine.protocol import Engine
 from boardroom.telemetry.tracing import OFF, Tracer
 
@@ -52,9 +55,12 @@ class Fleet:
         self.before_wave: Callable[[Replica], Awaitable[None]] = _nobody_else
         """Called before a server loads adapters; returns when nobody else sends to it."""
         self._granted_until = math.inf
+        self.wanted: Callable[[], Wanted | None] = lambda: None
+        """What the sidecars are to fetch."""
         self._endpoints, self._engine, self._look = endpoints, engine, findings
         self._metrics, self._tracer = metrics, tracer
-        self._adapters: Mapping[str, str] = {}
+        self._paths: set[str] = set()
+        """What speaks for the members."""
         self._jobs = Jobs()
         self._closing: set[asyncio.Task[None]] = set()
         self._watching = False
@@ -72,6 +78,11 @@ class Fleet:
     def books(self) -> Books:
         """What is known of the adapters."""
         return Books([replica.book for replica in self.replicas.values()])
+
+    @property
+    def servers(self) -> list[Server]:
+        """What each server's sidecar says, and what is known of its adapters."""
+        return [Server(replica.report, replica.book) for replica in self.replicas.values()]
 
     @property
     def running(self) -> bool | None:
@@ -101,11 +112,12 @@ class Fleet:
         )
         return None if key is None else self.replicas[key].route
 
-    def keep(self, adapters: Mapping[str, str]) -> None:
-        """The adapters (id by name below the mount) that the members name."""
-        self._adapters = adapters
+    def keep(self, roster: Roster, in_use: set[str]) -> None:
+        """The adapters of a resolved roster, and those that questions in flight still use."""
+        self._paths = roster.adapter_ids
         for replica in self.replicas.values():
-            replica.keep(adapters)
+            replica.keep(roster.all_adapter_ids | in_use, findings(roster, replica.report))
+        self._count()
 
     async def vet(self, seconds: float) -> None:
         """Before the first request to an adapter the sidecars are asked what lies there."""
@@ -173,11 +185,13 @@ class Fleet:
         self._changed()
 
     def _add(self, endpoint: Endpoint) -> None:
-        findings = self._look(endpoint.adapters_url) if endpoint.adapters_url else None
+        look = self._look(endpoint.adapters_url) if endpoint.adapters_url else None
+        if look is not None:
+            look.wanted = lambda: self.wanted()  # noqa: PLW0108 (it is set later)
         replica = self.replicas[endpoint.key] = Replica(
             endpoint,
             self._engine(endpoint.url),
-            findings,
+            look,
             metrics=self._metrics,
             tracer=self._tracer,
             held=self.held,
@@ -185,7 +199,6 @@ class Fleet:
             before_wave=self._before_wave,
         )
         replica.admission.granted_until = self._granted_until
-        replica.keep(self._adapters)
         _LOG.info("a LoRAX server has come", extra={"replica": endpoint.name, "url": endpoint.url})
         if self._watching:
             replica.start()
@@ -206,7 +219,7 @@ class Fleet:
 
     def _count(self) -> None:
         books = self.books
-        states = [books[path].record.state for path in self._adapters.values()]
+        states = [books[path].record.state for path in self._paths]
         for state in AdapterState:
             self._metrics.adapters.labels(state).set(states.count(state))
         self._metrics.lorax_up.set(bool(self.running))

@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from boardroom.coordinator.adapters import AdapterBook
+from boardroom.coordinator.adapters import AdapterBook, Finding
 from boardroom.coordinator.admission import Admission
-from boardroom.coordinator.findings import POLL_SECONDS, Findings
+from boardroom.coordinator.findings import POLL_SECONDS, Findings, Report
 from boardroom.coordinator.held import Held
 from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.metrics import Metrics
@@ -73,7 +73,7 @@ class Replica:
         self.prober = Prober(
             engine, book=self.book, admission=self.admission, observer=observer, metrics=metrics, look=self.look
         )
-        self.adapters: Mapping[str, str] = {}
+        self._paths: set[str] = set()
         self.news: News | None = News()
         """What whoever watches over it has not heard yet; None where that is this coordinator."""
         self._engine, self._findings, self._on_change = engine, findings, on_change
@@ -81,7 +81,7 @@ class Replica:
         self._poll_now = asyncio.Event()
         self._looking = asyncio.Lock()
         if findings is not None:
-            findings.on_look = self._found
+            findings.on_look = on_change
 
     def candidate(self, paths: Sequence[str | None]) -> Candidate:
         """The server as it is now, in view of a batch of these adapters (None: the base model)."""
@@ -94,11 +94,23 @@ class Replica:
             load=len(self.route.load),
         )
 
-    def keep(self, adapters: Mapping[str, str]) -> None:
-        """The adapters (id by name below the mount) that the members name."""
-        self.adapters = adapters
-        self.book.keep(adapters.values())
-        self._poll_now.set()
+    @property
+    def report(self) -> Report | None:
+        """What its sidecar said last, to this coordinator or to the one that leads."""
+        return self._findings.report if self._findings is not None else None
+
+    @report.setter
+    def report(self, told: Report | None) -> None:
+        if self._findings is not None:
+            self._findings.report = told
+
+    def keep(self, paths: set[str], findings: Mapping[str, Finding]) -> None:
+        """The adapters that are or will be asked, and what is known of their files here."""
+        self.book.keep(paths)
+        self.book.found(findings)
+        if paths != self._paths:
+            self._paths = paths
+            self._poll_now.set()
         self.wake()
 
     def start(self) -> None:
@@ -140,9 +152,9 @@ class Replica:
                 await self._findings.poll()
 
     async def vet(self) -> None:
-        """Ask the sidecar what lies where nobody has looked yet, unless it can't be asked."""
+        """Ask the sidecar what lies where nobody has looked yet, unless it can't be asked or somebody else does."""
         findings = self._findings
-        if findings is not None and not findings.trouble and self.book.unseen():
+        if findings is not None and self.news is None and not findings.trouble and self.book.unseen():
             async with self._looking:
                 if self.book.unseen():
                     await findings.poll()
@@ -171,11 +183,6 @@ class Replica:
         """It has lost its adapters."""
         self.admission.restarted()
         self.book.restarted()
-
-    def _found(self) -> None:
-        found = self._findings.of(self.adapters) if self._findings else None
-        if found is not None:
-            self.book.found(found)
 
     async def _poll(self) -> None:
         """Every few seconds, and at once when the roster changed."""

@@ -1,0 +1,121 @@
+"""Adapters below a prefix of an S3 bucket."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http import HTTPStatus
+from typing import Any, Final
+
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.session import Session
+
+from boardroom.adapters.credentials import Credentials
+from boardroom.adapters.problem import ProblemError
+from boardroom.adapters.remote import CHUNK_BYTES, SOCKET_SECONDS, Checksum, Manifest, RemoteFile, manifest, wanted
+from boardroom.api.adapter import S3Source
+
+_REGION: Final = "us-east-1"
+_MD5: Final = re.compile(r"[0-9a-f]{32}")
+_DENIED: Final = frozenset({"ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "XAdminUserNotFound"})
+"""Codes that not every server sends with status 401 or 403."""
+_ABSENT: Final = frozenset({"NoSuchBucket", "NoSuchKey", "404"})
+_CHANGED: Final = frozenset({"PreconditionFailed", "412"})
+
+
+class BucketRemote:
+    """The objects directly below one prefix."""
+
+    def __init__(self, source: S3Source, credentials: Credentials) -> None:
+        self._source = source
+        self.source = source.key
+        self._client = _client(source, credentials)
+        self._anonymous = "AWS_ACCESS_KEY_ID" not in credentials.values
+
+    def resolve(self) -> Manifest:
+        """The files as they are now; the revision is a hash over their names, sizes and entity tags."""
+        folder = self._source.folder
+        with self._explained():
+            page = self._client.list_objects_v2(Bucket=self._source.bucket, Prefix=folder, Delimiter="/")
+            objects = [(item["Key"].removeprefix(folder), item) for item in page.get("Contents", ())]
+            files = [self._file(name, item) for name, item in objects if wanted(name)]
+        text = "\n".join(sorted(f"{file.name}\0{file.size}\0{file.version}" for file in files))
+        return manifest(self.source, hashlib.sha256(text.encode()).hexdigest(), files, [name for name, _ in objects])
+
+    @contextmanager
+    def open(self, manifest: Manifest, file: RemoteFile, offset: int) -> Iterator[Iterator[bytes]]:  # noqa: ARG002 (the objects are known by their tags)
+        """A stream of the object's bytes; refused when it has changed since it was listed."""
+        with self._explained():
+            found = self._client.get_object(
+                Bucket=self._source.bucket,
+                Key=self._source.folder + file.name,
+                Range=f"bytes={offset}-",
+                IfMatch=file.version,
+            )
+            with closing(found["Body"]) as body:
+                yield body.iter_chunks(CHUNK_BYTES)
+
+    def _file(self, name: str, item: dict[str, Any]) -> RemoteFile:
+        """With the best checksum that the server has: its own sha256 of the whole object, else an md5 as entity tag."""
+        tag: str = item["ETag"]
+        checksum = None
+        if item.get("ChecksumAlgorithm"):
+            head = self._client.head_object(Bucket=self._source.bucket, Key=item["Key"], ChecksumMode="ENABLED")
+            sha256 = head.get("ChecksumSHA256", "")
+            if sha256 and "-" not in sha256 and head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
+                checksum = Checksum("sha256", base64.b64decode(sha256).hex())
+        if checksum is None and _MD5.fullmatch(tag.strip('"')) and not item.get("ServerSideEncryption"):
+            checksum = Checksum("md5", tag.strip('"'))
+        return RemoteFile(name, int(item["Size"]), tag, checksum)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        key = self.source
+        try:
+            yield
+        except ClientError as error:
+            raise _problem(key, error, anonymous=self._anonymous) from error
+        except (BotoCoreError, HTTPClientError, ValueError) as error:
+            raise ProblemError("DownloadFailed", f"{key}: {type(error).__name__}: {error}") from error
+
+
+def _client(source: S3Source, credentials: Credentials) -> Any:
+    """A client that signs with the Secret's keys only, never with what a pod or node happens to have."""
+    values = credentials.values
+    config = Config(
+        connect_timeout=10,
+        read_timeout=SOCKET_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": 2},
+        s3={"addressing_style": "path" if source.endpoint else "auto"},
+        signature_version=None if "AWS_ACCESS_KEY_ID" in values else UNSIGNED,
+    )
+    return Session().create_client(
+        "s3",
+        region_name=source.region or values.get("AWS_REGION", _REGION),
+        endpoint_url=source.endpoint,
+        aws_access_key_id=values.get("AWS_ACCESS_KEY_ID"),
+        aws_secret_access_key=values.get("AWS_SECRET_ACCESS_KEY"),
+        aws_session_token=values.get("AWS_SESSION_TOKEN"),
+        config=config,
+    )
+
+
+def _problem(key: str, error: ClientError, *, anonymous: bool) -> ProblemError:
+    said = error.response.get("Error", {})
+    code, text = str(said.get("Code", "")), str(said.get("Message", ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if code in _DENIED or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        which = "AWS_ACCESS_KEY_ID is missing" if anonymous else "its keys are not taken"
+        return ProblemError(
+            "CredentialsMissing",
+            f"{key}: {code}: {which}; put AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY that may list and read it into "
+            "the Secret of the Boardroom's spec.adapters.credentialsSecretRef",
+        )
+    if code in _ABSENT:
+        return ProblemError("AdapterMissing", f"{key}: {code}; correct spec.adapter.s3, or upload the adapter")
+    if code in _CHANGED:
+        return ProblemError("DownloadFailed", f"{key}: it changed while it was read; give each version its own prefix")
+    return ProblemError("DownloadFailed", f"{key}: {code}: {text}")

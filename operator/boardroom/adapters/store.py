@@ -1,0 +1,128 @@
+"""Fetched adapters on disk, each under the digest of its files: LoRAX knows an adapter by its path only."""
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from boardroom.adapters.adapter import Adapter, read
+from boardroom.adapters.digest import Digests
+from boardroom.adapters.problem import ProblemError
+
+_INCOMING: Final = ".incoming"
+_SOURCES: Final = ".sources"
+_PREFIX: Final = "sha256-"
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a stored adapter came from."""
+
+    source: str
+    revision: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Store:
+    """A directory of ours; `limit` is what may lie there in bytes. Everything here blocks."""
+
+    root: Path
+    limit: int
+
+    def path(self, digest: str) -> Path:
+        """Where the adapter of this digest (`sha256:<hex>`) lies."""
+        return self.root / digest.replace(":", "-")
+
+    def staging(self, source: str, revision: str) -> Path:
+        """Where the files of a source are put together, made if needed; other revisions of it are thrown away."""
+        folder = self.root / _INCOMING / _name(source)
+        place = folder / _name(revision)
+        for other in _entries(folder):
+            if other != place:
+                shutil.rmtree(other, ignore_errors=True)
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+    def room_for(self, source: str, size: int) -> None:
+        """Raises ProblemError TooLarge where a source of this size can't be put beside what is there."""
+        own = self.root / _INCOMING / _name(source)
+        others = _bytes_below(self.root) - _bytes_below(own)
+        if others + size > self.limit:
+            raise ProblemError(
+                "TooLarge",
+                f"{source}: {size} bytes, and {max(0, self.limit - others)} of the {self.limit} for fetched adapters "
+                "are free; raise the Boardroom's spec.adapters.downloads.sizeLimit",
+            )
+
+    def commit(self, staging: Path, origin: Origin) -> Path:
+        """Give a complete directory its name, in one step; what is there under that name already is the same."""
+        place = self.path(origin.digest)
+        if place.exists():
+            shutil.rmtree(staging)
+        else:
+            staging.rename(place)
+        note = self.root / _SOURCES / f"{_name(origin.source)}.json"
+        note.parent.mkdir(exist_ok=True)
+        partial = note.with_suffix(f".{os.getpid()}")
+        partial.write_bytes(msgspec.json.encode(origin))
+        partial.replace(note)
+        return place
+
+    def origin(self, source: str) -> Origin | None:
+        """What is stored of a source."""
+        try:
+            found = msgspec.json.decode((self.root / _SOURCES / f"{_name(source)}.json").read_bytes(), type=Origin)
+        except (OSError, msgspec.MsgspecError):
+            return None
+        return found if found.source == source and self.path(found.digest).is_dir() else None
+
+    def adapters(self, digests: Digests) -> list[Adapter]:
+        """What is stored, read anew: whoever tampered with a file has made another digest, and that is none of ours."""
+        found = [read(path, digests=digests) for path in _entries(self.root) if path.name.startswith(_PREFIX)]
+        return [adapter for adapter in found if adapter.digest and self.path(adapter.digest) == adapter.path]
+
+    def remove(self, path: Path) -> None:
+        """Throw a stored adapter away; its name goes first, so that nobody finds a half of it."""
+        doomed = self.root / _INCOMING / f"{path.name}.removed"
+        doomed.parent.mkdir(exist_ok=True)
+        try:
+            path.rename(doomed)
+        except OSError:
+            return
+        shutil.rmtree(doomed, ignore_errors=True)
+
+    def forget(self, sources: set[str]) -> None:
+        """Throw away what has been begun, and notes, of all but these sources."""
+        names = {_name(source) for source in sources}
+        for folder in _entries(self.root / _INCOMING):
+            if folder.name not in names:
+                shutil.rmtree(folder, ignore_errors=True)
+        for note in _entries(self.root / _SOURCES):
+            if note.stem not in names:
+                note.unlink(missing_ok=True)
+
+
+def _name(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(place, name).lstat().st_size
+            except OSError:  # gone meanwhile
+                continue
+    return total

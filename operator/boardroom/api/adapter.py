@@ -1,0 +1,149 @@
+"""Where a member's adapter comes from: the board's volume, a Hugging Face hub, an S3 bucket, or nowhere."""
+
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import Field, StringConstraints
+
+from boardroom.api.model import Model, checked, rule
+
+HUB: Final = "https://huggingface.co"
+"""The hub of a source that names no endpoint."""
+
+Endpoint = Annotated[
+    str,
+    StringConstraints(
+        min_length=8,
+        max_length=253,
+        pattern=r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$",
+    ),
+]
+"""A server's address without credentials, query or fragment."""
+
+
+class HuggingFaceSource(Model):
+    """An adapter in a repository of a Hugging Face hub."""
+
+    repo: str = Field(
+        min_length=1,
+        max_length=193,
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$",
+        description="Repository, as owner/name.",
+    )
+    revision: str = Field(
+        default="main",
+        min_length=1,
+        max_length=128,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$",
+        description="Commit, tag or branch. Name a commit: a branch is looked up once for each pod of LoRAX, and what "
+        "it names later is not noticed.",
+    )
+    endpoint: Endpoint | None = Field(
+        default=None, description="Another hub or a mirror, for example https://hub.example. Unset: huggingface.co."
+    )
+
+    @property
+    def kind(self) -> str:
+        """What status.adapter.source says."""
+        return "HuggingFace"
+
+    @property
+    def key(self) -> str:
+        """The source in one line, which is its identity."""
+        return f"hf://{self.repo}@{self.revision}{_at(self.endpoint)}"
+
+    @property
+    def port(self) -> int:
+        """The TCP port that a download goes to."""
+        return _port(self.endpoint)
+
+
+class S3Source(Model):
+    """An adapter below a prefix of an S3 bucket."""
+
+    bucket: str = Field(
+        min_length=3,
+        max_length=63,
+        pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$",
+        description="Name of the bucket.",
+    )
+    prefix: str = Field(
+        min_length=1,
+        max_length=512,
+        pattern=r"^[A-Za-z0-9_.=-][A-Za-z0-9_.=-]*(/[A-Za-z0-9_.=-]+)*/?$",
+        description="Where the adapter's files are, for example adapters/ceo/2026-11-25. Give each version a prefix "
+        "of its own: what is written there later is not noticed.",
+    )
+    endpoint: Endpoint | None = Field(
+        default=None, description="An S3-compatible server, for example http://minio:9000. Unset: AWS."
+    )
+    region: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        pattern=r"^[a-z0-9-]+$",
+        description="Region of the bucket. Unset: AWS_REGION of the credentials, else us-east-1.",
+    )
+
+    @property
+    def kind(self) -> str:
+        """What status.adapter.source says."""
+        return "S3"
+
+    @property
+    def key(self) -> str:
+        """The source in one line, which is its identity."""
+        return f"s3://{self.bucket}/{self.folder}{_at(self.endpoint)}"
+
+    @property
+    def folder(self) -> str:
+        """The prefix as a folder: it ends in one slash."""
+        return f"{self.prefix.rstrip('/')}/"
+
+    @property
+    def port(self) -> int:
+        """The TCP port that a download goes to."""
+        return _port(self.endpoint)
+
+
+Source = HuggingFaceSource | S3Source
+"""What the adapters sidecar fetches."""
+
+
+class AdapterSpec(Model):
+    """Which LoRA adapter the member speaks through."""
+
+    model_config = checked(
+        rule(
+            "[has(self.path), has(self.huggingFace), has(self.s3), has(self.none) && self.none]"
+            ".filter(x, x).size() <= 1",
+            "give at most one of path, huggingFace, s3 and none: true",
+        )
+    )
+    path: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$",
+        description="Directory below the board's spec.adapters.mountPath, relative to it. "
+        "Unset, and no other source given: `{role}_lora_adapter` with the role in lower case.",
+    )
+    hugging_face: HuggingFaceSource | None = Field(
+        default=None, description="Fetched from a Hugging Face hub by the sidecar beside LoRAX."
+    )
+    s3: S3Source | None = Field(default=None, description="Fetched from an S3 bucket by the sidecar beside LoRAX.")
+    none: bool | None = Field(default=None, description="True: the base model speaks, with this member's prompt.")
+
+    @property
+    def source(self) -> Source | None:
+        """What the sidecar has to fetch; None where there is nothing to fetch."""
+        return self.hugging_face or self.s3
+
+
+def _at(endpoint: str | None) -> str:
+    return f" at {endpoint.rstrip('/')}" if endpoint else ""
+
+
+def _port(endpoint: str | None) -> int:
+    parts = urlsplit(endpoint or HUB)
+    return parts.port or (80 if parts.scheme == "http" else 443)

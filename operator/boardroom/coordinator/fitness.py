@@ -1,0 +1,66 @@
+"""Whether an adapter fits its board, as far as its files tell: asked before LoRAX sees it. Pure."""
+
+from dataclasses import dataclass, replace
+
+from boardroom.api.boardroom import BoardroomSpec
+from boardroom.api.model import quantity_bytes
+from boardroom.coordinator.adapters import Finding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What a board asks of its adapters."""
+
+    base_models: frozenset[str] | None = None
+    """Names of the base model in lower case; None: any, because the model is known by a directory only."""
+    model: str = ""
+    max_rank: int = 64
+    max_bytes: int = 2 << 30
+
+    @classmethod
+    def of(cls, spec: BoardroomSpec) -> "Rules":
+        """The rules that a board's spec gives."""
+        names = {*spec.adapters.base_models, *([spec.model.id] if spec.model.source == "Hub" else [])}
+        return cls(
+            base_models=frozenset(name.lower() for name in names) or None,
+            model=spec.model.id,
+            max_rank=spec.adapters.max_rank,
+            max_bytes=quantity_bytes(spec.adapters.max_size),
+        )
+
+
+def fitted(finding: Finding, rules: Rules) -> Finding:
+    """The finding, with the first problem that the board has with it."""
+    if finding.problem is not None:
+        return finding
+    problem = _base_model(finding, rules) or _rank(finding, rules) or _size(finding, rules)
+    return replace(finding, problem=problem[0], message=problem[1]) if problem else finding
+
+
+def _base_model(finding: Finding, rules: Rules) -> tuple[str, str] | None:
+    named = finding.base_model
+    if named is None or rules.base_models is None or named.lower() in rules.base_models:
+        return None
+    return "BaseModelMismatch", (
+        f"adapter_config.json names the base model {named!r} (base_model_name_or_path), and the board runs "
+        f"{rules.model!r}; use an adapter of that model, or, where both names mean the same weights, add it to the "
+        "Boardroom's spec.adapters.baseModels"
+    )
+
+
+def _rank(finding: Finding, rules: Rules) -> tuple[str, str] | None:
+    if finding.rank is None or finding.rank <= rules.max_rank:
+        return None
+    return "RankTooHigh", (
+        f"its rank is {finding.rank}, and the Boardroom's spec.adapters.maxRank is {rules.max_rank}; train it with a "
+        "lower r, or raise maxRank"
+    )
+
+
+def _size(finding: Finding, rules: Rules) -> tuple[str, str] | None:
+    if finding.size_bytes <= rules.max_bytes:
+        return None
+    return "TooLarge", (
+        f"its weights have {finding.size_bytes} bytes, and the Boardroom's spec.adapters.maxSize is {rules.max_bytes}; "
+        "train it with a lower rank or on fewer modules, or raise maxSize"
+    )
