@@ -10,7 +10,9 @@ class _Part(BaseModel):
 class AdapterOverview(_Part):
     """A member's adapter, and what lies there as far as known."""
 
-    path: str
+    source: str = Field(description="Volume, HuggingFace or S3.")
+    path: str = Field(description="The directory that LoRAX reads; the source while it is not fetched yet.")
+    revision: str | None = Field(description="The hub's commit, or a hash over the bucket's objects.")
     digest: str | None
     rank: int | None
     base_model: str | None

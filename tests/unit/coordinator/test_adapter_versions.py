@@ -82,7 +82,7 @@ def spoke(answer: dict[str, Any]) -> str:
 
 
 async def ready(stand: Standing) -> dict[str, Any]:
-    agents = (await stand.client.get("/v1/agents")).json()["agents"]
+    agents = (await stand.client.get("/v1/agents")).raise_for_status().json()["agents"]
     return {a["agent"]: a for a in agents}["ceo"]
 
 
