@@ -185,12 +185,18 @@ class AdapterBook:
             record.loaded_digest, record.replaced, record.load_ms = None, False, None
         self.doubt()
 
-    def doubt(self) -> None:
-        """What was proved is to be proved again, and what failed tried again; what LoRAX has loaded stays known."""
-        for record in self._records.values():
+    def doubt(self, paths: Iterable[str] | None = None) -> None:
+        """What was proved (None: of every adapter) is to be proved again, and what failed tried again; what LoRAX has
+        loaded stays known.
+        """
+        records = (
+            list(self._records.values()) if paths is None else [self._records[p] for p in paths if p in self._records]
+        )
+        for record in records:
             record.state, record.failures, record.retry_at = AdapterState.UNKNOWN, 0, 0.0
             record.error, record.fault = None, ""
-        self.on_change()
+        if records:
+            self.on_change()
 
     @property
     def records(self) -> tuple[AdapterRecord, ...]:

@@ -16,9 +16,10 @@ from boardroom.engine.protocol import Engine, Generation, GenerationRequest
 FIRST_LOAD_SECONDS: Final = 600.0
 """A probe is cut only after this: disconnecting while a load fails aborts LoRAX (trap 5)."""
 
-MAX_ROUNDS: Final = 3
-"""After a wave the proved adapters are probed until none waited for a load, at most so often: under load a queue looks
-like a load, and with fewer places on the GPU than adapters there is no end.
+ROUND_TOKENS: Final = (8, 16, 32, 64, 128)
+"""After a wave the proved adapters are probed together until none waited for a load. An adapter that is speaking can't
+be evicted, so each round has them speak twice as long as the one before: soon longer than the missing take to load.
+At most so many rounds: under load a queue looks like a load, and with fewer places than adapters there is no end.
 """
 
 VET_SECONDS: Final = 5.0
@@ -81,17 +82,20 @@ class Prober:
 
     async def wave(self) -> None:
         """All unproved adapters at once together with the proved ones; then the proved ones again, because each load
-        may have evicted one of them, until none waits for a load any more.
+        may have evicted one of them, until all have answered and none had to wait for a load.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(VET_SECONDS):
                 await self._look()
         async with self._admission.wave():
-            await self._probe_all([*self._book.unproved(), *self._book.ready()])
-            for _ in range(MAX_ROUNDS):
-                waits = await self._probe_all(self._book.ready())
-                if max(waits, default=0.0) < COLD_QUEUE_MS_UNPROVED:
+            await self._probe_all([*self._book.unproved(), *self._book.ready()], 1)
+            silent: list[str] = []
+            for tokens in ROUND_TOKENS:
+                waits = await self._probe_all(self._book.ready(), tokens)
+                silent = [p for p, wait in waits.items() if p is not None and wait is None and self._book.proved(p)]
+                if not silent and max((w or 0.0 for w in waits.values()), default=0.0) < COLD_QUEUE_MS_UNPROVED:
                     break
+            self._book.doubt(silent)
         self._observer.look_soon()
 
     @property
@@ -102,25 +106,26 @@ class Prober:
     def _due(self) -> list[str | None]:
         return [*self._book.unproved(), *([None] if self._admission.base_due else [])]
 
-    async def _probe_all(self, paths: Iterable[str]) -> list[float]:
-        """Milliseconds that each answer waited in LoRAX's queue. Probes outlive whoever waits for them."""
+    async def _probe_all(self, paths: Iterable[str], tokens: int) -> dict[str | None, float | None]:
+        """Milliseconds that each waited in LoRAX's queue, None where none answered. Probes outlive who waits."""
         wanted: list[str | None] = [*paths, *([None] if self._admission.base_wanted else [])]
-        tasks = {asyncio.create_task(self._probe(path)) for path in wanted}
-        self._probes |= tasks
-        for task in tasks:
+        tasks = {path: asyncio.create_task(self._probe(path, tokens)) for path in wanted}
+        self._probes |= set(tasks.values())
+        for task in tasks.values():
             task.add_done_callback(self._probes.discard)
         if tasks:
-            await asyncio.wait(tasks)
-        return [found.queue_ms or 0.0 for task in tasks if (found := task.result())]
+            await asyncio.wait(tasks.values())
+        found = {path: task.result() for path, task in tasks.items()}
+        return {path: None if answer is None else answer.queue_ms or 0.0 for path, answer in found.items()}
 
-    async def _probe(self, path: str | None) -> Generation | None:
+    async def _probe(self, path: str | None, tokens: int) -> Generation | None:
         self._count += 1
         request = GenerationRequest(
             request_id=f"probe-{self._count}",
             system="",
-            prompt="Are you there?",
+            prompt="Count from one to two hundred.",
             adapter_id=path,
-            max_new_tokens=1,
+            max_new_tokens=tokens,
         )
         try:
             generation = await self._engine.generate(request, FIRST_LOAD_SECONDS)
