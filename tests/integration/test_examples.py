@@ -11,10 +11,12 @@ from boardroom.cluster.controlplane import ControlPlane
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
 from integration.kube_api import KubeApi, Object
+from tools.pages import objects
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 BASE = MANIFESTS / "base"
 EXAMPLES = sorted((MANIFESTS / "examples").glob("*.yaml"))
+DOCS = MANIFESTS.parent / "docs"
 DRY_RUN = {"dryRun": "All", "fieldValidation": "Strict"}
 
 
@@ -35,6 +37,13 @@ def test_an_example_is_taken_with_all_that_is_made_of_it(kube: KubeApi, file: Pa
                 assert applied.status_code == 201, applied.text
                 # A server drops what it does not know without a word.
                 assert set(_pod(child.manifest)) - set(_pod(applied.json())) == set()
+
+
+@pytest.mark.parametrize("page", ["boardroom.md", "boardagent.md"])
+def test_the_examples_of_the_field_reference_are_taken(kube: KubeApi, page: str) -> None:
+    answers = [kube.try_create(example, **DRY_RUN) for example in objects(DOCS / page)]
+    assert [answer.text for answer in answers if answer.status_code != 201] == []
+    assert len(answers) > 2
 
 
 @pytest.mark.parametrize("name", ["deployment.yaml", "service.yaml", "pdb.yaml"])
