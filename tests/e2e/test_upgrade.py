@@ -131,7 +131,7 @@ def _install_previous(kubectl: Kubectl, helm: Helm, previous: Path) -> None:
     """By its chart, or by its plain manifests where it had none."""
     repository, tag = PREVIOUS.rsplit(":", 1)
     chart = previous / "charts" / "boardroom-operator"
-    if chart.exists():
+    if (chart / "Chart.yaml").exists():
         values = f"image.repository={repository},image.tag={tag},defaults.AOS_LORAX_IMAGE={PREVIOUS}"
         where = ("boardroom-operator", str(chart), "--namespace", "boardroom-system", "--create-namespace")
         helm.run("install", *where, "--wait", "--timeout", "3m", "--set", values)
