@@ -171,6 +171,9 @@ class _Store:
             bud = [*self._buildah, "bud", "--isolation=chroot", "--layers", f"--build-arg=BASE={_BASE}", *secrets]
             fresh = Path(scratch) / "image.tar"
             with still_working(lambda seconds: f"building the image: {seconds} s"):
+                # A build that was interrupted leaves a container, whose image can't be pruned. The lock says it is no
+                # other build's.
+                self._run([*self._buildah, "rm", "--all"])
                 self._run([*bud, "--tag", REFERENCE, str(root)])
                 self._run([*self._buildah, "push", "-q", REFERENCE, f"docker-archive:{fresh}:{REFERENCE}"])
                 # Prune what former sources left, but not the layers of a stage that the image does not descend from.
