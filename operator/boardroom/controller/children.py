@@ -1,15 +1,13 @@
 """Brings a board's objects from what they are to what they should be, and writes nothing where nothing differs."""
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import orjson
-
 from boardroom.api.meta import BOARDROOM
 from boardroom.controller.kinds import CLAIM, Key, Kind, Object, controller_of, owned_by
 from boardroom.controller.kubeclient import ConflictError, Kube, NamespaceTerminatingError, RefusedError
+from boardroom.controller.mark import digest, marked, stands
 from boardroom.controller.plan.children import Child
 from boardroom.controller.store import Store
 
@@ -30,8 +28,8 @@ class Problem:
 class _Applied:
     """What we wanted when we last wrote an object, and what the API server made of it."""
 
-    wanted: bytes
-    found: bytes
+    wanted: str
+    found: str
 
 
 @dataclass
@@ -62,9 +60,9 @@ class Children:
         if child.manifest is None:
             await self._delete(child.kind, key, live, board[1], uid)
             return None
-        wanted = _digest(child.manifest)
-        applied = self._applied.get((child.kind, key))
-        if live is not None and applied == _Applied(wanted, fingerprint(live)):
+        wanted = digest(child.manifest)
+        manifest = marked(child.manifest, wanted)
+        if live is not None and self._stands((child.kind, key), manifest, _Applied(wanted, fingerprint(live)), live):
             return None
         unseen = live is None
         if live is None:
@@ -74,7 +72,7 @@ class Children:
             return _taken(child, live)
         try:
             # Without force the first time: an object that came into being since we looked is not overwritten.
-            result = await self.kube.apply(child.kind, child.manifest, force=not (unseen and live is None))
+            result = await self.kube.apply(child.kind, manifest, force=not (unseen and live is None))
         except NamespaceTerminatingError:
             raise  # no fault of the object, and nothing that anybody could mend
         except ConflictError as error:
@@ -91,6 +89,14 @@ class Children:
         _log.info("applied %s %s/%s", child.kind, *key)
         return None
 
+    def _stands(self, of: tuple[Kind, Key], manifest: Object, now: _Applied, live: Object) -> bool:
+        """Whether the object is as we left it, or as we would leave it."""
+        if self._applied.get(of) != now:
+            if not stands(live, manifest):
+                return False
+            self._applied[of] = now
+        return True
+
     async def _delete(self, kind: Kind, key: Key, live: Object | None, board: str, uid: str) -> None:
         self._applied.pop((kind, key), None)
         if live is None or not owned_by(live, board, uid) or "deletionTimestamp" in live["metadata"]:
@@ -101,15 +107,11 @@ class Children:
         _log.info("deleted %s %s/%s", kind, *key)
 
 
-def fingerprint(live: Object) -> bytes:
+def fingerprint(live: Object) -> str:
     """Digest of all in a live object that a writer could have changed under us; status and bookkeeping aside."""
     metadata = {name: live["metadata"].get(name) or None for name in _METADATA}
     body = {name: value for name, value in live.items() if name not in ("metadata", "status")}
-    return _digest({"metadata": metadata, **body})
-
-
-def _digest(obj: Object) -> bytes:
-    return hashlib.blake2b(orjson.dumps(obj, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+    return digest({"metadata": metadata, **body})
 
 
 def _taken(child: Child, live: Object) -> Problem:

@@ -4,6 +4,8 @@ import asyncio
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass_environment
 
 import kopf
 from kubernetes.aio.client.configuration import Configuration
@@ -24,6 +26,9 @@ class Connection:
     def __init__(self, configuration: Configuration, refresher: asyncio.Task[None] | None = None) -> None:
         self.configuration = configuration
         self._refresher = refresher
+        # aiohttp would look into the environment and into ~/.netrc for each request, in two threads.
+        configuration.client_session_kwargs = {"trust_env": False}
+        configuration.proxy = configuration.proxy or _proxy(configuration.host)
 
     @classmethod
     async def open(cls, kubeconfig: Path | None = None, context: str | None = None) -> "Connection":
@@ -73,3 +78,9 @@ class Connection:
         if self._refresher is not None:
             self._refresher.cancel()
             await asyncio.gather(self._refresher, return_exceptions=True)
+
+
+def _proxy(server: str) -> str | None:
+    """The proxy by which the environment has this URL reached, if any."""
+    url = urlsplit(server)
+    return None if proxy_bypass_environment(url.netloc) else getproxies_environment().get(url.scheme)

@@ -67,7 +67,7 @@ async def test_nothing_of_a_board_that_waits_is_changed() -> None:
     room = succeeded(await ready_room(), Defaults(lorax_port=9999), busy=True)
     await room.reconcile()
     written = {kind for _, kind, _ in room.kube.writes}
-    assert written == {"ServiceAccount", "Role", "RoleBinding", "Boardroom", "Event"}
+    assert written == {"Boardroom", "Event"}
     assert room.condition(kinds.BOARDROOM, "executive", "Ready") == ("True", "Ready")
     assert room.condition(kinds.BOARDROOM, "executive", "Reconciling") == ("True", "WaitingForTurn")
     assert room.condition(kinds.BOARDROOM, "executive", "UpToDate") == ("False", "WaitingForTurn")
