@@ -5,7 +5,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies, proxy_bypass
 
 import kopf
 from kubernetes.aio.client.configuration import Configuration
@@ -83,4 +83,4 @@ class Connection:
 def _proxy(server: str) -> str | None:
     """The proxy by which the environment has this URL reached, if any."""
     url = urlsplit(server)
-    return None if proxy_bypass_environment(url.netloc) else getproxies_environment().get(url.scheme)
+    return None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)

@@ -6,14 +6,14 @@ whatever kept it from doing so.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from boardroom.api.lease import Candidacy, Terms
 from boardroom.controller.kinds import LEASE, Kind, Object
-from boardroom.controller.kubeclient import ConflictError, Kube, KubeError, Listing
+from boardroom.controller.kubeclient import ConflictError, Kube, KubeError, Page
 
 _log = logging.getLogger(__name__)
 LEASE_NAME: Final = "boardroom-operator"
@@ -124,8 +124,8 @@ class FencedKube:
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return await self.kube.get(kind, namespace, name)
 
-    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> Listing:
-        return await self.kube.list(kind, namespace, selector)
+    def pages(self, kind: Kind, namespace: str | None, selector: str = "") -> AsyncIterator[Page]:
+        return self.kube.pages(kind, namespace, selector)
 
     async def apply(self, kind: Kind, manifest: Object, *, force: bool = True) -> Object:
         self._check()

@@ -12,7 +12,7 @@ from typing import Any, Final
 import kopf
 
 from boardroom.controller.connection import Connection
-from boardroom.controller.kinds import CLUSTER_SCOPED, WATCHED, Key, Kind, selector
+from boardroom.controller.kinds import CLUSTER_SCOPED, WATCHED, Key, Kind, key_of, selector
 from boardroom.controller.kubeclient import Kube, KubeError, NotFoundError
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.queue import WorkQueue
@@ -78,12 +78,22 @@ class Informer:
         """List everything, and have every board looked at."""
         for kind in self.kinds:
             for namespace in self.namespaces or (None,):
-                listing = await self.kube.list(kind, namespace, selector(kind))
-                self.watches.listed((kind, namespace), listing.items)
-                self._enqueue(self.store.replace(kind, namespace, listing))
+                self._enqueue(await self._list(kind, namespace))
         self._enqueue(self.store.boards())
         self.metrics.synced.set_to_current_time()
         self.synced.set()
+
+    async def _list(self, kind: Kind, namespace: str | None) -> frozenset[Key]:
+        """Take in all of a kind, a page at a time; returns the boards concerned."""
+        concerned: set[Key] = set()
+        listed: set[Key] = set()
+        version = ""
+        async for page in self.kube.pages(kind, namespace, selector(kind)):
+            self.watches.listed((kind, namespace), page.items)
+            concerned.update(*(self.store.put(kind, obj) for obj in page.items))
+            listed.update(map(key_of, page.items))
+            version = page.resource_version
+        return self.store.retain(kind, namespace, listed, version) | concerned
 
     async def first_sync(self) -> bool:
         """List everything once, however long the API server or the CRDs take to appear; True once it is done."""

@@ -4,7 +4,7 @@ Its typed models refuse unknown fields and its dynamic client writes a discovery
 """
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -60,8 +60,8 @@ _BY_STATUS: Mapping[int, type[KubeError]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
-    """The objects of one kind as of a resource version."""
+class Page:
+    """Some of the objects of one kind as of a resource version, which is that of the whole list."""
 
     items: list[Object]
     resource_version: str
@@ -73,8 +73,8 @@ class Kube(Protocol):
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """The object, or None where there is none."""
 
-    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> Listing:
-        """All objects of a kind in one namespace, or in all where `namespace` is None."""
+    def pages(self, kind: Kind, namespace: str | None, selector: str = "") -> AsyncIterator[Page]:
+        """All objects of a kind in one namespace, or in all where `namespace` is None; at least one page."""
 
     async def apply(self, kind: Kind, manifest: Object, *, force: bool = True) -> Object:
         """Server-side apply under our field manager; without `force` another writer's field is a ConflictError."""
@@ -118,17 +118,17 @@ class KubeClient:
         except NotFoundError:
             return None
 
-    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> Listing:
-        items: list[Object] = []
+    async def pages(self, kind: Kind, namespace: str | None, selector: str = "") -> AsyncIterator[Page]:
         query: dict[str, str] = {"limit": str(_PAGE)}
         if selector:
             query["labelSelector"] = selector
         while True:
             page = await self._send("GET", kind, kind.path(namespace), query, verb="LIST")
-            items += [_listed(kind, item) for item in page.get("items") or ()]
             more = page["metadata"].get("continue")
+            items = [_listed(kind, item) for item in page.get("items") or ()]
+            yield Page(items=items, resource_version=page["metadata"].get("resourceVersion", ""))
             if not more:
-                return Listing(items=items, resource_version=page["metadata"].get("resourceVersion", ""))
+                return
             query["continue"] = more
 
     async def apply(self, kind: Kind, manifest: Object, *, force: bool = True) -> Object:

@@ -1,27 +1,43 @@
 """What the API server last told us, by kind and by board."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import orjson
 
 from boardroom.api.meta import GROUP
 from boardroom.controller.kinds import POD, Key, Kind, Object, boards_of, key_of
-from boardroom.controller.kubeclient import Listing
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An object as JSON text: as dicts it would fill several times the memory, and be looked at by each collection."""
+
+    uid: str
+    version: int
+    text: bytes
+
+    def object(self) -> Object:
+        found: Object = orjson.loads(self.text)
+        return found
 
 
 class Store:
     """The latest known version of each watched object.
 
-    Watch events, lists and the answers to our own writes arrive in any order; the highest resource version wins.
+    Watch events, lists and the answers to our own writes arrive in any order; the highest resource version wins. What
+    is handed out is the caller's own copy.
     """
 
     def __init__(self) -> None:
-        self._objects: dict[Kind, dict[Key, Object]] = defaultdict(dict)
+        self._objects: dict[Kind, dict[Key, _Kept]] = defaultdict(dict)
         self._by_board: dict[Kind, dict[Key, set[Key]]] = defaultdict(lambda: defaultdict(set))
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """One object."""
-        return self._objects[kind].get((namespace, name))
+        kept = self._objects[kind].get((namespace, name))
+        return kept.object() if kept is not None else None
 
     def get_in(self, namespace: str, kind: Kind, name: str) -> Object | None:
         """The same, for a namespace given once."""
@@ -30,7 +46,7 @@ class Store:
     def of_board(self, kind: Kind, board: Key) -> list[Object]:
         """A board's objects of a kind, in the order of their names."""
         keys = self._by_board[kind].get(board, ())
-        return [self._objects[kind][key] for key in sorted(keys)]
+        return [self._objects[kind][key].object() for key in sorted(keys)]
 
     def boards(self) -> set[Key]:
         """Every board that some object concerns, whether it exists or not."""
@@ -38,19 +54,20 @@ class Store:
 
     def of_kind(self, kind: Kind) -> Iterable[Object]:
         """All objects of a kind."""
-        return self._objects[kind].values()
+        return (kept.object() for kept in self._objects[kind].values())
 
     def put(self, kind: Kind, obj: Object) -> frozenset[Key]:
         """Take in an object unless a newer version of it is known; returns the boards concerned."""
         key = key_of(obj)
         old = self._objects[kind].get(key)
-        if old is not None and _version(old) >= _version(obj) and _uid(old) == _uid(obj):
+        uid, version = _uid(obj), _version(obj)
+        if old is not None and old.version >= version and old.uid == uid:
             return frozenset()
-        concerned = boards_of(kind, obj)
+        concerned = boards = boards_of(kind, obj)
         if old is not None:
             concerned |= self._drop(kind, key, old)
-        self._objects[kind][key] = _trimmed(kind, obj)
-        for board in boards_of(kind, obj):
+        self._objects[kind][key] = _Kept(uid, version, orjson.dumps(_trimmed(kind, obj)))
+        for board in boards:
             self._by_board[kind][board].add(key)
         return concerned
 
@@ -58,23 +75,25 @@ class Store:
         """Forget an object that was deleted; one created anew under the same name stays."""
         key = key_of(obj)
         old = self._objects[kind].get(key)
-        if old is None or (_uid(old) != _uid(obj) and _version(old) > _version(obj)):
+        if old is None or (old.uid != _uid(obj) and old.version > _version(obj)):
             return frozenset()
         return self._drop(kind, key, old) | boards_of(kind, obj)
 
-    def replace(self, kind: Kind, namespace: str | None, listing: Listing) -> frozenset[Key]:
-        """Take in a whole list: what it lacks is gone, unless it is newer than the list."""
-        concerned: frozenset[Key] = frozenset().union(*(self.put(kind, obj) for obj in listing.items))
-        listed = {key_of(obj) for obj in listing.items}
-        horizon = _number(listing.resource_version)
-        for key, obj in list(self._objects[kind].items()):
-            if key not in listed and namespace in (None, key[0]) and _version(obj) <= horizon:
-                concerned |= self._drop(kind, key, obj)
-        return concerned
+    def retain(
+        self, kind: Kind, namespace: str | None, listed: Collection[Key], resource_version: str
+    ) -> frozenset[Key]:
+        """Forget what a whole list, as of that resource version, lacks, unless it is newer; returns the boards."""
+        horizon = _number(resource_version)
+        lost = [
+            (key, kept)
+            for key, kept in self._objects[kind].items()
+            if key not in listed and namespace in (None, key[0]) and kept.version <= horizon
+        ]
+        return frozenset().union(*(self._drop(kind, key, kept) for key, kept in lost))
 
-    def _drop(self, kind: Kind, key: Key, obj: Object) -> frozenset[Key]:
+    def _drop(self, kind: Kind, key: Key, kept: _Kept) -> frozenset[Key]:
         del self._objects[kind][key]
-        boards = boards_of(kind, obj)
+        boards = boards_of(kind, kept.object())
         for board in boards:
             keys = self._by_board[kind][board]
             keys.discard(key)
@@ -94,8 +113,9 @@ def _trimmed(kind: Kind, obj: Object) -> Object:
     return trimmed
 
 
-def _uid(obj: Object) -> Any:
-    return obj["metadata"].get("uid")
+def _uid(obj: Object) -> str:
+    uid: str = obj["metadata"].get("uid", "")
+    return uid
 
 
 def _version(obj: Object) -> int:

@@ -1,11 +1,12 @@
 """An API server of dicts: enough of server-side apply for one writer, and every request kept."""
 
 import copy
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from boardroom.controller.kinds import Key, Kind, Object
-from boardroom.controller.kubeclient import ConflictError, Listing
+from boardroom.controller.kubeclient import ConflictError, Page
 
 
 @dataclass
@@ -24,10 +25,12 @@ class FakeKube:
         self._take("get", kind, name)
         return copy.deepcopy(self.objects.get((kind, (namespace, name))))
 
-    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> Listing:
+    async def pages(self, kind: Kind, namespace: str | None, selector: str = "") -> AsyncIterator[Page]:
         self._take("list", kind, selector)
         items = [o for (k, key), o in self.objects.items() if k is kind and namespace in (None, key[0])]
-        return Listing(items=copy.deepcopy(items), resource_version=str(self.version))
+        version = str(self.version)
+        yield Page(items=copy.deepcopy(items[::2]), resource_version=version)
+        yield Page(items=copy.deepcopy(items[1::2]), resource_version=version)
 
     async def apply(self, kind: Kind, manifest: Object, *, force: bool = True) -> Object:
         name = manifest["metadata"]["name"]

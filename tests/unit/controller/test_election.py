@@ -225,5 +225,4 @@ async def test_a_leader_writes_and_anybody_reads() -> None:
     await FencedKube(kube, lambda: True).apply(SERVICE, made)
     outside = FencedKube(kube, lambda: False)
     found = await outside.get(SERVICE, "team", "x")
-    listed = await outside.list(SERVICE, "team")
-    assert listed.items == [found]
+    assert [obj async for page in outside.pages(SERVICE, "team") for obj in page.items] == [found]

@@ -110,14 +110,14 @@ async def test_a_list_is_read_page_by_page_and_its_items_know_their_kind(server:
         (200, {"metadata": {"continue": "next", "resourceVersion": "7"}, "items": [{"metadata": {"name": "a"}}]}, {}),
         (200, {"metadata": {"resourceVersion": "7"}, "items": [{"metadata": {"name": "b"}}]}, {}),
     ]
-    found = await client.list(EVENT, None, "x=y")
+    found = [page async for page in client.pages(EVENT, None, "x=y")]
     ours = {"apiVersion": "events.k8s.io/v1", "kind": "Event"}
     assert [path for _, path, _ in server.asked] == [
         "/apis/events.k8s.io/v1/events?limit=200&labelSelector=x%3Dy",
         "/apis/events.k8s.io/v1/events?limit=200&labelSelector=x%3Dy&continue=next",
     ]
-    assert found.items == [ours | {"metadata": {"name": name}} for name in "ab"]
-    assert found.resource_version == "7"
+    assert [page.items for page in found] == [[ours | {"metadata": {"name": name}}] for name in "ab"]
+    assert [page.resource_version for page in found] == ["7", "7"]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ async def test_a_server_that_is_not_there_is_status_zero(seen: list[tuple[str, s
 
     client = KubeClient(Configuration(host="http://127.0.0.1:1"), observe=observe)
     with pytest.raises(KubeError) as caught:
-        await client.list(SERVICE, "team")
+        await anext(client.pages(SERVICE, "team"))
     await client.close()
     assert (caught.value.status, caught.value.reason, seen) == (0, "Unreachable", [("LIST", "Service", 0)])
 

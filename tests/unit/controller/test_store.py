@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, POD, SERVICE
-from boardroom.controller.kubeclient import Listing
 from boardroom.controller.store import Store
 from unit.controller.objects import Object, agent_object, board_object
 
@@ -72,14 +71,15 @@ def test_the_end_of_a_predecessor_does_not_remove_its_successor(store: Store) ->
 def test_what_a_list_lacks_is_gone_unless_it_is_newer_than_the_list(store: Store) -> None:
     store.put(SERVICE, service(1, name="gone"))
     store.put(SERVICE, service(9, name="newer"))
-    concerned = store.replace(SERVICE, None, Listing(items=[service(3, name="there")], resource_version="5"))
+    store.put(SERVICE, service(3, name="there"))
+    concerned = store.retain(SERVICE, None, {("team", "there")}, "5")
     assert [o["metadata"]["name"] for o in store.of_board(SERVICE, KEY)] == ["newer", "there"]
     assert concerned == {KEY}
 
 
 def test_a_list_of_one_namespace_says_nothing_of_another(store: Store) -> None:
     store.put(SERVICE, service(1))
-    store.replace(SERVICE, "elsewhere", Listing(items=[], resource_version="5"))
+    store.retain(SERVICE, "elsewhere", (), "5")
     assert version(store) == "1"
 
 
