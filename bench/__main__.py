@@ -66,8 +66,15 @@ def attribution_() -> None:
 @bench.command(name="scale")
 @click.option("--boards", type=int, multiple=True, default=scale.SIZES, show_default=True)
 def scale_(*, boards: tuple[int, ...]) -> None:
-    """The operator over many boards."""
-    _kept("scale", lambda: scale.measure(boards))
+    """The operator over many boards; rows of other sizes stay as they were."""
+
+    def measured() -> dict[str, Any]:
+        found = scale.measure(boards)
+        rows = report.saved().get("scale", {}).get("rows", []) + found["rows"]
+        by_size = {row["boards"]: row for row in rows}
+        return found | {"rows": [by_size[size] for size in sorted(by_size)]}
+
+    _kept("scale", measured)
 
 
 @bench.command(name="report")

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
 
 import aiohttp
@@ -77,7 +77,7 @@ class ApiServer:
 
     @asynccontextmanager
     async def watching(self, path: str, label: str = "") -> AsyncIterator["Watch"]:
-        """Everything in a collection, from now on."""
+        """Everything in a collection, from now on; a watch that the API server ends is begun anew where it ended."""
         watch = Watch()
         task = asyncio.create_task(self._watch(path, label, watch))
         task.add_done_callback(watch.end)
@@ -88,13 +88,34 @@ class ApiServer:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _watch(self, path: str, label: str, watch: "Watch") -> None:
-        params = {"watch": "1", "labelSelector": label, "timeoutSeconds": "7200"}
-        async with self._http.get(path, params=params, read_bufsize=2**20) as stream:
-            rest = b""
-            async for chunk in stream.content.iter_any():
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    watch.take(orjson.loads(line))
+        version = ""
+        while True:
+            if not version:
+                version = await self._list(path, label, watch)
+            params = {"watch": "1", "labelSelector": label, "resourceVersion": version, "timeoutSeconds": "7200"}
+            async with self._http.get(path, params=params, read_bufsize=2**20) as stream:
+                # A slow reader's watch is ended by the API server: on a busy machine we are one.
+                with suppress(aiohttp.ClientPayloadError):
+                    async for line in _lines(stream):
+                        event = orjson.loads(line)
+                        watch.take(event)
+                        version = event["object"]["metadata"].get("resourceVersion", "")  # an ERROR has none
+
+    async def _list(self, path: str, label: str, watch: "Watch") -> str:
+        async with self._http.get(path, params={"labelSelector": label}) as answer:
+            found = orjson.loads(await answer.read())
+        for obj in found["items"]:
+            watch.take({"type": "ADDED", "object": obj})
+        version: str = found["metadata"]["resourceVersion"]
+        return version
+
+
+async def _lines(stream: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    rest = b""
+    async for chunk in stream.content.iter_any():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line
 
 
 class Watch:

@@ -5,6 +5,7 @@ more, a member's prompt changed, and the operator started again over all of it (
 """
 
 import asyncio
+import os
 import statistics
 import tempfile
 import urllib.request
@@ -115,8 +116,8 @@ class _Lab:
         )  # fmt: skip
         async with asyncio.timeout(seconds):
             writes = -1.0
-            while operator.writes() != writes:
-                writes = operator.writes()
+            while await asyncio.to_thread(operator.writes) != writes:
+                writes = await asyncio.to_thread(operator.writes)
                 await asyncio.sleep(5)
 
     async def _steady(self, operator: "_Operator", seconds: float) -> dict[str, float]:
@@ -173,6 +174,11 @@ class _Lab:
         service = await asyncio.to_thread(process.__enter__)
         try:
             yield _Operator(service, f"http://127.0.0.1:{metrics}/metrics", began, loop.time())
+        except TimeoutError as error:
+            said = (self.folder / "operator.log").read_text(errors="replace")[-2000:]
+            raise TimeoutError(
+                f"{error or 'never quiet'}; load {os.getloadavg()[0]:.1f}; the operator said:\n{said}"
+            ) from None
         finally:
             await asyncio.to_thread(process.__exit__, None, None, None)
 

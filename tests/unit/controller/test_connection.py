@@ -1,0 +1,41 @@
+"""What of the environment a connection takes: a proxy, looked up once."""
+
+import pytest
+from kubernetes.aio.client.configuration import Configuration
+
+from boardroom.controller.connection import Connection
+
+SERVER = "https://api.example:6443"
+
+
+def proxy(server: str, *, given: str | None = None) -> str | None:
+    configuration = Configuration(host=server)
+    configuration.proxy = given
+    found: str | None = Connection(configuration).configuration.proxy
+    return found
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "10.96.0.1,.svc")
+
+
+@pytest.mark.parametrize(
+    ("server", "expected"),
+    [
+        (SERVER, "http://proxy:3128"),
+        ("https://10.96.0.1:443", None),
+        ("https://kubernetes.default.svc", None),
+        ("http://127.0.0.1:8001", None),
+    ],
+)
+def test_the_environments_proxy_is_used_where_it_does_not_except_the_server(server: str, expected: str | None) -> None:
+    assert proxy(server) == expected
+
+
+def test_the_kubeconfigs_own_proxy_comes_first() -> None:
+    assert proxy(SERVER, given="http://other:1") == "http://other:1"
