@@ -36,8 +36,6 @@ class _Written:
     meaning: dict[str, Any]
     conditions: tuple[Condition, ...]
     at: float = float("-inf")
-    seen: bool = False
-    """Whether our condition has been seen in the live object since."""
 
 
 class HealthWriter:
@@ -128,14 +126,10 @@ class HealthWriter:
     def _known(
         self, key: str, uid: str, live: dict[str, Any], conditions: tuple[Condition, ...], type_: str
     ) -> _Written:
-        """What we wrote last; before our first write, what stands in the live object (the last coordinator's), and also
-        where our condition has gone: the operator overruled it while this pod was not ready, and let go of it.
-        """
+        """What we wrote last; before our first write, what stands in the live object (the last coordinator's)."""
         known = self._written.get(key)
-        own = tuple(c for c in conditions if c.type == type_)
-        if known is not None and own:
-            known.seen = True
-        if known is None or known.uid != uid or (known.seen and not own):
+        if known is None or known.uid != uid:
+            own = tuple(c for c in conditions if c.type == type_)
             standing = live | {"conditions": [c.to_object() for c in own]}
             known = self._written[key] = _Written(uid, health.meaning(standing), own)
         return known

@@ -118,15 +118,6 @@ async def test_even_a_turn_is_not_written_in_a_flood(world: World) -> None:
     assert await world.write(after=0.9) == []
 
 
-async def test_a_condition_that_the_operator_overruled_and_let_go_of_is_written_again(world: World) -> None:
-    await world.write()
-    written = BoardroomStatus.model_validate(world.status("executive"))
-    world.roster = replace(BOARD, status=written)
-    seen = await world.write(after=20)
-    world.roster = replace(BOARD, status=written.model_copy(update={"conditions": ()}))
-    assert (seen, await world.write(after=20)) == ([], ["executive"])
-
-
 async def test_what_an_earlier_coordinator_wrote_is_not_written_again(world: World) -> None:
     world.book.answered(PATH, 40)
     await world.write()
