@@ -102,7 +102,9 @@ class AdapterStatus(Model):
     rank: int | None = Field(default=None, ge=0, description="LoRA rank.")
     base_model: str | None = Field(default=None, max_length=512, description="Base model named by the adapter.")
     last_probe_time: datetime | None = Field(default=None, description="When the adapter was last proved or refused.")
-    load_ms: int | None = Field(default=None, ge=0, description="How long LoRAX took to load it, in milliseconds.")
+    load_ms: int | None = Field(
+        default=None, ge=0, description="How long LoRAX took to load these files for the first time, in milliseconds."
+    )
 
 
 class BoardAgentStatus(Model):

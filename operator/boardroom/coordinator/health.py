@@ -102,7 +102,11 @@ def _proved_facts(member: Member, proof: Proof) -> tuple[Status, str, str]:
 
 
 def adapter_status(member: Member, proof: Proof | None) -> AdapterStatus | None:
-    """status.adapter of a member; None when the base model speaks. The load that an earlier coordinator saw stands."""
+    """status.adapter of a member; None when the base model speaks.
+
+    The first load of these files stands: LoRAX doesn't say what it loads, and an adapter that it has already may wait
+    as long for the GPU (a new coordinator's first wave, a busy server).
+    """
     if proof is None:
         return None
     record = proof.record
@@ -118,7 +122,7 @@ def adapter_status(member: Member, proof: Proof | None) -> AdapterStatus | None:
         rank=finding.rank if finding else None,
         base_model=finding.base_model if finding else None,
         last_probe_time=record.last_probe.replace(microsecond=0) if record.last_probe else None,
-        load_ms=standing if record.load_ms is None else record.load_ms,
+        load_ms=record.load_ms if standing is None else standing,
     )
 
 
