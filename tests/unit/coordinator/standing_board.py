@@ -42,12 +42,22 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+@contextlib.contextmanager
+def unused_port() -> Iterator[int]:
+    """A port that refuses connections until the test serves at it, and that nobody else is given meanwhile."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that a server may still be bound beside it
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
+
+
 @contextlib.asynccontextmanager
 async def served(app: Asgi, port: int = 0) -> AsyncIterator[str]:
     """The application behind a real socket; its URL."""
     listener = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(app, ws="none", lifespan="off", access_log=False, log_config=None, interface="asgi3")
     config.timeout_graceful_shutdown = 1
+    config.timeout_keep_alive = 3600  # as LoRAX, which never closes an idle connection under a request
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -16,11 +16,11 @@ from unit.coordinator.standing_board import (
     Standing,
     agent,
     by_role,
-    free_port,
     served,
     simulated_lorax,
     standing,
     until,
+    unused_port,
 )
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 
@@ -64,28 +64,29 @@ async def test_a_member_whose_adapter_lorax_cannot_load_is_answered_for_and_says
 
 
 async def test_a_board_whose_lorax_is_down_is_answered_for_and_by_lorax_again_when_it_is_back(board: Board) -> None:
-    port = free_port()
-    async with with_standard(board, f"http://127.0.0.1:{port}") as (stand, _):
-        await until(lambda: stand.replica.observer.running is False)
-        answer = await stand.answer()
-        assert (answer["used_lorax"], answer["batch"]) == (False, None)
-        assert engines(answer) == dict.fromkeys(NAMES, "standard")
-        assert all("LoRAX is down" in warning for warning in answer["warnings"])
-        assert await gauge(stand, "boardroom_breaker_open") == 1
-        async with simulated_lorax(port):
-            await stand.proved(*ROLES)
+    with unused_port() as port:
+        async with with_standard(board, f"http://127.0.0.1:{port}") as (stand, _):
+            await until(lambda: stand.replica.observer.running is False)
             answer = await stand.answer()
-            assert engines(answer) == dict.fromkeys(NAMES, "lorax")
-            assert await gauge(stand, "boardroom_breaker_open") == 0
+            assert (answer["used_lorax"], answer["batch"]) == (False, None)
+            assert engines(answer) == dict.fromkeys(NAMES, "standard")
+            assert all("LoRAX is down" in warning for warning in answer["warnings"])
+            assert await gauge(stand, "boardroom_breaker_open") == 1
+            async with simulated_lorax(port):
+                await stand.proved(*ROLES)
+                answer = await stand.answer()
+                assert engines(answer) == dict.fromkeys(NAMES, "lorax")
+                assert await gauge(stand, "boardroom_breaker_open") == 0
 
 
 async def test_without_standard_inference_a_lorax_that_is_down_is_said_at_once_and_when_to_ask_again(
     board: Board,
 ) -> None:
-    async with standing(board, f"http://127.0.0.1:{free_port()}") as stand:
-        await until(lambda: stand.replica.observer.running is False)
-        response = await stand.ask()
-        opened = await gauge(stand, "boardroom_breaker_open")
+    with unused_port() as port:
+        async with standing(board, f"http://127.0.0.1:{port}") as stand:
+            await until(lambda: stand.replica.observer.running is False)
+            response = await stand.ask()
+            opened = await gauge(stand, "boardroom_breaker_open")
     assert (response.status_code, response.headers["retry-after"], opened) == (503, "5", 1)
     error = response.json()["error"]
     assert (error["code"], [m["agent"] for m in error["members"]]) == ("not_enough_answers", NAMES)

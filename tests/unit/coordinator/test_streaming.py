@@ -290,12 +290,12 @@ async def test_a_streamed_completion_of_the_board_is_its_whole_one(board: Board,
 async def test_several_choices_of_one_agent_stream_side_by_side(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         await stand.proved(*ROLES)
-        asked = {"model": "executive/cfo", "n": 2, "temperature": 0.9, "seed": 5, "max_tokens": 60}
+        asked = {"model": "executive/cfo", "n": 4, "temperature": 0.9, "seed": 5, "max_tokens": 200}
         found = await chunks(stand, **asked)
         whole = (await stand.client.post("/v1/chat/completions", json={"messages": ASKED} | asked)).json()
     texts = [choice["message"]["content"] for choice in whole["choices"]]
-    assert [content(found, 0), content(found, 1)] == texts
-    assert texts[0] != texts[1]
+    assert [content(found, index) for index in range(4)] == texts
+    assert len(set(texts)) > 1  # two seeds may choose the same words, four do not
 
 
 async def test_a_schema_reaches_lorax_and_the_answer_satisfies_it(board: Board) -> None:
