@@ -11,7 +11,7 @@ from integration.boards import agent, board
 from integration.faulty_api import FaultyApi, Refusal, before
 from integration.kube_api import KubeApi, until
 from integration.operator_process import OperatorProcess
-from integration.playing import wait_built
+from integration.playing import OWNED_BY_KEYS, wait_built
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_an_api_server_that_was_away_is_caught_up_with(
     api: FaultyApi, operator: OperatorProcess, kube: KubeApi
 ) -> None:
     kube.create(board())
-    wait_built(kube)
+    wait_built(kube, OWNED_BY_KEYS)
     api.go_away()
     kube.delete("Service", "executive-coordinator")
     kube.create(agent("CEO"))
@@ -63,7 +63,7 @@ def test_what_was_refused_is_tried_again_and_told_once(
 ) -> None:
     api.refusals += [refusal] * 3
     kube.create(board(enableLorax=True))
-    wait_built(kube)
+    wait_built(kube, OWNED_BY_KEYS)
     assert api.refusals == []
     events = [e["reason"] for e in kube.every("Event") if e["regarding"]["kind"] == "Boardroom"]
     assert sorted(events) == sorted(set(events))
@@ -77,12 +77,12 @@ def test_a_server_that_asks_for_patience_gets_it(api: FaultyApi, operator: Opera
     asked = api.requests("PATCH", "/serviceaccounts/")
     time.sleep(2)
     assert api.requests("PATCH", "/serviceaccounts/") == asked
-    wait_built(kube)
+    wait_built(kube, OWNED_BY_KEYS)
 
 
 def test_a_watch_that_has_expired_begins_anew(api: FaultyApi, operator: OperatorProcess, kube: KubeApi) -> None:
     kube.create(board())
-    wait_built(kube)
+    wait_built(kube, OWNED_BY_KEYS)
     api.expire()
     kube.create(agent("CEO"))
     until("the agent has a seat", lambda: kube.condition("BoardAgent", "ceo", "Accepted")["status"] == "True", 30)
@@ -96,7 +96,7 @@ def test_a_dead_watch_is_noticed(api: FaultyApi, kube: KubeApi, tmp_path: Path) 
     process.start()
     try:
         kube.create(board())
-        wait_built(kube)
+        wait_built(kube, OWNED_BY_KEYS)
         alive = lambda: httpx.get(f"{process.url('probes')}/healthz")  # noqa: E731
         assert alive().status_code == 200
         api.frozen = True

@@ -10,7 +10,7 @@ from boardroom.cluster.controlplane import ControlPlane
 from integration.boards import agent, board
 from integration.kube_api import KubeApi, until
 from integration.operator_process import OperatorProcess
-from integration.playing import wait_built
+from integration.playing import OWNED_BY_KEYS, wait_built
 
 Launch = Callable[..., OperatorProcess]
 TAKEN_OVER_SECONDS = 20.0
@@ -47,7 +47,7 @@ def test_a_standby_is_ready_and_writes_nothing(launch: Launch, lease: Callable[[
     first, second = launch("first"), launch("second")
     kube.create(board())
     kube.create(agent("CEO"))
-    wait_built(kube)
+    wait_built(kube, OWNED_BY_KEYS)
     assert lease() == "first"
     assert (first.leads(), second.leads()) == (True, False)
     assert second.ready()
@@ -57,7 +57,7 @@ def test_a_standby_is_ready_and_writes_nothing(launch: Launch, lease: Callable[[
 def test_a_killed_leader_is_followed_within_20_seconds(launch: Launch, lease: Callable[[], str], kube: KubeApi) -> None:
     first, second = launch("first"), launch("second")
     kube.create(board())
-    wait_built(kube)
+    wait_built(kube, OWNED_BY_KEYS)
     deployments = {d["metadata"]["name"]: d["metadata"]["generation"] for d in kube.every("Deployment")}
     first.kill()
     kube.delete("Service", "executive-coordinator")
@@ -81,7 +81,7 @@ def test_a_paused_leader_that_comes_back_writes_nothing_and_ends(
     # They would build different Services: whatever the first wrote would show.
     first, second = launch("first", AOS_LORAX_PORT="7001"), launch("second", AOS_LORAX_PORT="7002")
     kube.create(board())
-    wait_built(kube)
+    wait_built(kube, OWNED_BY_KEYS)
     assert first.process is not None
 
     def port() -> int:
