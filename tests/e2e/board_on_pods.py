@@ -89,11 +89,13 @@ class BoardOnPods:
         return self.kubectl.run("create", "token", f"{self.name}-client", "--audience=boardroom").strip()
 
     @contextmanager
-    def coordinator(self) -> Iterator[httpx.Client]:
+    def coordinator(self, pod: str | None = None, timeout: float = 60.0) -> Iterator[httpx.Client]:
+        """Through the Service, or straight to the coordinator's pod of that name."""
         headers = {"authorization": f"Bearer {self.token()}"}
+        target = f"service/{self.name}-coordinator" if pod is None else f"pod/{pod}"
         with (
-            self.kubectl.port_forward(f"service/{self.name}-coordinator", 8000) as url,
-            httpx.Client(base_url=url, headers=headers, timeout=60.0) as client,
+            self.kubectl.port_forward(target, 8000) as url,
+            httpx.Client(base_url=url, headers=headers, timeout=timeout) as client,
         ):
             yield client
 

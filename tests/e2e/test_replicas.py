@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
 import pytest
 
 from e2e.board_on_pods import ROLES, BoardOnPods, board, until
@@ -55,10 +54,7 @@ def asked_all_the_time(board_: BoardOnPods, pod: str) -> Iterator[list[dict[str,
     """Questions to that coordinator, one after another by four askers, until the context ends; their answers."""
     answers: list[dict[str, Any]] = []
     stop = threading.Event()
-    with (
-        board_.kubectl.port_forward(f"pod/{pod}", 8000) as url,
-        httpx.Client(base_url=url, timeout=TIMEOUT + 5) as client,
-    ):
+    with board_.coordinator(pod, timeout=TIMEOUT + 5) as client:
 
         def ask() -> None:
             while not stop.is_set():
