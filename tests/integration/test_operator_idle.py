@@ -11,7 +11,7 @@ from integration.boards import MODEL, agent, board
 from integration.kube_api import PATHS, KubeApi, until
 from integration.live_board import LiveBoard, running
 from integration.operator_process import OperatorProcess
-from integration.playing import OWNED_BY_KEYS, make_ready, play_kubelet, wait_built
+from integration.playing import OWNED_BY_KEYS, make_pods_ready, play_kubelet, wait_built
 
 LEASE = "Lease/executive-coordinator"
 
@@ -84,7 +84,8 @@ def test_nothing_is_written_at_steady_state(operator: OperatorProcess, live: Liv
 def test_a_restarted_operator_writes_only_what_drifted_meanwhile(operator: OperatorProcess, kube: KubeApi) -> None:
     kube.create(board(lorax={"resources": {"limits": {"memory": "24Gi", "cpu": "500m"}}}, model={"id": "org/model"}))
     kube.create(agent("CEO"))
-    make_ready(kube, "CEO")
+    wait_built(kube, OWNED_BY_KEYS)
+    make_pods_ready(kube, "CEO")
 
     def quiet() -> bool:
         writes, seen = operator.writes(), operator.reconciles()
