@@ -10,7 +10,8 @@ from boardroom.coordinator.adapters import COLD_QUEUE_MS_UNPROVED, AdapterBook
 from boardroom.coordinator.admission import Admission
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.observer import Observer
-from boardroom.engine.errors import EngineError
+from boardroom.coordinator.routes import OVERLOAD_WAITS
+from boardroom.engine.errors import EngineError, Overloaded
 from boardroom.engine.protocol import Engine, Generation, GenerationRequest
 
 FIRST_LOAD_SECONDS: Final = 600.0
@@ -128,7 +129,7 @@ class Prober:
             max_new_tokens=tokens,
         )
         try:
-            generation = await self._engine.generate(request, FIRST_LOAD_SECONDS)
+            generation = await self._generated(request)
         except EngineError as error:
             self._metrics.probes.labels(error.code).inc()
             self._failed(path, error)
@@ -141,6 +142,16 @@ class Prober:
         else:
             self._book.answered(path, generation.queue_ms)
         return generation
+
+    async def _generated(self, request: GenerationRequest) -> Generation:
+        """Again after each 429 for a while: a LoRAX may take fewer requests at once than it has adapters."""
+        for pause in OVERLOAD_WAITS:
+            try:
+                return await self._engine.generate(request, FIRST_LOAD_SECONDS)
+            except Overloaded:
+                self._metrics.probes.labels(Overloaded.code).inc()
+                await asyncio.sleep(pause)
+        return await self._engine.generate(request, FIRST_LOAD_SECONDS)
 
     def _failed(self, path: str | None, error: EngineError) -> None:
         if path is None:
