@@ -18,14 +18,14 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from boardroom.coordinator.adapters import AdapterBook
 from boardroom.engine.errors import EngineError
 
-AIR_SECONDS: Final = 0.25
-"""A request that left longer ago has arrived in LoRAX."""
+AIR_SECONDS: Final = 1.0
+"""A request that left longer ago has arrived in LoRAX, or is over; a packet that is lost twice costs 0.6 s."""
 
 
 async def _nothing() -> None:
@@ -53,6 +53,7 @@ class Admission:
         self._changed = asyncio.Event()
         self._loading = False
         self._in_flight = 0
+        self._back = asyncio.Event()
         self._last_left = float("-inf")
         self.granted_until = math.inf
         """When (time.monotonic) this coordinator may send no more, unless it is granted longer: others send too."""
@@ -116,6 +117,9 @@ class Admission:
     def back(self) -> None:
         """It has ended."""
         self._in_flight -= 1
+        if not self._in_flight:
+            self._back.set()
+            self._back = asyncio.Event()
 
     @asynccontextmanager
     async def wave(self) -> AsyncIterator[None]:
@@ -132,10 +136,10 @@ class Admission:
             self.wake()
 
     async def landed(self) -> None:
-        """Returns when what has left has arrived in LoRAX."""
-        air = self._last_left + AIR_SECONDS - asyncio.get_running_loop().time()
-        if self._in_flight and air > 0:
-            await asyncio.sleep(air)
+        """Returns when what has left has arrived in LoRAX, or has come back."""
+        while self._in_flight and (air := self._last_left + AIR_SECONDS - asyncio.get_running_loop().time()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._back.wait(), air)
 
     @property
     def loading(self) -> bool:

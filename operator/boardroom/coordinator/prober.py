@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
-from boardroom.coordinator.adapters import COLD_QUEUE_MS_UNPROVED, AdapterBook
+from boardroom.coordinator.adapters import AdapterBook
 from boardroom.coordinator.admission import Admission
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.observer import Observer
@@ -18,9 +18,9 @@ FIRST_LOAD_SECONDS: Final = 600.0
 """A probe is cut only after this: disconnecting while a load fails aborts LoRAX (trap 5)."""
 
 ROUND_TOKENS: Final = (8, 16, 32, 64, 128)
-"""After a wave the proved adapters are probed together until none waited for a load. An adapter that is speaking can't
-be evicted, so each round has them speak twice as long as the one before: soon longer than the missing take to load.
-At most so many rounds: under load a queue looks like a load, and with fewer places than adapters there is no end.
+"""After a wave the proved adapters are probed together until there was a moment at which all of them were speaking:
+what speaks is loaded, and can't be evicted. Each round has them speak twice as long as the one before, soon longer than
+the missing take to load. At most so many rounds: with fewer places than adapters there is no end.
 """
 
 VET_SECONDS: Final = 5.0
@@ -31,6 +31,19 @@ MAX_REST_SECONDS: Final = 16.0
 """Between waves; doubled after each that told nothing, because LoRAX is overloaded or going down."""
 
 _LOG = logging.getLogger(__name__)
+
+
+class Speech(NamedTuple):
+    """When an adapter was speaking for a probe, on the event loop's clock."""
+
+    began: float
+    ended: float
+
+
+def together(speeches: Iterable[Speech]) -> bool:
+    """Whether there was a moment at which all of them were speaking."""
+    all_ = list(speeches)
+    return max((s.began for s in all_), default=0.0) <= min((s.ended for s in all_), default=0.0)
 
 
 class Prober:
@@ -54,7 +67,7 @@ class Prober:
         self._observer = observer
         self._metrics = metrics
         self._wake = asyncio.Event()
-        self._probes: set[asyncio.Task[Generation | None]] = set()
+        self._probes: set[asyncio.Task[Speech | None]] = set()
         self._count = 0
         self.idle = False
         """Whether every adapter that can be proved now has been."""
@@ -83,7 +96,7 @@ class Prober:
 
     async def wave(self) -> None:
         """All unproved adapters at once together with the proved ones; then the proved ones again, because each load
-        may have evicted one of them, until all have answered and none had to wait for a load.
+        may have evicted one of them, until all have been speaking at once.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(VET_SECONDS):
@@ -92,23 +105,23 @@ class Prober:
             await self._probe_all([*self._book.unproved(), *self._book.ready()], 1)
             silent: list[str] = []
             for tokens in ROUND_TOKENS:
-                waits = await self._probe_all(self._book.ready(), tokens)
-                silent = [p for p, wait in waits.items() if p is not None and wait is None and self._book.proved(p)]
-                if not silent and max((w or 0.0 for w in waits.values()), default=0.0) < COLD_QUEUE_MS_UNPROVED:
+                spoke = await self._probe_all(self._book.ready(), tokens)
+                silent = [p for p, one in spoke.items() if p is not None and one is None and self._book.proved(p)]
+                if not silent and together(one for one in spoke.values() if one is not None):
                     break
             self._book.doubt(silent)
         self._observer.look_soon()
 
     @property
-    def under_way(self) -> frozenset[asyncio.Task[Generation | None]]:
+    def under_way(self) -> frozenset[asyncio.Task[Speech | None]]:
         """The probes that are in LoRAX."""
         return frozenset(self._probes)
 
     def _due(self) -> list[str | None]:
         return [*self._book.unproved(), *([None] if self._admission.base_due else [])]
 
-    async def _probe_all(self, paths: Iterable[str], tokens: int) -> dict[str | None, float | None]:
-        """Milliseconds that each waited in LoRAX's queue, None where none answered. Probes outlive who waits."""
+    async def _probe_all(self, paths: Iterable[str], tokens: int) -> dict[str | None, Speech | None]:
+        """When each was speaking, None where none answered. Probes outlive whoever waits for them."""
         wanted: list[str | None] = [*paths, *([None] if self._admission.base_wanted else [])]
         tasks = {path: asyncio.create_task(self._probe(path, tokens)) for path in wanted}
         self._probes |= set(tasks.values())
@@ -116,11 +129,12 @@ class Prober:
             task.add_done_callback(self._probes.discard)
         if tasks:
             await asyncio.wait(tasks.values())
-        found = {path: task.result() for path, task in tasks.items()}
-        return {path: None if answer is None else answer.queue_ms or 0.0 for path, answer in found.items()}
+        return {path: task.result() for path, task in tasks.items()}
 
-    async def _probe(self, path: str | None, tokens: int) -> Generation | None:
+    async def _probe(self, path: str | None, tokens: int) -> Speech | None:
         self._count += 1
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
         request = GenerationRequest(
             request_id=f"probe-{self._count}",
             system="",
@@ -141,7 +155,9 @@ class Prober:
             self._admission.base_probed(None)
         else:
             self._book.answered(path, generation.queue_ms)
-        return generation
+        ended = loop.time()
+        seconds = ended - asked if generation.inference_ms is None else generation.inference_ms / 1000
+        return Speech(max(asked, ended - seconds), ended)
 
     async def _generated(self, request: GenerationRequest) -> Generation:
         """Again after each 429 for a while: a LoRAX may take fewer requests at once than it has adapters."""
