@@ -59,7 +59,7 @@ def test_nothing_is_written_at_steady_state(operator: OperatorProcess, live: Liv
         return str(kube.live("Lease", "executive-coordinator")["metadata"]["resourceVersion"])
 
     def look_on() -> None:
-        """While the coordinator renews its Lease four times (figures are held back for less) and the operator looks."""
+        """While the coordinator renews its Lease four times (figures are held for less), and the operator looks."""
         seen = operator.reconciles()
         for _ in range(4):
             held = lease()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from boardroom.api.settings import Defaults
 from boardroom.controller import kinds
@@ -89,7 +89,6 @@ async def test_needs_are_applied_before_the_pods_that_need_them(room: Room) -> N
     ]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spec=SPECS)
 def test_a_second_reconcile_writes_nothing(spec: Spec) -> None:
     async def twice() -> list[tuple[str, str, str]]:

@@ -245,7 +245,7 @@ FIELDS = {
 BODIES = st.fixed_dictionaries({}, optional={k: v | JSON for k, v in FIELDS.items()}) | JSON
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=300)
 @given(BODIES.map(encoded) | st.binary(max_size=60))
 @example(b'{"model": "executive", "messages": [{"role": "user", "content": "\\ud800"}]}')
 @example(b'{"model": "executive", "messages": [{"role": "user", "content": "x"}], "stop": ""}')

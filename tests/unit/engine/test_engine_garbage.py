@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from boardroom.engine.errors import EngineError
@@ -80,7 +80,7 @@ def head(status: int = 200, content_type: str = "application/json", *lines: str)
     return "\r\n".join(rows).encode("latin-1")
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(ask=st.sampled_from(ASKS), status=STATUSES, content_type=TYPES, queue=TIMES, body=BODIES)
 @example(generate, 200, "application/json", "nan", b'{"choices":[{"message":{"content":"\\ud800"}}]}')
 @example(

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from unit.simulator.simulation import serving
@@ -67,14 +67,12 @@ async def answered(route: str, content: bytes) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-@settings(max_examples=100, deadline=None)
 @given(body=bodies)
 def test_any_json_is_answered_in_loraxs_way(route, body):
     status, health = asyncio.run(answered(route, json.dumps(body).encode()))
     assert (status in STATUSES, health) == (True, 200)
 
 
-@settings(max_examples=100, deadline=None)
 @given(content=st.binary(max_size=200))
 def test_any_bytes_are_answered_in_loraxs_way(content):
     status, health = asyncio.run(answered("/generate", content))

@@ -77,7 +77,7 @@ def test_a_vocabulary_without_an_end_is_refused():
 
 
 @installed
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.text())
 def test_the_tokens_of_a_file_join_to_the_text(file, text):
     tokens = load_tokenizer(file).encode(text)
