@@ -136,7 +136,7 @@ async def test_a_failure_after_the_beginning_is_an_event_with_the_members_reason
             await call.say("yes")
             return
         await call.begin(200, "text/event-stream")
-        await call.chunk(b'data: {"error": "CUDA error", "error_type": "validation"}\n\n', last=True)
+        await call.chunk(b'data: {"error": "CUDA error", "error_type": "generation"}\n\n', last=True)
 
     async with served(ScriptedLorax(fall_over)) as url, standing(board, url) as stand:
         await stand.proved(*ROLES)
