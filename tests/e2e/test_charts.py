@@ -90,7 +90,12 @@ def test_a_board_from_values_is_waited_for_changed_and_removed(chart_board: Boar
     chart_board.apply(*(obj | {"metadata": obj["metadata"] | {"namespace": chart_board.namespace}} for obj in fill))
     chart_board.kubectl.run("wait", "job/fill-board-adapters", "--for=condition=Complete", "--timeout=120s")
 
-    helm.run("upgrade", *where, *wait, "--reuse-values", "--set", "spec.suspend=false")
+    try:
+        helm.run("upgrade", *where, *wait, "--reuse-values", "--set", "spec.suspend=false")
+    except HelmError as error:
+        pods = chart_board.kubectl.run("get", "pods", "-o", "wide")
+        lorax = chart_board.kubectl.run("logs", "deployment/executive-lorax", "-c", "lorax", "--tail=20")
+        pytest.fail(f"{error}\n{pods}\n{lorax}")
     status = chart_board.get("boardroom", "executive")["status"]
     assert (chart_board.condition("Ready")["status"], status["agents"]) == ("True", "5/5")
     assert len(chart_board.ask().raise_for_status().json()["agents_involved"]) == 5

@@ -78,12 +78,16 @@ def helm(kubectl: Kubectl, tmp_path: Path) -> Helm:
     return Helm.of("helm4", tmp_path, kubectl.kubeconfig)
 
 
-def test_an_upgrade_restarts_no_lorax_and_loses_no_question(kubectl: Kubectl, helm: Helm, previous: Path) -> None:
+def test_an_upgrade_restarts_no_lorax_without_need_and_loses_no_question(
+    kubectl: Kubectl, helm: Helm, previous: Path
+) -> None:
+    """Only a commit that changes LoRAX's own pod restarts it; meanwhile questions are refused, and told to come back."""
     _install_previous(kubectl, helm, previous)
     executive = BoardOnPods(Kubectl(program=kubectl.program, kubeconfig=kubectl.kubeconfig, namespace="upgraded"))
     _board(executive)
     until("questions are answered", lambda: len(_asked(executive)) >= 5)
-    before, generation = executive.lorax_pod(), executive.get("boardroom", "executive")["metadata"]["generation"]
+    before, template = executive.lorax_pod(), _template(executive)
+    generation = executive.get("boardroom", "executive")["metadata"]["generation"]
 
     values = f"image.repository=localhost/boardroom-operator,image.tag=dev,defaults.AOS_LORAX_IMAGE={PREVIOUS}"
     where = ("boardroom-operator", str(CHARTS / "boardroom-operator"), "--namespace", "boardroom-system")
@@ -95,8 +99,13 @@ def test_an_upgrade_restarts_no_lorax_and_loses_no_question(kubectl: Kubectl, he
     answered = len(_asked(executive))
     until("questions go on", lambda: len(_asked(executive)) >= answered + 5)
 
-    assert [line for line in _asked(executive) if line != "5"] == []
-    assert executive.lorax_pod() == before
+    lost = [line for line in _asked(executive) if line != "5"]
+    if _template(executive) == template:
+        assert lost == []
+        assert executive.lorax_pod() == before
+    else:
+        assert [line for line in lost if not line.startswith("lost: 503")] == []
+        assert executive.lorax_pod()[0] != before[0]
     assert executive.get("boardroom", "executive")["metadata"]["generation"] == generation
 
 
@@ -182,6 +191,15 @@ def _asker(namespace: str) -> dict[str, Any]:
 def _asked(executive: BoardOnPods) -> list[str]:
     """One line for each question so far: how many members answered, or how it was lost."""
     return executive.kubectl.run("logs", "asker").splitlines()
+
+
+def _template(executive: BoardOnPods) -> dict[str, Any]:
+    """LoRAX's pod as its Deployment wants it, but for our own image, which follows when the pod is replaced anyway."""
+    pod: dict[str, Any] = executive.get("deployment", "executive-lorax")["spec"]["template"]
+    for container in pod["spec"]["containers"]:
+        if container["name"] == "adapters":
+            del container["image"]
+    return pod
 
 
 def _images(executive: BoardOnPods) -> list[str]:
