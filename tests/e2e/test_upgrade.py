@@ -81,7 +81,7 @@ def helm(kubectl: Kubectl, tmp_path: Path) -> Helm:
 def test_an_upgrade_restarts_no_lorax_without_need_and_loses_no_question(
     kubectl: Kubectl, helm: Helm, previous: Path
 ) -> None:
-    """Only a commit that changes LoRAX's own pod restarts it; meanwhile questions are refused, and told to come back."""
+    """Only a commit that changes LoRAX's own pod restarts it; questions are refused meanwhile, to be asked again."""
     _install_previous(kubectl, helm, previous)
     executive = BoardOnPods(Kubectl(program=kubectl.program, kubeconfig=kubectl.kubeconfig, namespace="upgraded"))
     _board(executive)
