@@ -24,10 +24,15 @@ class Verdict:
     message: str
 
 
-def admit(candidates: Iterable[Candidate], max_members: int) -> dict[str, Verdict]:
-    """First come, first seated, by creation time and then by name; a verdict for each candidate by its name."""
+def admit(candidates: Iterable[Candidate], max_members: int, places: int | None = None) -> dict[str, Verdict]:
+    """First come, first seated, by creation time and then by name; a verdict for each candidate by its name.
+
+    `places` is how many adapters LoRAX holds at once, None where there is no LoRAX. One more would evict another again
+    and again, and LoRAX answers in the base model's voice where a request meets that (LORAX.md, traps 1 and 3).
+    """
     verdicts: dict[str, Verdict] = {}
     seats: dict[str, str] = {}
+    loaded: set[str | None] = set()
     for candidate in sorted(candidates, key=lambda c: (c.created, c.name)):
         role = candidate.spec.role.lower()
         if role in seats:
@@ -44,8 +49,17 @@ def admit(candidates: Iterable[Candidate], max_members: int) -> dict[str, Verdic
                 message=f"the board has its {max_members} members: raise spec.maxMembers of the Boardroom or delete "
                 "another BoardAgent",
             )
+        elif places is not None and len(loaded | {candidate.spec.loads}) > places:
+            verdicts[candidate.name] = Verdict(
+                accepted=False,
+                reason="NoAdapterPlace",
+                message=f"LoRAX has {places} places for adapters (the base model takes one too where it speaks for a "
+                "member), and members before this one take them: raise spec.lorax.adapterCacheSize of the Boardroom or "
+                "delete another BoardAgent",
+            )
         else:
             seats[role] = candidate.name
+            loaded.add(candidate.spec.loads)
             verdicts[candidate.name] = Verdict(
                 accepted=True, reason="Accepted", message=f"has a seat as {candidate.spec.role}"
             )

@@ -86,6 +86,11 @@ class BoardAgentSpec(Model):
             return None
         return self.adapter.path or f"{self.role.lower()}_lora_adapter"
 
+    @property
+    def loads(self) -> str | None:
+        """What LoRAX loads for the member: equal ones take one place on the GPU. None is the base model."""
+        return self.adapter.source.key if self.adapter.source else self.adapter_path
+
 
 PRINTER_COLUMNS = (
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0, "Whether the member can answer."),

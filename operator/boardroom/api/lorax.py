@@ -135,7 +135,8 @@ class LoraxSpec(Model):
         default=None,
         ge=1,
         le=4096,
-        description="Adapters that may be resident on the GPU at once (--max-active-adapters). "
+        description="Adapters that may be resident on the GPU at once (--max-active-adapters); a member whose adapter "
+        "would be one too many gets no seat. "
         "Unset: the operator's AOS_LORAX_ADAPTER_CACHE_SIZE (100).",
     )
     max_concurrent_requests: int | None = Field(

@@ -19,6 +19,11 @@ class EffectiveSettings(Model):
     max_concurrent_requests: int = Field(ge=1, description="Requests beyond this number get 429.")
     max_members: int = Field(ge=1, description="Members beyond this number are refused.")
 
+    @property
+    def places(self) -> int | None:
+        """Adapters that may be resident at once; None without LoRAX."""
+        return self.adapter_cache_size if self.enabled else None
+
 
 class LoraxMetrics(Model):
     """What LoRAX's own metrics say. Windowed figures cover 60 s without probes, and are absent without traffic."""

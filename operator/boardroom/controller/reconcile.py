@@ -248,7 +248,7 @@ def roster(agents: Sequence[Object], settings: EffectiveSettings) -> Roster:
         except ValidationError as error:
             message = f"{problems(error)}; mend spec, or install the CRDs of the operator's own version"
             unreadable.append((obj, Verdict(accepted=False, reason="InvalidSpec", message=message)))
-    verdicts = admit((agent.candidate for agent in readable), settings.max_members)
+    verdicts = admit((agent.candidate for agent in readable), settings.max_members, settings.places)
     members = [member(agent, verdicts[agent.metadata.name]) for agent in readable]
     return Roster(
         seated=tuple(m for m in members if m.verdict.accepted),

@@ -109,7 +109,7 @@ def build(
     present = {a.metadata.name: a for a in own if isinstance(a, BoardAgent) and not a.metadata.deletion_timestamp}
     settings = effective(board.spec, defaults)
     deliberation = board.spec.deliberation
-    verdicts = admit((a.candidate for a in present.values()), settings.max_members)
+    verdicts = admit((a.candidate for a in present.values()), settings.max_members, settings.places)
     root = (adapters_root or board.spec.adapters.mount_path).rstrip("/")
     refused = [
         Refused(name=name, role=present[name].spec.role, reason=verdict.reason, message=verdict.message)

@@ -4,8 +4,8 @@ from boardroom.api.admission import Candidate, admit, unknown_board
 from boardroom.api.boardagent import BoardAgentSpec
 
 
-def candidate(name: str, role: str, created: str = "2026-01-01T00:00:00Z") -> Candidate:
-    spec = BoardAgentSpec.model_validate({"boardroomRef": {"name": "b"}, "role": role})
+def candidate(name: str, role: str, created: str = "2026-01-01T00:00:00Z", **adapter: object) -> Candidate:
+    spec = BoardAgentSpec.model_validate({"boardroomRef": {"name": "b"}, "role": role, "adapter": adapter})
     return Candidate(name=name, created=created, spec=spec)
 
 
@@ -36,6 +36,29 @@ def test_seats_go_to_the_first_comers(candidates: list[Candidate], max_members: 
     assert {name: verdict.reason for name, verdict in admit(candidates, max_members).items()} == reasons
 
 
+HUB = {"repo": "org/x"}
+
+
+@pytest.mark.parametrize(
+    ("places", "candidates", "seated"),
+    [
+        (2, [candidate("a", "A"), candidate("b", "B"), candidate("c", "C")], ["a", "b"]),
+        (2, [candidate("a", "A"), candidate("b", "B", path="a_lora_adapter"), candidate("c", "C")], ["a", "b", "c"]),
+        (2, [candidate("a", "A", none=True), candidate("b", "B"), candidate("c", "C", none=True)], ["a", "b", "c"]),
+        (1, [candidate("a", "A", none=True), candidate("b", "B")], ["a"]),
+        (1, [candidate("a", "A", huggingFace=HUB), candidate("b", "B", huggingFace=HUB)], ["a", "b"]),
+        (1, [candidate("a", "A", huggingFace=HUB), candidate("b", "B", path="org/x")], ["a"]),
+        (None, [candidate("a", "A"), candidate("b", "B")], ["a", "b"]),
+    ],
+)
+def test_no_more_adapters_are_seated_than_lorax_holds(
+    places: int | None, candidates: list[Candidate], seated: list[str]
+) -> None:
+    verdicts = admit(candidates, 15, places)
+    assert [name for name, verdict in verdicts.items() if verdict.accepted] == seated
+    assert {verdict.reason for verdict in verdicts.values()} <= {"Accepted", "NoAdapterPlace"}
+
+
 def test_the_order_of_candidates_does_not_matter() -> None:
     candidates = [candidate(f"agent-{i}", f"role{i % 3}") for i in range(9)]
     assert admit(candidates, 2) == admit(reversed(candidates), 2)
@@ -47,3 +70,5 @@ def test_a_refusal_names_the_field_and_the_remedy() -> None:
         "spec.role 'ceo' is taken by BoardAgent 'a' (case is ignored): choose another role or delete one of the two"
     )
     assert "spec.boardroomRef.name: there is no Boardroom 'x' in namespace 'ns'" in unknown_board("x", "ns").message
+    [_, full] = admit([candidate("a", "CEO"), candidate("b", "CFO")], 15, 1).values()
+    assert "raise spec.lorax.adapterCacheSize of the Boardroom or delete another BoardAgent" in full.message
