@@ -43,12 +43,13 @@ lint: .venv/installed ## ruff, mypy strict, the rooms' import rule, and that ope
 
 .PHONY: test-unit
 test-unit: .venv/installed $(CLIENTS) ## Unit tests: no cluster.
+	@PYTHONPATH=tests $(BIN)/python -m tools.programs kstatus >/dev/null # here its progress can be seen
 	$(PYTEST) tests/unit
 
 .PHONY: test-integration
-test-integration: .venv/installed ## Tests on a real kube-apiserver, and charts by Helm (the first run builds them: about 11 minutes on 2 cores).
+test-integration: .venv/installed ## Tests on a real kube-apiserver, and charts by Helm (the first run builds them: about 14 minutes on 2 cores).
 	@$(BIN)/boardroom cluster bin etcd kube-apiserver kube-controller-manager >/dev/null # here its progress can be seen
-	@PYTHONPATH=tests $(BIN)/python -m tools.programs helm4 helm3 kubeconform >/dev/null
+	@PYTHONPATH=tests $(BIN)/python -m tools.programs helm4 helm3 kubeconform versitygw >/dev/null
 	$(PYTEST) tests/integration
 
 .PHONY: test-e2e e2e

@@ -3,20 +3,15 @@
 import json
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from boardroom.cluster import places
-from boardroom.cluster.build import ensure_built
-from boardroom.cluster.programs import Module, Program
-
-_MODULE = Module(name="kstatus", folder=Path(__file__).parent / "gomods" / "kstatus", cold_minutes=1)
+from tools.programs import tool
 
 
 def verdicts(objects: Sequence[dict[str, Any]]) -> list[str]:
     """InProgress, Current or Failed for each object; raises BuildError where there is no Go."""
-    program = Program("kstatus", _MODULE, ".")
-    path = ensure_built(_MODULE, [program], places.cache() / "bin") / program.name
-    said = subprocess.run([path], input=json.dumps({"items": objects}), text=True, capture_output=True, check=True)
+    said = subprocess.run(
+        [tool("kstatus")], input=json.dumps({"items": objects}), text=True, capture_output=True, check=True
+    )
     found: list[str] = json.loads(said.stdout)
     return found

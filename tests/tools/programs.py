@@ -26,6 +26,7 @@ PROGRAMS = {
             Module(name="versitygw", folder=_GOMODS / "versitygw", cold_minutes=3),
             "github.com/versity/versitygw/cmd/versitygw",
         ),
+        Program("kstatus", Module(name="kstatus", folder=_GOMODS / "kstatus", cold_minutes=1), "."),
     )
 }
 
