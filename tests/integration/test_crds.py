@@ -172,7 +172,7 @@ BAD: dict[str, tuple[Object, str, str]] = {
     "path and none": (
         agent("CEO", adapter={"path": "a", "none": True}),
         "spec.adapter",
-        "give either path or none: true, not both",
+        "give at most one of path, huggingFace, s3 and none: true",
     ),
     "temperature as a number": (
         agent("CEO", generation={"temperature": 0.7}),
