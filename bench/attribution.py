@@ -9,8 +9,8 @@ carries the mark of the weights that spoke, which only the bench can read, and i
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from random import Random, seed
@@ -71,10 +71,21 @@ def measure() -> dict[str, Any]:
 
 def tell(story: Story) -> dict[str, Any]:
     """Run it; what was counted."""
-    logging.getLogger("boardroom").setLevel(logging.CRITICAL)  # it goes wrong on purpose
     seed(story.seed)  # the coordinator's own jitter
-    with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+    with _quiet(), tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(_told(story, Volume(Path(folder))))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """It goes wrong on purpose, and nobody is to read of it."""
+    logger = logging.getLogger("boardroom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def broken_promises(result: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from bench.attribution import Story, broken_promises, tell
 
 @pytest.fixture(scope="module")
 def guarded() -> Mapping[str, Any]:
-    return tell(Story(answers=4000))
+    return tell(Story(answers=4000, seed=2))
 
 
 def test_every_answer_through_the_coordinator_is_in_the_voice_that_it_names(guarded: Mapping[str, Any]) -> None:
