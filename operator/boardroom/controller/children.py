@@ -90,12 +90,11 @@ class Children:
         return None
 
     def _stands(self, of: tuple[Kind, Key], manifest: Object, now: _Applied, live: Object) -> bool:
-        """Whether the object is as we left it, or as we would leave it."""
-        if self._applied.get(of) != now:
-            if not stands(live, manifest):
-                return False
-            self._applied[of] = now
-        return True
+        """Whether it is as we left it; where we don't know how we left it, whether it is as we would leave it."""
+        left = self._applied.get(of)
+        if left is None and stands(live, manifest):
+            left = self._applied[of] = now
+        return left == now
 
     async def _delete(self, kind: Kind, key: Key, live: Object | None, board: str, uid: str) -> None:
         self._applied.pop((kind, key), None)

@@ -27,13 +27,19 @@ def marked(manifest: Object, of: str) -> Object:
     return manifest | {"metadata": metadata | {"annotations": annotations}}
 
 
+ATOMIC: Final = frozenset({"selector", "podSelector", "namespaceSelector", "nodeSelector"})
+"""Maps that have one writer as a whole: a key that somebody added to one of ours is drift."""
+
+
 def stands(live: object, ours: object) -> bool:
     """Whether everything in ours is in the live object; what it has beside that is a default, or another writer's.
 
     In doubt it is not: an item more in a list, or a quantity in other words than the API server's, costs an apply.
     """
     if isinstance(ours, dict):
-        return isinstance(live, dict) and all(stands(live.get(name), value) for name, value in ours.items())
+        return isinstance(live, dict) and all(
+            live.get(name) == value if name in ATOMIC else stands(live.get(name), value) for name, value in ours.items()
+        )
     if isinstance(ours, list):
         found = live or []  # the API server drops an empty list
         return isinstance(found, list) and len(found) == len(ours) and all(map(stands, found, ours))
