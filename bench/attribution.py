@@ -39,9 +39,16 @@ THINKING = 0.3
 TIMEOUT = 30.0
 QUESTION = "What follows from that for us?"
 _LEAVES, _STREAMS = 0.03, 0.3
-_MODES = tuple(m for m in CoordinationMode if m is not CoordinationMode.CONSENSUS)
-_MODE_WEIGHTS = (70, 12, 8, 10)
-"""Consensus answers in JSON, which has no room for a mark in so few tokens."""
+_MODES = {
+    CoordinationMode.PARALLEL: 68,
+    CoordinationMode.SEQUENTIAL: 12,
+    CoordinationMode.HIERARCHICAL: 8,
+    CoordinationMode.COLLABORATIVE: 9,
+    CoordinationMode.CONSENSUS: 3,
+}
+"""How many questions of a hundred are asked in each."""
+_VOTE_TOKENS = (70, 180)
+"""A vote is JSON: so many leave room for it, and often cut it off."""
 
 NEVER = ("other_member", "other_version", "unreadable", "unnamed_absences", "torn_streams", "aborts")
 """Nor the base model's voice, but for that LoRAX leaves a rest (docs/coordinator.md): its share is printed."""
@@ -143,11 +150,13 @@ async def _guarded(members: Members, volume: Volume, wire: Wire, tally: Tally) -
 
         async def ask(random: Random) -> None:
             names = [role.lower() for role in random.sample(list(members.adapters), random.randint(1, 4))]
+            [mode] = random.choices(list(_MODES), list(_MODES.values()))
+            tokens = _VOTE_TOKENS if mode is CoordinationMode.CONSENSUS else TOKENS
             request = AskRequest(
                 user_input=QUESTION,
                 agents=tuple(names),
-                coordination_mode=random.choices(_MODES, _MODE_WEIGHTS)[0],
-                parameters=Parameters(max_new_tokens=random.randint(*TOKENS)),
+                coordination_mode=mode,
+                parameters=Parameters(max_new_tokens=random.randint(*tokens)),
                 timeout=TIMEOUT,
             )
             listener = Listening(tally) if random.random() < _STREAMS else None

@@ -1,9 +1,13 @@
 """Answers counted by whose voice they had, beside whose they were said to have."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from bench.virtual_board import BASE, Volume
 from boardroom.api.ask import AnswerStatus, AskResponse, MemberAnswer
+
+RATIONALE: Final = '"rationale":"'
+"""Where the words begin in a vote of consensus, which is JSON."""
 
 
 @dataclass
@@ -53,8 +57,12 @@ class Tally:
     def response(self, response: AskResponse, asked: set[str]) -> None:
         """Judge all texts of a response to a question to the members of these names."""
         self.questions += 1
+        votes = response.decision.votes if response.decision else []
         for answer in response.answers:
-            self._answer(answer)
+            self._answer(answer, begin=RATIONALE if votes else "")
+        for vote in votes:
+            if vote.rationale:
+                self.text(vote.rationale, vote.role)
         self.unnamed_absences += len(asked - {answer.agent for answer in response.answers})
         for round_ in response.rounds[:-1]:
             for said in round_.answers:
@@ -63,7 +71,8 @@ class Tally:
         if response.chair is not None and response.reply.startswith("[simulated"):
             self.text(response.reply, response.chair.upper())
 
-    def _answer(self, answer: MemberAnswer) -> None:
+    def _answer(self, answer: MemberAnswer, begin: str) -> None:
+        """`begin`: what stands in the text before the mark."""
         if answer.status is not AnswerStatus.ANSWERED or answer.text is None:
             self.named_absences += 1
             return
@@ -74,7 +83,7 @@ class Tally:
         elif digest != self.volume.digest(path):
             self.other_version += 1
             return
-        self.text(answer.text, answer.role, path)
+        self.text(answer.text.partition(begin)[2] if begin else answer.text, answer.role, path)
 
 
 class Listening:

@@ -12,9 +12,7 @@ MAX_MESSAGES_CHARS: Final = 262_144
 """Of all messages together; the last one is the question and has the bound of every question."""
 
 IDLE: Final[dict[str, tuple[object, ...]]] = {
-    "tools": ([],),
     "tool_choice": ("none", "auto"),
-    "functions": ([],),
     "function_call": ("none", "auto"),
     "logprobs": (False,),
     "top_logprobs": (0,),
@@ -25,6 +23,8 @@ IDLE: Final[dict[str, tuple[object, ...]]] = {
     "modalities": (["text"],),
 }
 """Fields that we can't honour, and the values besides null that ask for nothing; any other value is refused."""
+
+MAX_TOOLS: Final = 512
 
 INERT: Final = frozenset(
     {"user", "metadata", "safety_identifier", "prompt_cache_key", "service_tier", "parallel_tool_calls"}
@@ -37,6 +37,11 @@ def _with_the_rest(schema: dict[str, Any]) -> None:
     idle = {name: {"enum": [None, *harmless], "description": "Not supported."} for name, harmless in IDLE.items()}
     inert = {name: {"description": "Has no part in an answer."} for name in sorted(INERT)}
     schema["properties"] |= idle | inert
+
+
+_OFFERED: Final = (
+    "May be offered, and are never called: members answer in words. A tool_choice that demands a call is refused."
+)
 
 
 class ChatPart(BaseModel):
@@ -115,6 +120,12 @@ class ChatRequest(BaseModel):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     response_format: ResponseFormat | None = None
+    tools: list[dict[str, Any]] | None = Field(default=None, max_length=MAX_TOOLS, description=_OFFERED)
+    functions: list[dict[str, Any]] | None = Field(default=None, max_length=MAX_TOOLS, description=_OFFERED)
+
+    @property
+    def offers_tools(self) -> bool:
+        return bool(self.tools or self.functions)
 
     @property
     def wants_usage(self) -> bool:

@@ -87,7 +87,7 @@ async def ask(question: Question, roster: Roster, attempts: Attempts) -> AskResp
         rounds=made.rounds,
         decision=made.decision,
         usage=meeting.usage,
-        warnings=[*meeting.warnings, *_warnings(made, roster)],
+        warnings=[*question.context.notes, *meeting.warnings, *_warnings(made, roster)],
     )
 
 

@@ -24,6 +24,7 @@ from boardroom.coordinator.roster import Roster
 from boardroom.engine.protocol import Exchange
 
 OWNER: Final = "boardroom"
+NO_TOOL_IS_CALLED: Final = "tools: members answer in words; none of the tools offered was called"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def questions(chat: ChatRequest, roster: Roster) -> Asked:
             raise TooLarge(text, field="messages") from error
         field = str(first["loc"][1])
         raise InvalidQuestion(f"{field}: {first['msg']}", field=field) from error
-    return Asked(requests, Context(system=system, history=tuple(before), response_format=schema))
+    notes = (NO_TOOL_IS_CALLED,) if chat.offers_tools else ()
+    return Asked(requests, Context(system=system, history=tuple(before), response_format=schema, notes=notes))
 
 
 def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:

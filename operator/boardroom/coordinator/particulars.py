@@ -21,6 +21,8 @@ class Context:
     histories: Mapping[str, tuple[Exchange, ...]] = field(default_factory=dict)
     response_format: Mapping[str, Any] | None = None
     """A JSON schema for every answer, unless the mode has one of its own."""
+    notes: tuple[str, ...] = ()
+    """Of what the caller offered and the board makes no use; they come first of the answer's warnings."""
 
 
 NO_CONTEXT: Final = Context()

@@ -1,5 +1,9 @@
-"""A real Redis server on a socket of this machine, for conversations."""
+"""A real Redis server on a socket of this machine, for conversations.
 
+Debian's, or the one that REDIS_SERVER names (Valkey, say).
+"""
+
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -26,7 +30,7 @@ class RedisServer:
         self.port = free_port()
         self._options = options
         self._program = directory / "redis-server"
-        self._program.symlink_to(debian.require(debian.REDIS))  # the binary is the server under this name
+        self._program.symlink_to(_program())  # the binary is the server under this name
         self._log = directory / "redis.log"
         self.start()
 
@@ -53,13 +57,19 @@ class RedisServer:
         return redis.Redis(port=self.port, decode_responses=True, **options)
 
 
-@contextmanager
-def redis_server(directory: Path, *options: str) -> Iterator[RedisServer]:
-    """Skips where Debian's package is not there and can't be installed."""
+def _program() -> Path:
+    if given := os.environ.get("REDIS_SERVER"):
+        return Path(given)
     try:
         debian.ensure([debian.REDIS])
     except debian.MissingProgramsError as error:
         pytest.skip(str(error))
+    return Path(debian.require(debian.REDIS))
+
+
+@contextmanager
+def redis_server(directory: Path, *options: str) -> Iterator[RedisServer]:
+    """Skips where Debian's package is not there and can't be installed."""
     server = RedisServer(directory, *options)
     try:
         yield server

@@ -73,7 +73,7 @@ async def test_in_no_mode_and_at_no_door(board: Board, script: Any, stream: bool
     bodies = [("/v1/ask", {"user_input": QUESTION, "coordination_mode": mode}) for mode in CoordinationMode]
     bodies += [("/v1/ask", {"user_input": QUESTION, "conv_id": "c1"}), ("/v1/ask", {"user_input": QUESTION, "x": 1})]
     bodies += [("/v1/chat/completions", chat()), ("/v1/chat/completions", chat(model="executive/ceo", n=2))]
-    bodies += [("/v1/chat/completions", chat(tools=[QUESTION]))]
+    bodies += [("/v1/chat/completions", chat(tools=[QUESTION])), ("/v1/chat/completions", chat(tool_choice=QUESTION))]
     with logged() as output:
         async with served(ScriptedLorax(script)) as url, standing(board, url) as stand:
             await stand.proved(*ROLES)

@@ -1,5 +1,8 @@
 """What Open WebUI sends to an OpenAI connection, and what it reads of the answers.
 
+Open WebUI 0.12.4 itself, its page in a browser, was run against `boardroom serve` (2026-11-25): chats with the board
+and with one agent. Its page offers tools in every chat, as native function calling is its default.
+
 Read from its source (2026): routers/openai.py passes on model, messages, stream and what the model's parameters set,
 adds stream_options to every stream, and takes its own fields (metadata, chat_id, session_id, features, ...) out
 before; routers/tasks.py asks for titles, tags and follow-ups without streaming.
@@ -36,6 +39,16 @@ CHAT: dict[str, Any] = {
         {"role": "user", "content": [{"type": "text", "text": "And now?"}]},
     ],
     "stream_options": {"include_usage": True},
+    "tools": [
+        {
+            "type": "function",
+            "function": {
+                "name": "get_current_timestamp",
+                "description": "Get the current Unix timestamp in seconds.",
+                "parameters": {"type": "object", "properties": {}},
+            },
+        }
+    ],
 }
 PARAMETERS = {
     "temperature": 0.7,

@@ -139,6 +139,23 @@ async def test_parameters_reach_lorax(
     assert {name: body.get(name) for name in expected} == expected
 
 
+TOOL = {"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}
+
+
+@pytest.mark.parametrize("offer", [{"tools": [TOOL]}, {"tools": [TOOL], "tool_choice": "auto"}])
+async def test_tools_may_be_offered_and_the_answer_says_that_none_was_called(
+    board: Board, openai_client: Session, offer: dict[str, Any]
+) -> None:
+    lorax = ScriptedLorax(say_i)
+    async with served(lorax) as url, standing(board, url) as stand:
+        answer = await chat(openai_client, stand, model="executive/cfo", **offer)
+        unoffered = await chat(openai_client, stand, model="executive/cfo", tools=[])
+    assert answer["choices"][0]["finish_reason"] == "stop"
+    assert answer["boardroom"]["warnings"] == ["tools: members answer in words; none of the tools offered was called"]
+    assert unoffered["boardroom"]["warnings"] == []
+    assert not [body for body in sent(lorax) if "tools" in body]
+
+
 Refusal = tuple[int, str, str]
 REFUSED: list[tuple[dict[str, Any], Refusal]] = [
     ({"model": "gpt-4o"}, (404, "model", "the models are executive, executive/ceo")),
@@ -148,7 +165,10 @@ REFUSED: list[tuple[dict[str, Any], Refusal]] = [
     ({"model": "executive/cfo", "n": 9}, (400, "n", "less than")),
     ({"response_format": {"type": "yaml"}}, (400, "response_format.type", "json_object")),
     ({"response_format": {"type": "json_schema"}}, (400, "response_format", "needs json_schema")),
-    ({"tools": [{"type": "function"}]}, (400, "tools", "not supported")),
+    ({"tools": ["search"]}, (400, "tools.0", "dictionary")),
+    ({"tools": [{}] * 513}, (400, "tools", "at most 512")),
+    ({"tools": [TOOL], "tool_choice": "required"}, (400, "tool_choice", "not supported")),
+    ({"tools": [TOOL], "tool_choice": {"type": "function"}}, (400, "tool_choice", "not supported")),
     ({"logprobs": True}, (400, "logprobs", "not supported")),
     ({"presence_penalty": 1}, (400, "presence_penalty", "not supported")),
     ({"colour": "red"}, (400, "colour", "not permitted")),
