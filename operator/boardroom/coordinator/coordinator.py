@@ -64,7 +64,7 @@ class Coordinator:
         self.metrics = Metrics()
         self.metrics.most_in_flight.set(max_in_flight)
         self.tracer = tracer
-        self.conversations = Conversations(store or self._memory())
+        self.conversations = Conversations(self._memory() if store is None else store)
         self._source, self._kube, self._standard = source, kube, standard
         self._by_standard = StandardRoute(standard, self.metrics, tracer) if standard is not None else None
         self.fleet = (

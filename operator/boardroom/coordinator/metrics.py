@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from math import nan
 from statistics import median
 from typing import Any
 
@@ -38,7 +39,10 @@ class Metrics:
         )
         self.in_flight = Gauge("boardroom_questions_in_flight", "Questions being asked.", registry=r)
         self.most_in_flight = Gauge("boardroom_questions_in_flight_limit", "Questions at once at most.", registry=r)
-        self.conversations = Gauge("boardroom_conversations", "Conversations that are kept.", registry=r)
+        self.conversations = Gauge(
+            "boardroom_conversations", "Conversations kept in memory; NaN where Redis keeps them.", registry=r
+        )
+        self.conversations.set(nan)
         self.retries = Counter("boardroom_member_retries", "Repeated requests.", ("cause",), registry=r)
         self.fallbacks = Counter(
             "boardroom_fallbacks", "Members asked by standard inference after LoRAX failed.", ("cause",), registry=r

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import re
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -242,6 +243,9 @@ async def test_a_conversation_goes_on_at_the_other_coordinator(board: Board, ser
         found = (await other.client.get("/v1/conversations/c")).json()
         deleted = await other.client.delete("/v1/conversations/c")
         gone = await one.client.get("/v1/conversations/c")
+        kept = one.coordinator.metrics.registry.get_sample_value("boardroom_conversations")
+    assert kept is not None
+    assert math.isnan(kept)
     assert [texts(second), texts(third)] == [{"CEO": "ceo 1", "CFO": "cfo 1"}, {"CEO": "ceo 2", "CFO": "cfo 2"}]
     asked = [[turn["asked"] for turn in member["turns"]] for member in found["members"]]
     assert asked == [["One?", "Two?", "Three?"]] * 2

@@ -54,6 +54,7 @@ async def test_each_member_is_given_its_own_answers_and_nobody_elses(board: Boar
     async with talking(board) as (stand, members):
         await stand.answer(conv_id="c", user_input="One?")
         second = await stand.answer(conv_id="c", user_input="Two?")
+        assert stand.coordinator.metrics.registry.get_sample_value("boardroom_conversations") == 1
     assert (second["conv_id"], texts(second)) == ("c", {"CEO": "ceo 1", "CFO": "cfo 1"})
     for name in ("ceo", "cfo"):
         assert members.heard[name][1] == [("user", "One?"), ("assistant", f"{name} 0"), ("user", "Two?")]
