@@ -174,3 +174,12 @@ def _plain(node: Any) -> Any:
         return node
     kept = {key: _plain(value) for key, value in node.items() if key not in ADDED_BY_HELM}
     return {key: value for key, value in kept.items() if not (key == "annotations" and value == {})}
+
+
+def test_both_pages_of_each_board_are_scraped_and_know_the_board(helm4: Helm) -> None:
+    rendered = helm4.template("boardroom-operator", "--values", str(CHARTS / "boardroom-operator/ci/everything.yaml"))
+    monitors = [obj for obj in rendered if obj["kind"] == "ServiceMonitor"]
+    [endpoints] = [m["spec"]["endpoints"] for m in monitors if m["metadata"]["name"].endswith("-boards")]
+    labels = [one["relabelings"][0]["targetLabel"] for one in endpoints]
+    assert [one["path"] for one in endpoints] == ["/metrics", "/metrics/lorax"]
+    assert labels == ["board", "board"]

@@ -199,7 +199,9 @@ def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | No
 
     Nobody has to say who they are here.
     """
-    own, lorax = own_page(coordinator.metrics.registry), lorax_page(coordinator.fleet)
+    peers = coordinator.peers
+    own = own_page(coordinator.metrics.registry)
+    lorax = lorax_page(coordinator.fleet, lambda: peers is None or peers.leads)
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")

@@ -41,15 +41,18 @@ def own_page(registry: CollectorRegistry) -> Page:
     return Page(lambda: asyncio.to_thread(generate_latest, registry))
 
 
-def lorax_page(fleet: Fleet | None) -> Page:
+def lorax_page(fleet: Fleet | None, shows: Callable[[], bool]) -> Page:
     """Those of all LoRAX servers that answer, each series with the server's name as `replica`.
 
-    Reading it raises EngineError where none answers, also where the board has no LoRAX.
+    `shows`: whether this coordinator is the one that shows them: from several they would be summed up as if there
+    were more servers. Reading it raises EngineError where none answers.
     """
 
     async def make() -> bytes:
         if fleet is None:
-            raise EngineError("this board runs without LoRAX")
+            return b"# This board runs without LoRAX.\n"
+        if not shows():
+            return b"# The coordinator that leads shows LoRAX's metrics.\n"
         routes = [replica.route for replica in fleet.replicas.values()]
         found = await asyncio.gather(*(r.engine.metrics_page(LORAX_SECONDS) for r in routes), return_exceptions=True)
         pages: dict[str, bytes] = {}

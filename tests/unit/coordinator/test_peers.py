@@ -31,12 +31,15 @@ async def test_a_follower_answers_by_what_the_leader_proved_and_loads_nothing(bo
         await second.proved(5)
         answer = await second.answer()
         health = (await second.client.get("/v1/health")).json()
+        shown = [(await one.client.get(f"{one.probes}/metrics/lorax")).text for one in (first, second)]
         loads = probes(servers.engines["a"]) - before
         who = (first.peers.leads, second.peers.leads, stand.server.holder)
     assert who == (True, False, first.peers.identity)
     assert answer["agents_involved"] == NAMES
     assert {a["adapter"]["digest"] is not None for a in answer["answers"]} == {True}
     assert loads == 0
+    assert "lorax_request_success{" in shown[0]
+    assert shown[1] == "# The coordinator that leads shows LoRAX's metrics.\n"  # else sums would count LoRAX twice
     assert (health["ready"], health["system_health"]["lorax"]["loaded_adapters"]) == (True, 5)
 
 
