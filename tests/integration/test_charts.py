@@ -183,3 +183,13 @@ def test_both_pages_of_each_board_are_scraped_and_know_the_board(helm4: Helm) ->
     labels = [one["relabelings"][0]["targetLabel"] for one in endpoints]
     assert [one["path"] for one in endpoints] == ["/metrics", "/metrics/lorax"]
     assert labels == ["board", "board"]
+
+
+def test_alerts_lead_to_the_runbooks_where_they_are_kept(helm4: Helm) -> None:
+    rendered = helm4.template("boardroom-operator", "--values", str(CHARTS / "boardroom-operator/ci/everything.yaml"))
+    groups = [group for obj in rendered if obj["kind"] == "PrometheusRule" for group in obj["spec"]["groups"]]
+    alerts = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    elsewhere = [
+        a for a in alerts if a["annotations"]["runbook_url"] != f"https://wiki.example.com/boardroom/{a['alert']}.md"
+    ]
+    assert (bool(alerts), elsewhere) == (True, [])
