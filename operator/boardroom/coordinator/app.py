@@ -23,7 +23,6 @@ from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.chatstream import ChatStream, ChatWriter
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.coordinator.endpoint import JSON, Asked, Handler, Refuse, Streamed, Whole, endpoint, tell
-from boardroom.coordinator.exchange import Exchange
 from boardroom.coordinator.gathering import gathered
 from boardroom.coordinator.outbox import Outbox
 from boardroom.coordinator.pages import lorax_page, own_page
@@ -31,6 +30,7 @@ from boardroom.coordinator.peers.door import door
 from boardroom.coordinator.peers.wire import PATH as PEERS
 from boardroom.coordinator.problems import AskProblem, Internal, MethodNotAllowed, NotFound, NotReady, UnknownModel
 from boardroom.coordinator.questions import parse, read_body, request_id_of
+from boardroom.coordinator.record import RequestRecord
 from boardroom.coordinator.roster import Roster
 from boardroom.engine.errors import EngineError
 
@@ -53,24 +53,24 @@ class Api:
     async def ask(self, request: Request, request_id: str) -> Whole | Streamed:
         began = asyncio.get_running_loop().time()
         question = parse(await read_body(request))
-        exchange: Exchange = request.state.exchange
-        exchange.mode = self._mode(question)
+        record: RequestRecord = request.state.record
+        record.mode = self._mode(question)
         if question.stream or EVENTS in request.headers.get("accept", ""):
-            return await self._told(question, exchange, began)
+            return await self._told(question, record, began)
         answer = await self._coordinator.ask(question, request_id, began)
-        exchange.answered(answer)
+        record.answered(answer)
         return Whole(answer.model_dump_json().encode())
 
-    async def _told(self, question: AskRequest, exchange: Exchange, began: float) -> Streamed:
+    async def _told(self, question: AskRequest, record: RequestRecord, began: float) -> Streamed:
         outbox = Outbox()
         stream = AskStream(outbox)
 
         async def ask() -> None:
-            answer = await self._coordinator.ask(question, exchange.request_id, began, listener=stream)
-            exchange.answered(answer)
+            answer = await self._coordinator.ask(question, record.request_id, began, listener=stream)
+            record.answered(answer)
             stream.finish(answer)
 
-        return await tell(ask, stream, outbox, exchange.request_id)
+        return await tell(ask, stream, outbox, record.request_id)
 
     async def conversation(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
         found = await self._coordinator.conversations.read(request.path_params["conv_id"])
@@ -107,22 +107,22 @@ class Api:
         chat = openai.parse(await read_body(request))
         roster = self._roster()
         asked = openai.questions(chat, roster)
-        exchange: Exchange = request.state.exchange
+        record: RequestRecord = request.state.record
         mode = self._mode(asked.requests[0])
-        exchange.mode = mode
+        record.mode = mode
         if chat.stream:
-            return await self._chat_told(chat, asked, mode, exchange, began)
+            return await self._chat_told(chat, asked, mode, record, began)
         answers = await gathered(self._coordinator.ask(one, request_id, began, asked.context) for one in asked.requests)
         for answer in answers:
-            exchange.answered(answer)
+            record.answered(answer)
         return Whole(openai.completion(chat, answers))
 
     async def _chat_told(
-        self, chat: ChatRequest, asked: openai.Asked, mode: CoordinationMode, exchange: Exchange, began: float
+        self, chat: ChatRequest, asked: openai.Asked, mode: CoordinationMode, record: RequestRecord, began: float
     ) -> Streamed:
         outbox = Outbox()
         alone = "/" in chat.model
-        request_id = exchange.request_id
+        request_id = record.request_id
         writer = ChatWriter(outbox, chat, request_id)
         streams = [ChatStream(writer, index, mode, alone=alone) for index in range(len(asked.requests))]
 
@@ -132,7 +132,7 @@ class Api:
                 for one, stream in zip(asked.requests, streams, strict=True)
             )
             for answer, stream in zip(answers, streams, strict=True):
-                exchange.answered(answer)
+                record.answered(answer)
                 stream.finish(answer)
             writer.finish(answers)
 

@@ -13,11 +13,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from boardroom.coordinator.auth.bearer import Authenticator
-from boardroom.coordinator.exchange import CLIENT_CLOSED, Exchange
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.outbox import EventResponse, Outbox
 from boardroom.coordinator.problems import AskProblem, Internal
 from boardroom.coordinator.questions import request_id_of
+from boardroom.coordinator.record import CLIENT_CLOSED, RequestRecord
 from boardroom.telemetry import propagation
 from boardroom.telemetry.tracing import Kind, Tracer
 
@@ -65,21 +65,21 @@ Refuse = Callable[[AskProblem, str], Response]
 
 
 def endpoint(path: str, handler: Handler, refuse: Refuse, asked: Asked) -> Callable[[Request], Awaitable[Response]]:
-    """The handler as Starlette wants it. `request.state` has its Exchange, where it says what it was asked."""
+    """The handler as Starlette wants it. `request.state` has its RequestRecord, where it says what it was asked."""
 
     async def serve(request: Request) -> Response:
         request_id = request_id_of(request.headers.get("x-request-id")) or secrets.token_hex(8)
         caller = propagation.received(request.headers)
         with asked.tracer.started(f"{request.method} {path}", Kind.SERVER, caller) as span:
-            exchange = request.state.exchange = Exchange(path, request_id, span, asked.metrics)
+            record = request.state.record = RequestRecord(path, request_id, span, asked.metrics)
             problem: AskProblem | None = None
             try:
                 # before a byte of the body is read
                 if asked.authenticator:
-                    exchange.caller = await asked.authenticator.caller(request.headers.get("authorization"))
+                    record.caller = await asked.authenticator.caller(request.headers.get("authorization"))
                 made = await handler(request, request_id)
                 if isinstance(made, Streamed):
-                    return _streamed(made, exchange)
+                    return _streamed(made, record)
                 response = Response(made.body, made.status, media_type=JSON, headers={"x-request-id": request_id})
             except AskProblem as found:
                 problem = found
@@ -89,7 +89,7 @@ def endpoint(path: str, handler: Handler, refuse: Refuse, asked: Asked) -> Calla
             except Exception:  # noqa: BLE001 (the last resort: whatever broke, the caller gets our error shape)
                 problem = _internal(request_id)
                 response = refuse(problem, request_id)
-            exchange.over(response.status_code, problem)
+            record.over(response.status_code, problem)
         return response
 
     return serve
@@ -128,7 +128,7 @@ async def tell(ask: Callable[[], Awaitable[None]], teller: Teller, outbox: Outbo
     return Streamed(outbox, task)
 
 
-def _streamed(made: Streamed, exchange: Exchange) -> Response:
+def _streamed(made: Streamed, record: RequestRecord) -> Response:
     async def after(whole: bool) -> None:
         """A client that left frees what can be freed: its question ends here, and LoRAX hears of it."""
         if not whole:
@@ -136,9 +136,9 @@ def _streamed(made: Streamed, exchange: Exchange) -> Response:
         problem = None
         with suppress(asyncio.CancelledError, AskProblem):
             problem = await made.telling
-        exchange.over((problem.status if problem else HTTPStatus.OK) if whole else CLIENT_CLOSED, problem)
+        record.over((problem.status if problem else HTTPStatus.OK) if whole else CLIENT_CLOSED, problem)
 
-    return EventResponse(made.outbox, after, {"x-request-id": exchange.request_id})
+    return EventResponse(made.outbox, after, {"x-request-id": record.request_id})
 
 
 def _internal(request_id: str) -> Internal:

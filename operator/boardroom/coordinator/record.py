@@ -18,7 +18,7 @@ QUESTIONS: Final = ("/v1/ask", "/v1/chat/completions")
 _LOG: Final = logging.getLogger(__name__)
 
 
-class Exchange:
+class RequestRecord:
     """Handlers say here what they were asked and what they answered; neither is kept in words."""
 
     def __init__(self, route: str, request_id: str, span: Span, metrics: Metrics) -> None:
