@@ -48,7 +48,7 @@ CASES = (
     Case(adapters=50, per_second=20),
     Case(adapters=50, per_second=20, places=20),
 )
-"""The last one is where the coordinator's promise ends: fewer places than members."""
+"""In the last one the coordinator gives no seat to members for whom there is no place: their questions fail."""
 
 Ask = Callable[[str], Awaitable[str | None]]
 """Role to the text, or None where there was none."""
@@ -113,7 +113,7 @@ async def _alone(case: Case, volume: Volume, names: Mapping[str, str]) -> Seen:
 
 
 async def _through_us(case: Case, volume: Volume, names: Mapping[str, str]) -> Seen:
-    members = Members(volume, tokens=TOKENS)
+    members = Members(volume, tokens=TOKENS, places=case.places)
     members.seat(names)
     async with (
         _lorax(case) as lorax,

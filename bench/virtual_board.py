@@ -80,9 +80,11 @@ class Members:
 
     problem = ""
 
-    def __init__(self, volume: Volume, *, tokens: int) -> None:
+    def __init__(self, volume: Volume, *, tokens: int, places: int = 100) -> None:
+        """LoRAX has `places` for adapters; who finds none has no seat."""
         self._volume = volume
         self._tokens = tokens
+        self._places = places
         self._names: dict[str, str] = {}
         self.roster: Roster | None = None
         self.on_change: Callable[[], None] = lambda: None
@@ -100,7 +102,7 @@ class Members:
             | {
                 "kind": "Boardroom",
                 "metadata": {"name": "executive", "namespace": "bench", "uid": "bench", "generation": 1},
-                "spec": {"model": {"id": MODEL}, "maxMembers": 256},
+                "spec": {"model": {"id": MODEL}, "maxMembers": 256, "lorax": {"adapterCacheSize": self._places}},
             }
         )
         self.roster = build(board, list(self._agents()), Defaults(), str(self._volume.root))
