@@ -1,28 +1,31 @@
-"""The one place where HTTP leaves for an engine. A faster client may replace it here."""
+"""The one place where HTTP leaves for an engine: HTTP/1.1 on pooled connections of our own (docs/decisions/0020)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
-
-import aiohttp
+from typing import Final, Protocol
 
 from boardroom import __version__
-from boardroom.engine.errors import BadResponse, ConnectionLost, EngineTimeout, Starting, Unreachable
+from boardroom.engine.address import address
+from boardroom.engine.answer import Answer
+from boardroom.engine.connection import Connection
+from boardroom.engine.errors import BadResponse, ConnectionLost, EngineTimeout
+from boardroom.engine.pool import Pool
 from boardroom.engine.protocol import StreamTimeouts
 from boardroom.telemetry import propagation
 
-CONNECT_SECONDS = 3.0
+CONNECT_SECONDS: Final = 3.0
 """A pod that is gone drops packets rather than refusing them, so connecting has a limit of its own."""
 
-_DNS_CACHE_SECONDS = 5
-MAX_CONNECTIONS = 2048
+MAX_CONNECTIONS: Final = 2048
+
+_NO_TYPE: Final = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole HTTP answer; header names are looked up in any case."""
+    """A whole HTTP answer; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -69,7 +72,9 @@ class ChunkedReply(Protocol):
 
 
 class HttpTransport:
-    """Transport over one pooled aiohttp session, made on first use because a session belongs to its event loop."""
+    """Transport over one pool of connections. No redirect is followed, no cookie is kept and nothing is decompressed:
+    nothing compressed is asked for, and a small body may unpack to a huge one.
+    """
 
     def __init__(
         self,
@@ -82,9 +87,10 @@ class HttpTransport:
         """`headers` go with every request; `who` is how the server is called in errors: LoRAX unless it is said."""
         self._url = url.rstrip("/")
         self._max_connections = max_connections
-        self._headers = dict(headers or {})
+        self._headers = {"user-agent": f"boardroom/{__version__}", "accept": "*/*", "accept-encoding": "identity"}
+        self._headers |= headers or {}
         self._who = who
-        self._session: aiohttp.ClientSession | None = None
+        self._pool: Pool | None = None
 
     @property
     def url(self) -> str:
@@ -93,115 +99,100 @@ class HttpTransport:
     async def request(
         self, method: str, path: str, *, timeout: float, limit: int, body: bytes | None = None, request_id: str = ""
     ) -> Reply:
-        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(CONNECT_SECONDS, timeout))
-        with self.errors(f"{self._url} did not answer within {timeout:.1f} s"):
-            async with await self._send(method, path, limits, body, request_id) as response:
-                return Reply(response.status, response.headers, await _bounded(response, limit))
+        end = asyncio.get_running_loop().time() + timeout
+        pool = self._open()
+        request = self._bytes(pool, method, path, body, request_id)
+        try:
+            while True:
+                connection = await pool.take(end, min(CONNECT_SECONDS, timeout))
+                answer = Answer(limit)
+                try:
+                    connection.send(request, answer)
+                    whole = await answer.body(end)
+                    return Reply(answer.status, answer.headers, whole)
+                except ConnectionLost:
+                    if method != "GET" or not connection.reused:
+                        raise  # it may have been heard, and nothing is asked twice but what changes nothing
+                    pool.close_idle()  # they may be as dead
+                finally:
+                    pool.put(connection)
+        except TimeoutError as error:
+            raise self._late(timeout) from error
 
     @asynccontextmanager
     async def stream(
         self, path: str, *, timeouts: StreamTimeouts, limit: int, body: bytes, request_id: str = ""
     ) -> AsyncIterator[ChunkedReply]:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + timeouts.whole
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=min(timeouts.connect, timeouts.whole))
+        now = asyncio.get_running_loop().time()
+        pool = self._open()
+        request = self._bytes(pool, "POST", path, body, request_id)
         seconds = min(timeouts.first_byte, timeouts.whole)
-        with self.errors(f"{self._url} did not answer within {seconds:.1f} s", timeouts.connect):
-            async with asyncio.timeout(seconds):
-                response = await self._send("POST", path, limits, body, request_id)
+        answer = Answer(limit, streamed=True)
         try:
-            yield _HttpChunks(self, response, limit=limit, between_bytes=timeouts.between_bytes, end=end)
+            connection = await pool.take(now + seconds, min(timeouts.connect, seconds))
+        except TimeoutError as error:
+            raise self._late(seconds) from error
+        try:
+            connection.send(request, answer)
+            try:
+                await answer.head(now + seconds)
+            except TimeoutError as error:
+                raise self._late(seconds) from error
+            yield _Chunks(self._url, connection, answer, between_bytes=timeouts.between_bytes, end=now + timeouts.whole)
         finally:
-            response.release()  # puts the connection back if the answer is read to its end, else closes it
+            pool.put(connection)
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._pool is not None:
+            await self._pool.close()
 
-    async def _send(
-        self, method: str, path: str, limits: aiohttp.ClientTimeout, body: bytes | None, request_id: str
-    ) -> aiohttp.ClientResponse:
-        headers = ({"x-request-id": request_id} if request_id else {}) | propagation.current().headers
-        if body is not None:
-            headers["content-type"] = "application/json"
-        return await self._open().request(
-            method, self._url + path, data=body, headers=headers, timeout=limits, allow_redirects=False
-        )
+    def _open(self) -> Pool:
+        if self._pool is None:
+            try:
+                found = address(self._url)
+            except ValueError as error:
+                raise BadResponse(f"{self._url} does not speak HTTP as expected: {error}") from error
+            self._pool = Pool(self._url, found, self._max_connections, who=self._who)
+        return self._pool
 
-    @contextmanager
-    def errors(self, late: str, connect: float = CONNECT_SECONDS) -> Iterator[None]:
-        """The client's errors as ours; `late` is what is said when the time is over."""
-        try:
-            yield
-        except aiohttp.ConnectionTimeoutError as error:
-            raise Unreachable(f"{self._url} is unreachable: no connection within {connect:g} s") from error
-        except TimeoutError as error:
-            raise EngineTimeout(late) from error
-        except aiohttp.ClientConnectorError as error:
-            if isinstance(error.os_error, ConnectionRefusedError):
-                raise self._refused() from error
-            raise Unreachable(f"{self._who or 'LoRAX'} is unreachable at {self._url}: {error.os_error}") from error
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, aiohttp.ClientOSError) as error:
-            raise ConnectionLost(f"the connection to {self._url} broke: {error}") from error
-        except (aiohttp.ClientError, ValueError) as error:
-            raise BadResponse(f"{self._url} does not speak HTTP as expected: {error}") from error
+    def _bytes(self, pool: Pool, method: str, path: str, body: bytes | None, request_id: str) -> bytes:
+        headers = self._headers | propagation.current().headers
+        if request_id:
+            headers["x-request-id"] = request_id
+        return pool.address.request(method, path, headers, body)
 
-    def _refused(self) -> Unreachable:
-        if self._who:
-            return Unreachable(f"{self._who} refuses connections at {self._url}")
-        return Starting(f"LoRAX is starting at {self._url}: it refuses connections until it is warm")
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._max_connections, ttl_dns_cache=_DNS_CACHE_SECONDS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"user-agent": f"boardroom/{__version__}", "accept-encoding": "identity"} | self._headers,
-                auto_decompress=False,  # nothing compressed was asked for, and a small body may unpack to a huge one
-            )
-        return self._session
+    def _late(self, seconds: float) -> EngineTimeout:
+        return EngineTimeout(f"{self._url} did not answer within {seconds:.1f} s")
 
 
-class _HttpChunks:
-    """ChunkedReply of aiohttp. Each read has its own timer: one around them all would strike in the reader's code."""
+class _Chunks:
+    """ChunkedReply of an answer that has begun."""
 
-    def __init__(
-        self,
-        transport: HttpTransport,
-        response: aiohttp.ClientResponse,
-        *,
-        limit: int,
-        between_bytes: float,
-        end: float,
-    ) -> None:
-        self._transport = transport
-        self._response = response
-        self._left = limit
+    def __init__(self, url: str, connection: Connection, answer: Answer, *, between_bytes: float, end: float) -> None:
+        self._url = url
+        self._connection = connection
+        self._answer = answer
         self._between_bytes = between_bytes
         self._end = end
 
     @property
     def status(self) -> int:
-        return self._response.status
+        return self._answer.status
 
     @property
     def content_type(self) -> str:
-        return self._response.content_type
+        return self._answer.headers.get("content-type", _NO_TYPE).partition(";")[0].strip().lower()
 
     async def read(self, within: float | None = None) -> bytes:
         seconds = self._between_bytes if within is None else within
         silence = asyncio.get_running_loop().time() + seconds
-        with self._transport.errors(
-            f"{self._transport.url} had not finished its stream when its time was over"
-            if self._end < silence
-            else f"{self._transport.url} sent nothing for {seconds:g} s within its stream"
-        ):
-            async with asyncio.timeout_at(min(silence, self._end)):
-                chunk = await self._response.content.readany()
-        self._left -= len(chunk)
-        if self._left < 0:
-            raise BadResponse("the stream is longer than what is read of one")
+        try:
+            chunk = await self._answer.read(min(silence, self._end))
+        except TimeoutError as error:
+            if self._end < silence:
+                raise EngineTimeout(f"{self._url} had not finished its stream when its time was over") from error
+            raise EngineTimeout(f"{self._url} sent nothing for {seconds:g} s within its stream") from error
+        self._connection.resume()
         return chunk
 
     async def read_all(self, limit: int) -> bytes:
@@ -212,19 +203,3 @@ class _HttpChunks:
             if limit < 0:
                 raise BadResponse("the answer is longer than what is read of one")
         return b"".join(chunks)
-
-
-async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Read at most `limit` bytes: an engine gone mad must not take the coordinator's memory with it."""
-    if (response.content_length or 0) > limit:
-        response.close()
-        raise BadResponse(f"the answer is {response.content_length} bytes long; at most {limit} are read")
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > limit:
-            response.close()
-            raise BadResponse(f"the answer is longer than the {limit} bytes that are read")
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)

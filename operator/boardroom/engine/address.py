@@ -1,0 +1,78 @@
+"""Where an engine is: its URL, taken apart once, and the bytes of a request to it."""
+
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from boardroom.engine.errors import InvalidRequest
+
+_PORTS: Final = {"http": 80, "https": 443}
+_TARGET: Final = re.compile(r"/[\x21-\x7e]*", re.ASCII)
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+"""Without line ends a header stays one header."""
+
+AddressInfo = tuple[Any, ...]
+"""One of what getaddrinfo finds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """`host` as DNS and certificates have it, `authority` as the Host header has it, `prefix` before every path."""
+
+    host: str
+    port: int
+    tls: bool
+    authority: str
+    prefix: str
+    numeric: tuple[AddressInfo, ...]
+    """What there is to connect to where the host is an IP address, and nothing has to be looked up."""
+
+    def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+        """The bytes to send; raises InvalidRequest for what would not be one request with these headers."""
+        target = self.prefix + path
+        if not _TARGET.fullmatch(target):
+            raise InvalidRequest("the path of a request has characters that no path may have")
+        lines = [f"{method} {target} HTTP/1.1\r\nhost: {self.authority}\r\n"]
+        for name, value in headers.items():
+            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+                raise InvalidRequest(f"the header {name!r} has characters that no header may have, such as a line end")
+            lines.append(f"{name}: {value}\r\n")
+        if body is not None:
+            lines.append(f"content-type: application/json\r\ncontent-length: {len(body)}\r\n")
+        lines.append("\r\n")
+        try:
+            return "".join(lines).encode() + (body or b"")
+        except UnicodeEncodeError as error:
+            raise InvalidRequest(f"a header is not valid Unicode: {error}") from error
+
+
+def address(url: str) -> Address:
+    """Raises ValueError, which says what is wrong, for what is no http or https URL."""
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError("its URL must begin with http:// or https:// and a host")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("its URL must have no credentials, query or fragment")
+    port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    numeric = _numeric(parts.hostname, port)
+    host = parts.hostname if numeric else parts.hostname.encode("idna").decode()
+    named = f"[{host}]" if ":" in host else host
+    return Address(
+        host=host,
+        port=port,
+        tls=parts.scheme == "https",
+        authority=named if port == _PORTS[parts.scheme] else f"{named}:{port}",
+        prefix=quote(parts.path, safe="/%:@!$&'()*+,;=~-._"),
+        numeric=numeric,
+    )
+
+
+def _numeric(host: str, port: int) -> tuple[AddressInfo, ...]:
+    try:
+        return tuple(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
+    except socket.gaierror:
+        return ()

@@ -1,0 +1,156 @@
+"""Connections to one address: bounded in number, kept for the next request, made anew where one has died."""
+
+import asyncio
+import socket
+import ssl
+from asyncio import AbstractEventLoop
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiohappyeyeballs import start_connection
+
+from boardroom.engine.address import Address, AddressInfo
+from boardroom.engine.connection import Connection
+from boardroom.engine.errors import Starting, Unreachable
+
+IDLE_SECONDS: Final = 15.0
+"""Less than what servers and the nodes' connection tables in between allow an idle connection."""
+
+_NEXT_ADDRESS_SECONDS: Final = 0.25
+"""RFC 8305: an address that does not answer is not waited for longer before the next is tried beside it."""
+
+
+class Pool:
+    """`who` is how the server is called in errors: LoRAX unless it is said."""
+
+    def __init__(self, url: str, address: Address, max_connections: int, *, who: str = "") -> None:
+        self._url, self.address, self._who = url, address, who
+        self._slots = asyncio.Semaphore(max_connections)
+        """One for each request, so that there is an idle connection for whoever can't make one."""
+        self._idle: dict[Connection, None] = {}
+        """The longest idle first; the last is taken first, so that those which are not needed grow old."""
+        self._open: set[Connection] = set()
+        self._looking: asyncio.Future[Any] | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def take(self, end: float, connect_seconds: float) -> Connection:
+        """A connection for one request; raises TimeoutError where none is free until `end`, and Unreachable."""
+        if self._slots.locked():
+            async with asyncio.timeout_at(end):
+                await self._slots.acquire()
+        else:
+            await self._slots.acquire()
+        while self._idle:
+            connection, _ = self._idle.popitem()
+            if connection.usable():
+                return connection
+            connection.close()
+        try:
+            return await self._connected(end, connect_seconds)
+        except BaseException:
+            self._slots.release()
+            raise
+
+    def put(self, connection: Connection) -> None:
+        """The request is over, however it ended."""
+        if connection.release() and not self._closed:
+            loop = asyncio.get_running_loop()
+            connection.idle_since = loop.time()
+            self._idle[connection] = None
+            if self._sweeping is None:
+                self._sweep_after(loop, IDLE_SECONDS)
+        else:
+            connection.close()
+        self._slots.release()
+
+    def close_idle(self) -> None:
+        """Close the connections that nobody uses."""
+        for connection in tuple(self._idle):
+            connection.close()
+        self._idle.clear()
+
+    async def close(self) -> None:
+        """Close every connection. Requests that are still made get one each, which is not kept."""
+        self._closed = True
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for connection in tuple(self._open):
+            connection.close()
+        await asyncio.sleep(0)  # the loop closes the sockets in its next turn
+
+    async def _connected(self, end: float, seconds: float) -> Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(min(end, loop.time() + seconds)):
+                return await self._connect(loop)
+        except TimeoutError as error:
+            raise Unreachable(f"{self._url} is unreachable: no connection within {seconds:g} s") from error
+        except ConnectionRefusedError as error:
+            raise self._refused() from error
+        except (OSError, RuntimeError, UnicodeError) as error:  # uvloop has RuntimeErrors of its own
+            raise Unreachable(f"{self._who or 'LoRAX'} is unreachable at {self._url}: {error}") from error
+
+    async def _connect(self, loop: AbstractEventLoop) -> Connection:
+        address = self.address
+        if address.tls and self._tls is None:
+            self._tls = await asyncio.to_thread(_trust)
+        found = address.numeric or await self._looked_up(loop)
+        sock = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS, loop=loop)
+        connection = Connection(self._url, self._lost)
+        try:
+            await loop.create_connection(
+                lambda: connection, sock=sock, ssl=self._tls, server_hostname=address.host if address.tls else None
+            )
+        except BaseException:
+            sock.close()
+            raise
+        if not connection.closed:
+            self._open.add(connection)
+        return connection
+
+    async def _looked_up(self, loop: AbstractEventLoop) -> Sequence[AddressInfo]:
+        """Ask DNS. Who comes meanwhile shares the answer, and nobody later: pods come and go."""
+        if self._looking is None:
+            self._looking = asyncio.ensure_future(
+                loop.getaddrinfo(self.address.host, self.address.port, type=socket.SOCK_STREAM)
+            )
+            self._looking.add_done_callback(self._looked)
+        return await asyncio.shield(self._looking)
+
+    def _looked(self, looking: asyncio.Future[Any]) -> None:
+        self._looking = None
+        if not looking.cancelled():
+            looking.exception()  # whoever waits has it; perhaps nobody does any more
+
+    def _lost(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        self._idle.pop(connection, None)
+
+    def _sweep_after(self, loop: AbstractEventLoop, seconds: float) -> None:
+        self._sweeping = loop.call_later(seconds, self._sweep, loop)
+
+    def _sweep(self, loop: AbstractEventLoop) -> None:
+        """Close what has been idle for long, and come again when the next will have been."""
+        self._sweeping = None
+        while self._idle:
+            connection = next(iter(self._idle))
+            left = connection.idle_since + IDLE_SECONDS - loop.time()
+            if left > 0:
+                self._sweep_after(loop, left)
+                return
+            del self._idle[connection]
+            connection.close()
+
+    def _refused(self) -> Unreachable:
+        if self._who:
+            return Unreachable(f"{self._who} refuses connections at {self._url}")
+        return Starting(f"LoRAX is starting at {self._url}: it refuses connections until it is warm")
+
+
+def _trust() -> ssl.SSLContext:
+    """The system's CAs. Reading them takes some 20 ms, so it is done in a thread."""
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
