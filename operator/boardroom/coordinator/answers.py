@@ -13,8 +13,8 @@ ABSENT_ERRORS: Final = (AdapterFailed, Unreachable)
 """The member could not be asked at all; with every other error it was asked and broke."""
 
 
-def answered(member: Member, outcome: Outcome, generation: Generation, *, took_ms: float) -> MemberAnswer:
-    """The member spoke, through the outcome's adapter or (None) without one."""
+def answered(member: Member, outcome: Outcome, generation: Generation, spent: Usage, *, took_ms: float) -> MemberAnswer:
+    """The member spoke, through the outcome's adapter or (None) without one, and `spent` these tokens."""
     return MemberAnswer(
         agent=member.name,
         role=member.role,
@@ -24,7 +24,7 @@ def answered(member: Member, outcome: Outcome, generation: Generation, *, took_m
         replica=outcome.replica,
         adapter=outcome.adapter,
         finish_reason=generation.finish_reason,
-        usage=usage(generation),
+        usage=spent,
         latency_ms=round(took_ms, 1),
         cold_load=outcome.cold_load if outcome.adapter else None,
     )

@@ -152,14 +152,14 @@ class Panel:
             if outcome.result.code == InvalidRequest.code:
                 self.refused.add(one.member.name)
             return answer
-        usage = answers.usage(outcome.result)
-        metrics.answered(one.member.name, outcome.engine, took, usage, cold=outcome.cold_load)
+        spent = answers.usage(outcome.result)
+        metrics.answered(one.member.name, outcome.engine, took, spent, cold=outcome.cold_load)
         if outcome.engine is EngineName.STANDARD:
             if outcome.fell_back:
                 self.warnings.append(answers.fell_back(one.member, outcome.fell_back))
         elif outcome.adapter is not None and outcome.replaced:
             self.warnings.append(answers.replaced(one.member, outcome.adapter))
-        return answers.answered(one.member, outcome, outcome.result, took_ms=1000 * took)
+        return answers.answered(one.member, outcome, outcome.result, spent, took_ms=1000 * took)
 
     def _request(self, member: Member, turn: Turn) -> GenerationRequest:
         """The question's parameters win over the member's own, within its limits."""

@@ -21,6 +21,9 @@ GRACE_SECONDS: Final = 20
 
 KEEP_ALIVE_SECONDS: Final = 75
 
+GC_THRESHOLD: Final = (20_000, 20, 50)
+"""A question leaves thousands of objects and hardly a cycle: Python's own 700 looks for them several times in each."""
+
 
 @dataclass(frozen=True)
 class Addresses:
@@ -84,6 +87,7 @@ async def run(
     async with serving(coordinator, authenticator=authenticator, host=host, port=port, metrics_port=metrics_port):
         gc.collect()
         gc.freeze()  # what is there now stays for good: collections need not look at it again
+        gc.set_threshold(*GC_THRESHOLD)
         await stop.wait()
 
 
@@ -97,6 +101,7 @@ def _server(app: Starlette) -> _Server:
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,  # nobody's word is taken for where a connection comes from
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

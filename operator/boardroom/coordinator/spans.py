@@ -5,13 +5,14 @@ Names of attributes are OpenTelemetry's where it has one (http.*, gen_ai.*, erro
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from types import TracebackType
 
 from boardroom.api.ask import AdapterIdentity, EngineName
 from boardroom.coordinator.roster import Member
 from boardroom.engine.errors import EngineError
 from boardroom.engine.protocol import Generation
-from boardroom.telemetry.tracing import Kind, Span, Tracer, Value
+from boardroom.telemetry.tracing import NO_SPAN, OFF, Kind, Span, Tracer, Value
 
 ATTEMPT = "ask member"
 BATCH = "ask members"
@@ -38,8 +39,12 @@ class Work:
         self._started.__exit__(kind, error, trace)
 
 
-def attempt(tracer: Tracer, member: Member, engine: EngineName, replica: str | None = None) -> Work:
+def attempt(
+    tracer: Tracer, member: Member, engine: EngineName, replica: str | None = None
+) -> AbstractContextManager[Span]:
     """One request to an engine for a member, with the wait until it may be sent; `replica` names the LoRAX server."""
+    if tracer is OFF:
+        return OFF.started(ATTEMPT, Kind.CLIENT)
     asked = {
         "gen_ai.operation.name": "chat",
         "boardroom.agent": member.name,
@@ -51,13 +56,17 @@ def attempt(tracer: Tracer, member: Member, engine: EngineName, replica: str | N
     return Work(tracer, ATTEMPT, Kind.CLIENT, asked)
 
 
-def batch(tracer: Tracer, members: int) -> Work:
+def batch(tracer: Tracer, members: int) -> AbstractContextManager[Span]:
     """Members that are asked together."""
+    if tracer is OFF:
+        return OFF.started(BATCH, Kind.INTERNAL)
     return Work(tracer, BATCH, Kind.INTERNAL, {"boardroom.members": members})
 
 
 def tell(span: Span, result: Generation | EngineError, *, cold_load: bool, adapter: AdapterIdentity | None) -> None:
     """What became of an attempt, and through which adapter; None is none."""
+    if span is NO_SPAN:
+        return
     if adapter is not None:
         span.note({"boardroom.adapter.digest": adapter.digest})
     if isinstance(result, EngineError):

@@ -12,8 +12,8 @@ from boardroom.engine.errors import InvalidRequest
 _PORTS: Final = {"http": 80, "https": 443}
 _TARGET: Final = re.compile(r"/[\x21-\x7e]*", re.ASCII)
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
-_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
-"""Without line ends a header stays one header."""
+_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
+"""Without line ends a header stays one header; a lone surrogate is no character."""
 
 AddressInfo = tuple[Any, ...]
 """One of what getaddrinfo finds."""
@@ -31,23 +31,23 @@ class Address:
     numeric: tuple[AddressInfo, ...]
     """What there is to connect to where the host is an IP address, and nothing has to be looked up."""
 
-    def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
-        """The bytes to send; raises InvalidRequest for what would not be one request with these headers."""
+    def request(self, method: str, path: str, lines: str, body: bytes | None) -> bytes:
+        """The bytes to send, with these lines of headers; raises InvalidRequest for a path that is none."""
         target = self.prefix + path
         if not _TARGET.fullmatch(target):
             raise InvalidRequest("the path of a request has characters that no path may have")
-        lines = [f"{method} {target} HTTP/1.1\r\nhost: {self.authority}\r\n"]
-        for name, value in headers.items():
-            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-                raise InvalidRequest(f"the header {name!r} has characters that no header may have, such as a line end")
-            lines.append(f"{name}: {value}\r\n")
-        if body is not None:
-            lines.append(f"content-type: application/json\r\ncontent-length: {len(body)}\r\n")
-        lines.append("\r\n")
-        try:
-            return "".join(lines).encode() + (body or b"")
-        except UnicodeEncodeError as error:
-            raise InvalidRequest(f"a header is not valid Unicode: {error}") from error
+        head = f"{method} {target} HTTP/1.1\r\nhost: {self.authority}\r\n{lines}"
+        if body is None:
+            return f"{head}\r\n".encode()
+        return f"{head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def header_lines(headers: Mapping[str, str]) -> str:
+    """Headers as they are sent; raises InvalidRequest, which names it, for one that would be more than itself."""
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise InvalidRequest(f"the header {name!r} has characters that no header may have, such as a line end")
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
 def address(url: str) -> Address:

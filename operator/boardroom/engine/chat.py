@@ -48,8 +48,14 @@ def messages(request: GenerationRequest) -> list[dict[str, str]]:
 
 def sampling(request: GenerationRequest) -> dict[str, Any]:
     """What every server calls alike, where it is set."""
-    optional = {"top_p": request.top_p, "stop": list(request.stop) or None, "seed": request.seed}
-    return {name: value for name, value in optional.items() if value is not None}
+    found: dict[str, Any] = {}
+    if request.top_p is not None:
+        found["top_p"] = request.top_p
+    if request.stop:
+        found["stop"] = list(request.stop)
+    if request.seed is not None:
+        found["seed"] = request.seed
+    return found
 
 
 def dumped(body: dict[str, Any]) -> bytes:
@@ -110,8 +116,11 @@ def take_all(assembly: Assembly, events: Sequence[bytes]) -> tuple[str, EngineEr
 
 
 def _milliseconds(headers: Mapping[str, str], name: str) -> float | None:
+    text = headers.get(name)
+    if text is None:
+        return None
     try:
-        value = float(headers[name])
-    except (KeyError, ValueError):
+        value = float(text)
+    except ValueError:
         return None
     return value if 0 <= value < inf else None

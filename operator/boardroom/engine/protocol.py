@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 from boardroom.engine.metrics import EngineMetrics
 
 FinishReason = Literal["length", "stop"]
@@ -17,8 +19,7 @@ class Exchange:
     answered: str
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GenerationRequest:
+class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One prompt through one adapter. `temperature` 0 is greedy; `adapter_id` None is the base model."""
 
     request_id: str
@@ -35,8 +36,7 @@ class GenerationRequest:
     """A JSON schema that the answer must satisfy; what it is cut to by `max_new_tokens` may satisfy none."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Generation:
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """What came back. `queue_ms` is the time before the forward pass, with any adapter load in it, if the engine says;
     `inference_ms` that of the forward passes, and `total_ms` is the engine's own figure for the whole request. The text
     may be empty.

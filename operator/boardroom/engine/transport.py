@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from boardroom import __version__
-from boardroom.engine.address import address
+from boardroom.engine.address import address, header_lines
 from boardroom.engine.answer import Answer
 from boardroom.engine.connection import Connection
 from boardroom.engine.errors import BadResponse, ConnectionLost, EngineTimeout
@@ -91,6 +91,7 @@ class HttpTransport:
         self._headers |= headers or {}
         self._who = who
         self._pool: Pool | None = None
+        self._lines = ""
 
     @property
     def url(self) -> str:
@@ -152,14 +153,15 @@ class HttpTransport:
                 found = address(self._url)
             except ValueError as error:
                 raise BadResponse(f"{self._url} does not speak HTTP as expected: {error}") from error
+            self._lines = header_lines(self._headers)
             self._pool = Pool(self._url, found, self._max_connections, who=self._who)
         return self._pool
 
     def _bytes(self, pool: Pool, method: str, path: str, body: bytes | None, request_id: str) -> bytes:
-        headers = self._headers | propagation.current().headers
+        headers = propagation.current().headers
         if request_id:
-            headers["x-request-id"] = request_id
-        return pool.address.request(method, path, headers, body)
+            headers = headers | {"x-request-id": request_id}
+        return pool.address.request(method, path, self._lines + header_lines(headers), body)
 
     def _late(self, seconds: float) -> EngineTimeout:
         return EngineTimeout(f"{self._url} did not answer within {seconds:.1f} s")

@@ -46,6 +46,8 @@ def configure(level: str, *, quote_exceptions: bool = True) -> None:
     """Send every log from `level` (debug, info, warning, error) on to standard output."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(quote_exceptions=quote_exceptions))
+    # What no line of ours says need not be found out for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

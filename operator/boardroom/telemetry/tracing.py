@@ -69,14 +69,15 @@ class _NoSpan:
         """Nobody hears."""
 
 
-_NO_SPAN: Final = _NoSpan()
+NO_SPAN: Final = _NoSpan()
+"""Whoever has it need not put together what nobody hears."""
 
 
 class _Same:
     """Inside is as outside: where no caller's trace is to be entered, one object serves all."""
 
     def __enter__(self) -> Span:
-        return _NO_SPAN
+        return NO_SPAN
 
     def __exit__(self, *_: object) -> None:
         return
@@ -98,7 +99,7 @@ class NoTracer:
 @contextmanager
 def _entered(caller: Trace) -> Iterator[Span]:
     with propagation.within(caller):
-        yield _NO_SPAN
+        yield NO_SPAN
 
 
 OFF: Final = NoTracer()

@@ -105,11 +105,14 @@ class Fleet:
 
     def choose(self, paths: Sequence[str | None], besides: LoraxRoute | None = None) -> LoraxRoute | None:
         """The way to the best server for a batch of these adapters; `besides` one: only to a server that is up."""
-        key = choose(
-            replica.candidate(paths)
+        able = [
+            replica
             for replica in self.replicas.values()
             if besides is None or (replica.route is not besides and replica.observer.running)
-        )
+        ]
+        if len(able) == 1:
+            return able[0].route
+        key = choose(replica.candidate(paths) for replica in able)
         return None if key is None else self.replicas[key].route
 
     def keep(self, roster: Roster, in_use: set[str]) -> None:
