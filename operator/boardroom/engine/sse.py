@@ -20,16 +20,17 @@ class EventReader:
 
         Comments and the fields other than data are left out, and so is an event without data.
         """
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        text = self._rest + chunk
+        if b"\r" in text:
+            text = text.replace(b"\r\n", b"\n")
+        *lines, self._rest = text.split(b"\n")
         found: list[bytes] = []
         for line in lines:
-            content = line.removesuffix(b"\r")
-            if not content:
-                if self._data:
-                    found.append(b"\n".join(self._data))
-                    self._data = []
-            elif content.startswith(b"data:"):
-                self._data.append(content[5:].removeprefix(b" "))
+            if line[:5] == b"data:":
+                self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+            elif not line and self._data:
+                found.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
+                self._data.clear()
         if len(self._rest) + sum(map(len, self._data)) > self._limit:
             raise BadResponse(f"an event of the stream is longer than {self._limit} bytes")
         return found
