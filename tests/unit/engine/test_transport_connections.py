@@ -116,7 +116,10 @@ async def test_a_connection_that_says_more_or_means_to_close_is_not_used_again(a
     assert (found, server.accepted) == ([b"x"] * 3, 3)
 
 
-async def test_what_comes_when_nobody_asked_is_nobodys_answer() -> None:
+async def test_what_comes_when_nobody_asked_is_nobodys_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs the connection, and not only when that has been idle for long: more of it may be on its way."""
+    monkeypatch.setattr(pools, "IDLE_SECONDS", 1000.0)
+
     async def talk(asked: Asked) -> bool:
         await asked.say(whole(b"x"))
         await asyncio.sleep(0.05)
