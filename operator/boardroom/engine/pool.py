@@ -19,6 +19,9 @@ IDLE_SECONDS: Final = 15.0
 _NEXT_ADDRESS_SECONDS: Final = 0.25
 """RFC 8305: an address that does not answer is not waited for longer before the next is tried beside it."""
 
+_LATE_SECONDS: Final = 0.05
+"""A loop that is late by less has had its turns."""
+
 
 class Pool:
     """`who` is how the server is called in errors: LoRAX unless it is said."""
@@ -83,8 +86,12 @@ class Pool:
     async def _connected(self, end: float, seconds: float) -> Connection:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout_at(min(end, loop.time() + seconds)):
-                return await self._connect(loop)
+            async with asyncio.timeout_at(end) as scope:
+                limit = _Limit(loop, scope, loop.time() + seconds, end)
+                try:
+                    return await self._connect(loop)
+                finally:
+                    limit.cancel()
         except TimeoutError as error:
             raise Unreachable(f"{self._url} is unreachable: no connection within {seconds:g} s") from error
         except ConnectionRefusedError as error:
@@ -147,6 +154,30 @@ class Pool:
         if self._who:
             return Unreachable(f"{self._who} refuses connections at {self._url}")
         return Starting(f"LoRAX is starting at {self._url}: it refuses connections until it is warm")
+
+
+class _Limit:
+    """Ends a scope at a moment; later by as much as the loop is late for it, again and again, but by `end`.
+
+    In a burst of questions the loop may be seconds late, and what it waits for has long been there.
+    """
+
+    def __init__(self, loop: AbstractEventLoop, scope: asyncio.Timeout, at: float, end: float) -> None:
+        self._loop, self._scope, self._end = loop, scope, end
+        self._at = min(at, end)
+        self._timer = loop.call_at(self._at, self._strike)
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+
+    def _strike(self) -> None:
+        now = self._loop.time()
+        late = now - self._at
+        if late < _LATE_SECONDS or now >= self._end:
+            self._scope.reschedule(now)
+            return
+        self._at = min(now + late, self._end)
+        self._timer = self._loop.call_at(self._at, self._strike)
 
 
 def _trust() -> ssl.SSLContext:

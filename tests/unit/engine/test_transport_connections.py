@@ -401,6 +401,23 @@ async def test_connecting_has_a_limit_of_its_own() -> None:
             one.close()
 
 
+async def test_a_loop_that_is_late_does_not_take_it_for_the_network() -> None:
+    async with keeping_server(echo) as server:
+        http = HttpTransport(server.url)
+        timeouts = StreamTimeouts(whole=10, connect=0.1, first_byte=10, between_bytes=10)
+
+        async def ask() -> int:
+            async with http.stream("/", timeouts=timeouts, limit=LIMIT, body=b"") as reply:
+                return reply.status
+
+        asking = asyncio.create_task(ask())
+        for _ in range(3):
+            await asyncio.sleep(0)
+            time.sleep(0.3)  # noqa: ASYNC251 (busy it is)
+        assert await asking == 200
+        await http.close()
+
+
 @pytest.mark.parametrize(
     "url",
     ["", "lorax", "ftp://x", "http://", "http://x:99999", "http://u:p@x", "http://x/?a=b", f"http://{'x' * 64}.test"],
