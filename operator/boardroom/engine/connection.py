@@ -61,7 +61,6 @@ class Connection(asyncio.Protocol):
         answer, self._answer = self._answer, None
         if not (answer and answer.complete and self._keep) or self.closed:
             return False
-        self.resume()
         self.reused = True
         return not self._transport.get_write_buffer_size()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from boardroom.engine import pool as pools
-from boardroom.engine.errors import ConnectionLost, EngineError, EngineTimeout, InvalidRequest, Unreachable
+from boardroom.engine.errors import BadResponse, ConnectionLost, EngineError, EngineTimeout, InvalidRequest, Unreachable
 from boardroom.engine.protocol import StreamTimeouts
 from boardroom.engine.transport import HttpTransport, Reply
 from boardroom.telemetry import propagation
@@ -259,7 +259,23 @@ async def test_what_is_idle_for_long_is_closed(monkeypatch: pytest.MonkeyPatch) 
         await until(lambda: not server.open)
 
 
-async def test_close_ends_what_is_under_way_and_keeps_nothing_after() -> None:
+@pytest.mark.parametrize("endless", [b"x-header: y\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"], ids=["headers", "interim"])
+async def test_a_head_without_end_is_no_http(endless: bytes) -> None:
+    async def talk(asked: Asked) -> bool:
+        await asked.say(b"HTTP/1.1 200 OK\r\n" if endless.startswith(b"x") else b"")
+        while True:
+            await asked.say(endless * 100)
+
+    async with keeping_server(talk) as server:
+        http = HttpTransport(server.url)
+        with pytest.raises(BadResponse, match="headers have no end"):
+            await post(http)
+        await http.close()
+
+
+async def test_close_ends_what_is_under_way_and_keeps_nothing_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "IDLE_SECONDS", 1000.0)
+
     async def talk(asked: Asked) -> bool:
         if asked.body == b"slow":
             await asked.left()
