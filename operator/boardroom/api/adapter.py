@@ -10,6 +10,10 @@ from boardroom.api.model import Model, checked, rule
 HUB: Final = "https://huggingface.co"
 """The hub of a source that names no endpoint."""
 
+ADAPTER_PATH: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"
+"""An adapter's name on the volume: no part begins with a dot, so none leads out of it."""
+MAX_ADAPTER_PATH: Final = 253
+
 Endpoint = Annotated[
     str,
     StringConstraints(
@@ -123,8 +127,8 @@ class AdapterSpec(Model):
     path: str | None = Field(
         default=None,
         min_length=1,
-        max_length=253,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$",
+        max_length=MAX_ADAPTER_PATH,
+        pattern=ADAPTER_PATH,
         description="Directory below the board's spec.adapters.mountPath, relative to it. "
         "Unset, and no other source given: `{role}_lora_adapter` with the role in lower case.",
     )

@@ -9,9 +9,23 @@ import click
 from boardroom.adapters import Found, Scanner, read
 
 
-@click.group()
+class _Adapters(click.Group):
+    """With `push`, which alone needs to know of boards: the sidecar, which runs `serve`, need not hold all that."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "push"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "push":
+            from boardroom.cli.push import push
+
+            return push
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Adapters)
 def adapters() -> None:
-    """Make, check and serve the LoRA adapters of a board."""
+    """Make, check, push and serve the LoRA adapters of a board."""
 
 
 @adapters.command()
@@ -55,6 +69,27 @@ def serve(*, root: Path, store: Path | None, store_limit: str, credentials: Path
     fetcher = Fetcher(Store(store, limit), credentials) if store else None
     click.echo(f"adapters below {root} on http://{host}:{port}/v1/adapters", err=True)
     uvicorn.run(application(root, fetcher), host=host, port=port, log_level="warning", access_log=False, lifespan="off")
+
+
+@adapters.command(hidden=True)
+@click.option("--root", type=click.Path(path_type=Path, file_okay=False), required=True, help="The volume's mount.")
+@click.option("--max-bytes", type=click.IntRange(min=1), required=True, help="Most that one adapter may weigh.")
+@click.option("--idle-seconds", type=click.FloatRange(min=1), required=True, help="End after so long a silence.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; port-forwards come there.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8083, show_default=True, help="Port to listen on.")
+def receive(*, root: Path, max_bytes: int, idle_seconds: float, host: str, port: int) -> None:
+    """Take adapters in below --root: what runs in the Job that `push` makes."""
+    import asyncio
+
+    from boardroom.adapters import loader
+    from boardroom.adapters.inbox import RefusedError
+
+    try:
+        done = asyncio.run(loader.serve(root, limit=max_bytes, idle_seconds=idle_seconds, host=host, port=port))
+    except (RefusedError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if not done:
+        raise click.ClickException(f"nothing was heard for {idle_seconds:.0f} s: push again, and it goes on from here")
 
 
 @adapters.command()

@@ -41,7 +41,7 @@ class Commands(click.Group):
 class PluginCommands(Commands):
     """What makes sense as `kubectl boardroom ...`."""
 
-    names: ClassVar[tuple[str, ...]] = ("agents", "ask", "status")
+    names: ClassVar[tuple[str, ...]] = ("adapters", "agents", "ask", "status")
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -53,4 +53,4 @@ def main() -> None:
 @click.group(cls=PluginCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="kubectl-boardroom")
 def kubectl() -> None:
-    """Ask a board and look at it, as a kubectl plugin."""
+    """Ask a board, look at it and fill its adapters volume, as a kubectl plugin."""

@@ -87,11 +87,14 @@ def _first_key(secret: dict[str, Any], reference: dict[str, str]) -> str:
     return key
 
 
-_OPTIONS = (
-    click.option("--url", envvar="BOARDROOM_URL", help="URL of a coordinator; without it kubectl's cluster is used."),
+_CLUSTER = (
     click.option("-n", "--namespace", help="Namespace of the board."),
     click.option("--context", help="Context of the kubeconfig."),
     click.option("--kubeconfig", type=click.Path(), help="Kubeconfig file."),
+)
+_COORDINATOR = (
+    click.option("--url", envvar="BOARDROOM_URL", help="URL of a coordinator; without it kubectl's cluster is used."),
+    *_CLUSTER,
     click.option(
         "--token-file",
         envvar="BOARDROOM_TOKEN_FILE",
@@ -104,6 +107,16 @@ _OPTIONS = (
         help="auth mode Kubernetes: whose token kubectl creates. Default: BOARD-client, which the operator makes.",
     ),
 )
+
+
+def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags that say which cluster and namespace, as one argument `kubectl`."""
+
+    @wraps(command)
+    def with_kubectl(*, namespace: str | None, context: str | None, kubeconfig: str | None, **rest: Any) -> Any:
+        return command(kubectl=Kubectl(namespace=namespace, context=context, kubeconfig=kubeconfig), **rest)
+
+    return reduce(lambda inner, option: option(inner), reversed(_CLUSTER), with_kubectl)
 
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -126,4 +139,4 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
         target = Target(url=url, kubectl=kubectl, token=token, token_file=token_file, service_account=service_account)
         return command(target=target, **rest)
 
-    return reduce(lambda inner, option: option(inner), reversed(_OPTIONS), with_target)
+    return reduce(lambda inner, option: option(inner), reversed(_COORDINATOR), with_target)

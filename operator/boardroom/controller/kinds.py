@@ -49,6 +49,7 @@ CLUSTER_ROLE_BINDING: Final = Kind(
 EVENT: Final = Kind(group="events.k8s.io", version="v1", name="Event", plural="events")
 NETWORK_POLICY: Final = Kind(group="networking.k8s.io", version="v1", name="NetworkPolicy", plural="networkpolicies")
 DISRUPTION_BUDGET: Final = Kind(group="policy", version="v1", name="PodDisruptionBudget", plural="poddisruptionbudgets")
+JOB: Final = Kind(group="batch", version="v1", name="Job", plural="jobs")
 LEASE: Final = Kind(group="coordination.k8s.io", version="v1", name="Lease", plural="leases")
 
 CHILDREN: Final = (CLAIM, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, NETWORK_POLICY, SERVICE, DISRUPTION_BUDGET, DEPLOYMENT)

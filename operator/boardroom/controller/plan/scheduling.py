@@ -27,17 +27,23 @@ def disruption_budget(blueprint: Blueprint, name: str, component: str) -> Object
 
 def placement(lorax: LoraxSpec) -> Object:
     """The pod's fields that the scheduler, admission and the container runtime go by; only those that are set."""
-    fields: Object = {"tolerations": _tolerations(lorax.tolerations)}
-    if lorax.node_selector:
-        fields["nodeSelector"] = dict(lorax.node_selector)
-    if lorax.affinity is not None:
-        fields["affinity"] = _filled(lorax.affinity.to_object())
+    fields = nodes(lorax)
     if lorax.runtime_class_name is not None:
         fields["runtimeClassName"] = lorax.runtime_class_name
     if lorax.priority_class_name is not None:
         fields["priorityClassName"] = lorax.priority_class_name
     if lorax.resource_claims:
         fields["resourceClaims"] = [claim.to_object() for claim in lorax.resource_claims]
+    return fields
+
+
+def nodes(lorax: LoraxSpec) -> Object:
+    """The part of it that says on which nodes."""
+    fields: Object = {"tolerations": _tolerations(lorax.tolerations)}
+    if lorax.node_selector:
+        fields["nodeSelector"] = dict(lorax.node_selector)
+    if lorax.affinity is not None:
+        fields["affinity"] = _filled(lorax.affinity.to_object())
     return fields
 
 

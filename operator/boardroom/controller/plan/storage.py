@@ -6,6 +6,7 @@ from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.launcher import CACHE_PATH
 
 COMPONENT = "model-cache"
+ADAPTERS = "adapters"
 CREDENTIALS = "adapter-credentials"
 CREDENTIALS_PATH = "/etc/boardroom/adapter-credentials"
 _READABLE = 0o444
@@ -39,7 +40,7 @@ def volumes(blueprint: Blueprint) -> list[Object]:
     return [
         shm,
         {"name": "cache", **_cache(blueprint)},
-        {"name": "adapters", **_adapters(blueprint)},
+        {"name": ADAPTERS, **adapters_volume(blueprint)},
         {"name": "downloads", **_downloads(blueprint)},
         *_credentials(blueprint),
     ]
@@ -65,7 +66,7 @@ def sidecar_mounts(blueprint: Blueprint) -> list[Object]:
 
 def adapters_mount(blueprint: Blueprint) -> Object:
     """The adapters, read-only: nothing in the pod changes them."""
-    return {"name": "adapters", "mountPath": blueprint.spec.adapters.mount_path, "readOnly": True}
+    return {"name": ADAPTERS, "mountPath": blueprint.spec.adapters.mount_path, "readOnly": True}
 
 
 def _cache(blueprint: Blueprint) -> Object:
@@ -93,15 +94,17 @@ def _credentials(blueprint: Blueprint) -> list[Object]:
     return [{"name": CREDENTIALS, "secret": secret}]
 
 
-def _adapters(blueprint: Blueprint) -> Object:
+def adapters_volume(blueprint: Blueprint, *, written: bool = False) -> Object:
+    """The source of the adapters volume; `written` where a pod fills it."""
     volume = blueprint.spec.adapters.volume
+    only = {} if written else {"readOnly": True}
     if volume.persistent_volume_claim is not None:
         # Not readOnly here: that would refuse to attach a claim that its writer holds on the same node. The mounts are.
         return {"persistentVolumeClaim": volume.persistent_volume_claim.to_object()}
     if volume.nfs is not None:
-        return {"nfs": {**volume.nfs.to_object(), "readOnly": True}}
+        return {"nfs": volume.nfs.to_object() | only}
     if volume.csi is not None:
-        return {"csi": {**volume.csi.to_object(), "readOnly": True}}
+        return {"csi": volume.csi.to_object() | only}
     if volume.host_path is not None:
         return {"hostPath": {**volume.host_path.to_object(), "type": "Directory"}}
     return {"emptyDir": {}}

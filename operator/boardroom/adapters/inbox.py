@@ -1,0 +1,231 @@
+"""Adapters that arrive on a volume file by file: put together apart, checked, and given their name in one step.
+
+What lies under a name is never changed for other weights: LoRAX knows an adapter by its path only, and would go on with
+the ones that it has loaded (LORAX.md, trap 4).
+"""
+
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Final
+
+from boardroom.adapters.adapter import Adapter, read
+from boardroom.adapters.config import MAX_BYTES as MAX_CONFIG_BYTES
+from boardroom.adapters.files import CONFIG
+from boardroom.api.adapter import ADAPTER_PATH, MAX_ADAPTER_PATH
+
+INCOMING: Final = ".boardroom-incoming"
+"""Begins with a dot, so that no scan takes it for an adapter."""
+FORGOTTEN_SECONDS: Final = 86_400.0
+"""What was begun so long ago is thrown away."""
+
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_WEIGHTS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.safetensors")
+
+
+class RefusedError(Exception):
+    """Nothing was written; `status` is what HTTP calls it, `code` one word, the message the cause and its remedy."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+def belongs(file: str) -> bool:
+    """Whether a file of that name is part of an adapter: what the digest covers, and LoRAX reads."""
+    return file == CONFIG or _WEIGHTS.fullmatch(file) is not None
+
+
+class Inbox:
+    """One volume. `limit` is what one adapter's weights may weigh in bytes. Everything here blocks."""
+
+    def __init__(self, root: Path, limit: int) -> None:
+        self.root = root
+        self.limit = limit
+
+    def clear(self) -> None:
+        """Throw away what was begun long ago; raises RefusedError where the volume can't be written."""
+        place = self.root / INCOMING
+        try:
+            place.mkdir(exist_ok=True)
+            for entry in place.iterdir():
+                if time.time() - entry.stat().st_mtime > FORGOTTEN_SECONDS:
+                    shutil.rmtree(entry, ignore_errors=True)
+        except OSError as error:
+            raise unwritable(self.root, error) from error
+
+    def there(self, name: str, digest: str) -> bool:
+        """Whether this adapter lies under that name already. Raises RefusedError where it can't come to lie there."""
+        self._check(name)
+        place = self.root / name
+        return place.exists() and self._same(place, name, digest)
+
+    def begun(self, digest: str) -> dict[str, int]:
+        """The files of an adapter that have arrived whole, with their sizes in bytes."""
+        place = self._staging(digest)
+        return {path.name: path.stat().st_size for path in place.iterdir() if belongs(path.name)}
+
+    def begin(self, digest: str, file: str, size: int) -> "Arrival":
+        """A file of that size (bytes) begins to arrive. Raises RefusedError."""
+        if not belongs(file):
+            raise RefusedError(
+                422, "NotAnAdaptersFile", f"{file!r}: only {CONFIG} and *.safetensors are parts of an adapter"
+            )
+        staging = self._staging(digest)
+        self._room_for(staging, file, size)
+        try:
+            return Arrival(staging / file, size)
+        except OSError as error:
+            raise unwritable(self.root, error) from error
+
+    def place(self, name: str, digest: str) -> bool:
+        """Give what has arrived its name; False where the same lies there already. Raises RefusedError."""
+        self._check(name)
+        staging, place = self._staging(digest), self.root / name
+        try:
+            if place.exists() and self._same(place, name, digest):
+                shutil.rmtree(staging)
+                return False
+            self._vouched(staging, digest)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if place.exists():  # nothing that LoRAX could have loaded
+                doomed = staging.with_name(f"{staging.name}.replaced.{os.getpid()}")
+                place.rename(doomed)
+                shutil.rmtree(doomed, ignore_errors=True)
+            staging.rename(place)
+        except OSError as error:
+            raise unwritable(self.root, error) from error
+        return True
+
+    def _check(self, name: str) -> None:
+        if len(name) > MAX_ADAPTER_PATH or re.fullmatch(ADAPTER_PATH, name) is None:
+            raise RefusedError(
+                422, "BadName", f"{name!r}: a name is made of letters, digits, '.', '_', '-', with '/' between folders"
+            )
+        if not (self.root / name).parent.resolve().is_relative_to(self.root.resolve()):
+            raise RefusedError(422, "BadName", f"{name}: leads out of the volume through a link; choose another name")
+
+    def _staging(self, digest: str) -> Path:
+        if _DIGEST.fullmatch(digest) is None:
+            raise RefusedError(422, "BadDigest", f"{digest!r}: a digest is sha256: and 64 hexadecimal digits")
+        place = self.root / INCOMING / digest.replace(":", "-")
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(self.root, error) from error
+        return place
+
+    def _room_for(self, staging: Path, file: str, size: int) -> None:
+        others = sum(path.stat().st_size for path in staging.iterdir() if path.name not in (CONFIG, file))
+        limit = MAX_CONFIG_BYTES if file == CONFIG else self.limit - others
+        if size > limit:
+            raise RefusedError(
+                413,
+                "TooLarge",
+                f"{file}: {size} bytes, and {max(0, limit)} are allowed; the Boardroom's spec.adapters.maxSize says "
+                "how much an adapter may weigh",
+            )
+        free = shutil.disk_usage(self.root).free
+        if size > free:
+            raise RefusedError(
+                507,
+                "VolumeFull",
+                f"{file}: {size} bytes, and {free} are free on the adapters volume; enlarge its claim, or remove "
+                "adapters that no member names",
+            )
+
+    def _vouched(self, staging: Path, digest: str) -> None:
+        """What has arrived is what was announced, and an adapter."""
+        for entry in list(staging.iterdir()):
+            if not belongs(entry.name):
+                entry.unlink()  # half a file of a push that was killed
+        found = read(staging)
+        if found.digest != digest:
+            shutil.rmtree(staging)
+            raise RefusedError(
+                422,
+                "Damaged",
+                f"what arrived has the digest {found.digest}, and {digest} was announced: it was damaged on its way, "
+                "or its files changed while they were read; push it again",
+            )
+        if found.problem is not None:
+            shutil.rmtree(staging)
+            raise RefusedError(422, found.problem.reason, found.problem.message)
+
+    def _same(self, place: Path, name: str, digest: str) -> bool:
+        """Whether this adapter lies there; False where what lies there can be replaced, because it can't be loaded."""
+        found = read(place, root=self.root.resolve())
+        if found.problem is None and found.digest == digest:
+            return True
+        if found.problem is None or not _only_an_adapter(place):
+            raise RefusedError(409, "NameTaken", _taken(name, found))
+        return False
+
+
+class Arrival:
+    """One file on its way; it counts as arrived only when it is finished, whole."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path, self._size = path, size
+        self._partial = path.with_name(f".{path.name}.{os.getpid()}")
+        self._stream = self._partial.open("wb")
+
+    def write(self, data: bytes) -> None:
+        """Raises RefusedError."""
+        try:
+            self._stream.write(data)
+        except OSError as error:
+            raise unwritable(self._path.parent, error) from error
+
+    def finish(self) -> None:
+        """That was all of it. Raises RefusedError."""
+        try:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            arrived = self._stream.tell()
+            if arrived != self._size:
+                raise RefusedError(
+                    400, "Incomplete", f"{self._path.name}: {arrived} of {self._size} bytes arrived; send it again"
+                )
+            self._partial.replace(self._path)
+        except OSError as error:
+            raise unwritable(self._path.parent, error) from error
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Leave nothing of what has not arrived whole."""
+        self._stream.close()
+        self._partial.unlink(missing_ok=True)
+
+
+def unwritable(root: Path, error: OSError) -> RefusedError:
+    """The refusal where the volume does not let us write."""
+    return RefusedError(
+        507,
+        "VolumeNotWritable",
+        f"{error.filename or root}: {error.strerror}; the adapters volume must be writable for user {os.getuid()} or "
+        f"group {os.getgid()} (on NFS: chown or chmod the exported directory)",
+    )
+
+
+def _only_an_adapter(place: Path) -> bool:
+    """Whether a directory holds nothing but what may be (parts of) one adapter."""
+    return (
+        place.is_dir()
+        and not place.is_symlink()
+        and all(entry.is_file() and (belongs(entry.name) or entry.name.endswith(".bin")) for entry in place.iterdir())
+    )
+
+
+def _taken(name: str, found: Adapter) -> str:
+    if found.problem is not None:
+        return f"{name}: there is something else of that name on the volume; choose another name, or remove it"
+    return (
+        f"{name}: another adapter ({found.digest}) lies there, and LoRAX does not read changed files under a path "
+        "that it knows; push this one under a new name (--name, or rename its folder) and set the member's "
+        "spec.adapter.path to it"
+    )

@@ -1,0 +1,168 @@
+"""`boardroom adapters push`: fill a board's adapters volume from this machine, through a loader Job in the cluster."""
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from boardroom.adapters import Found, read
+from boardroom.adapters.files import CONFIG
+from boardroom.adapters.scan import Scanner
+from boardroom.api.adapter import ADAPTER_PATH, MAX_ADAPTER_PATH
+from boardroom.api.meta import coordinator_name
+from boardroom.api.model import problems
+from boardroom.api.resources import Boardroom
+from boardroom.api.settings import Defaults
+from boardroom.cli import render
+from boardroom.cli.kubectl import Kubectl
+from boardroom.cli.loading import Result, Transfers, loading
+from boardroom.cli.target import cluster_options
+from boardroom.controller.plan import coordinator, loader
+from boardroom.controller.plan.blueprint import Blueprint, Image
+from boardroom.coordinator import fitness
+from boardroom.coordinator.adapters import Finding
+
+
+@click.command()
+@click.argument("board")
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.option(
+    "--name", help="Where one adapter is to lie below the mount, for example ceo/2; default: its folder's name."
+)
+@click.option("--dry-run", is_flag=True, help="Check and say what would be sent; make nothing in the cluster.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=180.0,
+    show_default=True,
+    help="Seconds that the loader's pod may take to start.",
+)
+@cluster_options
+def push(*, board: str, directory: Path, name: str | None, dry_run: bool, timeout: float, kubectl: Kubectl) -> None:
+    """Put the adapters in DIRECTORY (an adapter, or a folder of them) on the adapters volume of BOARD.
+
+    They are checked first as the board checks them, and nothing is sent if one has a problem. A Job with the operator's
+    image mounts the volume and takes them in through a port-forward; an adapter appears whole or not at all. Run again
+    it sends only what is not there. What lies there under the same name with other weights is never overwritten.
+    """
+    live = _board(kubectl, board)
+    adapters = _fit(_named(directory, name), live)
+    blueprint = Blueprint(board=live, defaults=Defaults(), image=Image(name=""))
+    if not loader.has_volume(blueprint):
+        raise click.ClickException(
+            f"Boardroom {board}: spec.adapters.volume names no volume, so there is nothing to fill; set "
+            "spec.adapters.volume.persistentVolumeClaim.claimName to a claim of its namespace"
+        )
+    if dry_run:
+        _show([(item, "would be sent") for item in adapters])
+        return
+    blueprint = Blueprint(board=live, defaults=Defaults(), image=_image(kubectl, board))
+    job = loader.job(blueprint, beside_lorax=_lorax_runs(kubectl, board))
+    with loading(kubectl, job, timeout) as transfers:
+        results = [(item, _sent(transfers, item)) for item in adapters]
+    _show([(item, result.text) for item, result in results])
+    if not all(result.good for _, result in results):
+        raise click.ClickException("not all of them are on the volume; mend what is said above and push again")
+
+
+@dataclass(frozen=True)
+class _Named:
+    """An adapter of this machine, and the name that it is to have on the volume."""
+
+    name: str
+    found: Found
+
+
+def _board(kubectl: Kubectl, board: str) -> Boardroom:
+    live = kubectl.get("boardroom.boardroom.dev", board)
+    try:
+        return Boardroom.model_validate(live)
+    except ValidationError as error:
+        raise click.ClickException(f"Boardroom {board} can't be read: {problems(error)}") from error
+
+
+def _named(directory: Path, name: str | None) -> list[_Named]:
+    """The adapters in a directory under their names; raises UsageError."""
+    single = (directory / CONFIG).exists() or any(directory.glob("*.safetensors"))
+    if single:
+        found = Found(".", read(directory.resolve(), root=directory.resolve()))
+        named = [_Named(name or directory.resolve().name, found)]
+    elif name is not None:
+        raise click.UsageError(f"--name goes with one adapter, and {directory} holds no {CONFIG}: push them one by one")
+    else:
+        named = [_Named(item.name, item) for item in Scanner(directory.resolve()).scan()]
+    if not named:
+        raise click.UsageError(f"{directory} holds neither {CONFIG} nor folders of adapters")
+    for item in named:
+        if len(item.name) > MAX_ADAPTER_PATH or re.fullmatch(ADAPTER_PATH, item.name) is None:
+            raise click.UsageError(
+                f"{item.name!r} can be no BoardAgent's spec.adapter.path: letters, digits, '.', '_' and '-', with '/' "
+                "between folders; rename the folder, or give --name"
+            )
+    return named
+
+
+def _fit(named: list[_Named], board: Boardroom) -> list[_Named]:
+    """The same, once all are known to be what the board takes; else they are shown and the command ends."""
+    rules = fitness.Rules.of(board.spec)
+    refusals = [(item, _refusal(item.found, rules)) for item in named]
+    if any(refusal for _, refusal in refusals):
+        _show([(item, refusal or "fine, but not sent") for item, refusal in refusals])
+        sys.exit(1)
+    return named
+
+
+def _refusal(found: Found, rules: fitness.Rules) -> str:
+    adapter = found.adapter
+    if adapter.problem is not None:
+        return f"{adapter.problem.reason}: {adapter.problem.message}"
+    finding = fitness.fitted(
+        Finding(
+            digest=adapter.digest,
+            rank=adapter.rank,
+            base_model=adapter.base_model,
+            size_bytes=adapter.size_bytes,
+        ),
+        rules,
+    )
+    return f"{finding.problem}: {finding.message}" if finding.problem else ""
+
+
+def _image(kubectl: Kubectl, board: str) -> Image:
+    """The operator's own image, which the board's coordinator runs."""
+    name = coordinator_name(board)
+    pod = kubectl.get("deployment", name)["spec"]["template"]["spec"]
+    found = next((c for c in pod["containers"] if c["name"] == coordinator.CONTAINER), None)
+    if found is None:
+        raise click.ClickException(f"Deployment {name} has no container {coordinator.CONTAINER}: is it the operator's?")
+    return Image(name=found["image"], pull_policy=found["imagePullPolicy"])
+
+
+def _lorax_runs(kubectl: Kubectl, board: str) -> bool:
+    """Whether a LoRAX pod has its node, and so, where the claim is for one node, the volume."""
+    selector = f"boardroom.dev/board={board},app.kubernetes.io/component=lorax"
+    pods = kubectl.get("pods", None, "-l", selector)["items"]
+    return any(
+        pod["spec"].get("nodeName")
+        and "deletionTimestamp" not in pod["metadata"]
+        and pod["status"].get("phase") in ("Pending", "Running")
+        for pod in pods
+    )
+
+
+def _sent(transfers: Transfers, item: _Named) -> Result:
+    adapter = item.found.adapter
+    assert adapter.digest is not None  # noqa: S101 (it has no problem)
+    click.echo(f"{item.name}: {adapter.size_bytes / 1e6:.1f} MB", err=True)
+    return transfers.send(item.name, adapter.digest, adapter.path)
+
+
+def _show(results: list[tuple[_Named, str]]) -> None:
+    rows = [
+        (item.name, f"{item.found.adapter.size_bytes / 1000:.1f}kB", (item.found.adapter.digest or "-")[:19], result)
+        for item, result in results
+    ]
+    click.echo(render.table(("NAME", "SIZE", "DIGEST", "RESULT"), rows), nl=False)

@@ -1,0 +1,179 @@
+"""What arrives on a volume appears whole, as what was announced, and never over what LoRAX may have loaded."""
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from boardroom.adapters import Scanner, inbox, read
+from boardroom.adapters.inbox import INCOMING, Inbox, RefusedError
+from boardroom.adapters.make import Shape, make_one
+
+
+@pytest.fixture
+def sent(tmp_path: Path) -> Path:
+    """An adapter of the sender's machine."""
+    make_one(tmp_path / "ceo", "CEO", Shape())
+    return tmp_path / "ceo"
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Inbox:
+    (tmp_path / "volume").mkdir()
+    return Inbox(tmp_path / "volume", limit=1_000_000)
+
+
+def digest(directory: Path) -> str:
+    found = read(directory).digest
+    assert found is not None
+    return found
+
+
+def arrive(volume: Inbox, directory: Path, announced: str) -> None:
+    for path in directory.iterdir():
+        arrival = volume.begin(announced, path.name, path.stat().st_size)
+        arrival.write(path.read_bytes())
+        arrival.finish()
+
+
+def put(volume: Inbox, directory: Path, name: str) -> bool:
+    arrive(volume, directory, digest(directory))
+    return volume.place(name, digest(directory))
+
+
+def refusal(volume: Inbox, directory: Path, name: str) -> str:
+    with pytest.raises(RefusedError) as caught:
+        put(volume, directory, name)
+    return caught.value.code
+
+
+def listed(volume: Inbox) -> dict[str, str | None]:
+    return {item.name: item.adapter.digest for item in Scanner(volume.root).scan()}
+
+
+@pytest.mark.parametrize("name", ["ceo_lora_adapter", "finance/cfo/2"])
+def test_an_adapter_lies_under_its_name_as_it_was_sent(volume: Inbox, sent: Path, name: str) -> None:
+    assert put(volume, sent, name)
+    assert listed(volume) == {name: digest(sent)}
+    assert list((volume.root / INCOMING).iterdir()) == []
+
+
+def test_what_is_on_its_way_is_listed_nowhere(volume: Inbox, sent: Path) -> None:
+    arrive(volume, sent, digest(sent))
+    assert listed(volume) == {}
+
+
+def test_the_same_again_changes_nothing(volume: Inbox, sent: Path) -> None:
+    put(volume, sent, "ceo")
+    before = (volume.root / "ceo").stat().st_ino
+    assert not put(volume, sent, "ceo")
+    assert (volume.root / "ceo").stat().st_ino == before
+    assert volume.there("ceo", digest(sent))
+
+
+def test_other_weights_do_not_take_the_name_of_those_that_lorax_may_know(
+    volume: Inbox, sent: Path, tmp_path: Path
+) -> None:
+    put(volume, sent, "ceo")
+    make_one(tmp_path / "other", "CFO", Shape())
+    assert refusal(volume, tmp_path / "other", "ceo") == "NameTaken"
+    with pytest.raises(RefusedError, match=r"spec\.adapter\.path"):
+        volume.there("ceo", digest(tmp_path / "other"))
+    assert listed(volume) == {"ceo": digest(sent)}
+
+
+@pytest.mark.parametrize("before", ["nothing", "half", "pickle"])
+def test_what_could_never_be_loaded_gives_way(volume: Inbox, sent: Path, before: str) -> None:
+    place = volume.root / "ceo"
+    place.mkdir()
+    if before == "half":
+        shutil.copy(sent / "adapter_config.json", place)
+    elif before == "pickle":
+        (place / "adapter_model.bin").write_bytes(b"x")
+    assert put(volume, sent, "ceo")
+    assert listed(volume) == {"ceo": digest(sent)}
+
+
+def test_a_folder_of_other_adapters_is_not_cleared_away(volume: Inbox, sent: Path) -> None:
+    put(volume, sent, "finance/cfo")
+    assert refusal(volume, sent, "finance") == "NameTaken"
+    assert listed(volume) == {"finance/cfo": digest(sent)}
+
+
+def test_what_is_not_what_was_announced_is_thrown_away(volume: Inbox, sent: Path, tmp_path: Path) -> None:
+    announced = digest(sent)
+    (sent / "adapter_config.json").write_bytes((sent / "adapter_config.json").read_bytes() + b" ")
+    arrive(volume, sent, announced)
+    with pytest.raises(RefusedError, match="damaged on its way"):
+        volume.place("ceo", announced)
+    assert (listed(volume), volume.begun(announced)) == ({}, {})
+
+
+def test_what_the_board_would_refuse_is_refused(volume: Inbox, sent: Path) -> None:
+    config = sent / "adapter_config.json"
+    config.write_bytes(config.read_bytes().replace(b'"use_dora": false', b'"use_dora": true'))
+    assert refusal(volume, sent, "ceo") == "UnsupportedFeature"
+
+
+def test_a_file_counts_only_when_all_of_it_has_arrived(volume: Inbox, sent: Path) -> None:
+    announced, file = digest(sent), sent / "adapter_model.safetensors"
+    arrival = volume.begin(announced, file.name, file.stat().st_size)
+    arrival.write(file.read_bytes()[:100])
+    with pytest.raises(RefusedError, match="100 of"):
+        arrival.finish()
+    assert volume.begun(announced) == {}
+
+
+@pytest.mark.parametrize("name", ["", "/etc", "../up", "a/../b", ".hidden", "a\n", "a//b", "a" * 254])
+def test_no_name_leads_out_of_the_volume(volume: Inbox, sent: Path, name: str) -> None:
+    assert refusal(volume, sent, name) == "BadName"
+
+
+def test_no_link_leads_out_of_the_volume(volume: Inbox, sent: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (volume.root / "out").symlink_to(tmp_path / "outside")
+    assert refusal(volume, sent, "out/ceo") == "BadName"
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "file", ["../x.safetensors", ".x.safetensors", "adapter_model.bin", "run.sh", "x/y.safetensors"]
+)
+def test_only_an_adapters_files_are_taken(volume: Inbox, sent: Path, file: str) -> None:
+    with pytest.raises(RefusedError, match=r"only adapter_config\.json"):
+        volume.begin(digest(sent), file, 10)
+
+
+def test_more_than_the_board_takes_is_refused_before_it_travels(volume: Inbox, sent: Path) -> None:
+    arrive(volume, sent, digest(sent))
+    with pytest.raises(RefusedError, match=r"spec\.adapters\.maxSize"):
+        volume.begin(digest(sent), "more.safetensors", 999_999)
+    with pytest.raises(RefusedError, match="1048576 are allowed"):
+        volume.begin(digest(sent), "adapter_config.json", (1 << 20) + 1)
+
+
+def test_more_than_there_is_room_for_is_refused_before_it_travels(
+    volume: Inbox, sent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(volume.root)
+    monkeypatch.setattr(inbox.shutil, "disk_usage", lambda _: usage._replace(free=5))
+    with pytest.raises(RefusedError, match="5 are free on the adapters volume"):
+        volume.begin(digest(sent), "adapter_model.safetensors", 6)
+
+
+def test_what_was_begun_long_ago_is_cleared_away(volume: Inbox, sent: Path) -> None:
+    arrive(volume, sent, digest(sent))
+    volume.clear()
+    assert len(volume.begun(digest(sent))) == 2
+    (begun,) = (volume.root / INCOMING).iterdir()
+    os.utime(begun, (time.time() - 2 * inbox.FORGOTTEN_SECONDS,) * 2)
+    volume.clear()
+    assert volume.begun(digest(sent)) == {}
+
+
+def test_a_volume_that_can_t_be_written_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RefusedError, match="must be writable for user"):
+        Inbox(tmp_path / "file", 1).clear()
