@@ -149,6 +149,26 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "spec.adapters.volume",
         "give at most one of persistentVolumeClaim, nfs, csi, hostPath",
     ),
+    "preloaded without a volume": (
+        board(lorax={"adapterPolicy": "Preloaded"}),
+        "spec.lorax.adapterPolicy",
+        "set spec.adapters.volume, or spec.adapters.downloads.claimName for fetched ones",
+    ),
+    "preloaded over an empty volume": (
+        board(lorax={"adapterPolicy": "Preloaded"}, adapters={"volume": {}, "downloads": {}}),
+        "spec.lorax.adapterPolicy",
+        "adapterPolicy Preloaded needs adapters that are there when LoRAX starts",
+    ),
+    "preloaded by hand": (
+        board(lorax={"extraArgs": ["--preloaded-adapter-ids", "/models/x"]}),
+        "spec.lorax.extraArgs",
+        "extraArgs may not set a flag that the operator manages",
+    ),
+    "unknown adapter policy": (
+        board(lorax={"adapterPolicy": "Static"}),
+        "spec.lorax.adapterPolicy",
+        '"Dynamic", "Preloaded"',
+    ),
     "relative mount path": (board(adapters={"mountPath": "models"}), "spec.adapters.mountPath", "should match"),
     "unknown mode": (board(deliberation={"defaultMode": "Duel"}), "spec.deliberation.defaultMode", '"Parallel"'),
     "a Redis by its URL": (
@@ -198,6 +218,11 @@ def test_a_bad_object_is_refused_by_field_and_with_a_remedy(kube: KubeApi, case:
     assert response.status_code == 422, status.get("message")
     assert field in causes
     assert remedy in causes[field]
+
+
+@pytest.mark.parametrize("adapters", [{"volume": CLAIM}, {"volume": NFS}, {"downloads": {"claimName": "a"}}])
+def test_adapters_are_preloaded_from_what_outlives_a_pod(kube: KubeApi, adapters: Object) -> None:
+    assert kube.try_create(board(lorax={"adapterPolicy": "Preloaded"}, adapters=adapters)).status_code == 201
 
 
 def test_an_unknown_field_is_refused_under_strict_validation(kube: KubeApi) -> None:

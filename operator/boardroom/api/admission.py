@@ -24,11 +24,14 @@ class Verdict:
     message: str
 
 
-def admit(candidates: Iterable[Candidate], max_members: int, places: int | None = None) -> dict[str, Verdict]:
+def admit(
+    candidates: Iterable[Candidate], max_members: int, places: int | None = None, *, fetched: bool = True
+) -> dict[str, Verdict]:
     """First come, first seated, by creation time and then by name; a verdict for each candidate by its name.
 
     `places` is how many adapters LoRAX holds at once, None where there is no LoRAX. One more would evict another again
     and again, and LoRAX answers in the base model's voice where a request meets that (LORAX.md, traps 1 and 3).
+    `fetched` is whether members may speak through adapters that are fetched.
     """
     verdicts: dict[str, Verdict] = {}
     seats: dict[str, str] = {}
@@ -48,6 +51,14 @@ def admit(candidates: Iterable[Candidate], max_members: int, places: int | None 
                 reason="BoardFull",
                 message=f"the board has its {max_members} members: raise spec.maxMembers of the Boardroom or delete "
                 "another BoardAgent",
+            )
+        elif candidate.spec.adapter.source is not None and not fetched:
+            verdicts[candidate.name] = Verdict(
+                accepted=False,
+                reason="NotPreloadable",
+                message="the Boardroom's spec.lorax.adapterPolicy is Preloaded, and what spec.adapter names is fetched "
+                "into an emptyDir, so it is not there when LoRAX starts: set spec.adapters.downloads.claimName, push "
+                "the adapter to the board's volume (boardroom adapters push) and name it by path, or use Dynamic",
             )
         elif places is not None and len(loaded | {candidate.spec.loads}) > places:
             verdicts[candidate.name] = Verdict(

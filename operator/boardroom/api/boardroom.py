@@ -320,6 +320,16 @@ class BoardroomSpec(Model):
             "then each pod downloads the model for itself",
             ".model.cache",
         ),
+        rule(
+            "!has(self.lorax) || !has(self.lorax.adapterPolicy) || self.lorax.adapterPolicy == 'Dynamic' || "
+            "(has(self.adapters) && has(self.adapters.downloads) && has(self.adapters.downloads.claimName)) || "
+            "(has(self.adapters) && has(self.adapters.volume) && "
+            "[has(self.adapters.volume.persistentVolumeClaim), has(self.adapters.volume.nfs), "
+            "has(self.adapters.volume.csi), has(self.adapters.volume.hostPath)].exists(x, x))",
+            "adapterPolicy Preloaded needs adapters that are there when LoRAX starts: set spec.adapters.volume, or "
+            "spec.adapters.downloads.claimName for fetched ones",
+            ".lorax.adapterPolicy",
+        ),
     )
 
     model: BaseModelSpec = Field(description="The base model that every member shares.")
@@ -353,6 +363,11 @@ class BoardroomSpec(Model):
     deliberation: DeliberationSpec = Field(
         default_factory=DeliberationSpec, description="How a question is put to the board when it doesn't say."
     )
+
+    @property
+    def takes_fetched(self) -> bool:
+        """Whether members may speak through fetched adapters: a preloaded one must be there before LoRAX starts."""
+        return not self.lorax.preloads or self.adapters.downloads.claim_name is not None
 
 
 NAME_RULES = (

@@ -139,6 +139,12 @@ class LoraxSpec(Model):
         "would be one too many gets no seat. "
         "Unset: the operator's AOS_LORAX_ADAPTER_CACHE_SIZE (100).",
     )
+    adapter_policy: Literal["Dynamic", "Preloaded"] = Field(
+        default="Dynamic",
+        description="Dynamic: LoRAX loads an adapter when it is first asked for, and members come, change and go "
+        "without a restart. Preloaded: it loads all of them when it starts and none is ever evicted, but each adapter "
+        "that comes, changes or goes replaces its pod.",
+    )
     max_concurrent_requests: int | None = Field(
         default=None,
         ge=1,
@@ -214,6 +220,11 @@ class LoraxSpec(Model):
     env: tuple[EnvVar, ...] = Field(
         default=(), max_length=64, description="Further environment of LoRAX.", json_schema_extra=map_list("name")
     )
+
+    @property
+    def preloads(self) -> bool:
+        """Whether LoRAX has the adapters of its start, and no others."""
+        return self.adapter_policy == "Preloaded"
 
     @property
     def shard_count(self) -> int:

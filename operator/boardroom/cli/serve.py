@@ -12,6 +12,7 @@ from typing import Never
 
 import click
 
+from boardroom.adapters import read
 from boardroom.adapters.make import Shape, make_one
 from boardroom.api.resources import BoardAgent, Boardroom, ManifestError, read_manifest
 from boardroom.api.settings import Defaults, SettingsError, effective
@@ -66,7 +67,7 @@ def serve(
         store = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boardroom-adapters-")))
         adapters_url = stack.enter_context(_adapters_service(root, store))
         if lorax_url is None and effective(board.spec, defaults).enabled:
-            lorax_url = stack.enter_context(_simulated_lorax(board, defaults))
+            lorax_url = stack.enter_context(_simulated_lorax(board, agents, root, defaults))
         port = port or free_port()
         args = ["--file", str(file), "--board", board.metadata.name, "--host", host, "--port", str(port)]
         args += ["--adapters-url", adapters_url, "--adapters-root", str(root)]
@@ -106,6 +107,13 @@ def _make_adapters(root: Path, board: Boardroom, agents: list[BoardAgent]) -> No
             make_one(root / path, agent.spec.role, shape)
 
 
+def _readable(root: Path, board: Boardroom, agents: list[BoardAgent]) -> list[str]:
+    """The members' adapters that are there when LoRAX starts."""
+    own = [agent.spec.adapter_path for agent in agents if agent.spec.boardroom_ref.name == board.metadata.name]
+    paths = sorted({root / path for path in own if path is not None})
+    return [str(path) for path in paths if read(path).problem is None]
+
+
 @contextmanager
 def _adapters_service(root: Path, store: Path) -> Iterator[str]:
     port = free_port()
@@ -115,11 +123,12 @@ def _adapters_service(root: Path, store: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _simulated_lorax(board: Boardroom, defaults: Defaults) -> Iterator[str]:
+def _simulated_lorax(board: Boardroom, agents: list[BoardAgent], root: Path, defaults: Defaults) -> Iterator[str]:
     """The launcher with the flags that the controller gives it, but for host and port."""
     port = free_port()
     settings = effective(board.spec, defaults).model_copy(update={"port": port})
-    args = launcher_args(board.spec, settings, hostname="127.0.0.1")
+    preloaded = _readable(root, board, agents) if board.spec.lorax.preloads else []
+    args = launcher_args(board.spec, settings, hostname="127.0.0.1", preloaded=preloaded)
     click.echo("no GPU here: simulated LoRAX", err=True)
     with Process("lorax-launcher", *args) as process:
         yield wait_ready(process, f"http://127.0.0.1:{port}", "/health", STARTUP_TIMEOUT)

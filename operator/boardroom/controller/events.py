@@ -12,6 +12,9 @@ from boardroom.api.conditions import AgentCondition, BoardCondition
 from boardroom.api.meta import OPERATOR_MANAGER
 from boardroom.controller.kinds import EVENT, Kind, Object
 from boardroom.controller.kubeclient import Kube, KubeError
+from boardroom.controller.plan import preload
+from boardroom.controller.plan.blueprint import Blueprint
+from boardroom.controller.plan.preload import Preloaded
 
 _log = logging.getLogger(__name__)
 _NOTE_MAX: Final = 1024
@@ -62,6 +65,15 @@ def _board_event(condition: Object, behind: bool) -> Event | None:
     if good and (named := _SUMMARIES.get(condition["type"])):
         return _event(named == "BoardReady", "BoardSuspended" if reason == "Suspended" else named, condition)
     return None
+
+
+def preloading(blueprint: Blueprint, before: Preloaded, after: Preloaded) -> list[Event]:
+    """That LoRAX's pod is replaced because other adapters are preloaded."""
+    changed = preload.change(before, after)
+    if not changed or blueprint.spec.suspend:
+        return []
+    note = f"spec.lorax.adapterPolicy is Preloaded, so LoRAX's pod is replaced: adapters {changed}"
+    return [Event(type="Normal", reason="AdaptersPreloaded", note=note)]
 
 
 def agent_events(before: Iterable[Object], after: Iterable[Object]) -> list[Event]:

@@ -17,10 +17,10 @@ from boardroom.api.settings import Defaults
 from boardroom.api.status import EffectiveSettings
 from boardroom.controller.bindings import Bindings
 from boardroom.controller.children import Children, Problem
-from boardroom.controller.events import Recorder, agent_events, board_events
+from boardroom.controller.events import Recorder, agent_events, board_events, preloading
 from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, Key, Kind, Object, key_of
 from boardroom.controller.kubeclient import Kube, NamespaceTerminatingError
-from boardroom.controller.plan import coordinator, lorax, rbac, rollout
+from boardroom.controller.plan import coordinator, lorax, preload, rbac, rollout
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
 from boardroom.controller.rollouts import Rollouts, Turn
@@ -106,7 +106,10 @@ class Reconciler:
         if turn is Turn.WAITING:
             blueprint, members = self._drawn(board, agents, in_force=_in_force(board))
             wanted = rollout.held(children(blueprint, found), found)
+        before = preload.on(found(DEPLOYMENT, lorax_name(key[1])))
         problems = await self.children.converge(key, board.metadata.uid, wanted)
+        after = preload.on(found(DEPLOYMENT, lorax_name(key[1])))
+        await self.recorder.record(BOARDROOM, live, preloading(blueprint, before, after))
         problems += await self.bindings.converge(key, rbac.auth_binding(blueprint))
         observed = self._observe(key, blueprint, members, problems)
         await self._judge(members, observed.members)
@@ -127,7 +130,11 @@ class Reconciler:
             clusterwide=self.bindings.clusterwide,
             in_force=in_force,
         )
-        members = roster(agents, blueprint.settings)
+        members = roster(agents, blueprint)
+        if blueprint.spec.lorax.preloads:
+            seated = (m.agent for m in members.seated)
+            deployment = self.store.get(DEPLOYMENT, blueprint.namespace, lorax_name(blueprint.name))
+            blueprint = replace(blueprint, preloaded=preload.preloaded(seated, deployment))
         names = tuple(m.agent.metadata.name for m in members.seated)
         sources = tuple(source for m in members.seated if (source := m.agent.spec.adapter.source))
         return replace(blueprint, members=names, sources=sources), members
@@ -236,7 +243,7 @@ class Reconciler:
         await self.recorder.record(kind, live, happened(before, status["conditions"]))
 
 
-def roster(agents: Sequence[Object], settings: EffectiveSettings) -> Roster:
+def roster(agents: Sequence[Object], blueprint: Blueprint) -> Roster:
     """Who of these agents has a seat."""
     readable: list[BoardAgent] = []
     unreadable: list[tuple[Object, Verdict]] = []
@@ -248,7 +255,13 @@ def roster(agents: Sequence[Object], settings: EffectiveSettings) -> Roster:
         except ValidationError as error:
             message = f"{problems(error)}; mend spec, or install the CRDs of the operator's own version"
             unreadable.append((obj, Verdict(accepted=False, reason="InvalidSpec", message=message)))
-    verdicts = admit((agent.candidate for agent in readable), settings.max_members, settings.places)
+    settings = blueprint.settings
+    verdicts = admit(
+        (agent.candidate for agent in readable),
+        settings.max_members,
+        settings.places,
+        fetched=blueprint.spec.takes_fetched,
+    )
     members = [member(agent, verdicts[agent.metadata.name]) for agent in readable]
     return Roster(
         seated=tuple(m for m in members if m.verdict.accepted),

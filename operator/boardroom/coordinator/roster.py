@@ -72,6 +72,8 @@ class Roster:
     root: str = ""
     """Where the adapters volume is mounted."""
     rules: Rules = field(default_factory=Rules)
+    preloaded: bool = False
+    """Whether LoRAX has the adapters of its start only: another one speaks after a restart."""
     base_model: str = ""
     lorax_enabled: bool = True
     suspended: bool = False
@@ -109,7 +111,9 @@ def build(
     present = {a.metadata.name: a for a in own if isinstance(a, BoardAgent) and not a.metadata.deletion_timestamp}
     settings = effective(board.spec, defaults)
     deliberation = board.spec.deliberation
-    verdicts = admit((a.candidate for a in present.values()), settings.max_members, settings.places)
+    verdicts = admit(
+        (a.candidate for a in present.values()), settings.max_members, settings.places, fetched=board.spec.takes_fetched
+    )
     root = (adapters_root or board.spec.adapters.mount_path).rstrip("/")
     refused = [
         Refused(name=name, role=present[name].spec.role, reason=verdict.reason, message=verdict.message)
@@ -123,6 +127,7 @@ def build(
         observed_generation=board.metadata.generation,
         root=root,
         rules=Rules.of(board.spec),
+        preloaded=board.spec.lorax.preloads,
         base_model=board.spec.model.id,
         lorax_enabled=settings.enabled,
         suspended=board.spec.suspend,

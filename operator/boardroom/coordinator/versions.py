@@ -70,7 +70,7 @@ class Versions:
         speaking = self._speaking.get(uid) or _seeded(member)
         if speaking is not None and any(s.book.proved(speaking.path) for s in servers):
             speaking = replace(speaking, proved=True)
-        if speaking is None or _may_switch(speaking, target, servers):
+        if speaking is None or _may_switch(speaking, target, servers, preloaded=roster.preloaded):
             return self._speaks(member, target)
         self._speaking[uid] = speaking
         awaited = target.version.path if target.version else None
@@ -151,15 +151,18 @@ def _seeded(member: Member) -> Version | None:
     return Version(adapter.path, adapter.source or VOLUME, adapter.revision, proved=True)
 
 
-def _may_switch(speaking: Version, target: _Target, servers: Sequence[Server]) -> bool:
+def _may_switch(speaking: Version, target: _Target, servers: Sequence[Server], *, preloaded: bool) -> bool:
     """Whether what spec asks for takes over, or there is nothing to hold on to.
 
-    It takes over where every server that speaks the version before has proved it.
+    It takes over where every server that speaks the version before has proved it; where adapters are preloaded, once
+    its files are found fit: the operator then restarts LoRAX with it, and only that can prove it.
     """
     version = target.version
     if version is not None and version.path == speaking.path:
         return True
     refused = target.finding is not None and target.finding.problem is not None
+    if preloaded and version is not None and target.finding is not None and not refused:
+        return True
     if version is not None and not refused and any(s.book.proved(version.path) for s in servers):
         return all(s.book.proved(version.path) for s in servers if s.book.proved(speaking.path))
     reports = [server.report for server in servers]

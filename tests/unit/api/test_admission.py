@@ -59,6 +59,13 @@ def test_no_more_adapters_are_seated_than_lorax_holds(
     assert {verdict.reason for verdict in verdicts.values()} <= {"Accepted", "NoAdapterPlace"}
 
 
+@pytest.mark.parametrize(("fetched", "reason"), [(True, "Accepted"), (False, "NotPreloadable")])
+def test_where_adapters_are_preloaded_a_fetched_one_needs_a_place_that_lasts(fetched: bool, reason: str) -> None:
+    candidates = [candidate("a", "A", huggingFace=HUB), candidate("b", "B"), candidate("c", "C", none=True)]
+    reasons = [verdict.reason for verdict in admit(candidates, 15, fetched=fetched).values()]
+    assert reasons == [reason, "Accepted", "Accepted"]
+
+
 def test_the_order_of_candidates_does_not_matter() -> None:
     candidates = [candidate(f"agent-{i}", f"role{i % 3}") for i in range(9)]
     assert admit(candidates, 2) == admit(reversed(candidates), 2)

@@ -49,6 +49,8 @@ PROOFS: Final[dict[str, str]] = {
     r"kubectl ": ON_A_SERVER,
     # Our own.
     r"boardroom ask ": _PEOPLE,
+    r"boardroom adapters push .*--dry-run": "tests/unit/cli/test_push.py::test_a_dry_run_says_what_would_be_sent",
+    r"boardroom adapters push ": "tests/e2e/test_adapters.py::test_a_push_fills_an_empty_volume_and_the_board_heals",
     r"boardroom adapters make ": f"{_MAKE}::test_made_adapters_are_whole_and_differ_by_role",
     r"boardroom adapters check ": f"{_MAKE}::test_check_prints_a_line_per_adapter",
     r"boardroom coordinator ": (

@@ -1,5 +1,6 @@
 """All that the builders know: the board, the settings in force for it, and the operator's own image."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from boardroom.api import meta
@@ -33,6 +34,8 @@ class Blueprint:
     """The settings by which the board's pods run, where those are not yet what the defaults say."""
     clusterwide: bool = True
     """Whether the operator looks at all namespaces, and so may have tokens reviewed for its boards."""
+    preloaded: Mapping[str, str] = field(default_factory=dict)
+    """The adapters that LoRAX loads when it starts: digests by path; empty unless the policy is Preloaded."""
     sources: tuple[Source, ...] = ()
     """Where their adapters are fetched from."""
     settings: EffectiveSettings = field(init=False)

@@ -1,5 +1,7 @@
 """The flags and environment of lorax-launcher, out of a board's spec (LORAX.md, "Launcher")."""
 
+from collections.abc import Iterable
+
 from boardroom.api.boardroom import BoardroomSpec
 from boardroom.api.status import EffectiveSettings
 from boardroom.controller.kinds import Object
@@ -10,8 +12,13 @@ CACHE_PATH = "/data"
 """Where LoRAX keeps downloaded weights."""
 
 
-def launcher_args(spec: BoardroomSpec, settings: EffectiveSettings, *, hostname: str = "0.0.0.0") -> list[str]:
-    """The launcher's arguments: ours first, then the board's extraArgs, which may not name one of ours (CEL)."""
+def launcher_args(
+    spec: BoardroomSpec, settings: EffectiveSettings, *, hostname: str = "0.0.0.0", preloaded: Iterable[str] = ()
+) -> list[str]:
+    """The launcher's arguments: ours first, then the board's extraArgs, which may not name one of ours (CEL).
+
+    `preloaded` are the adapters to load at the start, by path.
+    """
     flags: list[tuple[str, object | None]] = [
         ("--model-id", spec.model.id),
         ("--revision", spec.model.revision),
@@ -28,7 +35,10 @@ def launcher_args(spec: BoardroomSpec, settings: EffectiveSettings, *, hostname:
         ("--num-shard", spec.lorax.shard_count if spec.lorax.shard_count > 1 else None),
     ]
     given = [word for flag, value in flags if value is not None for word in (flag, str(value))]
-    return [*given, "--json-output", *spec.lorax.extra_args]
+    adapters = [word for path in preloaded for word in ("--preloaded-adapter-ids", path)]
+    if adapters:
+        adapters += ["--preloaded-adapter-source", "local"]
+    return [*given, *adapters, "--json-output", *spec.lorax.extra_args]
 
 
 def environment(blueprint: Blueprint) -> list[Object]:

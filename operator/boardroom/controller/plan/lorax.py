@@ -5,7 +5,7 @@ from typing import Final
 
 from boardroom.api.meta import ADAPTERS_PORT, DOWNLOADS_PATH, lorax_name, selector
 from boardroom.controller.kinds import DEPLOYMENT, SERVICE, Object
-from boardroom.controller.plan import launcher, scheduling, security, storage
+from boardroom.controller.plan import launcher, preload, scheduling, security, storage
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.template import digest, stamp, stamped
 
@@ -23,7 +23,8 @@ def deployment(blueprint: Blueprint, live: Object | None = None) -> Object | Non
     """The Deployment, or None where the board runs without LoRAX.
 
     Where nothing but our own image differs from the `live` one, its sidecar keeps the image it runs: an upgrade of the
-    operator must not restart a GPU pod. A suspended board has no such pod.
+    operator must not restart a GPU pod. A suspended board has no such pod. What is preloaded follows the members, not
+    the operator, so it is no part of what the pod is compared by either.
     """
     if not blueprint.settings.enabled:
         return None
@@ -31,6 +32,7 @@ def deployment(blueprint: Blueprint, live: Object | None = None) -> Object | Non
     sidecar = _sidecar(blueprint)
     pod["spec"]["containers"].append(sidecar)
     built = digest(pod)  # without the sidecar's image: tells whether the pod must be replaced anyway
+    _preload(pod, blueprint)
     suspended = blueprint.spec.suspend
     image = (None if suspended else _running_sidecar(live, built)) or blueprint.image
     sidecar |= {"image": image.name, "imagePullPolicy": image.pull_policy}
@@ -119,6 +121,14 @@ def _pod(blueprint: Blueprint) -> Object:
         "topologySpreadConstraints": scheduling.spread(blueprint.name, COMPONENT),
     }
     return {"metadata": {"labels": selector(blueprint.name, COMPONENT)}, "spec": spec}
+
+
+def _preload(pod: Object, blueprint: Blueprint) -> None:
+    if blueprint.preloaded:
+        pod["metadata"]["annotations"] = preload.annotations(blueprint.preloaded)
+        pod["spec"]["containers"][0]["args"] = launcher.launcher_args(
+            blueprint.spec, blueprint.settings, preloaded=blueprint.preloaded
+        )
 
 
 def _group(blueprint: Blueprint) -> Object:

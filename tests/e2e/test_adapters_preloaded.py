@@ -1,0 +1,76 @@
+"""adapterPolicy Preloaded on real pods: all are resident from the start, and a member that comes replaces the pod."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from boardroom.cli.kubectl import Kubectl
+from boardroom.simulator.identity import voice
+from e2e.board_on_pods import MODEL, BoardOnPods, adapters_claim, board, member, until
+
+pytestmark = pytest.mark.e2e
+
+ROLES = ("CEO", "CFO", "CTO")
+
+
+@pytest.fixture(scope="module")
+def preloading(operator: BoardOnPods) -> Iterator[BoardOnPods]:
+    """A board of two; the adapter of a third lies on the volume, and that of a fourth does not."""
+    kube = operator.kubectl
+    made = BoardOnPods(Kubectl(program=kube.program, kubeconfig=kube.kubeconfig, namespace="preloading"))
+    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
+    made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "preloading", "labels": labels}})
+    made.apply(*adapters_claim(ROLES))
+    made.kubectl.run("wait", "job/fill-board-adapters", "--for=condition=Complete", "--timeout=120s")
+    made.apply(board(made, adapterPolicy="Preloaded"), *(member(made, role) for role in ROLES[:2]))
+    yield made
+    made.kubectl.run("delete", "boardagents,boardrooms", "--all", "--cascade=foreground")
+    made.kubectl.run("delete", "namespace", "preloading", "--timeout=120s")
+
+
+def listed(board_: BoardOnPods) -> list[str]:
+    """What LoRAX's flags say."""
+    (pod,) = board_.pods("lorax")
+    words = next(c["args"] for c in pod["spec"]["containers"] if c["name"] == "lorax")
+    return [words[at + 1] for at, word in enumerate(words) if word == "--preloaded-adapter-ids"]
+
+
+def spoke(board_: BoardOnPods) -> list[str]:
+    answer: dict[str, Any] = board_.ask().raise_for_status().json()
+    for one in answer["answers"]:
+        assert voice(board_.salt, MODEL, one["adapter"]["path"], one["adapter"]["digest"]) in one["text"]
+    return sorted(one["role"] for one in answer["answers"])
+
+
+def test_all_members_adapters_are_loaded_when_lorax_starts(preloading: BoardOnPods) -> None:
+    until(
+        "its members are ready", lambda: preloading.get("boardroom", "executive")["status"].get("agents") == "2/2", 180
+    )
+    preloading.wait_ready()
+    assert listed(preloading) == ["/models/ceo_lora_adapter", "/models/cfo_lora_adapter"]
+    assert spoke(preloading) == ["CEO", "CFO"]
+
+
+def test_a_member_without_files_is_absent_and_lorax_goes_on(preloading: BoardOnPods) -> None:
+    pod = preloading.lorax_pod()
+    preloading.apply(member(preloading, "CLO"))
+    until(
+        "its adapter is missed",
+        lambda: preloading.condition("AdapterReady", "boardagent", "clo")["reason"] == "AdapterMissing",
+    )
+    assert spoke(preloading) == ["CEO", "CFO"]
+    assert preloading.lorax_pod() == pod
+    preloading.kubectl.run("delete", "boardagent", "clo")
+
+
+def test_a_member_that_comes_replaces_the_pod_and_an_event_says_why(preloading: BoardOnPods) -> None:
+    uid, _ = preloading.lorax_pod()
+    preloading.apply(member(preloading, "CTO"))
+    until("it is ready", lambda: preloading.get("boardroom", "executive")["status"].get("agents") == "3/3", 180)
+    preloading.wait_ready()
+    assert preloading.lorax_pod()[0] != uid
+    assert listed(preloading)[2:] == ["/models/cto_lora_adapter"]
+    assert spoke(preloading) == ["CEO", "CFO", "CTO"]
+    events = preloading.kubectl.get("events", None, "--field-selector=reason=AdaptersPreloaded")["items"]
+    assert [e["message"] for e in events if "added: /models/cto_lora_adapter" in e["message"]] != []

@@ -1,0 +1,144 @@
+"""Adapters out of a real S3 server on real pods: fetched beside LoRAX, spoken through, replaced without a restart."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.session import Session
+
+from boardroom.adapters import read
+from boardroom.adapters.make import Shape, make_one
+from boardroom.cli.kubectl import Kubectl
+from boardroom.cluster.kind import why_no_docker
+from boardroom.simulator.identity import voice
+from e2e.board_on_pods import MODEL, BoardOnPods, board, member, until
+from tools.programs import tool
+
+pytestmark = pytest.mark.e2e
+
+KEYS = {"AWS_ACCESS_KEY_ID": "board", "AWS_SECRET_ACCESS_KEY": "only the test knows"}
+PORT = 7070
+
+
+@dataclass
+class Fetching:
+    """A board whose CEO is fetched, and the bucket."""
+
+    board: BoardOnPods
+    directory: Path
+
+    def put(self, version: str) -> str:
+        """Put an adapter of its own into the bucket; returns its digest."""
+        adapter = self.directory / version
+        make_one(adapter, f"CEO of {version}", Shape(base_model=MODEL))
+        with self.board.kubectl.port_forward("pod/s3", PORT) as url:
+            client = Session().create_client(
+                "s3",
+                region_name="us-east-1",
+                endpoint_url=url,
+                aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+            )
+            if not any(bucket["Name"] == "lora" for bucket in client.list_buckets()["Buckets"]):
+                client.create_bucket(Bucket="lora")
+            for path in adapter.iterdir():
+                client.put_object(Bucket="lora", Key=f"ceo/{version}/{path.name}", Body=path.read_bytes())
+            client.close()
+        digest = read(adapter).digest
+        assert digest is not None
+        return digest
+
+    def name(self, version: str) -> None:
+        """Have the member speak through it."""
+        source = {
+            "bucket": "lora",
+            "prefix": f"ceo/{version}",
+            "endpoint": f"http://s3.{self.board.namespace}.svc:{PORT}",
+        }
+        self.board.apply(member(self.board, "CEO", adapter={"s3": source}))
+
+    def spoke(self) -> str:
+        """The digest that the answer names, checked by the voice that only those weights have."""
+        (answer,) = self.board.ask().raise_for_status().json()["answers"]
+        adapter = answer["adapter"]
+        assert adapter["path"] == f"/adapters/{adapter['digest'].replace(':', '-')}"
+        assert voice(self.board.salt, MODEL, adapter["path"], adapter["digest"]) in answer["text"]
+        return str(adapter["digest"])
+
+    def ready(self) -> tuple[str, str]:
+        condition = self.board.condition("AdapterReady", "boardagent", "ceo")
+        return condition["status"], condition["reason"]
+
+
+@pytest.fixture(scope="module")
+def fetching(operator: BoardOnPods, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fetching]:
+    if why_no_docker() is None:
+        pytest.skip("the S3 server runs from this machine's own build, which kind's node does not have")
+    kube = operator.kubectl
+    made = BoardOnPods(Kubectl(program=kube.program, kubeconfig=kube.kubeconfig, namespace="fetching"))
+    made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fetching"}}, *s3_objects("fetching"))
+    made.kubectl.run("wait", "pod/s3", "--for=condition=Ready", "--timeout=60s")
+    spec = board(made)
+    spec["spec"]["adapters"] = {"credentialsSecretRef": {"name": "s3-keys"}}
+    made.apply(spec)
+    yield Fetching(made, tmp_path_factory.mktemp("fetching"))
+    made.kubectl.run("delete", "boardagents,boardrooms", "--all", "--cascade=foreground")
+    made.kubectl.run("delete", "namespace", "fetching", "--timeout=120s")
+
+
+def s3_objects(namespace: str) -> list[dict[str, Any]]:
+    """versitygw as a pod, by this machine's own build of it."""
+    metadata = {"name": "s3", "namespace": namespace, "labels": {"app": "s3"}}
+    container = {
+        "name": "s3",
+        "image": "localhost/boardroom-operator:dev",
+        "imagePullPolicy": "Never",
+        "command": ["/machine/versitygw", "--port", f":{PORT}", "--quiet", "posix", "/data"],
+        "env": [
+            {"name": name, "valueFrom": {"secretKeyRef": {"name": "s3-keys", "key": key}}}
+            for name, key in (("ROOT_ACCESS_KEY", "AWS_ACCESS_KEY_ID"), ("ROOT_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"))
+        ],
+        "securityContext": {"runAsUser": 0},
+        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+        "volumeMounts": [
+            {"name": "program", "mountPath": "/machine", "readOnly": True},
+            {"name": "data", "mountPath": "/data"},
+        ],
+    }
+    volumes = [
+        {"name": "program", "hostPath": {"path": str(tool("versitygw").parent), "type": "Directory"}},
+        {"name": "data", "emptyDir": {}},
+    ]
+    return [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3-keys", "namespace": namespace}}
+        | {"stringData": KEYS},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+        | {"spec": {"containers": [container], "volumes": volumes}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
+        | {"spec": {"selector": {"app": "s3"}, "ports": [{"port": PORT}]}},
+    ]
+
+
+def test_an_adapter_from_s3_speaks_and_so_does_its_successor_without_a_restart(fetching: Fetching) -> None:
+    first = fetching.put("1")
+    fetching.name("1")
+    until("it is fetched and proved", lambda: fetching.ready() == ("True", "AdapterProved"), 180)
+    assert fetching.spoke() == first
+    found = fetching.board.get("boardagent", "ceo")["status"]["adapter"]
+    assert (found["source"], found["digest"]) == ("S3", first)
+    pod = fetching.board.lorax_pod()
+    second = fetching.put("2")
+    fetching.name("2")
+    until("its successor speaks", lambda: fetching.spoke() == second)
+    assert fetching.board.lorax_pod() == pod
+
+
+def test_where_the_next_one_is_not_there_the_one_before_goes_on(fetching: Fetching) -> None:
+    before = fetching.spoke()
+    fetching.name("3")
+    until("it is missed", lambda: fetching.ready() == ("True", "PreviousVersion"))
+    assert fetching.spoke() == before
+    third = fetching.put("3")
+    until("it speaks once it is there", lambda: fetching.spoke() == third, 180)
