@@ -5,6 +5,7 @@ Shapes read off the hub: /api/models/{repo}/revision/{rev}?blobs=true lists sibl
 X-Repo-Commit, X-Linked-Etag and X-Linked-Size; errors carry X-Error-Code and X-Error-Message.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ class Hub:
     commit: str = "a" * 40
     cut_after: int | None = None
     """The storage closes the connection after so many bytes of an answer."""
+    stall_after: int | None = None
+    """The storage sends no more after so many bytes of an answer until `going` is set."""
+    going: asyncio.Event = field(default_factory=asyncio.Event)
     corrupt: bool = False
     knows_ranges: bool = True
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
@@ -86,6 +90,8 @@ class Hub:
             for begin in range(0, len(body), 4096):
                 if faulty and self.cut_after is not None and sent >= self.cut_after:
                     raise ConnectionError("the test pulls the plug")
+                if faulty and self.stall_after is not None and sent >= self.stall_after:
+                    await self.going.wait()
                 yield body[begin : begin + 4096]
                 sent += 4096
 
