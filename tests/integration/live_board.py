@@ -91,9 +91,14 @@ def running(apiserver: ControlPlane, kube: KubeApi, models: Path, logs: Path) ->
     stand = LiveBoard(
         kube, models, f"http://127.0.0.1:{api}", f"http://127.0.0.1:{metrics}", f"http://127.0.0.1:{lorax}"
     )
+    store = logs / "store"
+    store.mkdir()
     start = {
         "lorax": ("lorax-launcher", "--model-id", MODEL, "--hostname", "127.0.0.1", "--port", lorax),
-        "adapters": ("boardroom", "adapters", "serve", "--root", str(models), *host, "--port", adapters),
+        "adapters": (
+            *("boardroom", "adapters", "serve", "--root", str(models), "--store", str(store)),
+            *(*host, "--port", adapters),
+        ),
         "coordinator": (
             *("boardroom", "coordinator", "--board", "executive", "--namespace", kube.namespace),
             *("--lorax-url", stand.lorax_url, "--adapters-url", f"http://127.0.0.1:{adapters}"),

@@ -21,6 +21,7 @@ class Adapter:
     rank: int | None = None
     base_model: str | None = None
     target_modules: tuple[str, ...] = ()
+    """Those that the weights are for; of weights that can't be read, what the config says, which may be a pattern."""
     size_bytes: int = 0
     """Bytes of *.safetensors."""
     problem: Problem | None = None
@@ -63,13 +64,12 @@ def _described(adapter: Adapter, files: Mapping[str, File]) -> Adapter:
     if config.unsupported is not None:
         return replace(described, problem=Problem("UnsupportedFeature", config.unsupported))
     try:
-        _check_weights(adapter.path, files, config.rank)
+        return replace(described, target_modules=_check_weights(adapter.path, files, config.rank))
     except ProblemError as error:
         return replace(described, problem=error.problem)
-    return described
 
 
-def _check_weights(directory: Path, files: Mapping[str, File], rank: int) -> None:
+def _check_weights(directory: Path, files: Mapping[str, File], rank: int) -> tuple[str, ...]:
     weights = _weights(files)
     pickled = [name for name in files if name.endswith(".bin")]
     if not weights and pickled:
@@ -82,7 +82,7 @@ def _check_weights(directory: Path, files: Mapping[str, File], rank: int) -> Non
         raise ProblemError(
             "AdapterMissing", f"{directory}: no *.safetensors file; copy adapter_model.safetensors there"
         )
-    check_lora({name: (file, tensor) for file in weights for name, tensor in read_header(file).items()}, rank)
+    return check_lora({name: (file, tensor) for file in weights for name, tensor in read_header(file).items()}, rank)
 
 
 def _weights(files: Mapping[str, File]) -> list[File]:

@@ -70,8 +70,11 @@ def read_header(file: File) -> Mapping[str, Tensor]:
     return tensors
 
 
-def check_lora(file_tensors: Mapping[str, tuple[File, Tensor]], rank: int) -> None:
-    """Each lora_A has its lora_B and both have the rank that the config states; raises ProblemError."""
+def check_lora(file_tensors: Mapping[str, tuple[File, Tensor]], rank: int) -> tuple[str, ...]:
+    """Each lora_A has its lora_B and both have the rank that the config states; raises ProblemError.
+
+    Returns the modules that they are for, by the last part of their names, sorted.
+    """
     pairs = [name for name in file_tensors if ".lora_A." in name]
     if not pairs:
         raise ProblemError(
@@ -89,6 +92,7 @@ def check_lora(file_tensors: Mapping[str, tuple[File, Tensor]], rank: int) -> No
                 f"{file.path}: tensor {name} has shape {list(tensor.shape)}, and adapter_config.json says r={rank}; "
                 "copy config and weights of the same training run",
             )
+    return tuple(sorted({name.split(".lora_")[0].rsplit(".", 1)[-1] for name in file_tensors if ".lora_" in name}))
 
 
 def _any_path(file_tensors: Mapping[str, tuple[File, Tensor]]) -> str:

@@ -51,6 +51,8 @@ class Finding:
     digest: str | None = None
     rank: int | None = None
     base_model: str | None = None
+    modules: tuple[str, ...] = ()
+    """What its weights are for."""
     size_bytes: int = 0
     problem: str | None = None
     """Why it can't be served, in one word, or None."""

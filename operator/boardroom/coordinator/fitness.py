@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from boardroom.adapters import families
 from boardroom.api.boardroom import BoardroomSpec
 from boardroom.api.model import quantity_bytes
 from boardroom.coordinator.adapters import Finding
@@ -33,7 +34,8 @@ def fitted(finding: Finding, rules: Rules) -> Finding:
     """The finding, with the first problem that the board has with it."""
     if finding.problem is not None:
         return finding
-    problem = _base_model(finding, rules) or _rank(finding, rules) or _size(finding, rules)
+    checks = (_base_model, _rank, _size, _modules)
+    problem = next((found for check in checks if (found := check(finding, rules)) is not None), None)
     return replace(finding, problem=problem[0], message=problem[1]) if problem else finding
 
 
@@ -63,4 +65,16 @@ def _size(finding: Finding, rules: Rules) -> tuple[str, str] | None:
     return "TooLarge", (
         f"its weights have {finding.size_bytes} bytes, and the Boardroom's spec.adapters.maxSize is {rules.max_bytes}; "
         "train it with a lower rank or on fewer modules, or raise maxSize"
+    )
+
+
+def _modules(finding: Finding, rules: Rules) -> tuple[str, str] | None:
+    """LoRAX ignores weights for modules that it does not adapt, which gives wrong answers without a word."""
+    known = families.modules(rules.model) or families.modules(finding.base_model or "")
+    ignored = [module for module in finding.modules if known is not None and module not in known]
+    if known is None or not ignored:
+        return None
+    return "UnsupportedFeature", (
+        f"its weights change {', '.join(ignored)}, which LoRAX ignores in a model of this family: it would answer "
+        f"wrongly; train it with target_modules out of {', '.join(sorted(known))}"
     )

@@ -1,9 +1,6 @@
 """Does an adapter fit the base model, as far as names tell?"""
 
-import tomllib
-from collections.abc import Mapping
-from functools import cache
-from importlib import resources
+from boardroom.adapters.families import architecture
 
 
 def incompatibility(adapter_id: str, trained_on: str | None, model_id: str) -> str | None:
@@ -22,17 +19,3 @@ def incompatibility(adapter_id: str, trained_on: str | None, model_id: str) -> s
         f"Architectures differ: {[theirs or trained_on]} != {[ours or model_id]}. "
         f"Use --model-id '{trained_on}' instead."
     )
-
-
-def architecture(model_id: str) -> str | None:
-    """The architecture of a model by its name; None when the name says nothing."""
-    name = model_id.rsplit("/", 1)[-1].lower()
-    for prefix in sorted(_families(), key=len, reverse=True):
-        if name.startswith(prefix):
-            return _families()[prefix]
-    return None
-
-
-@cache
-def _families() -> Mapping[str, str]:
-    return tomllib.loads(resources.files(__package__).joinpath("families.toml").read_text(encoding="utf-8"))

@@ -174,3 +174,9 @@ def test_a_pipe_in_place_of_a_file_is_invalid_and_does_not_block(ceo):
     problem = read(ceo).problem
     assert problem is not None
     assert "not a regular file" in problem.message
+
+
+def test_the_modules_are_those_that_the_weights_are_for(ceo):
+    """The config may hold a pattern."""
+    edit_config(ceo, target_modules="all-linear")
+    assert read(ceo).target_modules == ("q_proj", "v_proj")

@@ -65,14 +65,35 @@ def test_on_the_list_is_what_is_found_and_fits(agent: Object, expected: dict[str
     ("agent", "expected"),
     [
         (told("CEO", "Unknown", "NotProved", digest=None), {A: "sha256:old"}),
-        (told("CEO", seen=1, generation=2), {A: "sha256:old"}),
+        (told("CEO", seen=1, generation=2), {A: "sha256:old", B: "sha256:cfo"}),
         (told("CEO"), {A: "sha256:ceo"}),
         (told("CEO", "False", "AdapterMissing"), {}),
     ],
 )
-def test_while_lorax_restarts_nothing_is_known_and_the_list_stays(agent: Object, expected: dict[str, str]) -> None:
+def test_while_lorax_restarts_nothing_is_known_and_what_stood_stays(agent: Object, expected: dict[str, str]) -> None:
     live = deployment(**{A: "sha256:old", B: "sha256:cfo"})
     assert preload.preloaded([BoardAgent.model_validate(agent)], live) == expected
+
+
+@pytest.mark.parametrize(
+    ("late", "expected"),
+    [
+        (agent_object("CFO"), {}),
+        (told("CFO", "Unknown", "Downloading", digest=None), {}),
+        (told("CFO", "False", "DownloadFailed", digest=None), {A: "sha256:ceo"}),
+        (told("CFO"), {A: "sha256:ceo", B: "sha256:cfo"}),
+    ],
+)
+def test_those_that_come_together_cost_one_restart(late: Object, expected: dict[str, str]) -> None:
+    agents = [BoardAgent.model_validate(agent) for agent in (told("CEO"), late)]
+    assert preload.preloaded(agents, None) == expected
+
+
+def test_who_speaks_as_the_base_model_is_waited_for_by_nobody() -> None:
+    base = agent_object("CTO")
+    base["spec"]["adapter"] = {"none": True}
+    agents = [BoardAgent.model_validate(agent) for agent in (told("CEO"), base)]
+    assert preload.preloaded(agents, None) == {A: "sha256:ceo"}
 
 
 def test_an_annotation_edited_by_hand_is_none() -> None:

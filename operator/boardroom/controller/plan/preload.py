@@ -1,7 +1,8 @@
 """adapterPolicy Preloaded: what LoRAX loads when it starts, and keeps; it refuses any other (LORAX.md, trap 7).
 
 One that can't be loaded keeps LoRAX from starting. So an adapter is on the list once the sidecar has found its files
-and they fit the board: BoardAgent.status says so, and what it says no more while LoRAX restarts stays as it was.
+and they fit the board, which BoardAgent.status says. Each change of the list is a restart, so the list stays as it is
+while it is not known of some member yet: those that come together cost one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from boardroom.api.conditions import AgentCondition, Condition, find
+from boardroom.api.conditions import AgentCondition, find
 from boardroom.api.meta import GROUP
 from boardroom.api.resources import BoardAgent
 from boardroom.controller.kinds import Object
@@ -32,7 +33,10 @@ Preloaded = Mapping[str, str]
 def preloaded(members: Iterable[BoardAgent], live: Object | None) -> Preloaded:
     """The adapters of these members that LoRAX is to load; `live` is its Deployment as it is."""
     before = on(live)
-    entries = (_entry(member, before) for member in members)
+    try:
+        entries = [_entry(member, before) for member in members if member.spec.loads is not None]
+    except _UnknownError:
+        return before
     return dict(sorted(entry for entry in entries if entry is not None))
 
 
@@ -63,18 +67,20 @@ def change(before: Preloaded, after: Preloaded) -> str:
     return "; ".join(f"{what}: {', '.join(paths)}" for what, paths in parts.items() if paths)
 
 
+class _UnknownError(Exception):
+    """Nobody has said yet whether a member's adapter is there."""
+
+
 def _entry(member: BoardAgent, before: Preloaded) -> tuple[str, str] | None:
-    adapter = member.status.adapter
-    if adapter is None or adapter.path is None:
+    """Path and digest; None where the adapter is missing or unfit. Raises _UnknownError."""
+    adapter, said = member.status.adapter, find(member.status.conditions, AgentCondition.ADAPTER_READY)
+    if said is None or (said.observed_generation or 0) < member.metadata.generation:
+        raise _UnknownError
+    if said.status == "False" and said.reason in _UNFIT:
         return None
-    said = find(member.status.conditions, AgentCondition.ADAPTER_READY)
-    if said is not None and _current(said, member):
-        if said.status == "False" and said.reason in _UNFIT:
-            return None
-        if adapter.digest is not None:
-            return adapter.path, adapter.digest
-    return (adapter.path, before[adapter.path]) if adapter.path in before else None
-
-
-def _current(said: Condition, member: BoardAgent) -> bool:
-    return (said.observed_generation or 0) >= member.metadata.generation
+    if adapter is None or adapter.path is None:
+        raise _UnknownError
+    digest = adapter.digest or before.get(adapter.path)  # of a pod that is going nothing is known any more
+    if digest is None:
+        raise _UnknownError
+    return adapter.path, digest
