@@ -3,9 +3,9 @@
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints
 
-from boardroom.api.model import Model, checked, rule
+from boardroom.api.model import Model, checked, rule, rules
 
 HUB: Final = "https://huggingface.co"
 """The hub of a source that names no endpoint."""
@@ -14,15 +14,27 @@ ADAPTER_PATH: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)
 """An adapter's name on the volume: no part begins with a dot, so none leads out of it."""
 MAX_ADAPTER_PATH: Final = 253
 
-Endpoint = Annotated[
-    str,
-    StringConstraints(
-        min_length=8,
-        max_length=253,
-        pattern=r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$",
-    ),
-]
+_REPO: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$"
+_REVISION: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
+_BUCKET: Final = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"
+_PREFIX: Final = r"^[.]*[A-Za-z0-9_=-][A-Za-z0-9_.=-]*(/[.]*[A-Za-z0-9_=-][A-Za-z0-9_.=-]*)*/?$"
+_ENDPOINT: Final = r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$"
+_REGION: Final = r"^[a-z0-9-]+$"
+
+Endpoint = Annotated[str, StringConstraints(min_length=8, max_length=253, pattern=_ENDPOINT)]
 """A server's address without credentials, query or fragment."""
+
+
+def _said(pattern: str, message: str) -> dict[str, JsonValue]:
+    """The pattern once more, with the remedy: the API server's own message shows only the pattern."""
+    return rules(rule(f"self.matches(r'{pattern}')", message))
+
+
+_SAID_ENDPOINT: Final = _said(
+    _ENDPOINT,
+    "give a URL, for example https://hub.example or http://minio:9000: http or https, host, port and path, without "
+    "credentials (the board's spec.adapters.credentialsSecretRef holds those), query or fragment",
+)
 
 
 class HuggingFaceSource(Model):
@@ -31,19 +43,29 @@ class HuggingFaceSource(Model):
     repo: str = Field(
         min_length=1,
         max_length=193,
-        pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$",
+        pattern=_REPO,
         description="Repository, as owner/name.",
+        json_schema_extra=_said(
+            _REPO,
+            "give the repository as owner/name, for example acme/ceo-lora; another hub than huggingface.co is "
+            "named by endpoint",
+        ),
     )
     revision: str = Field(
         default="main",
         min_length=1,
         max_length=128,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$",
+        pattern=_REVISION,
         description="Commit, tag or branch. Name a commit: a branch is looked up once for each pod of LoRAX, and what "
         "it names later is not noticed.",
+        json_schema_extra=_said(
+            _REVISION, "give a commit, tag or branch of the repository: letters, digits, . _ - and /"
+        ),
     )
     endpoint: Endpoint | None = Field(
-        default=None, description="Another hub or a mirror, for example https://hub.example. Unset: huggingface.co."
+        default=None,
+        description="Another hub or a mirror, for example https://hub.example. Unset: huggingface.co.",
+        json_schema_extra=_SAID_ENDPOINT,
     )
 
     @property
@@ -68,25 +90,38 @@ class S3Source(Model):
     bucket: str = Field(
         min_length=3,
         max_length=63,
-        pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$",
+        pattern=_BUCKET,
         description="Name of the bucket.",
+        json_schema_extra=_said(
+            _BUCKET,
+            "give the bucket's name alone, without s3:// and without a path (that is prefix): lower-case "
+            "letters, digits, . and -",
+        ),
     )
     prefix: str = Field(
         min_length=1,
         max_length=512,
-        pattern=r"^[A-Za-z0-9_.=-][A-Za-z0-9_.=-]*(/[A-Za-z0-9_.=-]+)*/?$",
+        pattern=_PREFIX,
         description="Where the adapter's files are, for example adapters/ceo/2026-11-25. Give each version a prefix "
         "of its own: what is written there later is not noticed.",
+        json_schema_extra=_said(
+            _PREFIX,
+            "give the folder of the adapter's files in the bucket, without a leading slash, for example "
+            "adapters/ceo/2026-11-25: letters, digits, . _ = - and /, and no part of it may be . or ..",
+        ),
     )
     endpoint: Endpoint | None = Field(
-        default=None, description="An S3-compatible server, for example http://minio:9000. Unset: AWS."
+        default=None,
+        description="An S3-compatible server, for example http://minio:9000. Unset: AWS.",
+        json_schema_extra=_SAID_ENDPOINT,
     )
     region: str | None = Field(
         default=None,
         min_length=1,
         max_length=64,
-        pattern=r"^[a-z0-9-]+$",
+        pattern=_REGION,
         description="Region of the bucket. Unset: AWS_REGION of the credentials, else us-east-1.",
+        json_schema_extra=_said(_REGION, "give the region's code, for example eu-central-1"),
     )
 
     @property
@@ -131,6 +166,11 @@ class AdapterSpec(Model):
         pattern=ADAPTER_PATH,
         description="Directory below the board's spec.adapters.mountPath, relative to it. "
         "Unset, and no other source given: `{role}_lora_adapter` with the role in lower case.",
+        json_schema_extra=_said(
+            ADAPTER_PATH,
+            "give a directory relative to the board's spec.adapters.mountPath, for example ceo/2: letters, digits, . _ "
+            "- and /; no part of it may begin with a dot, and it neither begins nor ends with /",
+        ),
     )
     hugging_face: HuggingFaceSource | None = Field(
         default=None, description="Fetched from a Hugging Face hub by the sidecar beside LoRAX."

@@ -61,7 +61,11 @@ class Finding:
     """How far a download is; it moves by itself, so it is no part of what was found."""
 
 
-GONE: Final = Finding(problem=MISSING, message="there is no such directory on the adapters volume")
+GONE: Final = Finding(
+    problem=MISSING,
+    message="there is no such directory on the adapters volume: put it there (boardroom adapters push), or correct "
+    "spec.adapter.path",
+)
 
 
 class AdapterRecord:
