@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.cluster.controlplane import ControlPlane
+from boardroom.controller.plan import loader
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
 from integration.boards import board
@@ -39,8 +40,29 @@ def test_every_object_of_any_valid_board_is_accepted(
         image=Image(name="boardroom-operator:1"),
         members=members,
     )
+    job = loader.job(blueprint, beside_lorax=True)
+    response = shared_kube.http.post(loader.JOB.path(blueprint.namespace), params=DRY_RUN, json=job)
+    assert response.status_code == 201, response.text
     for child in children(blueprint, lambda _kind, _name: None):
         if child.manifest is not None:
             path = child.kind.path(blueprint.namespace, child.name)
             response = shared_kube.apply(path, child.manifest, **DRY_RUN)
             assert response.status_code == 201, response.text
+
+
+def test_the_loader_meets_pod_security_restricted(kube: KubeApi) -> None:
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    kube.http.patch(
+        f"/api/v1/namespaces/{kube.namespace}",
+        json={"metadata": {"labels": labels}},
+        headers={"content-type": "application/merge-patch+json"},
+    ).raise_for_status()
+    volume = {"persistentVolumeClaim": {"claimName": "board-adapters"}}
+    live = kube.create(board(adapters={"volume": volume}))
+    blueprint = Blueprint(
+        board=Boardroom.model_validate(live), defaults=Defaults(), image=Image(name="boardroom-operator:1")
+    )
+    pod = loader.job(blueprint, beside_lorax=False)["spec"]["template"] | {"apiVersion": "v1", "kind": "Pod"}
+    pod["metadata"] |= {"name": "loader", "namespace": kube.namespace}
+    response = kube.http.post(f"/api/v1/namespaces/{kube.namespace}/pods", params=DRY_RUN, json=pod)
+    assert response.status_code == 201, response.text

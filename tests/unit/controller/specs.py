@@ -136,6 +136,7 @@ LORAX_BESIDE_GPUS = sparse(
         "image": st.sampled_from(["ghcr.io/predibase/lorax:0.12.1", "a/b@sha256:" + "0" * 64]),
         "imagePullPolicy": st.sampled_from(["Always", "IfNotPresent", "Never"]),
         "port": st.integers(1024, 65535).filter(lambda port: port != 8082),
+        "adapterPolicy": st.sampled_from(["Dynamic", "Preloaded"]),
         "adapterCacheSize": st.integers(1, 4096),
         "maxConcurrentRequests": st.integers(1, 65536),
         "maxInputTokens": st.integers(1, 1000),
@@ -221,5 +222,15 @@ REST = sparse(
         "deliberation": sparse({}, {"defaultMode": st.sampled_from(["Parallel", "Sequential"])}),
     },
 )
-SPECS = st.tuples(st.one_of(ONE_SERVER, SEVERAL_SERVERS), REST).map(lambda parts: parts[0] | parts[1])
+
+
+def _with_a_volume(spec: Spec) -> Spec:
+    """What is preloaded must lie on one."""
+    adapters = spec.get("adapters", {})
+    if spec.get("lorax", {}).get("adapterPolicy") != "Preloaded" or adapters.get("volume"):
+        return spec
+    return spec | {"adapters": adapters | {"volume": {"persistentVolumeClaim": {"claimName": "adapters"}}}}
+
+
+SPECS = st.tuples(st.one_of(ONE_SERVER, SEVERAL_SERVERS), REST).map(lambda parts: _with_a_volume(parts[0] | parts[1]))
 MEMBERS = st.lists(NAMES, max_size=4, unique=True).map(tuple)

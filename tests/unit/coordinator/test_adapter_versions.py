@@ -10,6 +10,7 @@ import httpx
 import orjson
 import pytest
 
+from boardroom.adapters import read
 from boardroom.adapters.fetcher import Fetcher
 from boardroom.adapters.make import Shape, make_one
 from boardroom.adapters.server import application
@@ -198,3 +199,25 @@ async def test_another_path_takes_over_only_when_it_has_been_proved(board: Board
 def _rewrite(hub: Hub, **fields: Any) -> None:
     config = orjson.loads(hub.files["adapter_config.json"]) | fields
     hub.files["adapter_config.json"] = orjson.dumps(config)
+
+
+async def test_where_adapters_are_preloaded_a_new_version_takes_over_once_its_files_fit(board: Board) -> None:
+    """Only a restart proves it, and the operator restarts LoRAX for what status.adapter names."""
+    spec = {
+        "lorax": {"adapterPolicy": "Preloaded"},
+        "adapters": {"volume": {"persistentVolumeClaim": {"claimName": "a"}}},
+    }
+    make_one(board.models / "ceo" / "1", "CEO 1", Shape(base_model=MODEL))
+    first, second = (str(board.models / "ceo" / version) for version in "12")
+    async with simulated_lorax(preloaded_adapter_ids=(first,), preloaded_adapter_source="local") as (lorax, _):
+        board.write(agent("CEO", adapter={"path": "ceo/1"}), spec=spec)
+        async with standing(board, lorax) as stand:
+            await wait_reason(stand, "AdapterProved")
+            board.write(agent("CEO", adapter={"path": "ceo/2"}), spec=spec)
+            before = await wait_reason(stand, "PreviousVersion")
+            spoke_before = by_role(await stand.answer())["CEO"]["adapter"]["path"]
+            make_one(board.models / "ceo" / "2", "CEO 2", Shape(base_model=MODEL))
+            after = await wait_reason(stand, "LoadFailed")
+    assert (before["adapter"]["path"], spoke_before) == (first, first)
+    assert (after["adapter"]["path"], after["adapter"]["digest"]) == (second, read(Path(second)).digest)
+    assert "remove preloaded adapters" in after["message"]
