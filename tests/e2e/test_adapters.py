@@ -1,5 +1,6 @@
 """Day one on real pods: a board over an empty claim, adapters pushed into it by whom the documentation grants that."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,9 +96,13 @@ def test_a_push_fills_an_empty_volume_and_the_board_heals(empty: BoardOnPods, pu
     assert empty.lorax_pod() == pod
 
 
-def test_a_push_again_sends_nothing(push: Push, adapters: Path) -> None:
-    code, words = push(adapters)
-    assert (code, words.count("  unchanged")) == (0, 2), words
+def test_a_push_again_by_kubectls_plugin_sends_nothing(
+    empty: BoardOnPods, pusher: Path, adapters: Path, boardroom: str
+) -> None:
+    where = ["-n", empty.namespace, "--kubeconfig", str(pusher)]
+    env = os.environ | {"PATH": f"{Path(boardroom).parent}:{os.environ['PATH']}"}
+    done = run(empty.kubectl.program, "boardroom", "adapters", "push", empty.name, str(adapters), *where, env=env)
+    assert (done.returncode, done.stdout.count("  unchanged")) == (0, 2), done.stderr
 
 
 def test_other_weights_under_the_same_name_are_refused_and_under_a_new_one_speak(

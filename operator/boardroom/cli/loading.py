@@ -26,6 +26,10 @@ _HOPELESS: Final = frozenset({"ErrImageNeverPull", "InvalidImageName", "CreateCo
 """Reasons for which a container waits that no waiting mends."""
 
 
+_ENDED: Final = frozenset({"Failed", "Succeeded"})
+"""Phases of a pod that runs no more."""
+
+
 @dataclass(frozen=True)
 class Result:
     """What became of one adapter."""
@@ -47,7 +51,7 @@ def loading(kubectl: Kubectl, job: Object, timeout: float) -> Iterator["Transfer
             finished = transfers.finish()
     finally:
         if not finished:  # or it would hold the volume until it notices
-            kubectl.run("delete", name, "--wait=false", "--ignore-not-found")
+            _delete(kubectl, name)
 
 
 class Transfers:
@@ -59,7 +63,7 @@ class Transfers:
         self._client: httpx.Client | None = None
 
     def __enter__(self) -> Self:
-        self._connect()
+        self._connected()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -71,27 +75,28 @@ class Transfers:
             try:
                 return self._send(name, digest, directory)
             except httpx.TransportError as error:
+                self._client = None
                 if attempt == _ATTEMPTS:
                     return Result(good=False, text=f"not sent: the connection broke {attempt} times: {error!r}")
                 click.echo(f"{name}: the connection broke ({error!r}); it goes on from there", err=True)
-                self._connect()
-            except OSError as error:
+            except (OSError, click.ClickException) as error:
                 return Result(good=False, text=f"not sent: {error}")
         raise AssertionError  # the last attempt returns
 
     def finish(self) -> bool:
         """There is no more to come; whether the loader has heard it."""
-        with suppress(httpx.TransportError):
-            return self._http.post("/v1/done").is_success
+        with suppress(httpx.TransportError, click.ClickException):
+            return self._connected().post("/v1/done").is_success
         return False
 
-    @property
-    def _http(self) -> httpx.Client:
-        assert self._client is not None  # noqa: S101 (entering connects)
+    def _connected(self) -> httpx.Client:
+        if self._client is None:
+            self._client = self._connect()
         return self._client
 
     def _send(self, name: str, digest: str, directory: Path) -> Result:
-        looked = self._http.get(f"/v1/incoming/{digest}", params={"name": name})
+        client = self._connected()
+        looked = client.get(f"/v1/incoming/{digest}", params={"name": name})
         if looked.is_error:
             return _refusal(looked)
         known: dict[str, Any] = looked.json()
@@ -103,25 +108,26 @@ class Transfers:
                 continue
             url, headers = f"/v1/incoming/{digest}/{path.name}", {"content-length": str(size)}
             with path.open("rb") as stream:
-                sent = self._http.put(url, content=iter(lambda: stream.read(_CHUNK_BYTES), b""), headers=headers)
+                sent = client.put(url, content=iter(lambda: stream.read(_CHUNK_BYTES), b""), headers=headers)
             if sent.is_error:
                 return _refusal(sent)
-        placed = self._http.post("/v1/adapters", json={"name": name, "digest": digest})
+        placed = client.post("/v1/adapters", json={"name": name, "digest": digest})
         if placed.is_error:
             return _refusal(placed)
         return Result(good=True, text="written" if placed.json()["written"] else "unchanged")
 
-    def _connect(self) -> None:
+    def _connect(self) -> httpx.Client:
         """A new way to the pod; kubectl ends a port-forward when its far side refuses, as it does while it starts."""
         deadline = time.monotonic() + _CONNECT_SECONDS
         while True:
             self._stack.close()
-            url = self._stack.enter_context(self._kubectl.port_forward(f"pod/{self._pod}", LOADER_PORT))
-            client = self._stack.enter_context(httpx.Client(base_url=url, timeout=_TIMEOUT, trust_env=False))
-            with suppress(httpx.TransportError):
+            with suppress(httpx.TransportError, click.ClickException):
+                url = self._stack.enter_context(self._kubectl.port_forward(f"pod/{self._pod}", LOADER_PORT))
+                client = self._stack.enter_context(httpx.Client(base_url=url, timeout=_TIMEOUT, trust_env=False))
                 if client.get("/healthz", timeout=10.0).is_success:
-                    self._client = client
-                    return
+                    return client
+            if self._kubectl.get("pod", self._pod)["status"].get("phase") in _ENDED:
+                raise click.ClickException(_last_words(self._kubectl, self._pod))
             if time.monotonic() > deadline:
                 raise click.ClickException(
                     f"the loader in pod {self._pod} does not answer: {_log(self._kubectl, self._pod)}"
@@ -148,8 +154,8 @@ def _started(kubectl: Kubectl, job: str, timeout: float) -> str:
             name, phase = pod["metadata"]["name"], pod["status"].get("phase")
             if phase == "Running":
                 return str(name)
-            if phase in ("Failed", "Succeeded"):
-                raise click.ClickException(f"the loader's pod {name} has ended: {_log(kubectl, name)}")
+            if phase in _ENDED:
+                raise click.ClickException(_last_words(kubectl, name))
         late = time.monotonic() > deadline
         if late or (pod is not None and _waiting(pod).partition(":")[0] in _HOPELESS):
             raise click.ClickException(_obstacle(kubectl, job, pod, timeout))
@@ -184,6 +190,17 @@ def _unscheduled(pod: Object) -> str:
     return next(
         (c.get("message", "") for c in conditions if c["type"] == "PodScheduled" and c["status"] == "False"), ""
     )
+
+
+def _last_words(kubectl: Kubectl, pod: str) -> str:
+    return f"the loader's pod {pod} has ended: {_log(kubectl, pod)}"
+
+
+def _delete(kubectl: Kubectl, job: str) -> None:
+    try:
+        kubectl.run("delete", job, "--wait=false", "--ignore-not-found")
+    except click.ClickException as error:
+        click.echo(f"{job} is still there, until it has heard nothing for a while: {error.message}", err=True)
 
 
 def _log(kubectl: Kubectl, pod: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
 import httpx
 import pytest
 from click.testing import CliRunner
@@ -254,6 +255,26 @@ def test_a_refusal_is_told_with_its_words_and_the_next_one_still_goes(loader: Lo
         other = send(transfers, folder / "cfo_lora_adapter", "other")
     assert (refused.good, other.good) == (False, True)
     assert refused.text.startswith("NameTaken: taken: another adapter")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended(Kubectl):
+    """A kubectl whose pod has ended."""
+
+    def run(self, *args: str, stdin: str | None = None) -> str:
+        if args[0] == "logs":
+            return "Error: /models: Permission denied; the adapters volume must be writable for user 65532\n"
+        return json.dumps({"status": {"phase": "Failed"}})
+
+    @contextlib.contextmanager
+    def port_forward(self, target: str, port: int) -> Iterator[str]:
+        raise click.ClickException("unable to forward port because pod is not running")
+        yield ""
+
+
+def test_a_loader_that_has_ended_is_told_in_its_own_words() -> None:
+    with pytest.raises(click.ClickException, match="the adapters volume must be writable"), Transfers(Ended(), "pod"):
+        pass
 
 
 def test_the_loader_ends_when_it_is_told_that_there_is_no_more(tmp_path: Path) -> None:
