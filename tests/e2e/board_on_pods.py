@@ -114,6 +114,19 @@ class BoardOnPods:
             return client.post("/v1/ask", json={"user_input": QUESTION} | body)
 
 
+@contextmanager
+def namespace(operator: BoardOnPods, name: str, pod_security: str = "baseline") -> Iterator[BoardOnPods]:
+    """A namespace for a board that the test makes itself; both are removed in the end."""
+    kube = operator.kubectl
+    made = BoardOnPods(Kubectl(program=kube.program, kubeconfig=kube.kubeconfig, namespace=name))
+    labels = {"pod-security.kubernetes.io/enforce": pod_security}
+    made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    yield made
+    # The board first: a namespace with terminating pods is looked at again only after half their grace period.
+    made.kubectl.run("delete", "boardagents,boardrooms", "--all", "--cascade=foreground")
+    made.kubectl.run("delete", "namespace", name, "--timeout=120s")
+
+
 def board(board_: BoardOnPods, **lorax: Any) -> dict[str, Any]:
     """The Boardroom object, with the salt in LoRAX's environment."""
     return {

@@ -10,9 +10,8 @@ import yaml
 
 from boardroom.adapters import read
 from boardroom.adapters.make import Shape, make, make_one
-from boardroom.cli.kubectl import Kubectl
 from boardroom.simulator.identity import voice
-from e2e.board_on_pods import MODEL, ROOT, BoardOnPods, adapters_claim, board, member, run, until
+from e2e.board_on_pods import MODEL, ROOT, BoardOnPods, adapters_claim, board, member, namespace, run, until
 
 pytestmark = pytest.mark.e2e
 
@@ -22,14 +21,9 @@ ROLES = ("CEO", "CFO")
 @pytest.fixture(scope="module")
 def empty(operator: BoardOnPods) -> Iterator[BoardOnPods]:
     """A board of two over a claim in which nothing lies."""
-    kube = operator.kubectl
-    made = BoardOnPods(Kubectl(program=kube.program, kubeconfig=kube.kubeconfig, namespace="day-one"))
-    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
-    made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "day-one", "labels": labels}})
-    made.apply(adapters_claim(ROLES)[0], board(made), *(member(made, role) for role in ROLES))
-    yield made
-    made.kubectl.run("delete", "boardagents,boardrooms", "--all", "--cascade=foreground")
-    made.kubectl.run("delete", "namespace", "day-one", "--timeout=120s")
+    with namespace(operator, "day-one") as made:
+        made.apply(adapters_claim(ROLES)[0], board(made), *(member(made, role) for role in ROLES))
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from boardroom.cli.kubectl import Kubectl
 from boardroom.simulator.identity import voice
-from e2e.board_on_pods import MODEL, BoardOnPods, adapters_claim, board, member, until
+from e2e.board_on_pods import MODEL, BoardOnPods, adapters_claim, board, member, namespace, until
 
 pytestmark = pytest.mark.e2e
 
@@ -17,16 +16,11 @@ ROLES = ("CEO", "CFO", "CTO")
 @pytest.fixture(scope="module")
 def preloading(operator: BoardOnPods) -> Iterator[BoardOnPods]:
     """A board of two; the adapter of a third lies on the volume, and that of a fourth does not."""
-    kube = operator.kubectl
-    made = BoardOnPods(Kubectl(program=kube.program, kubeconfig=kube.kubeconfig, namespace="preloading"))
-    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
-    made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "preloading", "labels": labels}})
-    made.apply(*adapters_claim(ROLES))
-    made.kubectl.run("wait", "job/fill-board-adapters", "--for=condition=Complete", "--timeout=120s")
-    made.apply(board(made, adapterPolicy="Preloaded"), *(member(made, role) for role in ROLES[:2]))
-    yield made
-    made.kubectl.run("delete", "boardagents,boardrooms", "--all", "--cascade=foreground")
-    made.kubectl.run("delete", "namespace", "preloading", "--timeout=120s")
+    with namespace(operator, "preloading") as made:
+        made.apply(*adapters_claim(ROLES))
+        made.kubectl.run("wait", "job/fill-board-adapters", "--for=condition=Complete", "--timeout=120s")
+        made.apply(board(made, adapterPolicy="Preloaded"), *(member(made, role) for role in ROLES[:2]))
+        yield made
 
 
 def listed(board_: BoardOnPods) -> list[str]:

@@ -10,10 +10,9 @@ from botocore.session import Session
 
 from boardroom.adapters import read
 from boardroom.adapters.make import Shape, make_one
-from boardroom.cli.kubectl import Kubectl
 from boardroom.cluster.kind import why_no_docker
 from boardroom.simulator.identity import voice
-from e2e.board_on_pods import MODEL, BoardOnPods, board, member, until
+from e2e.board_on_pods import MODEL, BoardOnPods, board, member, namespace, until
 from tools.programs import tool
 
 pytestmark = pytest.mark.e2e
@@ -76,16 +75,13 @@ class Fetching:
 def fetching(operator: BoardOnPods, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fetching]:
     if why_no_docker() is None:
         pytest.skip("the S3 server runs from this machine's own build, which kind's node does not have")
-    kube = operator.kubectl
-    made = BoardOnPods(Kubectl(program=kube.program, kubeconfig=kube.kubeconfig, namespace="fetching"))
-    made.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "fetching"}}, *s3_objects("fetching"))
-    made.kubectl.run("wait", "pod/s3", "--for=condition=Ready", "--timeout=60s")
-    spec = board(made)
-    spec["spec"]["adapters"] = {"credentialsSecretRef": {"name": "s3-keys"}}
-    made.apply(spec)
-    yield Fetching(made, tmp_path_factory.mktemp("fetching"))
-    made.kubectl.run("delete", "boardagents,boardrooms", "--all", "--cascade=foreground")
-    made.kubectl.run("delete", "namespace", "fetching", "--timeout=120s")
+    with namespace(operator, "fetching", pod_security="privileged") as made:  # the server's program is the machine's
+        made.apply(*s3_objects("fetching"))
+        made.kubectl.run("wait", "pod/s3", "--for=condition=Ready", "--timeout=60s")
+        spec = board(made)
+        spec["spec"]["adapters"] = {"credentialsSecretRef": {"name": "s3-keys"}}
+        made.apply(spec)
+        yield Fetching(made, tmp_path_factory.mktemp("fetching"))
 
 
 def s3_objects(namespace: str) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from boardroom.adapters.inbox import Arrival, Inbox, RefusedError
+from boardroom.adapters.server import bounded_body
 
 _CHUNK_BYTES: Final = 1 << 20
 _MAX_ORDER_BYTES: Final = 4096
@@ -66,11 +67,9 @@ class Loader:
 
     async def place(self, request: Request) -> Response:
         """Gives an adapter its name."""
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _MAX_ORDER_BYTES:
-                raise RefusedError(413, "TooLarge", f"the body has more than {_MAX_ORDER_BYTES} bytes")
+        body = await bounded_body(request, _MAX_ORDER_BYTES)
+        if body is None:
+            raise RefusedError(413, "TooLarge", f"the body has more than {_MAX_ORDER_BYTES} bytes")
         try:
             order = msgspec.json.decode(body, type=_Order)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -90,13 +90,11 @@ def application(root: Path, fetcher: Fetcher | None = None) -> Starlette:
         if fetcher is None:
             message = "this service only looks; start it with --store DIR to have it fetch"
             return _refusal(404, "NoStore", message)
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                return _refusal(413, "TooLarge", f"the body has more than {MAX_BODY_BYTES} bytes")
+        body = await bounded_body(request, MAX_BODY_BYTES)
+        if body is None:
+            return _refusal(413, "TooLarge", f"the body has more than {MAX_BODY_BYTES} bytes")
         try:
-            wanted = Wanted.read(bytes(body))
+            wanted = Wanted.read(body)
         except ValueError as error:
             return _refusal(422, "Invalid", str(error))
         await fetcher.want(wanted)
@@ -110,6 +108,16 @@ def application(root: Path, fetcher: Fetcher | None = None) -> Starlette:
             Route("/healthz", healthz),
         ]
     )
+
+
+async def bounded_body(request: Request, limit: int) -> bytes | None:
+    """The body of a request, or None where it has more bytes than that."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            return None
+    return bytes(body)
 
 
 def _refusal(status: int, code: str, message: str) -> Response:
