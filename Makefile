@@ -56,7 +56,7 @@ test-integration: .venv/installed ## Tests on a real kube-apiserver, and charts 
 e2e: test-e2e
 test-e2e: .venv/installed ## Tests on real pods (the first run builds a Kubernetes node: about 6 minutes more).
 	@if [ "$$(id -u)" = 0 ]; then $(BIN)/boardroom cluster bin >/dev/null; fi
-	@PYTHONPATH=tests $(BIN)/python -m tools.programs helm4 >/dev/null
+	@PYTHONPATH=tests $(BIN)/python -m tools.programs helm4 versitygw >/dev/null
 	$(PYTEST) tests/e2e
 
 .PHONY: conformance

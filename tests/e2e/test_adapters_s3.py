@@ -84,9 +84,9 @@ def fetching(operator: BoardOnPods, tmp_path_factory: pytest.TempPathFactory) ->
         yield Fetching(made, tmp_path_factory.mktemp("fetching"))
 
 
-def s3_objects(namespace: str) -> list[dict[str, Any]]:
+def s3_objects(place: str) -> list[dict[str, Any]]:
     """versitygw as a pod, by this machine's own build of it."""
-    metadata = {"name": "s3", "namespace": namespace, "labels": {"app": "s3"}}
+    metadata = {"name": "s3", "namespace": place, "labels": {"app": "s3"}}
     container = {
         "name": "s3",
         "image": "localhost/boardroom-operator:dev",
@@ -108,7 +108,7 @@ def s3_objects(namespace: str) -> list[dict[str, Any]]:
         {"name": "data", "emptyDir": {}},
     ]
     return [
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3-keys", "namespace": namespace}}
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3-keys", "namespace": place}}
         | {"stringData": KEYS},
         {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
         | {"spec": {"containers": [container], "volumes": volumes}},

@@ -9,6 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from boardroom.adapters.make import Shape, make
+
 ROOT = Path(__file__).parents[3]
 BOARDROOM = str(Path(sys.executable).parent / "boardroom")
 EXAMPLE = "manifests/examples/executive-board.yaml"
@@ -29,6 +31,27 @@ def test_one_question_gets_five_attributed_answers_in_one_batch() -> None:
         role: f"{role.lower()}_lora_adapter" for role in ("CEO", "CFO", "COO", "CMO", "CTO")
     }
     assert (answer["used_lorax"], answer["batch"]["size"]) == (True, 5)
+
+
+def test_preloaded_adapters_are_loaded_from_the_start(tmp_path: Path) -> None:
+    """And a member of the file whose adapter is not there keeps nobody from speaking."""
+    board = (
+        "apiVersion: boardroom.dev/v1alpha1\nkind: Boardroom\nmetadata: {name: b}\nspec:\n"
+        "  model: {id: mistralai/Mistral-7B-Instruct-v0.1}\n  lorax: {adapterPolicy: Preloaded}\n"
+        "  adapters: {volume: {persistentVolumeClaim: {claimName: a}}}\n"
+    )
+    agents = "".join(
+        f"---\napiVersion: boardroom.dev/v1alpha1\nkind: BoardAgent\nmetadata: {{name: {name}}}\n"
+        f"spec: {{boardroomRef: {{name: b}}, role: {name}}}\n"
+        for name in ("ceo", "cfo", "clo")
+    )
+    (tmp_path / "board.yaml").write_text(board + agents)
+    make(tmp_path / "models", ["ceo", "cfo"], Shape())
+    words = ["ask", "b", "What now?", "--max-new-tokens", "8", "-o", "json"]
+    served = serve("--adapters", str(tmp_path / "models"), "--", BOARDROOM, *words, file=tmp_path / "board.yaml")
+    assert served.returncode == 0, served.stderr
+    answers = {a["agent"]: a["status"] for a in orjson.loads(served.stdout)["answers"]}
+    assert answers == {"ceo": "answered", "cfo": "answered", "clo": "absent"}
 
 
 def test_status_and_agents_show_the_board() -> None:
