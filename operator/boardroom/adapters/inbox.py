@@ -6,6 +6,7 @@ the ones that it has loaded (LORAX.md, trap 4).
 
 import os
 import re
+import secrets
 import shutil
 import time
 from pathlib import Path
@@ -92,7 +93,7 @@ class Inbox:
             self._vouched(staging, digest)
             place.parent.mkdir(parents=True, exist_ok=True)
             if place.exists():  # nothing that LoRAX could have loaded
-                doomed = staging.with_name(f"{staging.name}.replaced.{os.getpid()}")
+                doomed = staging.with_name(f"{staging.name}.replaced.{secrets.token_hex(8)}")
                 place.rename(doomed)
                 shutil.rmtree(doomed, ignore_errors=True)
             staging.rename(place)
@@ -170,7 +171,8 @@ class Arrival:
 
     def __init__(self, path: Path, size: int) -> None:
         self._path, self._size = path, size
-        self._partial = path.with_name(f".{path.name}.{os.getpid()}")
+        # A name of its own: where a connection breaks, the next attempt begins before the last one has ended.
+        self._partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         self._stream = self._partial.open("wb")
 
     def write(self, data: bytes) -> None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from boardroom.adapters import Found, read
 from boardroom.adapters.files import CONFIG
+from boardroom.adapters.inbox import belongs
 from boardroom.adapters.scan import Scanner
 from boardroom.api.adapter import ADAPTER_PATH, MAX_ADAPTER_PATH
 from boardroom.api.meta import coordinator_name
@@ -119,6 +120,9 @@ def _refusal(found: Found, rules: fitness.Rules) -> str:
     adapter = found.adapter
     if adapter.problem is not None:
         return f"{adapter.problem.reason}: {adapter.problem.message}"
+    odd = [path.name for path in adapter.path.glob("*.safetensors") if not belongs(path.name)]
+    if odd:
+        return f"{odd[0]!r} is no file name that travels: rename it, with letters, digits, '.', '_' and '-'"
     finding = fitness.fitted(
         Finding(
             digest=adapter.digest,

@@ -126,6 +126,16 @@ def test_a_file_counts_only_when_all_of_it_has_arrived(volume: Inbox, sent: Path
     assert volume.begun(announced) == {}
 
 
+def test_an_attempt_that_broke_off_takes_nothing_from_the_next_one(volume: Inbox, sent: Path) -> None:
+    announced, file = digest(sent), sent / "adapter_model.safetensors"
+    first, second = (volume.begin(announced, file.name, file.stat().st_size) for _ in range(2))
+    first.write(b"half")
+    second.write(file.read_bytes())
+    first.abandon()
+    second.finish()
+    assert volume.begun(announced) == {file.name: file.stat().st_size}
+
+
 @pytest.mark.parametrize("name", ["", "/etc", "../up", "a/../b", ".hidden", "a\n", "a//b", "a" * 254])
 def test_no_name_leads_out_of_the_volume(volume: Inbox, sent: Path, name: str) -> None:
     assert refusal(volume, sent, name) == "BadName"

@@ -93,6 +93,15 @@ def test_one_that_is_broken_keeps_all_back(monkeypatch: pytest.MonkeyPatch, fold
     assert "fine, but not sent" in output
 
 
+def test_a_file_name_that_can_t_travel_is_said_before_anything_does(
+    monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    weights = folder / "ceo_lora_adapter" / "adapter_model.safetensors"
+    weights.rename(weights.with_name("adapter model.safetensors"))
+    code, output = push(monkeypatch, folder)
+    assert (code, "is no file name that travels" in output) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
