@@ -8,7 +8,7 @@ from typing import Any, Final
 from boardroom.api.conditions import PREVIOUS, AgentCondition, BoardCondition, Condition, Status, condition, find
 from boardroom.api.meta import API_VERSION, BOARDAGENT, BOARDROOM
 from boardroom.api.status import AdapterStatus, LoraxMetrics, LoraxStatus
-from boardroom.coordinator.adapters import DOWNLOADING, AdapterState
+from boardroom.coordinator.adapters import DOWNLOADING, AdapterRecord, AdapterState
 from boardroom.coordinator.replicas.books import Books, Proof
 from boardroom.coordinator.roster import Member, Roster
 
@@ -84,9 +84,15 @@ def _adapter_facts(member: Member, proof: Proof | None, seen: Observation) -> tu
         return "Unknown" if reason in (None, DOWNLOADING) else "False", reason or DOWNLOADING, record.refusal
     if record.state is AdapterState.READY:
         return _proved_facts(member, proof)
+    return _unproved_facts(record, seen)
+
+
+def _unproved_facts(record: AdapterRecord, seen: Observation) -> tuple[Status, str, str]:
+    finding = record.finding if record.finding and record.finding.problem else None
     if record.state is AdapterState.FAILED:
-        found = record.finding.message if record.finding and record.finding.problem else ""
-        return "False", record.fault, f"LoRAX: {record.cause}" + (f" ({found})" if found else "")
+        return "False", record.fault, f"LoRAX: {record.cause}" + (f" ({finding.message})" if finding else "")
+    if finding and finding.problem and not seen.running:
+        return "False", finding.problem, finding.message  # what LoRAX would say, could it be asked
     waits = f"LoRAX has not answered through {record.path} yet"
     return "Unknown", "NotProved", waits if seen.running else seen.why_not or NO_LORAX
 

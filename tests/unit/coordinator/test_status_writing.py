@@ -185,7 +185,7 @@ def test_latency_high_is_above_the_boards_limit(seen: Observation, status: str, 
 def prepared(how: str) -> AdapterBook:
     book = AdapterBook(lambda: 0.0)
     book.keep([PATH])
-    book.found({PATH: GONE if how == "missing" else GOOD})
+    book.found({PATH: GONE if how in ("missing", "gone") else GOOD})
     if how in ("proved", "replaced"):
         book.answered(PATH, 0)
     if how == "replaced":
@@ -203,6 +203,8 @@ def prepared(how: str) -> AdapterBook:
     [
         ("new", UP, "Unknown", "NotProved", "has not answered"),
         ("new", DOWN, "Unknown", "NotProved", "LoRAX is starting"),
+        ("gone", UP, "Unknown", "NotProved", "has not answered"),
+        ("gone", DOWN, "False", "AdapterMissing", "boardroom adapters push"),
         ("proved", UP, "True", "AdapterProved", "LoRAX answered through"),
         ("replaced", UP, "True", "AdapterProved", "use a new path"),
         ("missing", UP, "False", "AdapterMissing", "LoRAX: No valid adapter config file found (there is no such dir"),
