@@ -148,7 +148,12 @@ SCALE: Final = {
     "cold_cpu_s": "of one core until then, s",
     "cold_writes": "writes until then",
     "settled_cpu_s": "of one core until pods are up and all is quiet, s",
-    "settled_writes": "writes until then",
+    "settled_gets": "reads of single objects until then",
+    "settled_applies": "objects applied",
+    "settled_status_applies": "statuses applied",
+    "settled_events": "Kubernetes Events written",
+    "settled_reconciles": "looks at a board",
+    "settled_watch_events": "watch events heard",
     "peak_mib": "memory at most, MiB",
     "settled_mib": "memory when all is quiet, MiB",
     "steady_seconds": "then observed for, s",
@@ -159,9 +164,10 @@ SCALE: Final = {
     "agent_changed_s_p50": "a member's prompt changed: until its status has seen it, s, p50",
     "agent_changed_s_p95": "p95",
     "restart_ready_s": "operator started again: until it is ready, s",
-    "restart_cpu_s": "of one core until all is quiet, s",
-    "restart_writes": "server-side applies until then, which change nothing",
+    "restart_cpu_s": "of one core until every board has been looked at, s",
+    "restart_writes": "writes until then",
     "restart_peak_mib": "memory at most, MiB",
+    "load": "load of the machine (15 minutes)",
 }
 
 

@@ -1,7 +1,8 @@
 """Brings a board's objects from what they are to what they should be, and writes nothing where nothing differs."""
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from boardroom.api.meta import BOARDROOM
@@ -13,6 +14,8 @@ from boardroom.controller.store import Store
 
 _log = logging.getLogger(__name__)
 _METADATA = ("uid", "labels", "ownerReferences")
+_Of = tuple[Kind, Key]
+"""An object by its kind, namespace and name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +27,7 @@ class Problem:
     stalled: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Applied:
     """What we wanted when we last wrote an object, and what the API server made of it."""
 
@@ -38,14 +41,15 @@ class Children:
 
     kube: Kube
     store: Store
-    _applied: dict[tuple[Kind, Key], _Applied] = field(default_factory=dict)
+    _applied: dict[_Of, _Applied] = field(default_factory=dict)
 
     async def converge(self, board: Key, uid: str, children: Sequence[Child]) -> list[Problem]:
         """Apply or delete what differs; what can't be written is told, and does not stop the rest."""
         made = [child for child in children if child.manifest is not None]
         # What goes, goes the other way round: a pod before what guards it.
         gone = [child for child in reversed(children) if child.manifest is None]
-        problems = [await self._one(board, uid, child) for child in (*made, *gone)]
+        unseen = await self._unseen(board[0], made)
+        problems = [await self._one(board, uid, child, unseen) for child in (*made, *gone)]
         return [problem for problem in problems if problem is not None]
 
     def forget(self, board: Key) -> None:
@@ -54,25 +58,33 @@ class Children:
             if self.store.get(kind, *key) is None:
                 del self._applied[kind, key]
 
-    async def _one(self, board: Key, uid: str, child: Child) -> Problem | None:
+    async def _unseen(self, namespace: str, made: Sequence[Child]) -> dict[_Of, Object]:
+        """What stands in the cluster under the names of children that the store lacks.
+
+        Watched by label: an object that somebody else made under such a name is not in the store.
+        """
+        names = [(child.kind, (namespace, child.name)) for child in made]
+        missing = [of for of in names if of not in self.store]
+        found = await asyncio.gather(*(self.kube.get(kind, *key) for kind, key in missing))
+        return {of: live for of, live in zip(missing, found, strict=True) if live is not None}
+
+    async def _one(self, board: Key, uid: str, child: Child, unseen: Mapping[_Of, Object]) -> Problem | None:
         key = (board[0], child.name)
+        of = (child.kind, key)
         live = self.store.get(child.kind, *key)
         if child.manifest is None:
             await self._delete(child.kind, key, live, board[1], uid)
             return None
         wanted = digest(child.manifest)
         manifest = marked(child.manifest, wanted)
-        if live is not None and self._stands((child.kind, key), manifest, _Applied(wanted, fingerprint(live)), live):
+        if live is not None and self._stands(of, manifest, _Applied(wanted, fingerprint(live)), live):
             return None
-        unseen = live is None
-        if live is None:
-            # Watched by label: an object that somebody else made under this name is not in the store.
-            live = await self.kube.get(child.kind, *key)
+        live = live or unseen.get(of)
         if live is not None and not owned_by(live, board[1], uid):
             return _taken(child, live)
         try:
             # Without force the first time: an object that came into being since we looked is not overwritten.
-            result = await self.kube.apply(child.kind, manifest, force=not (unseen and live is None))
+            result = await self.kube.apply(child.kind, manifest, force=live is not None)
         except NamespaceTerminatingError:
             raise  # no fault of the object, and nothing that anybody could mend
         except ConflictError as error:
@@ -85,11 +97,11 @@ class Children:
                 stalled=True,
             )
         self.store.put(child.kind, result)
-        self._applied[child.kind, key] = _Applied(wanted, fingerprint(result))
+        self._applied[of] = _Applied(wanted, fingerprint(result))
         _log.info("applied %s %s/%s", child.kind, *key)
         return None
 
-    def _stands(self, of: tuple[Kind, Key], manifest: Object, now: _Applied, live: Object) -> bool:
+    def _stands(self, of: _Of, manifest: Object, now: _Applied, live: Object) -> bool:
         """Whether it is as we left it; where we don't know how we left it, whether it is as we would leave it."""
         left = self._applied.get(of)
         if left is None and stands(live, manifest):

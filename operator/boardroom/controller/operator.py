@@ -1,6 +1,7 @@
 """`boardroom operator`: wires the rooms' parts together and runs them until it is told to stop."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -37,6 +38,8 @@ from boardroom.controller.watches import Watches
 from boardroom.controller.workers import Workers
 
 _log = logging.getLogger(__name__)
+_COLLECT_AFTER: Final = 10_000
+"""Containers made and not freed before a collection."""
 _DRAIN_SECONDS: Final = 20.0
 _RETRY_SECONDS: Final = 5.0
 _CONTAINER: Final = "operator"
@@ -236,6 +239,7 @@ async def _run(
     watching = asyncio.Event()
     if await _before(stop, informer.first_sync()) is None:
         return
+    _collect_seldom()
     # Kopf ends every task that began after itself, so ours begin before.
     resync = asyncio.create_task(informer.resync(), name="resync")
     tasks = [*workers.start(options.workers), resync]
@@ -266,6 +270,13 @@ async def _run(
     for end in ends:
         if isinstance(end, Exception):
             raise end
+
+
+def _collect_seldom() -> None:
+    """What is there now stays, and what comes and goes is freed by its count of references: cycles are rare."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -34,6 +34,11 @@ class Store:
         self._objects: dict[Kind, dict[Key, _Kept]] = defaultdict(dict)
         self._by_board: dict[Kind, dict[Key, set[Key]]] = defaultdict(lambda: defaultdict(set))
 
+    def __contains__(self, of: tuple[Kind, Key]) -> bool:
+        """Whether an object of that kind, namespace and name is known."""
+        kind, key = of
+        return key in self._objects[kind]
+
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """One object."""
         kept = self._objects[kind].get((namespace, name))
@@ -66,7 +71,7 @@ class Store:
         concerned = boards = boards_of(kind, obj)
         if old is not None:
             concerned |= self._drop(kind, key, old)
-        self._objects[kind][key] = _Kept(uid, version, orjson.dumps(_trimmed(kind, obj)))
+        self._objects[kind][key] = _Kept(uid, version, _text(_trimmed(kind, obj)))
         for board in boards:
             self._by_board[kind][board].add(key)
         return concerned
@@ -111,6 +116,11 @@ def _trimmed(kind: Kind, obj: Object) -> Object:
     if kind is POD:
         trimmed.pop("spec", None)
     return trimmed
+
+
+def _text(obj: Object) -> bytes:
+    """JSON in no more room than it needs: orjson's own answer keeps its buffer, several times as large."""
+    return bytes(memoryview(orjson.dumps(obj)))
 
 
 def _uid(obj: Object) -> str:
