@@ -90,16 +90,16 @@ class ApiServer:
     async def _watch(self, path: str, label: str, watch: "Watch") -> None:
         version = ""
         while True:
-            if not version:
-                version = await self._list(path, label, watch)
-            params = {"watch": "1", "labelSelector": label, "resourceVersion": version, "timeoutSeconds": "7200"}
-            async with self._http.get(path, params=params, read_bufsize=2**20) as stream:
-                # A slow reader's watch is ended by the API server: on a busy machine we are one.
-                with suppress(aiohttp.ClientPayloadError):
+            # A slow reader's watch is ended by the API server, and one may be refused: on a busy machine we see both.
+            with suppress(aiohttp.ClientError):
+                version = version or await self._list(path, label, watch)
+                params = {"watch": "1", "labelSelector": label, "resourceVersion": version, "timeoutSeconds": "7200"}
+                async with self._http.get(path, params=params, read_bufsize=2**20) as stream:
                     async for line in _lines(stream):
                         event = orjson.loads(line)
                         watch.take(event)
                         version = event["object"]["metadata"].get("resourceVersion", "")  # an ERROR has none
+            await asyncio.sleep(0.1)
 
     async def _list(self, path: str, label: str, watch: "Watch") -> str:
         async with self._http.get(path, params={"labelSelector": label}) as answer:
