@@ -7,11 +7,7 @@ changed, the operator started again over all of it (restart), and nothing happen
 import asyncio
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
-import urllib.request
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,12 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
 from bench import ROOT
 from bench.api_server import ApiServer, Key, Object, Watch
 from bench.kwok import nodes, playing_kubelet
-from bench.services import Service, cores, free_port, program, running
+from bench.operator_run import Operator, bytecode, compiled
+from bench.services import cores, free_port, program, running
 from boardroom.api.crds import crds
 from boardroom.api.meta import BOARD_LABEL
 from boardroom.cluster.controlplane import ControlPlane
@@ -40,8 +36,6 @@ RESYNC_SECONDS = 20.0
 MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
 _OURS: Final = "/apis/boardroom.dev/v1alpha1"
 _DEPLOYMENTS: Final = "/apis/apps/v1"
-_READ: Final = frozenset({"GET", "LIST"})
-_VERBS: Final = {"GET": "gets", "APPLY": "applies", "APPLY_STATUS": "status_applies", "POST": "events"}
 _OPERATOR: Final = Identity(
     name="operator",
     common_name="system:serviceaccount:boardroom-system:boardroom-operator",
@@ -91,7 +85,7 @@ class _Lab:
         limit = 120.0 + 3.0 * self.boards
         row: dict[str, Any] = {"boards": self.boards, "agents": self.boards * AGENTS}
         await self.api.create_all(_boards(range(self.boards)))
-        await asyncio.to_thread(self._compile)
+        await asyncio.to_thread(compiled, self.folder)
         async with self._operator() as operator:
             began = operator.began
             present = await self.deployments.until(
@@ -114,16 +108,7 @@ class _Lab:
         row["load"] = os.getloadavg()[2]
         return {key: round(value, 3) for key, value in row.items()}
 
-    @property
-    def _bytecode(self) -> dict[str, str]:
-        """As in the image, where it is compiled ahead."""
-        return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(self.folder / "bytecode")}
-
-    def _compile(self) -> None:
-        imports = "import uvloop, boardroom.cli.main, boardroom.controller.operator, boardroom.telemetry.logs"
-        subprocess.run([sys.executable, "-c", imports], env=os.environ | self._bytecode, check=True)
-
-    async def _settled(self, operator: "_Operator", seconds: float) -> None:
+    async def _settled(self, operator: Operator, seconds: float) -> None:
         """Nothing written for five seconds, and pods are up."""
         await self.deployments.until(
             lambda: sum(map(_available, self.deployments.objects.values())) == len(self.deployments.objects),
@@ -135,7 +120,7 @@ class _Lab:
                 writes = await asyncio.to_thread(operator.writes)
                 await asyncio.sleep(5)
 
-    async def _steady(self, operator: "_Operator", seconds: float) -> dict[str, float]:
+    async def _steady(self, operator: Operator, seconds: float) -> dict[str, float]:
         writes, spent = operator.writes(), operator.cpu_seconds
         await asyncio.sleep(seconds)
         return {
@@ -173,7 +158,7 @@ class _Lab:
         return await self.agents.until(seen, f"the status of {key[1]}", 60) - began
 
     @asynccontextmanager
-    async def _operator(self, *flags: str) -> AsyncIterator["_Operator"]:
+    async def _operator(self, *flags: str) -> AsyncIterator[Operator]:
         """The real operator under the rights that manifests/base gives it, on a core of its own."""
         health, metrics = free_port(), free_port()
         command = [
@@ -184,11 +169,11 @@ class _Lab:
         began = loop.time()
         process = running(
             command, core=cores()[0], port=health, log=self.folder / "operator.log", ready="/readyz",
-            environment=self._bytecode | {"BOARDROOM_IMAGE": "registry.example/boardroom-operator:1.2.3"},
+            environment=bytecode(self.folder) | {"BOARDROOM_IMAGE": "registry.example/boardroom-operator:1.2.3"},
         )  # fmt: skip
         service = await asyncio.to_thread(process.__enter__)
         try:
-            yield _Operator(service, f"http://127.0.0.1:{metrics}/metrics", began, loop.time())
+            yield Operator(service, f"http://127.0.0.1:{metrics}/metrics", began, loop.time())
         except TimeoutError as error:
             said = (self.folder / "operator.log").read_text(errors="replace")[-2000:]
             raise TimeoutError(
@@ -196,63 +181,6 @@ class _Lab:
             ) from None
         finally:
             await asyncio.to_thread(process.__exit__, None, None, None)
-
-
-@dataclass(frozen=True)
-class _Operator:
-    service: Service
-    metrics: str
-    began: float
-    ready: float
-
-    @property
-    def cpu_seconds(self) -> float:
-        return self.service.cpu_seconds()
-
-    @property
-    def peak_mib(self) -> float:
-        """The most that was ever resident."""
-        status = Path(f"/proc/{self.service.pid}/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
-
-    def writes(self) -> float:
-        """Requests so far that could have changed something."""
-        return sum(count for verb, count in self._requests().items() if verb not in _READ)
-
-    def counts(self) -> dict[str, float]:
-        """All that it has done so far, in numbers."""
-        requests = self._requests()
-        return {
-            **{f"settled_{name}": requests[verb] for verb, name in _VERBS.items()},
-            "settled_reconciles": self._total("reconciles"),
-            "settled_watch_events": self._total("watch_events"),
-        }
-
-    async def looked(self, boards: int) -> None:
-        """Until every board has been looked at, and the watches have told all that there is."""
-        heard = -1.0
-        while (
-            heard != (now := await asyncio.to_thread(self._total, "watch_events"))
-            or not now
-            or (await asyncio.to_thread(self._total, "reconciles") < boards)
-        ):
-            heard = now
-            await asyncio.sleep(5)
-
-    def _total(self, name: str) -> float:
-        return sum(value for _, value in self._samples(name))
-
-    def _requests(self) -> Counter[str]:
-        found: Counter[str] = Counter()
-        for labels, value in self._samples("api_requests"):
-            found[labels["verb"]] += int(value)
-        return found
-
-    def _samples(self, name: str) -> list[tuple[dict[str, str], float]]:
-        with urllib.request.urlopen(self.metrics, timeout=60) as page:
-            families = list(text_string_to_metric_families(page.read().decode()))
-        samples = (sample for family in families for sample in family.samples)
-        return [(s.labels, s.value) for s in samples if s.name == f"boardroom_operator_{name}_total"]
 
 
 async def _furnish(api: ApiServer, boards: int) -> None:

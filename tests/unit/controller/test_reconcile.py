@@ -68,6 +68,15 @@ def room() -> Room:
     return Room()
 
 
+async def test_names_that_nobody_has_seen_are_asked_for_before_anything_is_written(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object())
+    await room.reconcile()
+    verbs = [verb for verb, _, _ in room.kube.requests]
+    asked, applied = verbs.count("get"), verbs.count("apply")
+    assert verbs[: asked + 1] == ["get"] * asked + ["apply"]
+    assert asked == applied - 1  # Bindings writes the ClusterRoleBinding
+
+
 async def test_needs_are_applied_before_the_pods_that_need_them(room: Room) -> None:
     room.has(kinds.BOARDROOM, board_object())
     await room.reconcile()

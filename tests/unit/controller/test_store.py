@@ -1,5 +1,6 @@
 """Watch events, lists and answers to our own writes arrive in any order; the newest version stands."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -90,3 +91,13 @@ def test_a_pods_spec_and_bookkeeping_are_not_kept(store: Store) -> None:
     assert kept is not None
     assert sorted(kept) == ["metadata", "status"]
     assert (kept["metadata"]["annotations"], "managedFields" in kept["metadata"]) == ({"boardroom.dev/x": "y"}, False)
+
+
+def test_an_object_takes_little_more_room_than_its_text() -> None:
+    store, text = Store(), "x" * 1500
+    tracemalloc.start()
+    for number in range(200):
+        store.put(SERVICE, service(1, name=f"s-{number}", text=text))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 2 * 200 * len(text)
