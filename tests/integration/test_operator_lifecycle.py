@@ -199,11 +199,6 @@ def launch(operator_kubeconfig: Path, kube: KubeApi, tmp_path: Path) -> Iterator
     processes[-1].kill()
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="an open fault: an operator that starts misses a pod's deletion between its first list and Kopf's watch, "
-    "takes the old pod for one that is up, and passes the turn on too early; the next resync heals it",
-)
 def test_a_change_of_the_operators_defaults_rolls_boards_one_at_a_time(
     launch: Callable[..., OperatorProcess], kube: KubeApi
 ) -> None:

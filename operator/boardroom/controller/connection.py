@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+import aiohttp
 import kopf
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.config import load_incluster_config, load_kube_config
@@ -55,12 +57,15 @@ class Connection:
         refreshing = refresh_token(loader, configuration)  # type: ignore[no-untyped-call]
         return cls(configuration, asyncio.create_task(refreshing))
 
-    async def login(self) -> kopf.ConnectionInfo:
-        """The same identity in Kopf's words; a token is asked for again before it can expire."""
+    async def login(self, listed: Callable[[str], None]) -> kopf.AiohttpSession:
+        """The same identity for Kopf; a token is asked for again before it can expire.
+
+        `listed` hears the path of each list that Kopf gets, before Kopf passes on what is in it.
+        """
         configuration = self.configuration
         bearer = (await configuration.auth_settings()).get("BearerToken", {}).get("value")
         scheme, token = bearer.split(" ", 1) if bearer else (None, None)
-        return kopf.ConnectionInfo(
+        found = kopf.ConnectionInfo(
             server=configuration.host,
             ca_path=configuration.ssl_ca_cert,
             ca_data=configuration.ca_cert_data,
@@ -69,9 +74,15 @@ class Connection:
             token=token,
             certificate_path=configuration.cert_file,
             private_key_path=configuration.key_file,
-            expiration=datetime.now(UTC) + _TOKEN_LIFETIME if token else None,
-            proxy_url=configuration.proxy,
         )
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=found.as_ssl_context()),
+            headers=found.as_http_headers(),
+            proxy=configuration.proxy,
+            trace_configs=[_hearing(configuration.host, listed)],
+        )
+        expiration = datetime.now(UTC) + _TOKEN_LIFETIME if token else None
+        return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session, expiration=expiration)
 
     async def close(self) -> None:
         """Stop refreshing."""
@@ -84,3 +95,16 @@ def _proxy(server: str) -> str | None:
     """The proxy by which the environment has this URL reached, if any."""
     url = urlsplit(server)
     return None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)
+
+
+def _hearing(server: str, listed: Callable[[str], None]) -> aiohttp.TraceConfig:
+    """Kopf tells its handlers of what is there, and not that it has listed: an empty list would go unheard."""
+    root = urlsplit(server).path.rstrip("/")
+    trace = aiohttp.TraceConfig()
+
+    async def answered(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
+        if params.method == "GET" and params.response.ok and not {"watch", "continue"} & params.url.query.keys():
+            listed(params.url.path.removeprefix(root))
+
+    trace.on_request_end.append(answered)
+    return trace

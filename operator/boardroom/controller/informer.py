@@ -1,6 +1,7 @@
 """Kopf as informer: every watch event goes into the store, and the boards it concerns onto the queue.
 
-Kopf never reports what vanished while a watch was broken, so everything is listed anew from time to time.
+Kopf never reports what vanished before its own list, be it the first or one after a broken watch. So whenever it has
+listed, we list once more: what is deleted later, its watch tells. From time to time everything is listed anew.
 """
 
 import asyncio
@@ -17,10 +18,10 @@ from boardroom.controller.kubeclient import Kube, KubeError, NotFoundError
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.queue import WorkQueue
 from boardroom.controller.store import Store
-from boardroom.controller.watches import Watches
+from boardroom.controller.watches import Watch, Watches, version
 
 _log = logging.getLogger(__name__)
-_RETRY_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 5.0
 _KOPF_IDLE_SECONDS: Final = 0.05
 
 
@@ -37,19 +38,32 @@ class Informer:
     """The namespaces to look at; none means all."""
     resync_seconds: float = 600.0
     synced: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once everything has been listed."""
+    """Set once everything is known and every watch stands; no board is looked at before."""
+    _due: WorkQueue[Watch] = field(init=False)
+    """What is to be listed."""
+    _round: set[Watch] = field(init=False)
+    """What is still to be listed until everything has been."""
+
+    def __post_init__(self) -> None:
+        self._due = WorkQueue(asyncio.get_running_loop().call_later)
+        self._round = set(self.watched)
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """What is watched; rights in some namespaces give none to cluster-scoped objects."""
         return tuple(kind for kind in WATCHED if kind not in CLUSTER_SCOPED) if self.namespaces else WATCHED
 
+    @property
+    def watched(self) -> list[Watch]:
+        """Each watch that Kopf is to hold."""
+        return [(kind, namespace) for kind in self.kinds for namespace in self.namespaces or (None,)]
+
     def registry(self, connection: Connection) -> kopf.OperatorRegistry:
         """Kopf's handlers: one for each watched kind, and nothing that would need a finalizer or an annotation."""
         registry = kopf.OperatorRegistry()
 
-        async def login(**_: Any) -> kopf.ConnectionInfo:
-            return await connection.login()
+        async def login(**_: Any) -> kopf.AiohttpSession:
+            return await connection.login(self.kopf_listed)
 
         kopf.on.login(id="login", registry=registry)(login)
         for kind in self.kinds:
@@ -67,6 +81,12 @@ class Informer:
 
         return handler
 
+    def kopf_listed(self, path: str) -> None:
+        """Kopf has got a list: what ours shows from now on, its watch will tell the end of."""
+        for kind, namespace in self.watched:
+            if path == kind.path(namespace):
+                self._due.add((kind, namespace))
+
     def seen(self, kind: Kind, type_: str | None, obj: dict[str, Any]) -> None:
         """Take in one watch event: type ADDED, MODIFIED, DELETED, or None for an object of Kopf's first list."""
         self.metrics.events.labels(kind.name).inc()
@@ -74,52 +94,74 @@ class Informer:
         concerned = self.store.remove(kind, obj) if type_ == "DELETED" else self.store.put(kind, obj)
         self._enqueue(concerned)
 
-    async def sync(self) -> None:
-        """List everything, and have every board looked at."""
-        for kind in self.kinds:
-            for namespace in self.namespaces or (None,):
-                self._enqueue(await self._list(kind, namespace))
-        self._enqueue(self.store.boards())
-        self.metrics.synced.set_to_current_time()
-        self.synced.set()
+    async def reachable(self) -> bool:
+        """Wait until everything can be listed, however long the API server or the CRDs take to appear; then True.
 
-    async def _list(self, kind: Kind, namespace: str | None) -> frozenset[Key]:
-        """Take in all of a kind, a page at a time; returns the boards concerned."""
-        concerned: set[Key] = set()
-        listed: set[Key] = set()
-        version = ""
-        async for page in self.kube.pages(kind, namespace, selector(kind)):
-            self.watches.listed((kind, namespace), page.items)
-            concerned.update(*(self.store.put(kind, obj) for obj in page.items))
-            listed.update(map(key_of, page.items))
-            version = page.resource_version
-        return self.store.retain(kind, namespace, listed, version) | concerned
-
-    async def first_sync(self) -> bool:
-        """List everything once, however long the API server or the CRDs take to appear; True once it is done."""
+        Kopf looks for its kinds only once, and what is there is owed by its watches from now on.
+        """
         while True:
             try:
-                await self.sync()
+                for kind, namespace in self.watched:
+                    page = await anext(self.kube.pages(kind, namespace, selector(kind)))
+                    self.watches.listed((kind, namespace), max(map(version, page.items), default=0))
             except NotFoundError as error:
                 _log.warning("can't list: %s; are the CRDs installed (kubectl apply --server-side -k crds)?", error)
             except KubeError as error:
                 _log.warning("can't list: %s (HTTP %d)", error, error.status)
             else:
                 return True
-            await asyncio.sleep(_RETRY_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def run(self) -> None:
+        """List what is due, for ever."""
+        while True:
+            watch = await self._due.get()
+            try:
+                await self._list(*watch)
+            except KubeError as error:
+                _log.warning("can't list %s: %s (HTTP %d)", watch[0].plural, error, error.status)
+                self._due.add_after(watch, RETRY_SECONDS)
+            else:
+                self._listed(watch)
+            finally:
+                self._due.done(watch)
 
     async def resync(self) -> None:
-        """List everything again and again, for what no watch reports; never returns."""
+        """Have everything listed again and again, for what no watch reports; never returns."""
+        await self.synced.wait()
         while True:
             await asyncio.sleep(self.resync_seconds)
-            try:
-                await self.sync()
-            except KubeError as error:
-                _log.warning("resync: %s (HTTP %d)", error, error.status)
+            self._round = set(self.watched)
+            for watch in self.watched:
+                self._due.add(watch)
+
+    async def _list(self, kind: Kind, namespace: str | None) -> None:
+        """Take in all of a kind, a page at a time."""
+        concerned: set[Key] = set()
+        listed: set[Key] = set()
+        newest, resource_version = 0, ""
+        async for page in self.kube.pages(kind, namespace, selector(kind)):
+            concerned.update(*(self.store.put(kind, obj) for obj in page.items))
+            listed.update(map(key_of, page.items))
+            newest = max(newest, *map(version, page.items), 0)
+            resource_version = page.resource_version
+        self.watches.listed((kind, namespace), newest)
+        self._enqueue(self.store.retain(kind, namespace, listed, resource_version) | concerned)
+
+    def _listed(self, watch: Watch) -> None:
+        """The last of a round has every board looked at."""
+        if watch not in self._round:
+            return
+        self._round.remove(watch)
+        if not self._round:
+            self.metrics.synced.set_to_current_time()
+            self.synced.set()
+            self._enqueue(self.store.boards())
 
     def _enqueue(self, boards: frozenset[Key] | set[Key]) -> None:
-        for board in sorted(boards):
-            self.queue.add(board)
+        if self.synced.is_set():
+            for board in sorted(boards):
+                self.queue.add(board)
 
 
 class _NoEssence(kopf.DiffBaseStorage):

@@ -135,7 +135,7 @@ class _Leader:
             return "; ".join([*stuck, *informer.watches.dead()]) or None
 
         def ready() -> str | None:
-            return None if informer.synced.is_set() else "waits for the first list of all objects"
+            return None if informer.synced.is_set() else "waits until every object is known and every watch stands"
 
         self.health.alive, self.health.ready = alive, ready
         self.metrics.leader.set(1)
@@ -235,14 +235,14 @@ async def _serve(stack: AsyncExitStack, options: Options, health: _Health, metri
 async def _run(
     options: Options, connection: Connection, informer: Informer, workers: Workers, stop: asyncio.Event
 ) -> None:
-    """Sync, then let Kopf watch until a signal comes or a part fails; then finish what is being reconciled."""
+    """Let Kopf watch until a signal comes or a part fails; then finish what is being reconciled."""
     watching = asyncio.Event()
-    if await _before(stop, informer.first_sync()) is None:
+    if await _before(stop, informer.reachable()) is None:
         return
     _collect_seldom()
     # Kopf ends every task that began after itself, so ours begin before.
-    resync = asyncio.create_task(informer.resync(), name="resync")
-    tasks = [*workers.start(options.workers), resync]
+    lists = [asyncio.create_task(work, name="lists") for work in (informer.run(), informer.resync())]
+    tasks = [*workers.start(options.workers), *lists]
     ours = asyncio.create_task(_take_back_signals(watching, stop), name="signals")
     for task in tasks:
         task.add_done_callback(lambda _: stop.set())  # none ends before the queue is shut down, unless it failed
@@ -261,7 +261,7 @@ async def _run(
     finally:
         _log.info("stopping")
         workers.queue.shut_down()
-        for task in (resync, ours):
+        for task in (*lists, ours):
             task.cancel()
         _, late = await asyncio.wait(tasks, timeout=_DRAIN_SECONDS)
         for task in late:

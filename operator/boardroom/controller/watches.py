@@ -1,6 +1,6 @@
 """Whether each watch still tells what the lists find: one that is dead looks like one with nothing to tell."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from boardroom.controller.kinds import Kind, Object
@@ -20,15 +20,15 @@ class Watches:
     _told: dict[Watch, int] = field(default_factory=dict)
     _owed: dict[Watch, tuple[int, float]] = field(default_factory=dict)
 
-    def listed(self, watch: Watch, objects: Iterable[Object]) -> None:
-        """A list has shown these objects."""
-        newest = max((_version(obj) for obj in objects), default=0)
-        if newest > self._told.get(watch, 0) and watch not in self._owed:
-            self._owed[watch] = newest, self.clock()
+    def listed(self, watch: Watch, newest: int) -> None:
+        """A list has shown no version above this one. A debt above that is of an object that is gone."""
+        owed, since = self._owed.pop(watch, (newest, self.clock()))
+        if newest > self._told.get(watch, 0):
+            self._owed[watch] = min(owed, newest), since
 
     def told(self, watch: Watch, obj: Object) -> None:
         """The watch has told of this object."""
-        self._told[watch] = told = max(self._told.get(watch, 0), _version(obj))
+        self._told[watch] = told = max(self._told.get(watch, 0), version(obj))
         if watch in self._owed and told >= self._owed[watch][0]:
             del self._owed[watch]
 
@@ -43,7 +43,7 @@ class Watches:
         ]
 
 
-def _version(obj: Object) -> int:
+def version(obj: Object) -> int:
     """Resource versions of one kind compare as numbers (KEP-5504)."""
     version = obj["metadata"].get("resourceVersion", "")
     return int(version) if version.isdigit() else 0

@@ -1,67 +1,129 @@
 """Every watch event reaches the store and the queue, and lists make good what no watch reports."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
 from boardroom.controller.informer import Informer, settings
 from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, WATCHED, Key, Kind
+from boardroom.controller.kubeclient import KubeError
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.queue import WorkQueue
 from boardroom.controller.store import Store
 from boardroom.controller.watches import Watches
 from unit.controller.fake_kube import FakeKube
-from unit.controller.objects import agent_object, board_object
+from unit.controller.objects import agent_object, board_object, pod
 
 KEY = ("team", "executive")
 
 
 @pytest.fixture
-async def informer() -> Informer:
+async def informer() -> AsyncIterator[Informer]:
     queue: WorkQueue[Key] = WorkQueue(asyncio.get_running_loop().call_later)
-    return Informer(FakeKube(), Store(), queue, Metrics(), Watches(lambda: 0.0))
+    found = Informer(FakeKube(), Store(), queue, Metrics(), Watches(lambda: 0.0), resync_seconds=0.01)
+    lists = asyncio.create_task(found.run())
+    yield found
+    lists.cancel()
+
+
+@pytest.fixture
+def kube(informer: Informer) -> FakeKube:
+    assert isinstance(informer.kube, FakeKube)
+    return informer.kube
+
+
+async def synced(informer: Informer) -> None:
+    """Kopf has listed everything."""
+    for kind in informer.kinds:
+        informer.kopf_listed(kind.path())
+    async with asyncio.timeout(10):
+        await informer.synced.wait()
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not happened():  # noqa: ASYNC110 (a fake API server tells nobody what it was asked)
+            await asyncio.sleep(0)
+
+
+async def next_board(informer: Informer) -> Key:
+    async with asyncio.timeout(10):
+        key = await informer.queue.get()
+    informer.queue.done(key)
+    return key
 
 
 @pytest.mark.parametrize("type_", [None, "ADDED", "MODIFIED"])
 async def test_an_event_is_kept_and_its_board_is_due(informer: Informer, type_: str | None) -> None:
+    await synced(informer)
     informer.seen(BOARDROOM, type_, board_object())
     assert informer.store.get(BOARDROOM, *KEY) is not None
-    assert await informer.queue.get() == KEY
+    assert await next_board(informer) == KEY
 
 
 async def test_a_deletion_is_kept_and_its_board_is_due(informer: Informer) -> None:
+    await synced(informer)
     informer.store.put(BOARDAGENT, agent_object("CEO"))
     informer.seen(BOARDAGENT, "DELETED", agent_object("CEO"))
     assert informer.store.of_board(BOARDAGENT, KEY) == []
-    assert await informer.queue.get() == KEY
+    assert await next_board(informer) == KEY
 
 
 async def test_an_event_that_tells_nothing_new_wakes_nobody(informer: Informer) -> None:
+    await synced(informer)
     informer.store.put(BOARDROOM, board_object())
     informer.seen(BOARDROOM, "MODIFIED", board_object())
     assert len(informer.queue) == 0
 
 
-async def test_a_sync_has_every_board_looked_at(informer: Informer) -> None:
-    kube = informer.kube
-    assert isinstance(kube, FakeKube)
+async def test_no_board_is_looked_at_before_every_watch_stands(informer: Informer, kube: FakeKube) -> None:
     kube.put(BOARDROOM, board_object())
-    await informer.sync()
-    assert await informer.queue.get() == KEY
+    informer.seen(BOARDROOM, None, board_object())
+    for kind in informer.kinds[:-1]:
+        informer.kopf_listed(kind.path())
+    await until(lambda: len(kube.requests) == len(informer.kinds) - 1)
+    assert (len(informer.queue), informer.synced.is_set()) == (0, False)
+    informer.kopf_listed(informer.kinds[-1].path())
+    assert await next_board(informer) == KEY
     assert informer.synced.is_set()
 
 
-async def test_a_sync_finds_out_what_is_gone(informer: Informer) -> None:
-    informer.store.put(BOARDROOM, board_object())
-    await informer.sync()
+async def test_what_vanished_before_kopf_listed_is_found_out(informer: Informer, kube: FakeKube) -> None:
+    kube.put(BOARDROOM, board_object())
+    await synced(informer)
+    assert await next_board(informer) == KEY
+    del kube.objects[BOARDROOM, KEY]
+    informer.kopf_listed(BOARDROOM.path())
+    assert await next_board(informer) == KEY
     assert informer.store.get(BOARDROOM, *KEY) is None
-    assert await informer.queue.get() == KEY
 
 
-async def test_what_is_owned_is_listed_by_label_and_our_own_kinds_whole(informer: Informer) -> None:
-    kube = informer.kube
-    assert isinstance(kube, FakeKube)
-    await informer.sync()
+async def test_a_list_that_failed_is_tried_again(
+    informer: Informer, kube: FakeKube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("boardroom.controller.informer.RETRY_SECONDS", 0.01)
+    kube.failures["list", "Pod"] = KubeError(500, "InternalError", "down")
+    informer.kopf_listed(POD.path())
+    await until(lambda: len(kube.requests) > 1)
+    del kube.failures["list", "Pod"]
+    kube.put(POD, pod())
+    await until(lambda: informer.store.of_board(POD, KEY) != [])
+
+
+async def test_a_resync_lists_everything_and_has_every_board_looked_at(informer: Informer, kube: FakeKube) -> None:
+    kube.put(BOARDROOM, board_object())
+    await synced(informer)
+    assert await next_board(informer) == KEY
+    kube.requests.clear()
+    resync = asyncio.create_task(informer.resync())
+    assert await next_board(informer) == KEY
+    resync.cancel()
+    assert {kind for _, kind, _ in kube.requests} == {kind.name for kind in WATCHED}
+
+
+async def test_what_is_owned_is_listed_by_label_and_our_own_kinds_whole(informer: Informer, kube: FakeKube) -> None:
+    await synced(informer)
     selectors = {kind: selector for _, kind, selector in kube.requests}
     assert (selectors["Boardroom"], selectors["BoardAgent"]) == ("", "")
     assert {selectors[k.name] for k in WATCHED if k not in (BOARDROOM, BOARDAGENT)} == {"boardroom.dev/board"}

@@ -37,6 +37,17 @@ def several(replicas: int) -> Object:
     return found
 
 
+def rolled_out(strategy: str = "Recreate") -> Object:
+    """A Deployment whose controller has made the pods of its newest template."""
+    said = 'ReplicaSet "executive-lorax-new" is progressing.'
+    return deployment(strategy=strategy, conditions=[{"type": "Progressing", "status": "True", "message": said}])
+
+
+def of(replica_set: str) -> Object:
+    owner = {"kind": "ReplicaSet", "name": f"executive-lorax-{replica_set}", "controller": True}
+    return {"name": f"executive-lorax-{replica_set}-1", "ownerReferences": [owner]}
+
+
 CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]] = {
     "no Deployment": (None, [], ("False", "Creating", False), "being created"),
     "not seen by its controller": (deployment(observedGeneration=0), [], ("False", "Creating", False), "created"),
@@ -67,6 +78,33 @@ CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]]
     "refused otherwise": (refused("webhook says no"), [], ("False", "FailedCreate", False), "webhook says no"),
     "edited": (deployment(generation=2), [pod(UP)], ("False", "Updating", False), "being replaced"),
     "no new pod yet": (deployment(updatedReplicas=0), [pod(UP)], ("False", "Updating", False), "being replaced"),
+    "the old pod's end not heard yet": (
+        rolled_out(),
+        [pod(UP, metadata=of("old"))],
+        ("False", "Updating", False),
+        "the pod of LoRAX is being replaced",
+    ),
+    "the old pod's end never heard, the new one up": (
+        rolled_out(),
+        [pod(UP, metadata=of("old")), pod(UP, metadata=of("new"))],
+        ("True", "Ready", False),
+        "LoRAX is up",
+    ),
+    "the new pod starts while the old one serves": (
+        rolled_out("RollingUpdate"),
+        [pod(UP, metadata=of("old")), pod(container(), metadata=of("new"))],
+        ("True", "Updating", False),
+        "LoRAX is up; its pod is being replaced; of the new one: LoRAX is starting",
+    ),
+    "the new pod's image can't be pulled while the old one serves": (
+        rolled_out("RollingUpdate"),
+        [
+            pod(UP, metadata=of("old")),
+            pod(container(waiting={"reason": "ImagePullBackOff", "message": "no such tag"}), metadata=of("new")),
+        ],
+        ("True", "Updating", True),
+        "of the new one: image lorax:1 of container lorax can't be pulled",
+    ),
     "up": (deployment(), [pod(UP)], ("True", "Ready", False), "LoRAX is up"),
     "up in one of two pods, the other can't be placed": (
         several(2),

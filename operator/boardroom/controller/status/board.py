@@ -193,8 +193,14 @@ def _members(observed: Observed) -> Finding | None:
 
 def _ready_board(observed: Observed) -> Finding:
     message = f"{_ready(observed)} of {len(observed.members)} members answer"
-    changing = observed.lorax.changing or observed.coordinator.changing
-    return Finding(status="True", reason="Ready", message=message, changing=changing)
+    parts = [part for part in (observed.lorax, observed.coordinator) if part.good]
+    return Finding(
+        status="True",
+        reason="Ready",
+        message=message,
+        stalled=any(part.stalled for part in parts),
+        changing=any(part.changing for part in parts),
+    )
 
 
 _POLICIES: Final[tuple[Callable[[Observed], Finding | None], ...]] = (

@@ -1,10 +1,11 @@
 """Whether a Deployment does what it should, and if not, why."""
 
+import re
 from datetime import datetime
 from typing import Final
 
 from boardroom.api.status import LoraxReplicas
-from boardroom.controller.kinds import Object
+from boardroom.controller.kinds import Object, controller_of
 from boardroom.controller.status.finding import Finding
 from boardroom.controller.status.trouble import Subject, Words, condition_of, explain
 
@@ -22,29 +23,41 @@ _MISSING_CLASSES: Final = (
 )
 """What admission says of a class that does not exist, the reason for it, and what helps."""
 
+_REPLICA_SET: Final = re.compile(r'replica ?set "([^"]+)"', re.IGNORECASE)
+
 
 def workload(deployment: Object | None, pods: list[Object], words: Words, now: datetime) -> Finding:
     """What stands for a Deployment; `pods` are those of its selector."""
     if deployment is None or not deployment.get("status", {}).get("observedGeneration"):
         return Finding(status="False", reason="Creating", message=f"the Deployment of {words.subject} is being created")
-    refused = _refused(deployment, words)
-    if refused is not None:
-        return refused
-    up = [pod for pod in pods if _up(pod, words.container)]
-    if _rolling(deployment):
-        return _updating(deployment, up, words)
+    return _refused(deployment, words) or _standing(deployment, pods, words, now)
+
+
+def _standing(deployment: Object, pods: list[Object], words: Words, now: datetime) -> Finding:
+    serving = [pod for pod in pods if _up(pod, words.container)]
+    if deployment["status"]["observedGeneration"] < deployment["metadata"].get("generation", 0):
+        return _updating(deployment, serving, None, words)
+    up = _of_newest(deployment, serving)
+    cause = _cause(deployment, _of_newest(deployment, [pod for pod in pods if pod not in serving]), words, now)
     wanted = deployment["spec"].get("replicas", 1)
+    if deployment["status"].get("updatedReplicas", 0) < wanted or len(up) < min(wanted, len(serving)):
+        return _updating(deployment, serving, cause, words)
     if up and len(up) >= wanted:
         return Finding(status="True", reason="Ready", message=f"{words.subject} is up{_beside(up[0], words)}")
-    down = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"] and pod not in up]
-    cause = Finding(status="False", reason="Starting", message=f"{words.subject} waits for its pod")
-    if down:
-        newest = max(down, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
-        cause = _overdue(deployment, explain(Subject(pod=newest, words=words, now=now)))
+    cause = cause or Finding(status="False", reason="Starting", message=f"{words.subject} waits for its pod")
     if not up:
         return cause
     message = f"{words.subject} is up in {len(up)} of {wanted} pods; of another: {cause.message}"
     return Finding(status="True", reason="SomeReady", message=message, changing=True)
+
+
+def _cause(deployment: Object, pods: list[Object], words: Words, now: datetime) -> Finding | None:
+    """Why the newest of these pods, which are not up, is not; None where there is none but what goes."""
+    down = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    if not down:
+        return None
+    newest = max(down, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
+    return _overdue(deployment, explain(Subject(pod=newest, words=words, now=now)))
 
 
 def _up(pod: Object, container: str) -> bool:
@@ -54,18 +67,22 @@ def _up(pod: Object, container: str) -> bool:
     return any(s["name"] == container and s.get("ready") for s in statuses)
 
 
-def _rolling(deployment: Object) -> bool:
-    """Whether the Deployment controller has yet to act on the newest spec, or is about it."""
-    status = deployment.get("status", {})
-    wanted = deployment["spec"].get("replicas", 1)
-    observed = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
-    return not observed or status.get("updatedReplicas", 0) < wanted
+def _of_newest(deployment: Object, pods: list[Object]) -> list[Object]:
+    """Those of the newest template: the Deployment may be known to have its new pods before the old ones' end is heard.
+
+    Its controller names the newest ReplicaSet beside its progress; where it does not, all count.
+    """
+    progress = condition_of(deployment, "Progressing") or {}
+    named = _REPLICA_SET.search(progress.get("message", ""))
+    return [pod for pod in pods if not named or (controller_of(pod) or {}).get("name") == named[1]]
 
 
-def _updating(deployment: Object, up: list[Object], words: Words) -> Finding:
-    if deployment["spec"].get("strategy", {}).get("type") == "RollingUpdate" and up:
-        message = f"{words.subject} is up; its pod is being replaced"
-        return Finding(status="True", reason="Updating", message=message, changing=True)
+def _updating(deployment: Object, serving: list[Object], cause: Finding | None, words: Words) -> Finding:
+    of_new = f"; of the new one: {cause.message}" if cause else ""
+    if deployment["spec"].get("strategy", {}).get("type") == "RollingUpdate" and serving:
+        message = f"{words.subject} is up; its pod is being replaced{of_new}"
+        stalled = cause is not None and cause.stalled
+        return Finding(status="True", reason="Updating", message=message, stalled=stalled, changing=True)
     return Finding(status="False", reason="Updating", message=f"the pod of {words.subject} is being replaced")
 
 
