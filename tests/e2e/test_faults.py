@@ -101,3 +101,25 @@ def test_more_gpus_than_there_are_is_said_with_the_remedy(executive: BoardOnPods
     finally:
         executive.apply(board(executive))
     executive.wait_ready()
+
+
+def test_what_a_coordinator_said_is_unknown_while_there_is_none(executive: BoardOnPods) -> None:
+    def words() -> set[tuple[str, str]]:
+        agents = [executive.condition("AdapterReady", "boardagent", role.lower()) for role in ROLES]
+        return {(c["status"], c["reason"]) for c in (*agents, executive.condition("LatencyHigh"))}
+
+    executive.wait_members("5/5")
+    (pod,) = executive.pods("coordinator")
+    executive.kubectl.run("cordon", pod["spec"]["nodeName"])  # its successor finds no place
+    try:
+        executive.kubectl.run("delete", "pod", pod["metadata"]["name"])
+        until("nothing is known of the adapters", lambda: words() == {("Unknown", "CoordinatorNotReady")})
+        status = executive.get("boardroom", executive.name)["status"]
+        assert (status["agents"], "running" in status["lorax"]) == ("0/5", False)
+        assert executive.condition("Ready")["status"] == "False"
+        assert "no node takes" in executive.condition("CoordinatorReady")["message"]
+    finally:
+        executive.kubectl.run("uncordon", pod["spec"]["nodeName"])
+    executive.wait_ready()
+    executive.wait_members("5/5")
+    until("LoRAX is known to run", lambda: executive.get("boardroom", executive.name)["status"]["lorax"].get("running"))

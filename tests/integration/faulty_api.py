@@ -50,6 +50,8 @@ class FaultyApi:
     kubeconfig: Path
     refusals: list[Refusal] = field(default_factory=list)
     """Each is used up by the first request that it meets."""
+    expiries: list[str] = field(default_factory=list)
+    """Each is used up by the first watch that begins and has it in its path: where it left off is too old."""
     seen: list[tuple[str, str]] = field(default_factory=list)
     """Method and path of each request."""
     frozen: bool = False
@@ -115,6 +117,9 @@ class FaultyApi:
             if refusal.meets(request):
                 self.refusals.remove(refusal)
                 return refusal.answer()
+        if "watch" in request.query and (part := next((p for p in self.expiries if p in request.path), None)):
+            self.expiries.remove(part)
+            return web.Response(body=json.dumps(EXPIRED).encode() + b"\n", content_type="application/json")
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP}
         url, body = self.server + request.path_qs, await request.read() or None
         timeout = aiohttp.ClientTimeout(total=None)

@@ -106,6 +106,35 @@ def test_a_new_coordinator_leaves_standing_what_is_still_true(standing: LiveBoar
     assert after == before
 
 
+def test_the_word_of_a_coordinator_that_is_gone_is_unknown_until_it_is_back(standing: LiveBoard) -> None:
+    kube, process = standing.kube, standing.processes["coordinator"]
+    standing.wait_proved(*NAMES)
+    until("LoRAX's state is told", lambda: standing.lorax().get("loadedAdapters") == 3)
+    files = {name: kube.live("BoardAgent", name)["status"]["adapter"] for name in NAMES}
+    process.child.send_signal(signal.SIGSTOP)
+    ended = {"exitCode": 137, "reason": "Error", "startedAt": None, "finishedAt": None}
+    play_kubelet(kube, "coordinator", terminated=ended)
+    gone = {("Unknown", "CoordinatorNotReady")}
+    until("no adapter is proved", lambda: {standing.adapter_ready(name) for name in NAMES} == gone, 40)
+    latency = kube.condition("Boardroom", "executive", "LatencyHigh")
+    assert (latency["status"], latency["reason"]) == ("Unknown", "CoordinatorNotReady")
+    assert standing.lorax().keys() <= {"effective", "replicas"}
+    assert {name: kube.live("BoardAgent", name)["status"]["adapter"] for name in NAMES} == files
+    until("it settles", lambda: settled(standing))
+    process.child.send_signal(signal.SIGCONT)
+    play_kubelet(kube, "coordinator")
+    standing.wait_proved(*NAMES)
+    until("LoRAX's state is told again", lambda: standing.lorax().get("loadedAdapters") == 3)
+    until("its members are ready", lambda: kube.condition("BoardAgent", "ceo", "Ready")["status"] == "True")
+
+
+def settled(stand: LiveBoard) -> bool:
+    """Whether nothing was written while the operator looked several times."""
+    before = stand.versions()
+    time.sleep(3)
+    return stand.versions() == before
+
+
 def loaded(stand: LiveBoard) -> int:
     health = httpx.get(f"{stand.url}/v1/health", trust_env=False).json()
     return int(health["system_health"]["lorax"]["loaded_adapters"])

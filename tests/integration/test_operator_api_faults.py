@@ -90,6 +90,19 @@ def test_a_watch_that_has_expired_begins_anew(api: FaultyApi, operator: Operator
     until("the Service is back", lambda: kube.get("Service", "executive-coordinator"), 30)
 
 
+def test_what_vanished_while_a_watch_was_broken_and_has_expired_is_found_out(
+    api: FaultyApi, operator: OperatorProcess, kube: KubeApi
+) -> None:
+    kube.create(board())
+    wait_built(kube, OWNED_BY_KEYS)
+    api.go_away()
+    kube.delete("Service", "executive-coordinator")
+    api.expiries.append("/services")
+    api.come_back()
+    until("the Service is back", lambda: kube.get("Service", "executive-coordinator"), 40)
+    assert api.expiries == []
+
+
 def test_a_dead_watch_is_noticed(api: FaultyApi, kube: KubeApi, tmp_path: Path) -> None:
     flags = ["--namespace", kube.namespace, "--resync-seconds", "1", "--watch-grace-seconds", "3"]
     process = OperatorProcess(api.kubeconfig, tmp_path / "dead.log", *flags)

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from boardroom.api.boardagent import BoardAgentSpec
+
+BOARD_NOT_FOUND: Final = "BoardroomNotFound"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +84,7 @@ def unknown_board(board: str, namespace: str) -> Verdict:
     """The verdict on an agent whose board does not exist."""
     return Verdict(
         accepted=False,
-        reason="BoardroomNotFound",
+        reason=BOARD_NOT_FOUND,
         message=f"spec.boardroomRef.name: there is no Boardroom {board!r} in namespace {namespace!r}; create it, or "
         "delete this BoardAgent and create it for another board",
     )

@@ -27,12 +27,16 @@ class AgentCondition(StrEnum):
     """Condition types of a BoardAgent."""
 
     READY = "Ready"
+    STALLED = "Stalled"
     ACCEPTED = "Accepted"
     ADAPTER_READY = "AdapterReady"
 
 
 PREVIOUS: Final = "PreviousVersion"
 """AdapterReady=True: the version that spec asks for does not speak yet, the one before goes on."""
+
+UNHEARD: Final = "CoordinatorNotReady"
+"""Unknown, because whose word the condition is can't be heard: the coordinator."""
 
 Status = Literal["True", "False", "Unknown"]
 

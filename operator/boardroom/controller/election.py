@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from boardroom.api.lease import Candidacy, Terms
+from boardroom.api.meta import OPERATOR_MANAGER
 from boardroom.controller.kinds import LEASE, Kind, Object
 from boardroom.controller.kubeclient import ConflictError, Kube, KubeError, Page
 
@@ -131,9 +132,9 @@ class FencedKube:
         self._check()
         return await self.kube.apply(kind, manifest, force=force)
 
-    async def apply_status(self, kind: Kind, manifest: Object) -> Object:
+    async def apply_status(self, kind: Kind, manifest: Object, *, manager: str = OPERATOR_MANAGER) -> Object:
         self._check()
-        return await self.kube.apply_status(kind, manifest)
+        return await self.kube.apply_status(kind, manifest, manager=manager)
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         self._check()

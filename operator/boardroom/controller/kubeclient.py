@@ -79,8 +79,8 @@ class Kube(Protocol):
     async def apply(self, kind: Kind, manifest: Object, *, force: bool = True) -> Object:
         """Server-side apply under our field manager; without `force` another writer's field is a ConflictError."""
 
-    async def apply_status(self, kind: Kind, manifest: Object) -> Object:
-        """Server-side apply of `status`; the manifest carries all that we own there."""
+    async def apply_status(self, kind: Kind, manifest: Object, *, manager: str = OPERATOR_MANAGER) -> Object:
+        """Server-side apply of `status`; the manifest carries all that the field manager owns there."""
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         """Delete that very object; one that is gone or was replaced is left alone."""
@@ -135,8 +135,8 @@ class KubeClient:
         query = {"fieldManager": OPERATOR_MANAGER, "force": str(force).lower()}
         return await self._send("PATCH", kind, _path(kind, manifest), query, manifest, verb="APPLY")
 
-    async def apply_status(self, kind: Kind, manifest: Object) -> Object:
-        query = {"fieldManager": OPERATOR_MANAGER, "force": "true"}
+    async def apply_status(self, kind: Kind, manifest: Object, *, manager: str = OPERATOR_MANAGER) -> Object:
+        query = {"fieldManager": manager, "force": "true"}
         return await self._send("PATCH", kind, _path(kind, manifest, "status"), query, manifest, verb="APPLY_STATUS")
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:

@@ -24,9 +24,11 @@ from boardroom.controller.children import Children
 from boardroom.controller.connection import Connection
 from boardroom.controller.election import Election, FencedKube
 from boardroom.controller.events import Recorder
+from boardroom.controller.hearsay import Hearsay
 from boardroom.controller.informer import Informer, settings
 from boardroom.controller.kinds import BOARDROOM, POD, Key
 from boardroom.controller.kubeclient import Kube, KubeClient, KubeError, RefusedError
+from boardroom.controller.leases import Leases
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.plan.blueprint import Image
 from boardroom.controller.probes import Check, health_app, metrics_app, serve
@@ -107,6 +109,7 @@ class _Leader:
             store=store,
             children=Children(kube, store),
             bindings=Bindings(kube=kube, store=store, clusterwide=not self.options.namespaces),
+            hearsay=Hearsay(kube, store, Leases(kube, time.monotonic, _now), _now),
             rollouts=Rollouts(
                 clock=time.monotonic,
                 wake=queue.add,

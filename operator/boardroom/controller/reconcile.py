@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from boardroom.api.admission import Verdict, admit, unknown_board
-from boardroom.api.conditions import AgentCondition, BoardCondition, find, read
+from boardroom.api.conditions import BoardCondition, find, read
 from boardroom.api.meta import coordinator_name, lorax_name
 from boardroom.api.model import problems
 from boardroom.api.resources import BoardAgent, Boardroom
@@ -18,16 +18,19 @@ from boardroom.api.status import EffectiveSettings
 from boardroom.controller.bindings import Bindings
 from boardroom.controller.children import Children, Problem
 from boardroom.controller.events import Recorder, agent_events, board_events, preloading
+from boardroom.controller.hearsay import Hearsay
 from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, Key, Kind, Object, key_of
 from boardroom.controller.kubeclient import Kube, NamespaceTerminatingError
+from boardroom.controller.leases import AGAIN_SECONDS
 from boardroom.controller.plan import coordinator, lorax, preload, rbac, rollout
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
 from boardroom.controller.rollouts import Rollouts, Turn
-from boardroom.controller.status.agent import Member, agent_status, member, unheard, unreadable_agent_status
+from boardroom.controller.status.agent import Member, agent_status, member, refused_agent_status, unheard
 from boardroom.controller.status.board import DISABLED, Observed, board_status, invalid_status, settled, suspended
 from boardroom.controller.status.conditions import differs
 from boardroom.controller.status.finding import Finding
+from boardroom.controller.status.silence import NO_LEADER, spoken
 from boardroom.controller.status.trouble import SECRET_GRACE, Words
 from boardroom.controller.status.words import coordinator_words, lorax_words
 from boardroom.controller.status.workload import replicas, workload
@@ -62,6 +65,7 @@ class Reconciler:
     store: Store
     children: Children
     bindings: Bindings
+    hearsay: Hearsay
     rollouts: Rollouts
     recorder: Recorder
     defaults: Defaults
@@ -81,6 +85,7 @@ class Reconciler:
         if live is None:
             self.rollouts.leave(key)
             self.children.forget(key)
+            self.hearsay.leases.forget(key)
             self.shown(key, ())
             await self.bindings.converge(key, None)
             await self._judge_all(agents, unknown_board(key[1], key[0]))
@@ -111,13 +116,16 @@ class Reconciler:
         after = preload.on(found(DEPLOYMENT, lorax_name(key[1])))
         await self.recorder.record(BOARDROOM, live, preloading(blueprint, before, after))
         problems += await self.bindings.converge(key, rbac.auth_binding(blueprint))
-        observed = self._observe(key, blueprint, members, problems)
+        word = self._coordinator(key, blueprint)
+        heard = await self.hearsay.stands(live, agents, up=word.good)
+        observed = self._observe(key, blueprint, members, problems, word if heard or not word.good else NO_LEADER)
         await self._judge(members, observed.members)
         turn = self._still(key, turn, blueprint, observed)
         status = board_status(blueprint, replace(observed, turn=turn), board.status.conditions, self.now())
         self.shown(key, status["conditions"])
         await self._write_status(BOARDROOM, live, status)
-        return self._again(key, turn, blueprint, observed)
+        doubt = AGAIN_SECONDS if heard and spoken(live) and not word.good else None
+        return min((s for s in (doubt, self._again(key, turn, blueprint, observed)) if s is not None), default=None)
 
     def _drawn(
         self, board: Boardroom, agents: list[Object], in_force: EffectiveSettings | None = None
@@ -166,9 +174,9 @@ class Reconciler:
         ]
         return min((delay for delay in delays if delay is not None), default=None)
 
-    def _observe(self, key: Key, blueprint: Blueprint, members: Roster, problems: Sequence[Problem]) -> Observed:
-        words = coordinator_words(blueprint)
-        word = self._workload(key, coordinator_name(key[1]), coordinator.COMPONENT, words)
+    def _observe(
+        self, key: Key, blueprint: Blueprint, members: Roster, problems: Sequence[Problem], word: Finding
+    ) -> Observed:
         return Observed(
             lorax=self._lorax(key, blueprint),
             coordinator=word,
@@ -181,6 +189,10 @@ class Reconciler:
             standard=blueprint.spec.standard_inference is not None,
             chairless=_chairless(blueprint),
         )
+
+    def _coordinator(self, key: Key, blueprint: Blueprint) -> Finding:
+        words = coordinator_words(blueprint)
+        return self._workload(key, coordinator_name(key[1]), coordinator.COMPONENT, words)
 
     def _lorax(self, key: Key, blueprint: Blueprint) -> Finding:
         if blueprint.spec.suspend:
@@ -212,11 +224,9 @@ class Reconciler:
             await self._refuse(obj, verdict)
 
     async def _refuse(self, obj: Object, verdict: Verdict) -> None:
-        finding = Finding(status="False", reason=verdict.reason, message=verdict.message)
-        findings = {AgentCondition.READY: finding, AgentCondition.ACCEPTED: finding}
         before = read(obj.get("status", {}).get("conditions"))
         generation = obj["metadata"]["generation"]
-        await self._write_status(BOARDAGENT, obj, unreadable_agent_status(findings, generation, before, self.now()))
+        await self._write_status(BOARDAGENT, obj, refused_agent_status(verdict, generation, before, self.now()))
 
     async def _invalid(self, live: Object, error: ValidationError) -> None:
         self.rollouts.leave(key_of(live))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from boardroom.api.conditions import AgentCondition, BoardCondition, Condition, carried
+from boardroom.api.conditions import UNHEARD, AgentCondition, BoardCondition, Condition, carried
 from boardroom.api.meta import BOARDAGENTS, BOARDROOMS
 from boardroom.coordinator import health
 from boardroom.coordinator.health import Observation
@@ -126,12 +126,14 @@ class HealthWriter:
     def _known(
         self, key: str, uid: str, live: dict[str, Any], conditions: tuple[Condition, ...], type_: str
     ) -> _Written:
-        """What we wrote last; before our first write, what stands in the live object (the last coordinator's)."""
-        known = self._written.get(key)
-        if known is None or known.uid != uid:
-            own = tuple(c for c in conditions if c.type == type_)
+        """What we wrote last; before our first write, what stands in the live object (the last coordinator's), and
+        also where the operator took back our word while we could not renew it.
+        """
+        known, own = self._written.get(key), tuple(c for c in conditions if c.type == type_)
+        if known is None or known.uid != uid or any(c.reason == UNHEARD for c in own):
             standing = live | {"conditions": [c.to_object() for c in own]}
-            known = self._written[key] = _Written(uid, health.meaning(standing), own)
+            at = known.at if known is not None and known.uid == uid else float("-inf")
+            known = self._written[key] = _Written(uid, health.meaning(standing), own, at)
         return known
 
     async def _apply(

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from boardroom.api.meta import OPERATOR_MANAGER
 from boardroom.controller.kinds import Key, Kind, Object
 from boardroom.controller.kubeclient import ConflictError, Page
 
@@ -48,7 +49,7 @@ class FakeKube:
         made["metadata"] = before | manifest["metadata"] | {"generation": before.get("generation", 0) + changed}
         return self.put(kind, made)
 
-    async def apply_status(self, kind: Kind, manifest: Object) -> Object:
+    async def apply_status(self, kind: Kind, manifest: Object, *, manager: str = OPERATOR_MANAGER) -> Object:
         name = manifest["metadata"]["name"]
         self._take("apply_status", kind, name)
         live = self.objects[kind, (manifest["metadata"].get("namespace", ""), name)]

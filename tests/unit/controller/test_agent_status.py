@@ -69,6 +69,14 @@ def test_only_what_the_controller_owns_is_written() -> None:
                 "lastTransitionTime": "2026-11-24T00:00:00Z",
             },
             {
+                "type": "Stalled",
+                "status": "False",
+                "reason": "NotStalled",
+                "message": "nothing waits for an edit",
+                "observedGeneration": 2,
+                "lastTransitionTime": "2026-11-24T00:00:00Z",
+            },
+            {
                 "type": "Accepted",
                 "status": "True",
                 "reason": "Accepted",

@@ -12,8 +12,10 @@ from boardroom.controller import kinds
 from boardroom.controller.bindings import Bindings
 from boardroom.controller.children import Children
 from boardroom.controller.events import Recorder
+from boardroom.controller.hearsay import Hearsay
 from boardroom.controller.kinds import Kind, Object
 from boardroom.controller.kubeclient import KubeError, NamespaceTerminatingError, RefusedError
+from boardroom.controller.leases import Leases
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts
 from boardroom.controller.store import Store
@@ -33,6 +35,7 @@ class Room:
     store: Store = field(default_factory=Store)
     rollouts: Rollouts = field(default_factory=lambda: Rollouts(clock=lambda: 0.0, wake=lambda _: None))
     defaults: Defaults = field(default_factory=Defaults)
+    seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self.reconciler = Reconciler(
@@ -40,6 +43,7 @@ class Room:
             store=self.store,
             children=Children(self.kube, self.store),
             bindings=Bindings(kube=self.kube, store=self.store),
+            hearsay=Hearsay(self.kube, self.store, Leases(self.kube, lambda: self.seconds, lambda: NOW), lambda: NOW),
             rollouts=self.rollouts,
             recorder=Recorder(self.kube, lambda: NOW, "test"),
             defaults=self.defaults,

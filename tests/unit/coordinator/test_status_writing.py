@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from boardroom.api.conditions import UNHEARD, AgentCondition, condition
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus, LoraxMetrics
 from boardroom.coordinator import health
 from boardroom.coordinator.adapters import GONE, AdapterBook, Finding
@@ -235,3 +236,13 @@ def test_the_event_is_about_the_boardroom() -> None:
         "namespace": "ns",
         "uid": "u0",
     }
+
+
+async def test_a_word_that_the_operator_took_back_meanwhile_is_given_again(world: World) -> None:
+    world.book.answered(PATH, 40)
+    await world.write()
+    taken = condition(AgentCondition.ADAPTER_READY, "Unknown", UNHEARD, "none leads", generation=3)
+    ceo = replace(CEO, status=BoardAgentStatus(conditions=(taken,)))
+    world.roster = replace(BOARD, members=(BASE, ceo))
+    assert await world.write(1) == ["ceo"]
+    assert world.status("ceo")["conditions"][0]["reason"] == "AdapterProved"

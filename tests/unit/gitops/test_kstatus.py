@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from boardroom.api.admission import Verdict, unknown_board
 from boardroom.controller.rollouts import Turn
-from boardroom.controller.status.agent import agent_status, member
+from boardroom.controller.status.agent import agent_status, member, refused_agent_status
 from boardroom.controller.status.board import Observed, board_status, invalid_status, suspended
 from boardroom.controller.status.finding import Finding
 from tools.kstatus import verdicts
@@ -27,6 +28,13 @@ def member_object(*conditions: Object) -> Object:
     return agent_object("CEO") | {"status": agent_status(subject, NOW)}
 
 
+def refused(verdict: Verdict) -> Object:
+    return agent_object("CEO") | {"status": refused_agent_status(verdict, 1, (), NOW)}
+
+
+TAKEN = Verdict(accepted=False, reason="DuplicateRole", message="taken")
+BAD = proved("False", "RankTooHigh")
+
 # CONVENTIONS' table, on what we write; the first three are what others' statuses are taken for.
 CASES: dict[str, tuple[Object, str]] = {
     "no status at all": ({k: v for k, v in board_object().items() if k != "status"}, "Current"),
@@ -39,6 +47,16 @@ CASES: dict[str, tuple[Object, str]] = {
     "the coordinator rolls": (board(coordinator=ROLLS), "InProgress"),
     "waits for its turn": (board(turn=Turn.WAITING), "InProgress"),
     "no member is ready": (board(members=[proved("Unknown", "NotProved")]), "InProgress"),
+    "one adapter does not fit": (board(members=[proved(), BAD]), "Current"),
+    "one adapter does not fit, another is not tried yet": (
+        board(members=[proved("Unknown", "NotProved"), BAD]),
+        "InProgress",
+    ),
+    "no adapter fits": (board(members=[BAD, BAD]), "Failed"),
+    "no adapter fits, and standard inference answers while LoRAX starts": (
+        board(members=[BAD], lorax=LOADING, standard=True),
+        "InProgress",
+    ),
     "suspended": (board(lorax=suspended([]), suspended=True), "Current"),
     "an image that can't be pulled": (board(lorax=NO_IMAGE), "Failed"),
     "no engine": (board(enabled=False), "Failed"),
@@ -47,6 +65,23 @@ CASES: dict[str, tuple[Object, str]] = {
     "an agent that answers": (member_object(condition("AdapterReady", "True", "AdapterProved")), "Current"),
     "an agent that is not tried": (member_object(), "InProgress"),
     "an agent whose adapter fails": (member_object(condition("AdapterReady", "False", "LoadFailed")), "InProgress"),
+    "an agent whose adapter is still to be pushed": (
+        member_object(condition("AdapterReady", "False", "AdapterMissing")),
+        "InProgress",
+    ),
+    "an agent whose adapter is for another model": (
+        member_object(condition("AdapterReady", "False", "BaseModelMismatch")),
+        "Failed",
+    ),
+    "an agent whose spec changed since its adapter was refused": (
+        member_object(condition("AdapterReady", "False", "BaseModelMismatch", generation=0)),
+        "InProgress",
+    ),
+    "an agent whose role is taken": (
+        refused(TAKEN),
+        "Failed",
+    ),
+    "an agent whose board is still to come": (refused(unknown_board("executive", "team")), "InProgress"),
 }
 
 

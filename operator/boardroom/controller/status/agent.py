@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
-from boardroom.api.admission import Verdict
-from boardroom.api.conditions import PREVIOUS, AgentCondition, Condition, find
+from boardroom.api.admission import BOARD_NOT_FOUND, Verdict
+from boardroom.api.conditions import PREVIOUS, UNHEARD, AgentCondition, Condition, find
 from boardroom.api.resources import BoardAgent
 from boardroom.api.status import MemberStatus
 from boardroom.controller.kinds import Object
-from boardroom.controller.status.conditions import stated
+from boardroom.controller.status.conditions import stalled, stated
 from boardroom.controller.status.finding import Finding
+
+_LASTING: Final = frozenset({"BaseModelMismatch", "RankTooHigh", "TooLarge", "UnsupportedFeature"})
+"""What is wrong with the adapter itself. What is missing, torn or out of reach may still be brought, or come again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +42,10 @@ def member(agent: BoardAgent, verdict: Verdict) -> Member:
 
 def unheard(subject: Member, coordinator: Finding) -> Member:
     """The member while the coordinator, whose word its readiness is, is not up: what was said last may not hold."""
-    if not subject.verdict.accepted or subject.ready.status == "Unknown":
+    if not subject.verdict.accepted or (subject.ready.status == "Unknown" and subject.ready.reason != UNHEARD):
         return subject
     message = f"the coordinator is not up, so what it said last may no longer hold: {coordinator.message}"
-    return replace(subject, ready=Finding(status="Unknown", reason="CoordinatorNotReady", message=message))
+    return replace(subject, ready=Finding(status="Unknown", reason=UNHEARD, message=message))
 
 
 def agent_status(subject: Member, now: datetime) -> Object:
@@ -50,21 +54,30 @@ def agent_status(subject: Member, now: datetime) -> Object:
     accepted = Finding(
         status="True" if verdict.accepted else "False", reason=verdict.reason, message=verdict.message, stalled=False
     )
-    findings = {AgentCondition.READY: subject.ready, AgentCondition.ACCEPTED: accepted}
-    return unreadable_agent_status(findings, subject.agent.metadata.generation, subject.agent.status.conditions, now)
+    agent = subject.agent
+    return _status(subject.ready, accepted, agent.metadata.generation, agent.status.conditions, now)
 
 
-def unreadable_agent_status(
-    findings: dict[AgentCondition, Finding], generation: int, before: tuple[Condition, ...], now: datetime
-) -> Object:
-    """The same for findings about an agent that may not even be readable."""
-    conditions = stated({str(type_): finding for type_, finding in findings.items()}, generation, before, now)
+def refused_agent_status(verdict: Verdict, generation: int, before: tuple[Condition, ...], now: datetime) -> Object:
+    """The same of an agent that has no board, or that can't even be read."""
+    return _status(_refusal(verdict), _refusal(verdict), generation, before, now)
+
+
+def _status(ready: Finding, accepted: Finding, generation: int, before: tuple[Condition, ...], now: datetime) -> Object:
+    found = {AgentCondition.READY: ready, AgentCondition.STALLED: stalled(ready), AgentCondition.ACCEPTED: accepted}
+    conditions = stated({str(type_): finding for type_, finding in found.items()}, generation, before, now)
     return {"observedGeneration": generation, "conditions": conditions}
+
+
+def _refusal(verdict: Verdict) -> Finding:
+    """Somebody has to make room, or mend a spec; only a board may still come by itself."""
+    stalled_ = verdict.reason != BOARD_NOT_FOUND
+    return Finding(status="False", reason=verdict.reason, message=verdict.message, stalled=stalled_)
 
 
 def _readiness(agent: BoardAgent, verdict: Verdict) -> Finding:
     if not verdict.accepted:
-        return Finding(status="False", reason=verdict.reason, message=verdict.message)
+        return _refusal(verdict)
     proof = find(agent.status.conditions, AgentCondition.ADAPTER_READY)
     if proof is None or proof.status == "Unknown":
         message = proof.message if proof else "the coordinator has not tried the adapter yet"
@@ -73,7 +86,8 @@ def _readiness(agent: BoardAgent, verdict: Verdict) -> Finding:
         message = "the coordinator has not tried the adapter since spec changed"
         return Finding(status="Unknown", reason="NotProved", message=message)
     if proof.status == "False":
-        return Finding(status="False", reason=proof.reason, message=proof.message)
+        stalled_ = proof.reason in _LASTING
+        return Finding(status="False", reason=proof.reason, message=proof.message, stalled=stalled_)
     if proof.reason == PREVIOUS:
         return Finding(status="True", reason=proof.reason, message=proof.message)
     return Finding(status="True", reason="Ready", message=f"answers as {agent.spec.role}")

@@ -12,7 +12,7 @@ from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.coordinator import endpoint
 from boardroom.controller.rollouts import Turn
 from boardroom.controller.status.agent import Member
-from boardroom.controller.status.conditions import stated
+from boardroom.controller.status.conditions import stalled, stated
 from boardroom.controller.status.finding import Finding
 
 _MAX_MEMBERS_SHOWN: Final = 512
@@ -135,7 +135,7 @@ def _judged(observed: Observed) -> Finding:
 
 def _summary(ready: Finding) -> dict[str, Finding]:
     """Ready and the two abnormal conditions that kstatus reads beside it."""
-    stalled, busy = ready.stalled, (not ready.good or ready.changing) and not ready.stalled
+    busy = (not ready.good or ready.changing) and not ready.stalled
     return {
         str(BoardCondition.READY): ready,
         str(BoardCondition.RECONCILING): Finding(
@@ -143,11 +143,7 @@ def _summary(ready: Finding) -> dict[str, Finding]:
             reason=ready.reason if busy else "Settled",
             message=ready.message if busy else "nothing is under way",
         ),
-        str(BoardCondition.STALLED): Finding(
-            status="True" if stalled else "False",
-            reason=ready.reason if stalled else "NotStalled",
-            message=ready.message if stalled else "nothing waits for an edit",
-        ),
+        str(BoardCondition.STALLED): stalled(ready),
     }
 
 
@@ -236,7 +232,12 @@ def _agents(observed: Observed) -> Finding:
         reason = "ChairNotSeated" if observed.chairless else "AllReady"
         return Finding(status="True", reason=reason, message=count + beside)
     reason = "SomeNotReady" if _ready(observed) else "NoneReady"
-    return Finding(status="False", reason=reason, message=f"{count}; not ready: {_named(waiting)}{beside}")
+    return Finding(
+        status="False",
+        reason=reason,
+        message=f"{count}; not ready: {_named(waiting)}{beside}",
+        stalled=all(m.ready.stalled for m in observed.members),  # one that may still answer would make it Ready
+    )
 
 
 def _named(reasons: Mapping[str, str]) -> str:

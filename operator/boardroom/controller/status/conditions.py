@@ -8,6 +8,15 @@ from boardroom.controller.kinds import Object
 from boardroom.controller.status.finding import Finding
 
 
+def stalled(ready: Finding) -> Finding:
+    """The abnormal condition by which kstatus tells what waits for somebody from what is on its way."""
+    return Finding(
+        status="True" if ready.stalled else "False",
+        reason=ready.reason if ready.stalled else "NotStalled",
+        message=ready.message if ready.stalled else "nothing waits for an edit",
+    )
+
+
 def stated(
     findings: Mapping[str, Finding], generation: int, before: Iterable[Condition], now: datetime
 ) -> list[Object]:
