@@ -21,6 +21,8 @@ from boardroom.controller.kinds import Kind, Object
 
 _PAGE = 200
 _APPLY = "application/apply-patch+yaml"
+_UNDECLARED = "field not declared in schema"
+CRDS_REMEDY = "install those of its version: kubectl apply --server-side -k crds"
 _USER_AGENT = f"boardroom-operator/{__version__}"
 
 
@@ -150,6 +152,12 @@ class KubeClient:
         query = {"fieldManager": OPERATOR_MANAGER}
         return await self._send("POST", kind, kind.path(manifest["metadata"]["namespace"]), query, manifest)
 
+    async def schemas(self, kind: Kind) -> dict[str, Object]:
+        """What the API server publishes of the kind's group and version, by name; whoever is authenticated may see."""
+        page = await self._send("GET", kind, f"/openapi/v3/apis/{kind.api_version}", verb="SCHEMA")
+        found: dict[str, Object] = page.get("components", {}).get("schemas", {})
+        return found
+
     async def _send(
         self,
         method: str,
@@ -205,6 +213,8 @@ def _error(status: int, content: bytes, retry_after: str | None) -> KubeError:
         answer = None
     details = answer if isinstance(answer, dict) else {}
     message = details.get("message") or content[:500].decode(errors="replace") or HTTPStatus(status).phrase
+    if _UNDECLARED in message:
+        message = f"{message}: the CRDs are older than the operator; {CRDS_REMEDY}"
     seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
     causes = (details.get("details") or {}).get("causes") or ()
     if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):

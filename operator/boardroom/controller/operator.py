@@ -35,6 +35,7 @@ from boardroom.controller.probes import Check, health_app, metrics_app, serve
 from boardroom.controller.queue import WorkQueue
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts, unfinished
+from boardroom.controller.schemas import Schemas
 from boardroom.controller.store import Store
 from boardroom.controller.watches import Watches
 from boardroom.controller.workers import Workers
@@ -80,6 +81,10 @@ class _Health:
 
     alive: Check = lambda: None
     ready: Check = lambda: "waits for the API server"
+
+    def waits(self, cause: str) -> None:
+        """Not ready yet."""
+        self.ready = lambda: cause
 
     def is_alive(self) -> str | None:
         return self.alive()
@@ -164,6 +169,8 @@ async def run(options: Options, env: Mapping[str, str]) -> None:
         if image is None:
             return
         _log.info("boardroom operator %s at %s, own image %s", __version__, connection.configuration.host, image.name)
+        if await _before(stop, Schemas(kube, health.waits).fit()) is None:
+            return
         name = env.get("POD_NAME") or _hostname()
         leader = _Leader(options, connection, metrics, health, stop, image, name)
         if options.lease_namespace is None:

@@ -1,0 +1,88 @@
+"""Whether the CRDs in the cluster declare all that this operator reads and writes: one that is newer than they does not
+start, and an older one that runs goes on.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from boardroom.api.crds import crds
+from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, Kind, Object
+from boardroom.controller.kubeclient import CRDS_REMEDY, KubeError, NotFoundError
+
+_log = logging.getLogger(__name__)
+_RETRY_SECONDS: Final = 5.0
+_SHOWN: Final = 5
+
+
+class Source(Protocol):
+    """Where schemas are published."""
+
+    async def schemas(self, kind: Kind) -> dict[str, Object]:
+        """Those of the kind's group and version, by name. Raises KubeError."""
+
+
+@dataclass(frozen=True)
+class Schemas:
+    """`waits` is told for what."""
+
+    source: Source
+    waits: Callable[[str], None]
+
+    async def fit(self) -> bool:
+        """Wait until they do, however long that takes; then True."""
+        last = ""
+        while True:
+            try:
+                problem = await self.problem()
+            except KubeError as error:
+                problem = f"the schemas can't be read: {error} (HTTP {error.status})"
+            if not problem:
+                return True
+            if problem != last:
+                _log.warning("%s", problem)
+                self.waits(problem)
+            last = problem
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def problem(self) -> str:
+        """What is wrong with the CRDs, and the remedy; empty where nothing is."""
+        try:
+            published = await self.source.schemas(BOARDROOM)
+        except NotFoundError:
+            published = {}
+        by_kind = {group_kind["kind"]: schema for schema in published.values() for group_kind in _named(schema)}
+        ours = {crd["spec"]["names"]["kind"]: _schema(crd) for crd in crds().values()}
+        if not by_kind.keys() >= {BOARDROOM.name, BOARDAGENT.name}:
+            return f"the CRDs are not installed; {CRDS_REMEDY}"
+        lacking = [field for kind in ours for field in undeclared(ours[kind], by_kind[kind], kind)]
+        if not lacking:
+            return ""
+        more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
+        return f"the CRDs are older than the operator: they lack {', '.join(lacking[:_SHOWN])}{more}; {CRDS_REMEDY}"
+
+
+def undeclared(ours: Object, theirs: Object, path: str) -> Iterable[str]:
+    """The fields of one schema that another does not have, as paths."""
+    for name, schema in ours.get("properties", {}).items():
+        if name in ("apiVersion", "kind", "metadata"):
+            continue
+        declared = theirs.get("properties", {}).get(name)
+        if declared is None:
+            yield f"{path}.{name}"
+        else:
+            yield from undeclared(schema, declared, f"{path}.{name}")
+    if "items" in ours:
+        yield from undeclared(ours["items"], theirs.get("items", {}), f"{path}[]")
+
+
+def _named(schema: Object) -> list[Object]:
+    found: list[Object] = schema.get("x-kubernetes-group-version-kind", [])
+    return found
+
+
+def _schema(crd: Object) -> Object:
+    found: Object = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return found
