@@ -21,7 +21,7 @@ from boardroom.controller.children import Children
 from boardroom.controller.connection import Connection
 from boardroom.controller.events import Recorder
 from boardroom.controller.hearsay import Hearsay
-from boardroom.controller.kinds import BOARDROOM, CHILDREN, WATCHED, Kind, key_of, selector
+from boardroom.controller.kinds import BOARDROOM, CHILDREN, CLUSTER_SCOPED, WATCHED, Kind, key_of, selector
 from boardroom.controller.kubeclient import KubeClient
 from boardroom.controller.leases import Leases
 from boardroom.controller.plan.blueprint import Image
@@ -33,15 +33,7 @@ from integration.kube_api import KubeApi, Object
 from unit.controller.specs import SPECS, Spec
 
 NUMBERS = itertools.count()
-OF_THE_SERVER = (
-    "uid",
-    "resourceVersion",
-    "creationTimestamp",
-    "generation",
-    "managedFields",
-    "annotations",
-    "selfLink",
-)
+OF_THE_SERVER = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "annotations")
 
 
 def without_cache(spec: Spec) -> Spec:
@@ -54,7 +46,7 @@ EDITS = st.lists(SPECS.map(without_cache), min_size=2, max_size=3)
 
 @dataclass
 class Operator:
-    """The operator's reconcile, looking when the test says so; `writes` are its requests since it last looked."""
+    """The operator's reconcile, looking when the test says so; `requests` are those since it last looked."""
 
     kube: KubeApi
     client: KubeClient
@@ -76,18 +68,22 @@ class Operator:
         )
 
     async def look(self, name: str) -> list[tuple[str, str]]:
-        """Take in what is there and reconcile the board; returns what was written."""
+        """Take in what is there and reconcile the board; returns its objects that were written.
+
+        The status follows pods, which the Deployment controller makes meanwhile.
+        """
         for kind in WATCHED:
             listed, version = set(), ""
-            async for page in self.client.pages(kind, self.kube.namespace, selector(kind)):
+            namespace = None if kind in CLUSTER_SCOPED else self.kube.namespace
+            async for page in self.client.pages(kind, namespace, selector(kind)):
                 listed.update(key_of(obj) for obj in page.items)
                 for obj in page.items:
                     self.store.put(kind, obj)
                 version = page.resource_version
-            self.store.retain(kind, self.kube.namespace, listed, version)
+            self.store.retain(kind, namespace, listed, version)
         self.requests.clear()
         await self.reconciler.reconcile((self.kube.namespace, name))
-        return [(verb, kind) for verb, kind in self.requests if verb not in ("GET", "LIST")]
+        return [(verb, kind) for verb, kind in self.requests if verb in ("APPLY", "DELETE")]
 
     def owned(self, name: str) -> dict[str, Object]:
         """Every object of the board as we made it, by kind and name; the board's name is not in it."""

@@ -16,11 +16,11 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
 from boardroom import __version__
+from boardroom.api.applying import APPLY_TYPE, apply_body
 from boardroom.api.meta import OPERATOR_MANAGER
 from boardroom.controller.kinds import Kind, Object
 
 _PAGE = 200
-_APPLY = "application/apply-patch+yaml"
 _UNDECLARED = "field not declared in schema"
 CRDS_REMEDY = "install those of its version: kubectl apply --server-side -k crds"
 _USER_AGENT = f"boardroom-operator/{__version__}"
@@ -168,11 +168,12 @@ class KubeClient:
         *,
         verb: str | None = None,
     ) -> Object:
+        data = apply_body(body) if body is not None and method == "PATCH" else body
         url = self._configuration.host + path + (f"?{urlencode(query)}" if query else "")
         status = 0
         try:
             response = await self._rest.request(  # type: ignore[no-untyped-call]  # the library has no types there
-                method, url, headers=await self._headers(method), body=body, _request_timeout=self._timeout
+                method, url, headers=await self._headers(method), body=data, _request_timeout=self._timeout
             )
             status = response.status
             content = await response.read()
@@ -189,7 +190,7 @@ class KubeClient:
 
     async def _headers(self, method: str) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": _USER_AGENT}
-        headers["Content-Type"] = _APPLY if method == "PATCH" else "application/json"
+        headers["Content-Type"] = APPLY_TYPE if method == "PATCH" else "application/json"
         bearer = (await self._configuration.auth_settings()).get("BearerToken")
         if bearer is not None and bearer["value"]:
             headers["Authorization"] = bearer["value"]

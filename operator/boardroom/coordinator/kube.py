@@ -11,6 +11,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 
 from boardroom import __version__
+from boardroom.api.applying import APPLY_TYPE, apply_body
 from boardroom.api.lease import LEASE_API_VERSION
 from boardroom.api.meta import API_VERSION, COORDINATOR_MANAGER
 
@@ -19,7 +20,6 @@ WATCH_SECONDS: Final = 290
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=WATCH_SECONDS + 30)
-_APPLY: Final = "application/apply-patch+yaml"
 _FAILURE: Final = 400
 _NOT_FOUND: Final = 404
 
@@ -123,7 +123,7 @@ class KubeClient:
 
     async def apply(self, path: str, body: dict[str, Any]) -> None:
         query = [("fieldManager", COORDINATOR_MANAGER), ("force", "true")]
-        response = await self._send("PATCH", path, query, body=body, content_type=_APPLY)
+        response = await self._send("PATCH", path, query, body=apply_body(body), content_type=APPLY_TYPE)
         response.release()
 
     async def apply_status(self, path: str, body: dict[str, Any]) -> None:
@@ -142,7 +142,7 @@ class KubeClient:
         query: Query,
         timeout: aiohttp.ClientTimeout = _TIMEOUT,
         *,
-        body: dict[str, Any] | None = None,
+        body: dict[str, Any] | bytes | None = None,
         content_type: str = "application/json",
     ) -> aiohttp.ClientResponse:
         try:

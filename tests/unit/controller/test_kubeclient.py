@@ -74,7 +74,7 @@ async def test_apply_is_a_forced_server_side_apply_under_our_name(server: Server
     path = "/apis/apps/v1/namespaces/team/deployments/a?fieldManager=boardroom-operator&force=true"
     assert server.asked == [("PATCH", path, MANIFEST)]
     headers = server.headers[0]
-    assert headers["Content-Type"] == "application/apply-patch+yaml"
+    assert headers["Content-Type"] == "application/apply-patch+yaml; charset=utf-8"
     assert headers["Authorization"] == "Bearer secret"
     assert headers["User-Agent"].startswith("boardroom-operator/")
 
