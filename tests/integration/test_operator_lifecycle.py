@@ -212,20 +212,20 @@ def test_a_change_of_the_operators_defaults_rolls_boards_one_at_a_time(
     legal = {n: kube.live("Deployment", n)["metadata"]["generation"] for n in ("legal-lorax", "legal-coordinator")}
 
     launch(AOS_LORAX_PORT="9999")
-    first = until("one rolls", lambda: next((n for n in names if turn(kube, n) == "RollingOut"), None), SECONDS)
+    first = until("one rolls", lambda: next((n for n in names if turn(kube, n) == "RollingOut"), None))
     second = next(n for n in names[:2] if n != first)
-    until("the other waits", lambda: turn(kube, second) == "WaitingForTurn", SECONDS)
+    until("the other waits", lambda: turn(kube, second) == "WaitingForTurn")
     assert kube.condition("Boardroom", second, "Ready")["status"] == "True"
     assert (port(kube, first), port(kube, second)) == (9999, 8080)
     assert kube.live("Boardroom", second)["status"]["lorax"]["effective"]["port"] == 8080
 
     launch(AOS_LORAX_PORT="9999")  # its successor goes on where it was
-    until("the other still waits", lambda: turn(kube, second) == "WaitingForTurn", SECONDS)
+    until("the other still waits", lambda: turn(kube, second) == "WaitingForTurn")
     assert port(kube, second) == 8080
     up(kube, first)
-    until("the other's turn comes", lambda: port(kube, second) == 9999, SECONDS)
+    until("the other's turn comes", lambda: port(kube, second) == 9999)
     up(kube, second)
-    until("both are through", lambda: {turn(kube, n) for n in names} == {"UpToDate"}, SECONDS)
+    until("both are through", lambda: {turn(kube, n) for n in names} == {"UpToDate"})
     assert {n: kube.live("Deployment", n)["metadata"]["generation"] for n in legal} == legal
     told = {e["reason"] for e in kube.every("Event") if e["regarding"]["name"] == second}
     assert {"RolloutWaiting", "RolloutStarted", "RolloutDone"} <= told
