@@ -107,6 +107,11 @@ def test_a_board_from_values_is_waited_for_changed_and_removed(chart_board: Boar
     assert chart_board.get("boardagent", "executive-ceo")["spec"]["systemPrompt"] == "You are brief."
     assert chart_board.lorax_pod() == before
 
+    with pytest.raises(HelmError) as failed:  # what waits for somebody is not waited for: the test ends before the hour
+        helm.run("upgrade", *where, "--wait", "--timeout", "1h", "--reuse-values", "--set", "members.twin.role=ceo")
+    assert "executive-twin not ready. status: Failed" in str(failed.value)
+    assert "spec.role 'ceo' is taken by BoardAgent 'executive-ceo'" in str(failed.value)
+
     helm.run("uninstall", "executive", "--namespace", chart_board.namespace, "--wait", "--timeout", "3m")
     filler = ("pod/fill-board-adapters", "serviceaccount/default")
 

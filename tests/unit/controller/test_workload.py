@@ -15,6 +15,7 @@ UP = container(ready=True, started=True)
 FAILURE = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
 UNPREPARED = {"type": "PodReadyToStartContainers", "status": "False"}
 NO_KEY = "couldn't find key token in Secret team/hf"
+NO_ROOM = "runc create failed: unable to start container process: container init was OOM-killed (memory limit too low?)"
 OVERDUE = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
 
 
@@ -266,6 +267,12 @@ CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]]
         [pod(container(waiting={"reason": "ContainerCreating"}), conditions=[placed(-3), UNPREPARED])],
         ("False", "NotPrepared", False),
         "see `kubectl describe pod executive-lorax-1`",
+    ),
+    "no memory even to start": (
+        deployment(),
+        [pod(container(waiting={"reason": "CrashLoopBackOff"}, last={"reason": "StartError", "message": NO_ROOM}))],
+        ("False", "OutOfMemory", False),
+        "raise spec.lorax.resources.limits.memory",
     ),
     "killed for memory": (
         deployment(),

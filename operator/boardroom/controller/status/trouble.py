@@ -171,11 +171,18 @@ def _misses(subject: Subject, status: Object, said: str) -> Finding:
 
 
 def _not_started(subject: Subject, status: Object, said: str) -> Finding:
+    if "OOM-killed" in said:  # runc's words where there was not even room to start
+        return _out_of_memory(subject, status)
     return _bad(
         "ContainerStartFailed",
         f"the node can't start container {status['name']}: {subject.words.start_remedy} ({said})",
         stalled=subject.waits_long,
     )
+
+
+def _out_of_memory(subject: Subject, status: Object) -> Finding:
+    message = f"container {status['name']} was killed for memory: {subject.words.memory_remedy}"
+    return _bad("OutOfMemory", message)
 
 
 def _crashed(subject: Subject) -> Finding | None:
@@ -186,7 +193,7 @@ def _crashed(subject: Subject) -> Finding | None:
         if end is None or status.get("ready"):
             continue
         if end.get("reason") == "OOMKilled":
-            return _bad("OutOfMemory", f"container {status['name']} was killed for memory: {words.memory_remedy}")
+            return _out_of_memory(subject, status)
         if end.get("reason") in ("StartError", "ContainerCannotRun"):
             return _not_started(subject, status, end.get("message", ""))
         if (state.get("waiting") or {}).get("reason") == "CrashLoopBackOff" or "terminated" in state:
