@@ -44,6 +44,9 @@ class Informer:
     _round: set[Watch] = field(init=False)
     """What is still to be listed until everything has been."""
 
+    _whole: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while nothing is."""
+
     def __post_init__(self) -> None:
         self._due = WorkQueue(asyncio.get_running_loop().call_later)
         self._round = set(self.watched)
@@ -128,9 +131,10 @@ class Informer:
 
     async def resync(self) -> None:
         """Have everything listed again and again, for what no watch reports; never returns."""
-        await self.synced.wait()
         while True:
+            await self._whole.wait()
             await asyncio.sleep(self.resync_seconds)
+            self._whole.clear()
             self._round = set(self.watched)
             for watch in self.watched:
                 self._due.add(watch)
@@ -155,6 +159,7 @@ class Informer:
         self._round.remove(watch)
         if not self._round:
             self.metrics.synced.set_to_current_time()
+            self._whole.set()
             self.synced.set()
             self._enqueue(self.store.boards())
 

@@ -154,7 +154,7 @@ class KubeClient:
 
     async def schemas(self, kind: Kind) -> dict[str, Object]:
         """What the API server publishes of the kind's group and version, by name; whoever is authenticated may see."""
-        page = await self._send("GET", kind, f"/openapi/v3/apis/{kind.api_version}", verb="SCHEMA")
+        page = await self._send("GET", kind, f"/openapi/v3/apis/{kind.api_version}")
         found: dict[str, Object] = page.get("components", {}).get("schemas", {})
         return found
 
