@@ -55,7 +55,8 @@ def test_a_change_of_the_operators_defaults_rolls_boards_one_at_a_time(
     until("the other still waits", lambda: turn(kube, second) == "WaitingForTurn")
     assert port(kube, second) == 8080
     up(kube, first)
-    until("the other's turn comes", lambda: port(kube, second) == 9999)
+    until("the other's turn comes", lambda: turn(kube, second) == "RollingOut")  # said once all of it is written
+    assert port(kube, second) == 9999
     up(kube, second)
     until("both are through", lambda: {turn(kube, n) for n in names} == {"UpToDate"})
     assert {n: kube.live("Deployment", n)["metadata"]["generation"] for n in legal} == legal
