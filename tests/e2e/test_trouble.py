@@ -13,7 +13,7 @@ pytestmark = pytest.mark.e2e
 TROUBLES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     # what is wrong in spec.lorax: reason of LoraxReady, what its message says, whether it waits for somebody
     "memory": (
-        {"resources": {"limits": {"memory": "24Mi"}, "requests": {"memory": "24Mi"}}},
+        {"resources": {"limits": {"memory": "10Mi"}, "requests": {"memory": "10Mi"}}},
         "OutOfMemory",
         "raise spec.lorax.resources.limits.memory",
         "False",
