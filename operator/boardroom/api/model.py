@@ -86,6 +86,12 @@ Decimal = Annotated[str, StringConstraints(max_length=16, pattern=r"^[0-9]{1,4}(
 """A number written as a string: floats don't survive every YAML and JSON tool unchanged."""
 
 
+class LocalObjectReference(Model):
+    """An object in the same namespace."""
+
+    name: ObjectName = Field(description="Name of the object.")
+
+
 class SecretKeyRef(Model):
     """One key of a Secret in the same namespace."""
 

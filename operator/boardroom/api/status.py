@@ -4,8 +4,8 @@ from datetime import datetime
 
 from pydantic import Field
 
-from boardroom.api.boardroom import AuthSpec
 from boardroom.api.conditions import Condition
+from boardroom.api.coordinator import AuthSpec
 from boardroom.api.model import Model, map_list
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from boardroom.api.boardroom import AuthMode
+from boardroom.api.coordinator import AuthMode
 from boardroom.api.meta import COORDINATOR_METRICS_PORT, COORDINATOR_PORT, REDIS_CA, REDIS_PASSWORD, STANDARD_API_KEY
 from boardroom.api.resources import ManifestError
 from boardroom.api.settings import Defaults, SettingsError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prometheus_client import disable_created_metrics
 
-from boardroom.api.boardroom import AuthMode
+from boardroom.api.coordinator import AuthMode
 from boardroom.api.settings import Defaults
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.auth.keys import ApiKeys

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from boardroom.api import meta
 from boardroom.api.adapter import Source
-from boardroom.api.boardroom import ApiKeySecretRef, AuthSpec, BoardroomSpec
+from boardroom.api.boardroom import BoardroomSpec
+from boardroom.api.coordinator import ApiKeySecretRef, AuthSpec
 from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults, effective
 from boardroom.api.status import EffectiveSettings

@@ -1,6 +1,6 @@
 """How the two workloads of a board are called in messages, and what helps them."""
 
-from boardroom.api.boardroom import ApiKeySecretRef
+from boardroom.api.coordinator import ApiKeySecretRef
 from boardroom.api.meta import model_cache_name
 from boardroom.controller.plan import coordinator, lorax
 from boardroom.controller.plan.blueprint import Blueprint

@@ -1,0 +1,86 @@
+"""spec.coordinator of a Boardroom: who may ask, how many answer, and what they remember."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from boardroom.api.conversation import ConversationsSpec
+from boardroom.api.model import Model, ObjectName, checked, map_list, rule
+from boardroom.api.pods import EnvVar, ResourceRequirements
+
+AuthMode = Literal["Kubernetes", "ApiKey", "None"]
+
+
+class ApiKeySecretRef(Model):
+    """A Secret with API keys."""
+
+    name: ObjectName = Field(description="Name of the Secret, in the board's namespace.")
+    key: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        pattern=r"^[-._a-zA-Z0-9]+$",
+        description="Only this key of the Secret's data; unset, all of them.",
+    )
+
+
+class AuthSpec(Model):
+    """Who may ask the board."""
+
+    model_config = checked(
+        rule(
+            "(self.mode == 'ApiKey') == has(self.apiKeySecretRef)",
+            "mode ApiKey needs apiKeySecretRef (a Secret of this namespace), and no other mode takes it",
+        )
+    )
+    mode: AuthMode = Field(
+        description="Kubernetes: whose bearer token has the audience `boardroom` and may `create boardrooms/ask` of "
+        "this board; needs an operator that looks at all namespaces. ApiKey: who sends one of the Secret's keys as "
+        "bearer token. None: whoever reaches the coordinator."
+    )
+    api_key_secret_ref: ApiKeySecretRef | None = Field(
+        default=None,
+        description="ApiKey: the Secret. Each value holds one key a line, of at least 16 characters; several are "
+        "valid at once, so that they can be rotated, and a change counts within two minutes without a restart.",
+    )
+
+
+class CoordinatorSpec(Model):
+    """The service in front of LoRAX."""
+
+    model_config = checked(
+        rule(
+            "!has(self.env) || self.env.all(e, e.name.startsWith('OTEL_'))",
+            "env takes variables of OpenTelemetry only (OTEL_...); all else has a field of its own",
+            ".env",
+        )
+    )
+    auth: AuthSpec | None = Field(
+        default=None,
+        description="Who may ask the board. Unset: mode Kubernetes under an operator that looks at all namespaces, "
+        "else mode ApiKey with the Secret BOARD-api-keys. The effective value stands in status.auth.",
+    )
+
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="Coordinators, each a pod that takes questions. One of them, by a Lease, loads and proves adapters "
+        "and writes status; the others send to LoRAX while it lets them, and one of them takes over when it ends. "
+        "Without conversations.redis a conversation is known to the pod that was asked, and to no other.",
+    )
+    resources: ResourceRequirements | None = Field(default=None, description="Resources of the coordinator container.")
+    env: tuple[EnvVar, ...] = Field(
+        default=(),
+        max_length=32,
+        description="OpenTelemetry's variables, for example OTEL_EXPORTER_OTLP_ENDPOINT, which switches tracing on "
+        "(docs/observability.md).",
+        json_schema_extra=map_list("name"),
+    )
+    request_timeout_seconds: int = Field(
+        default=120, ge=1, le=3600, description="Deadline of a question that names none, in seconds."
+    )
+    conversations: ConversationsSpec = Field(
+        default_factory=ConversationsSpec,
+        description="What is remembered of questions with the same conv_id, and where.",
+    )
