@@ -1,6 +1,7 @@
 """`boardroom coordinator`: the service in front of one board's LoRAX."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -117,9 +118,9 @@ def coordinator(
             lorax_service=lorax_service,
             standard_url=standard_url,
             standard_model=standard_model,
-            standard_api_key=os.environ.get(STANDARD_API_KEY, ""),
+            standard_api_key=secret(os.environ, STANDARD_API_KEY),
             redis_url=redis_url,
-            redis_password=os.environ.get(REDIS_PASSWORD, ""),
+            redis_password=secret(os.environ, REDIS_PASSWORD),
             redis_ca=os.environ.get(REDIS_CA, ""),
             adapters_url=adapters_url,
             address=_address(address or host, metrics_port),
@@ -139,6 +140,11 @@ def coordinator(
 def _resource(board: str | None, namespace: str) -> dict[str, str]:
     """What the spans of this process are of."""
     return {"boardroom.board": board, "k8s.namespace.name": namespace} if board else {}
+
+
+def secret(environ: Mapping[str, str], name: str) -> str:
+    """A Secret's value without the line end that one made from a file has: no header and no password takes it."""
+    return environ.get(name, "").rstrip("\r\n")
 
 
 def _address(host: str, port: int) -> str:
