@@ -1,14 +1,13 @@
 """README's install, walked from nothing to an answered question: its own lines, in their order, in one shell."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from boardroom.cluster import build
+from tools import shell
 from tools.pages import ROOT, commands
-from tools.programs import tool
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
@@ -34,18 +33,10 @@ def walk(way: str) -> list[str]:
 @pytest.mark.parametrize("way", THE_OTHER_WAY)
 def test_readme_leads_from_nothing_to_an_answer(way: str, tmp_path: Path) -> None:
     """In a cluster of its own. What the machine is taken to have: helm and kubectl."""
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "helm").symlink_to(tool("helm4"))
-    (programs / "kubectl").symlink_to(build.program("kubectl"))
-    helm = {f"HELM_{what}_HOME": str(tmp_path / what.lower()) for what in ("CACHE", "CONFIG", "DATA")}
-    own = {"PATH": f"{programs}:{os.environ['PATH']}", "XDG_STATE_HOME": str(tmp_path / "state")}
-    script = "\n".join(["set -euo pipefail", f"trap '{ROOT}/.venv/bin/{LAST}' EXIT", *walk(way)])
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=ROOT, env=os.environ | helm | own, text=True, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 of 2 members answered" in done.stdout
+    script = "\n".join([f"trap '{ROOT}/.venv/bin/{LAST}' EXIT", *walk(way)])
+    kubectl = str(build.program("kubectl"))
+    said = shell.run(script, tmp_path, kubectl=kubectl, XDG_STATE_HOME=str(tmp_path / "state"))
+    assert "2 of 2 members answered" in said
     spoke = [f"{role} (executive-{role.lower()}) · answered · engine lorax" for role in ("CEO", "CFO")]
-    assert [line for line in spoke if line not in done.stdout] == []
-    assert "STATUS: deployed" in done.stdout
+    assert [line for line in spoke if line not in said] == []
+    assert "STATUS: deployed" in said

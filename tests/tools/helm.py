@@ -17,6 +17,11 @@ class HelmError(Exception):
     """Helm failed; the message is its own."""
 
 
+def own_folders(home: Path) -> dict[str, str]:
+    """The environment by which Helm reads and writes below `home`, and nothing of the user's own."""
+    return {f"HELM_{what}_HOME": str(home / what.lower()) for what in ("CACHE", "CONFIG", "DATA")}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Helm:
     """One version of Helm, on one cluster where it needs any; it reads and writes nothing of the user's own."""
@@ -32,7 +37,7 @@ class Helm:
 
     def run(self, *args: str) -> str:
         """What it says on standard output; raises HelmError."""
-        folders = {f"HELM_{what}_HOME": str(self.home / what.lower()) for what in ("CACHE", "CONFIG", "DATA")}
+        folders = own_folders(self.home)
         cluster = {"KUBECONFIG": self.kubeconfig or "/dev/null"}
         done = subprocess.run(
             [self.program, *args], env=os.environ | folders | cluster, capture_output=True, text=True, check=False
