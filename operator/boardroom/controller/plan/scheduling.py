@@ -42,8 +42,9 @@ def nodes(lorax: LoraxSpec) -> Object:
     fields: Object = {"tolerations": _tolerations(lorax.tolerations)}
     if lorax.node_selector:
         fields["nodeSelector"] = dict(lorax.node_selector)
-    if lorax.affinity is not None:
-        fields["affinity"] = _filled(lorax.affinity.to_object())
+    # One that asks for nothing is left out: applied over another, an empty map stands or goes by what was there before.
+    if lorax.affinity is not None and (asked := _filled(lorax.affinity.node_affinity.to_object())):
+        fields["affinity"] = {"nodeAffinity": asked}
     return fields
 
 
