@@ -42,9 +42,18 @@ lint: .venv/installed ## ruff, mypy strict, the rooms' import rule, and that ope
 	$(BIN)/python -c "import operator; operator.add"
 
 .PHONY: test-unit
-test-unit: .venv/installed $(CLIENTS) ## Unit tests: no cluster.
+test-unit: .venv/installed $(CLIENTS) torch ## Unit tests: no cluster.
 	@PYTHONPATH=tests $(BIN)/python -m tools.programs kstatus >/dev/null # here its progress can be seen
 	$(PYTEST) tests/unit
+
+# PyPI's for Linux brings CUDA along, 5 GB of it; Debian's is for the CPU. Where it can't be had, what needs it is skipped.
+.PHONY: torch
+torch: .venv/installed ## Debian's PyTorch, where there is none yet and apt may: the tests of bench-gpu run on it.
+	@if ! $(BIN)/python -c 'import sys; sys.path.append("/usr/lib/python3/dist-packages"); import torch' 2>/dev/null \
+		&& [ ! -e /usr/lib/python3/dist-packages/torch ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing python3-torch from Debian (about 150 MB, a minute)" >&2; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends python3-torch >/dev/null \
+			|| echo "python3-torch could not be installed: the tests of bench-gpu are skipped" >&2; fi
 
 .PHONY: test-integration
 test-integration: .venv/installed ## Tests on a real kube-apiserver, and charts by Helm (the first run builds them: about 14 minutes on 2 cores).

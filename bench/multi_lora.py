@@ -64,6 +64,15 @@ class Point:
     high: float
 
 
+def plain_attention(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """As scaled_dot_product_attention, which Debian's torch does not have yet; the tests run on that one."""
+    scores = query @ keys.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    return scores.softmax(dim=-1) @ values
+
+
+ATTENTION: Callable[..., Tensor] = getattr(functional, "scaled_dot_product_attention", plain_attention)
+
+
 class Layer:
     """Attention over what came before, and an MLP; LoRA on the query and value projections, as PEFT does by default."""
 
@@ -81,7 +90,7 @@ class Layer:
         The token's own key and value go into the last place of the context, so that no tensor grows.
         """
         batch, hidden = x.shape
-        normed = functional.rms_norm(x, (hidden,))
+        normed = _normed(x)
         query, key, value = functional.linear(normed, self.qkv).chunk(3, dim=-1)
         if index is not None:
             # One row of hidden width for each sequence and projection, through its rank and back.
@@ -89,9 +98,9 @@ class Layer:
             query, value = query + added[:, 0, 0], value + added[:, 1, 0]
         shape = (batch, self.heads, hidden // self.heads)
         keys[:, :, -1], values[:, :, -1] = key.view(shape), value.view(shape)
-        seen = functional.scaled_dot_product_attention(query.view(shape)[:, :, None], keys, values)
+        seen = ATTENTION(query.view(shape)[:, :, None], keys, values)
         x = x + functional.linear(seen.reshape(batch, hidden), self.out)
-        gate, up = functional.linear(functional.rms_norm(x, (hidden,)), self.gate_up).chunk(2, dim=-1)
+        gate, up = functional.linear(_normed(x), self.gate_up).chunk(2, dim=-1)
         return x + functional.linear(functional.silu(gate) * up, self.down)
 
 
@@ -140,6 +149,11 @@ def measure(size: Size, device: str | None = None) -> dict[str, Any]:
         }  # fmt: skip
         result["separate"] = [{"members": n, "ms": n * _of(points, 1, 1)["ms"]} for n in size.batches]
     return result
+
+
+def _normed(x: Tensor) -> Tensor:
+    """RMS norm without weights."""
+    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + torch.finfo(x.dtype).eps)
 
 
 def _points(model: Model) -> Iterator[Point]:
@@ -198,7 +212,7 @@ def _device(device: str) -> str:
 
 
 def _adapter_bytes(model: Model) -> int:
-    return sum(t[0].nbytes for layer in model.layers for t in (layer.lora_a, layer.lora_b))
+    return sum(t[0].numel() * t.element_size() for layer in model.layers for t in (layer.lora_a, layer.lora_b))
 
 
 def _memory(device: str) -> int:

@@ -1,6 +1,11 @@
-"""How properties are searched everywhere: no example has to be quick, because the machine may be busy."""
+"""How properties are searched: no example has to be quick, because the machine may be busy; and the same ones each
+time, so that a commit's tests say something of the commit. `pytest --hypothesis-profile=search` looks for new ones.
+"""
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "unhurried", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+settings.register_profile("search", settings.get_profile("unhurried"), derandomize=False)
 settings.load_profile("unhurried")

@@ -145,7 +145,7 @@ def edited(kube: KubeApi, name: str, spec: Spec) -> bool:
 
 
 @settings(
-    max_examples=150,
+    max_examples=20,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes a second or more: none is made smaller
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -1,12 +1,19 @@
-"""The programs of `make bench-gpu` at a tiny size on the CPU, where torch is installed: not by `make test`."""
+"""The programs of `make bench-gpu` at a tiny size on the CPU, with torch from wherever it is: PyPI or Debian."""
 
+import sys
 import tomllib
 
 import pytest
 
 from boardroom.simulator.cost import CostModel
 
-torch = pytest.importorskip("torch", reason="torch is not installed here (5 GB): `make bench-gpu` makes .venv-gpu")
+DEBIAN = "/usr/lib/python3/dist-packages"
+
+sys.path.append(DEBIAN)  # behind all that the environment has itself, and not for other tests
+try:
+    torch = pytest.importorskip("torch", reason="torch is not here: `make test-unit` installs Debian's where it may")
+finally:
+    sys.path.remove(DEBIAN)
 
 
 def measured(points: list[dict[str, float]]) -> dict[str, object]:
@@ -38,6 +45,20 @@ def test_no_cost_is_negative() -> None:
     points = [{"batch": b, "adapters": a, "context": 64, "ms": 10 - a} for b in (1, 2, 4) for a in (0, 1, b)]
     found = profile(measured(points))
     assert min(found[name] for name in ("step", "sequence", "context", "lora", "adapter")) >= 0
+
+
+def test_attention_is_the_same_where_torch_has_none_of_its_own() -> None:
+    from bench.multi_lora import plain_attention
+
+    own = getattr(torch.nn.functional, "scaled_dot_product_attention", None)
+    query, keys, values = torch.randn(2, 3, 1, 8), torch.randn(2, 3, 5, 8), torch.randn(2, 3, 5, 8)
+    found = plain_attention(query, keys, values)
+    if own is not None:
+        assert torch.allclose(found, own(query, keys, values), atol=1e-6)
+    weights = torch.exp((query * keys).sum(-1) / 8**0.5)
+    assert torch.allclose(
+        found[:, :, 0], (weights[..., None] * values).sum(2) / weights.sum(-1, keepdim=True), atol=1e-6
+    )
 
 
 def test_each_sequence_is_answered_through_its_own_adapter() -> None:

@@ -161,6 +161,11 @@ def test_what_is_unset_is_left_out() -> None:
     assert set(pod(blueprint())) & {"affinity", "runtimeClassName", "priorityClassName", "resourceClaims"} == set()
 
 
+@pytest.mark.parametrize("nothing", [{}, {"preferredDuringSchedulingIgnoredDuringExecution": []}])
+def test_an_affinity_that_asks_for_nothing_is_left_out(nothing: dict[str, Any]) -> None:
+    assert "affinity" not in pod(blueprint(lorax={"affinity": {"nodeAffinity": nothing}}))
+
+
 def test_the_pod_is_placed_and_ends_as_it_should() -> None:
     found = pod(blueprint(lorax={"nodeSelector": {"gpu": "a100"}}, imagePullSecrets=[{"name": "reg"}]))
     kept = (
