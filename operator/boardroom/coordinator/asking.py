@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from boardroom.api.ask import (
     AnswerStatus,
@@ -21,7 +22,7 @@ from boardroom.coordinator.modes.registry import load
 from boardroom.coordinator.particulars import NO_CONTEXT, Context, Particulars
 from boardroom.coordinator.problems import InvalidQuestion, LoraxDown, NotEnoughAnswers, QuestionRefused
 from boardroom.coordinator.roster import Roster
-from boardroom.coordinator.selection import Seat, chair, select
+from boardroom.coordinator.selection import Seat, select
 
 _MODES = load()
 
@@ -35,8 +36,7 @@ NO_STANDARD = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, kw_only=True):
     """A valid request; `began` is a time of the event loop's clock."""
 
     request: AskRequest
@@ -63,7 +63,7 @@ async def ask(question: Question, roster: Roster, attempts: Attempts) -> AskResp
     agenda = Agenda(
         question=request.user_input,
         seats=seats,
-        chair=chair(roster, seats),
+        chair=roster.chair or min(seats, key=lambda seat: seat.name),
         rounds=request.rounds or roster.rounds,
         quorum_percent=roster.quorum_percent,
     )

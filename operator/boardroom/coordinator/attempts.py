@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from boardroom.coordinator.listening import Hearing
 from boardroom.coordinator.metrics import Metrics

@@ -1,14 +1,14 @@
 """What a mode is given and what it makes of it; and the prompts in which members see each other's answers. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from boardroom.api.ask import AnswerStatus, Decision, MemberAnswer, Round
 from boardroom.coordinator.selection import Seat
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Agenda:
+class Agenda(msgspec.Struct, frozen=True, kw_only=True):
     """One question and the members that it is for; `chair` need not be among them."""
 
     question: str
@@ -18,14 +18,13 @@ class Agenda:
     quorum_percent: int = 50
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Deliberation:
+class Deliberation(msgspec.Struct, frozen=True, kw_only=True):
     """One answer for each member; `reply` unless they stand side by side, `chair` if there was one."""
 
     answers: list[MemberAnswer]
     reply: str | None = None
     chair: str | None = None
-    rounds: list[Round] = field(default_factory=list)
+    rounds: list[Round] = []
     decision: Decision | None = None
 
 

@@ -16,6 +16,9 @@ from typing import Final
 from boardroom.coordinator.metrics import Basis, Metrics
 from boardroom.engine.protocol import Generation
 
+COUNT_SECONDS: Final = 1.0
+"""A time at work that does not end is counted so often at most."""
+
 _WEIGHT: Final = 0.2
 """Of the newest measurement in the running average."""
 
@@ -44,8 +47,10 @@ class Occupancy:
 
     def entered(self) -> Stay:
         """A request goes to LoRAX."""
-        now = self._count()
-        if len(self._stays) == 1:
+        now = self._clock()
+        if not self._stays:
+            self._counted = now
+        elif len(self._stays) == 1:
             for other in self._stays:
                 other.alone = False
         stay = Stay(now, alone=not self._stays)
@@ -54,8 +59,11 @@ class Occupancy:
 
     def left(self, stay: Stay, generation: Generation | None = None) -> None:
         """It is over; with what it brought, if it did."""
-        now = self._count()
+        now = self._clock()
         self._stays.discard(stay)
+        if not self._stays or now >= self._counted + COUNT_SECONDS:
+            self._metrics.busy(now - self._counted)
+            self._counted = now
         if generation is None:
             return
         own = now - stay.began if generation.inference_ms is None else generation.inference_ms / 1000
@@ -71,10 +79,3 @@ class Occupancy:
         before = self.seconds_per_token
         weight = 1.0 if before is None else _WEIGHT
         self.seconds_per_token = (1 - weight) * (before or 0.0) + weight * seconds_per_token
-
-    def _count(self) -> float:
-        now = self._clock()
-        if self._stays:
-            self._metrics.busy(now - self._counted)
-        self._counted = now
-        return now

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from boardroom.api.ask import AnswerStatus, Batch, EngineName, MemberAnswer
 from boardroom.coordinator import answers, spans
@@ -18,8 +19,7 @@ from boardroom.engine.errors import EngineError, InvalidRequest
 from boardroom.engine.protocol import GenerationRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """What is put to one member."""
 
     seat: Seat
@@ -27,8 +27,7 @@ class Turn:
     response_format: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Submitted:
+class _Submitted(msgspec.Struct, frozen=True):
     member: Member
     limit: float
     """Seconds that the caller or the member gave; the deadline is when they are over."""

@@ -1,13 +1,12 @@
 """The parameters of one member's generation: the question's win over its own, within its limits. Pure."""
 
-from dataclasses import dataclass
+import msgspec
 
 from boardroom.api.ask import Parameters
 from boardroom.api.boardagent import GenerationSpec
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine gets; `cut` says which of the question's parameters were above the member's limits."""
 
     max_new_tokens: int

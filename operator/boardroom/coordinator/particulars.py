@@ -1,16 +1,16 @@
 """What holds for every member and every round of one question."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from boardroom.api.ask import Parameters
 from boardroom.coordinator.listening import Listener
 from boardroom.engine.protocol import Exchange
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller says to every member: below its system prompt, and what was said before.
 
     `histories` are what each member (by name) said itself; `history` is said to all of them.
@@ -18,7 +18,7 @@ class Context:
 
     system: str = ""
     history: tuple[Exchange, ...] = ()
-    histories: Mapping[str, tuple[Exchange, ...]] = field(default_factory=dict)
+    histories: Mapping[str, tuple[Exchange, ...]] = {}
     response_format: Mapping[str, Any] | None = None
     """A JSON schema for every answer, unless the mode has one of its own."""
     notes: tuple[str, ...] = ()
@@ -28,8 +28,7 @@ class Context:
 NO_CONTEXT: Final = Context()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Particulars:
+class Particulars(msgspec.Struct, frozen=True, kw_only=True):
     """`began` is a time of the event loop's clock; the question may take `timeout` seconds from then."""
 
     request_id: str

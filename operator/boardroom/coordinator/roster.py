@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -91,6 +92,16 @@ class Roster:
     @property
     def conditions(self) -> tuple[Condition, ...]:
         return self.status.conditions
+
+    @cached_property
+    def chair(self) -> Member | None:
+        """The member that spec.deliberation.chairRef names, else the one with the role CEO, else the first by name; it
+        chairs whether or not it is asked. None without members.
+        """
+        by_name = {m.name: m for m in self.members}
+        by_role = {m.role.lower(): m for m in self.members}
+        first = self.members[0] if self.members else None
+        return by_name.get(self.chair_ref or "") or by_role.get("ceo") or first
 
     @property
     def adapter_ids(self) -> set[str]:

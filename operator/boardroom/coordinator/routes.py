@@ -3,10 +3,11 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from boardroom.api.ask import AdapterIdentity, EngineName
 from boardroom.coordinator import spans
@@ -37,8 +38,7 @@ OVERLOAD_WAITS: Final = (0.1, 0.2, 0.4, 0.8)
 _GRACE_SECONDS: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What became of a member: `finished` is a time of the event loop's clock; `reason` tells the failures in order.
 
     `fell_back` says why LoRAX did not give the answer that standard inference gave. `adapter` names the weights
@@ -133,11 +133,7 @@ class LoraxRoute:
         self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None
     ) -> Outcome:
         """One request, repeated after each 429 while there is time."""
-
-        async def once() -> Outcome:
-            return await self._request(member, request, deadline, hearing)
-
-        return await patiently(once, deadline, self._metrics)
+        return await patiently(lambda: self._request(member, request, deadline, hearing), deadline, self._metrics)
 
     async def _request(
         self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None
@@ -225,11 +221,11 @@ class StandardRoute:
         return Outcome(generation, loop.time(), engine=EngineName.STANDARD)
 
 
-async def patiently(once: Callable[[], Any], deadline: float, metrics: Metrics) -> Outcome:
+async def patiently(once: Callable[[], Awaitable[Outcome]], deadline: float, metrics: Metrics) -> Outcome:
     """`once`, again after each 429 while there is time."""
     loop = asyncio.get_running_loop()
     for wait in (*OVERLOAD_WAITS, None):
-        outcome: Outcome = await once()
+        outcome = await once()
         if not isinstance(outcome.result, Overloaded) or wait is None:
             return outcome
         pause = wait * random.uniform(0.5, 1.5)  # noqa: S311 (jitter, not a secret)

@@ -1,6 +1,6 @@
 """Which members a question is for. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from boardroom.api.ask import AskRequest
 from boardroom.coordinator.problems import UnknownAgent, UnknownDomain
@@ -23,18 +23,6 @@ def select(request: AskRequest, roster: Roster) -> list[Seat]:
     if request.domain is not None:
         chosen += _of_domain(request.domain, roster)
     return _unique(chosen) if chosen else list(roster.members)
-
-
-def chair(roster: Roster, seats: Sequence[Seat]) -> Seat:
-    """The member that spec.deliberation.chairRef names, else the one with the role CEO, else the first by name.
-
-    It chairs whether or not it is among `seats`; those must not be empty, and one of them stands in on a board whose
-    every agent was refused.
-    """
-    by_name = {m.name: m for m in roster.members}
-    by_role = {m.role.lower(): m for m in roster.members}
-    named = by_name.get(roster.chair_ref or "") or by_role.get("ceo")
-    return named or min(roster.members or seats, key=lambda seat: seat.name)
 
 
 def _named(wanted: Iterable[str], roster: Roster, field: str) -> list[Seat]:

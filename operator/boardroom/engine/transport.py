@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+import msgspec
 
 from boardroom import __version__
 from boardroom.engine.address import address, header_lines
@@ -23,8 +24,7 @@ MAX_CONNECTIONS: Final = 2048
 _NO_TYPE: Final = "application/octet-stream"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """A whole HTTP answer; header names are in lower case."""
 
     status: int

@@ -1,7 +1,8 @@
 """Questions of one conversation: one at a time, each member with what it said before."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from boardroom.api.ask import AskRequest, AskResponse
 from boardroom.api.conversation import Conversation

@@ -124,10 +124,10 @@ class Fleet:
 
     async def vet(self, seconds: float) -> None:
         """Before the first request to an adapter the sidecars are asked what lies there."""
-        if any(replica.book.unseen() for replica in self.replicas.values()):
+        if unvetted := [replica for replica in self.replicas.values() if replica.unvetted]:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(seconds, VET_SECONDS)):
-                    await asyncio.gather(*(replica.vet() for replica in self.replicas.values()))
+                    await asyncio.gather(*(replica.vet() for replica in unvetted))
 
     def start(self) -> None:
         """Find the servers from now on."""

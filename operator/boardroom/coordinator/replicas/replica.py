@@ -151,13 +151,18 @@ class Replica:
             async with self._looking:
                 await self._findings.poll()
 
-    async def vet(self) -> None:
-        """Ask the sidecar what lies where nobody has looked yet, unless it can't be asked or somebody else does."""
+    @property
+    def unvetted(self) -> bool:
+        """Whether its sidecar, if it has one and it is for us to ask, has not said yet what lies there."""
         findings = self._findings
-        if findings is not None and self.news is None and not findings.trouble and self.book.unseen():
+        return findings is not None and self.news is None and not findings.trouble and self.book.unseen()
+
+    async def vet(self) -> None:
+        """Ask the sidecar what lies where nobody has looked yet."""
+        if self._findings is not None:
             async with self._looking:
-                if self.book.unseen():
-                    await findings.poll()
+                if self.unvetted:
+                    await self._findings.poll()
 
     def failed(self, path: str | None, error: EngineError) -> None:
         """A request broke."""
