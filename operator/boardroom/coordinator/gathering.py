@@ -9,9 +9,10 @@ T = TypeVar("T")
 
 async def gathered(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Their results in order; the first that raises ends the others."""
-    tasks = [asyncio.ensure_future(one) for one in coroutines]
-    if len(tasks) == 1:
-        return [await tasks[0]]
+    first, *more = coroutines
+    if not more:
+        return [await first]
+    tasks = [asyncio.ensure_future(one) for one in (first, *more)]
     try:
         return list(await asyncio.gather(*tasks))
     finally:

@@ -139,14 +139,16 @@ class LoraxEngine:
 
 def chat_body(request: GenerationRequest) -> dict[str, Any]:
     """A chat body. LoRAX samples unless temperature is 0, and reserves the whole context unless max_tokens is set."""
-    body: dict[str, Any] = {
+    return {
         "model": request.adapter_id or "",
         "messages": messages(request),
         "max_tokens": request.max_new_tokens,
         "temperature": request.temperature,
         "stream": False,
+        **_adapter_source(request),
+        **sampling(request),
+        **_format(request),
     }
-    return body | _adapter_source(request) | sampling(request) | _format(request)
 
 
 def plain_body(request: GenerationRequest) -> dict[str, Any]:
