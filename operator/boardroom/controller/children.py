@@ -27,6 +27,23 @@ class Problem:
     stalled: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One object that stood and was written over: as it was, and as it is."""
+
+    kind: Kind
+    before: Object
+    after: Object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of it."""
+
+    changes: list[Change]
+    problems: list[Problem]
+
+
 @dataclass(frozen=True, slots=True)
 class _Applied:
     """What we wanted when we last wrote an object, and what the API server made of it."""
@@ -43,14 +60,17 @@ class Children:
     store: Store
     _applied: dict[_Of, _Applied] = field(default_factory=dict)
 
-    async def converge(self, board: Key, uid: str, children: Sequence[Child]) -> list[Problem]:
+    async def converge(self, board: Key, uid: str, children: Sequence[Child]) -> Outcome:
         """Apply or delete what differs; what can't be written is told, and does not stop the rest."""
         made = [child for child in children if child.manifest is not None]
         # What goes, goes the other way round: a pod before what guards it.
         gone = [child for child in reversed(children) if child.manifest is None]
         unseen = await self._unseen(board[0], made)
-        problems = [await self._one(board, uid, child, unseen) for child in (*made, *gone)]
-        return [problem for problem in problems if problem is not None]
+        found = [await self._one(board, uid, child, unseen) for child in (*made, *gone)]
+        return Outcome(
+            changes=[change for change in found if isinstance(change, Change)],
+            problems=[problem for problem in found if isinstance(problem, Problem)],
+        )
 
     def forget(self, board: Key) -> None:
         """The board is gone; the garbage collector removes what it owned."""
@@ -68,7 +88,7 @@ class Children:
         found = await asyncio.gather(*(self.kube.get(kind, *key) for kind, key in missing))
         return {of: live for of, live in zip(missing, found, strict=True) if live is not None}
 
-    async def _one(self, board: Key, uid: str, child: Child, unseen: Mapping[_Of, Object]) -> Problem | None:
+    async def _one(self, board: Key, uid: str, child: Child, unseen: Mapping[_Of, Object]) -> Change | Problem | None:
         key = (board[0], child.name)
         of = (child.kind, key)
         live = self.store.get(child.kind, *key)
@@ -99,7 +119,7 @@ class Children:
         self.store.put(child.kind, result)
         self._applied[of] = _Applied(wanted, fingerprint(result))
         _log.info("applied %s %s/%s", child.kind, *key)
-        return None
+        return Change(kind=child.kind, before=live, after=result) if live is not None else None
 
     def _stands(self, of: _Of, manifest: Object, now: _Applied, live: Object) -> bool:
         """Whether it is as we left it; where we don't know how we left it, whether it is as we would leave it."""

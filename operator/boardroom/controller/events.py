@@ -10,11 +10,11 @@ from typing import Final, Literal
 
 from boardroom.api.conditions import AgentCondition, BoardCondition
 from boardroom.api.meta import OPERATOR_MANAGER
-from boardroom.controller.kinds import EVENT, Kind, Object
+from boardroom.controller.children import Change
+from boardroom.controller.kinds import DEPLOYMENT, EVENT, Kind, Object
 from boardroom.controller.kubeclient import Kube, KubeError
 from boardroom.controller.plan import preload
 from boardroom.controller.plan.blueprint import Blueprint
-from boardroom.controller.plan.preload import Preloaded
 
 _log = logging.getLogger(__name__)
 _NOTE_MAX: Final = 1024
@@ -67,13 +67,14 @@ def _board_event(condition: Object, behind: bool) -> Event | None:
     return None
 
 
-def preloading(blueprint: Blueprint, before: Preloaded, after: Preloaded) -> list[Event]:
+def preloading(blueprint: Blueprint, changes: Iterable[Change]) -> list[Event]:
     """That LoRAX's pod is replaced because other adapters are preloaded."""
-    changed = preload.change(before, after)
-    if not changed or blueprint.spec.suspend:
+    if not blueprint.spec.lorax.preloads or blueprint.spec.suspend:
         return []
-    note = f"spec.lorax.adapterPolicy is Preloaded, so LoRAX's pod is replaced: adapters {changed}"
-    return [Event(type="Normal", reason="AdaptersPreloaded", note=note)]
+    deployments = [change for change in changes if change.kind is DEPLOYMENT]
+    told = [preload.change(preload.on(change.before), preload.on(change.after)) for change in deployments]
+    note = "spec.lorax.adapterPolicy is Preloaded, so LoRAX's pod is replaced: adapters"
+    return [Event(type="Normal", reason="AdaptersPreloaded", note=f"{note} {changed}") for changed in told if changed]
 
 
 def agent_events(before: Iterable[Object], after: Iterable[Object]) -> list[Event]:

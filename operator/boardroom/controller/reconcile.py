@@ -111,11 +111,9 @@ class Reconciler:
         if turn is Turn.WAITING:
             blueprint, members = self._drawn(board, agents, in_force=_in_force(board))
             wanted = rollout.held(children(blueprint, found), found)
-        before = preload.on(found(DEPLOYMENT, lorax_name(key[1])))
-        problems = await self.children.converge(key, board.metadata.uid, wanted)
-        after = preload.on(found(DEPLOYMENT, lorax_name(key[1])))
-        await self.recorder.record(BOARDROOM, live, preloading(blueprint, before, after))
-        problems += await self.bindings.converge(key, rbac.auth_binding(blueprint))
+        outcome = await self.children.converge(key, board.metadata.uid, wanted)
+        await self.recorder.record(BOARDROOM, live, preloading(blueprint, outcome.changes))
+        problems = [*outcome.problems, *await self.bindings.converge(key, rbac.auth_binding(blueprint))]
         word = self._coordinator(key, blueprint)
         heard = await self.hearsay.stands(live, agents, up=word.good)
         observed = self._observe(key, blueprint, members, problems, word if heard or not word.good else NO_LEADER)

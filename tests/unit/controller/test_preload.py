@@ -7,6 +7,7 @@ import pytest
 
 from boardroom.api.resources import BoardAgent
 from boardroom.controller import kinds
+from boardroom.controller.kubeclient import RefusedError
 from boardroom.controller.plan import lorax, preload, template
 from unit.controller.objects import Object, agent_object, blueprint, board_object
 from unit.controller.test_reconcile import Room
@@ -127,17 +128,41 @@ def flags(room: Room) -> list[str]:
     return [word for flag, word in itertools.pairwise(words) if flag == "--preloaded-adapter-ids"]
 
 
+def notes(room: Room) -> list[str]:
+    """What the events about preloaded adapters say."""
+    return [event["note"] for event in room.kube.objects.values() if event.get("reason") == "AdaptersPreloaded"]
+
+
 async def test_lorax_gets_the_list_and_an_event_tells_what_replaced_its_pod(room: Room) -> None:
     room.has(kinds.BOARDAGENT, told("CEO"))
     await room.reconcile()
+    assert (flags(room), notes(room)) == ([A], [])  # there was no pod to replace
     room.has(kinds.BOARDAGENT, told("CFO", "False", "LoadFailed"))
-    room.kube.requests.clear()
     await room.reconcile()
     assert flags(room) == [A, B]
-    assert [kind for verb, kind, _ in room.kube.requests if verb == "create"] == ["Event"]
+    assert [note.partition(": ")[2] for note in notes(room)] == [f"adapters added: {B}"]
     room.kube.requests.clear()
     await room.reconcile()
     assert room.kube.writes == []
+
+
+@pytest.mark.parametrize("spec", [{"lorax": {"adapterPolicy": "Dynamic"}}, {"suspend": True}])
+async def test_a_pod_that_goes_for_another_reason_is_not_the_lists_doing(room: Room, spec: Object) -> None:
+    room.has(kinds.BOARDAGENT, told("CEO"))
+    await room.reconcile()
+    room.has(kinds.BOARDAGENT, told("CFO"))
+    room.has(kinds.BOARDROOM, room.live(kinds.BOARDROOM, "executive") | board_object(**PRELOADED | spec))
+    await room.reconcile()
+    assert notes(room) == []
+
+
+async def test_a_list_that_the_api_server_refuses_replaces_nothing(room: Room) -> None:
+    room.has(kinds.BOARDAGENT, told("CEO"))
+    await room.reconcile()
+    room.has(kinds.BOARDAGENT, told("CFO"))
+    room.kube.failures["apply", "Deployment"] = RefusedError(422, "Invalid", "no")
+    await room.reconcile()
+    assert notes(room) == []
 
 
 async def test_a_dynamic_board_has_no_list(room: Room) -> None:
