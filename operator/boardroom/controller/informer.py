@@ -14,14 +14,13 @@ import kopf
 
 from boardroom.controller.connection import Connection
 from boardroom.controller.kinds import CLUSTER_SCOPED, WATCHED, Key, Kind, key_of, selector
-from boardroom.controller.kubeclient import Kube, KubeError, NotFoundError
+from boardroom.controller.kubeclient import RETRY_SECONDS, Kube, KubeError, NotFoundError
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.queue import WorkQueue
 from boardroom.controller.store import Store
 from boardroom.controller.watches import Watch, Watches, version
 
 _log = logging.getLogger(__name__)
-RETRY_SECONDS: Final = 5.0
 _KOPF_IDLE_SECONDS: Final = 0.05
 
 

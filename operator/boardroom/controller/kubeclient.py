@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 import aiohttp
@@ -23,6 +23,8 @@ from boardroom.controller.kinds import Kind, Object
 _PAGE = 200
 _UNDECLARED = "field not declared in schema"
 CRDS_REMEDY = "install those of its version: kubectl apply --server-side -k crds"
+RETRY_SECONDS: Final = 5.0
+"""After how long the API server is asked again for what it did not give, where the operator can't go on without."""
 _USER_AGENT = f"boardroom-operator/{__version__}"
 
 

@@ -27,7 +27,7 @@ from boardroom.controller.events import Recorder
 from boardroom.controller.hearsay import Hearsay
 from boardroom.controller.informer import Informer, settings
 from boardroom.controller.kinds import BOARDROOM, POD, Key
-from boardroom.controller.kubeclient import Kube, KubeClient, KubeError, RefusedError
+from boardroom.controller.kubeclient import RETRY_SECONDS, Kube, KubeClient, KubeError, RefusedError
 from boardroom.controller.leases import Leases
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.plan.blueprint import Image
@@ -44,7 +44,6 @@ _log = logging.getLogger(__name__)
 _COLLECT_AFTER: Final = 10_000
 """Containers made and not freed before a collection."""
 _DRAIN_SECONDS: Final = 20.0
-_RETRY_SECONDS: Final = 5.0
 _CONTAINER: Final = "operator"
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 _T = TypeVar("_T")
@@ -208,7 +207,7 @@ async def _patiently(work: Callable[[], Awaitable[_T]]) -> _T:
             raise
         except KubeError as error:
             _log.warning("%s (HTTP %d); trying again", error, error.status)
-        await asyncio.sleep(_RETRY_SECONDS)
+        await asyncio.sleep(RETRY_SECONDS)
 
 
 async def own_image(kube: Kube, env: Mapping[str, str]) -> Image:

@@ -10,10 +10,9 @@ from typing import Final, Protocol
 
 from boardroom.api.crds import crds
 from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, Kind, Object
-from boardroom.controller.kubeclient import CRDS_REMEDY, KubeError, NotFoundError
+from boardroom.controller.kubeclient import CRDS_REMEDY, RETRY_SECONDS, KubeError, NotFoundError
 
 _log = logging.getLogger(__name__)
-_RETRY_SECONDS: Final = 5.0
 _SHOWN: Final = 5
 
 
@@ -45,7 +44,7 @@ class Schemas:
                 _log.warning("%s", problem)
                 self.waits(problem)
             last = problem
-            await asyncio.sleep(_RETRY_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def problem(self) -> str:
         """What is wrong with the CRDs, and the remedy; empty where nothing is."""
