@@ -71,8 +71,7 @@ def _size(finding: Finding, rules: Rules) -> tuple[str, str] | None:
 def _modules(finding: Finding, rules: Rules) -> tuple[str, str] | None:
     """LoRAX ignores weights for modules that it does not adapt, which gives wrong answers without a word."""
     known = families.modules(rules.model) or families.modules(finding.base_model or "")
-    ignored = [module for module in finding.modules if known is not None and module not in known]
-    if known is None or not ignored:
+    if known is None or not (ignored := [module for module in finding.modules if module not in known]):
         return None
     return "UnsupportedFeature", (
         f"its weights change {', '.join(ignored)}, which LoRAX ignores in a model of this family: it would answer "
