@@ -2,34 +2,22 @@
 
 import secrets
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 import yaml
 
 from boardroom.cli.kubectl import Kubectl
+from tools.waiting import until
 
 ROOT = Path(__file__).parents[2]
 QUESTION = "Analyze Q2 performance and recommend a strategy"
 ROLES = ("CEO", "CFO", "COO", "CMO", "CTO")
-T = TypeVar("T")
 MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
-
-
-def until(what: str, look: Callable[[], T | None], timeout: float = 90.0) -> T:
-    """What `look` returns once it is truthy; `what` names it when the time (seconds) is up."""
-    deadline = time.monotonic() + timeout
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
-        time.sleep(0.5)
 
 
 @dataclass

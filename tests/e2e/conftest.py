@@ -12,7 +12,8 @@ import pytest
 
 from boardroom.cli.kubectl import Kubectl
 from boardroom.cluster.kind import why_no_docker
-from e2e.board_on_pods import ROLES, ROOT, BoardOnPods, adapters_claim, board, member, until
+from e2e.board_on_pods import ROLES, ROOT, BoardOnPods, adapters_claim, board, member
+from tools.waiting import until
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

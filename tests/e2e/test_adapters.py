@@ -11,7 +11,8 @@ import yaml
 from boardroom.adapters import read
 from boardroom.adapters.make import Shape, make, make_one
 from boardroom.simulator.identity import voice
-from e2e.board_on_pods import MODEL, ROOT, BoardOnPods, adapters_claim, board, member, namespace, run, until
+from e2e.board_on_pods import MODEL, ROOT, BoardOnPods, adapters_claim, board, member, namespace, run
+from tools.waiting import until
 
 pytestmark = pytest.mark.e2e
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from boardroom.simulator.identity import voice
-from e2e.board_on_pods import MODEL, BoardOnPods, adapters_claim, board, member, namespace, until
+from e2e.board_on_pods import MODEL, BoardOnPods, adapters_claim, board, member, namespace
+from tools.waiting import until
 
 pytestmark = pytest.mark.e2e
 

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.session import Session
 
 from boardroom.adapters import read
 from boardroom.adapters.make import Shape, make_one
 from boardroom.cluster.kind import why_no_docker
 from boardroom.simulator.identity import voice
-from e2e.board_on_pods import MODEL, BoardOnPods, board, member, namespace, until
+from e2e.board_on_pods import MODEL, BoardOnPods, board, member, namespace
 from tools.programs import tool
+from tools.s3 import BUCKET, KEYS, ROOT_KEYS, command, owned_bucket
+from tools.waiting import until
 
 pytestmark = pytest.mark.e2e
 
-KEYS = {"AWS_ACCESS_KEY_ID": "board", "AWS_SECRET_ACCESS_KEY": "only the test knows"}
 PORT = 7070
 
 
@@ -32,19 +32,8 @@ class Fetching:
         """Put an adapter of its own into the bucket; returns its digest."""
         adapter = self.directory / version
         make_one(adapter, f"CEO of {version}", Shape(base_model=MODEL))
-        with self.board.kubectl.port_forward("pod/s3", PORT) as url:
-            client = Session().create_client(
-                "s3",
-                region_name="us-east-1",
-                endpoint_url=url,
-                aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
-                aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
-            )
-            if not any(bucket["Name"] == "lora" for bucket in client.list_buckets()["Buckets"]):
-                client.create_bucket(Bucket="lora")
-            for path in adapter.iterdir():
-                client.put_object(Bucket="lora", Key=f"ceo/{version}/{path.name}", Body=path.read_bytes())
-            client.close()
+        with self.board.kubectl.port_forward("pod/s3", PORT) as url, owned_bucket(url) as bucket:
+            bucket.put(adapter, f"ceo/{version}")
         digest = read(adapter).digest
         assert digest is not None
         return digest
@@ -52,7 +41,7 @@ class Fetching:
     def name(self, version: str) -> None:
         """Have the member speak through it."""
         source = {
-            "bucket": "lora",
+            "bucket": BUCKET,
             "prefix": f"ceo/{version}",
             "endpoint": f"http://s3.{self.board.namespace}.svc:{PORT}",
         }
@@ -91,10 +80,10 @@ def s3_objects(place: str) -> list[dict[str, Any]]:
         "name": "s3",
         "image": "localhost/boardroom-operator:dev",
         "imagePullPolicy": "Never",
-        "command": ["/machine/versitygw", "--port", f":{PORT}", "--quiet", "posix", "/data"],
+        "command": command("/machine/versitygw", f":{PORT}", "/data"),
         "env": [
             {"name": name, "valueFrom": {"secretKeyRef": {"name": "s3-keys", "key": key}}}
-            for name, key in (("ROOT_ACCESS_KEY", "AWS_ACCESS_KEY_ID"), ("ROOT_SECRET_KEY", "AWS_SECRET_ACCESS_KEY"))
+            for name, key in ROOT_KEYS.items()
         ],
         "securityContext": {"runAsUser": 0},
         "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},

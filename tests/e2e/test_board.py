@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from boardroom.simulator.identity import voice
-from e2e.board_on_pods import MODEL, QUESTION, ROLES, BoardOnPods, member, run, until
+from e2e.board_on_pods import MODEL, QUESTION, ROLES, BoardOnPods, member, run
+from tools.waiting import until
 
 pytestmark = pytest.mark.e2e
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from e2e.board_on_pods import BoardOnPods, until
+from e2e.board_on_pods import BoardOnPods
+from tools.waiting import until
 
 pytestmark = pytest.mark.e2e
 

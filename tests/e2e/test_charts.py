@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from boardroom.cli.kubectl import Kubectl
-from e2e.board_on_pods import ROLES, BoardOnPods, adapters_claim, until
+from e2e.board_on_pods import ROLES, BoardOnPods, adapters_claim
 from tools import install_page
 from tools.helm import CHARTS, Helm, HelmError
+from tools.waiting import until
 
 pytestmark = pytest.mark.e2e
 

@@ -21,7 +21,7 @@ from boardroom.cluster.given import GivenCluster
 from boardroom.cluster.native import NativeNode
 from boardroom.cluster.node_config import PAUSE_IMAGE
 from boardroom.cluster.provider import ClusterError
-from e2e.board_on_pods import until
+from tools.waiting import until
 
 pytestmark = [
     pytest.mark.e2e,

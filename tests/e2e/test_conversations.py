@@ -9,7 +9,8 @@ import pytest
 from boardroom.cli.kubectl import Kubectl
 from boardroom.cluster import debian
 from boardroom.cluster.kind import why_no_docker
-from e2e.board_on_pods import BoardOnPods, board, until
+from e2e.board_on_pods import BoardOnPods, board
+from tools.waiting import until
 
 pytestmark = pytest.mark.e2e
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from e2e.board_on_pods import ROLES, BoardOnPods, board, until
+from e2e.board_on_pods import ROLES, BoardOnPods, board
+from tools.waiting import until
 
 pytestmark = pytest.mark.e2e
 

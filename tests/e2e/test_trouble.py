@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from boardroom.cli.kubectl import Kubectl
-from e2e.board_on_pods import BoardOnPods, board, member, until
+from e2e.board_on_pods import BoardOnPods, board, member
+from tools.waiting import until
 
 pytestmark = pytest.mark.e2e
 

@@ -15,8 +15,9 @@ import yaml
 from boardroom.cli.kubectl import Kubectl
 from boardroom.cluster import build, image
 from boardroom.cluster.native import NativeNode
-from e2e.board_on_pods import ROLES, ROOT, BoardOnPods, adapters_claim, board, member, until
+from e2e.board_on_pods import ROLES, ROOT, BoardOnPods, adapters_claim, board, member
 from tools.helm import CHARTS, Helm
+from tools.waiting import until
 
 pytestmark = [
     pytest.mark.e2e,

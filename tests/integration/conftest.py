@@ -11,8 +11,9 @@ import yaml
 from boardroom.api import crds
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
-from integration.kube_api import KubeApi, until
+from integration.kube_api import KubeApi
 from integration.operator_process import OperatorProcess
+from tools.waiting import until
 
 KINDS = ("Boardroom", "BoardAgent")
 ROOT = Path(__file__).parents[2]

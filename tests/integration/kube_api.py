@@ -3,15 +3,12 @@
 import base64
 import ssl
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import httpx
 import yaml
 
-T = TypeVar("T")
 Object = dict[str, Any]
 APPLY = {"Content-Type": "application/apply-patch+yaml"}
 MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -34,17 +31,6 @@ PATHS = {
     "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
     "Event": ("/apis/events.k8s.io/v1", "events"),
 }
-
-
-def until(what: str, look: Callable[[], T | None], timeout: float = 60.0) -> T:
-    """What `look` returns once it is truthy; `what` names it when the time (seconds) is up."""
-    deadline = time.monotonic() + timeout
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"not within {timeout:.0f} s: {what}"
-        time.sleep(0.1)
 
 
 class KubeApi:

@@ -19,7 +19,8 @@ from boardroom.cli.local import free_port
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
 from integration.boards import MODEL
-from integration.kube_api import KubeApi, until
+from integration.kube_api import KubeApi
+from tools.waiting import until
 
 BIN = Path(sys.executable).parent
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from integration.kube_api import until
+from tools.waiting import until
 
 IMAGE = "registry.example/boardroom-operator:1.2.3"
 

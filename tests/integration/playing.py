@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from integration.kube_api import KubeApi, Object, until
+from integration.kube_api import KubeApi, Object
+from tools.waiting import until
 
 OWNED = {
     "Deployment": ["executive-coordinator", "executive-lorax"],

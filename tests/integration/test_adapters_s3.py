@@ -1,16 +1,11 @@
 """Adapters from a real S3 server: versitygw over a directory."""
 
 import asyncio
-import subprocess
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from botocore.session import Session
 
 from boardroom.adapters import read
 from boardroom.adapters.bucket import BucketRemote
@@ -21,47 +16,13 @@ from boardroom.adapters.problem import ProblemError
 from boardroom.adapters.remote import RemoteFile
 from boardroom.adapters.store import Origin, Store
 from boardroom.api.adapter import S3Source
-from boardroom.cli.local import free_port
-from tools.programs import tool
-
-KEYS = {"AWS_ACCESS_KEY_ID": "board", "AWS_SECRET_ACCESS_KEY": "only the test knows"}
-
-
-@dataclass
-class S3:
-    """The server and an owner's client."""
-
-    url: str
-    client: Any
-
-    def put(self, adapter: Path, prefix: str, **options: Any) -> None:
-        for path in adapter.iterdir():
-            self.client.put_object(Bucket="lora", Key=f"{prefix}/{path.name}", Body=path.read_bytes(), **options)
-
-    def source(self, prefix: str = "ceo/1", bucket: str = "lora") -> S3Source:
-        return S3Source(bucket=bucket, prefix=prefix, endpoint=self.url)
+from tools.s3 import BUCKET, KEYS, Bucket, owned_bucket, s3_server
 
 
 @pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    port = free_port()
-    command = [tool("versitygw"), "--port", f"127.0.0.1:{port}", "--access", KEYS["AWS_ACCESS_KEY_ID"]]
-    command += ["--secret", KEYS["AWS_SECRET_ACCESS_KEY"], "--quiet", "posix", tmp_path_factory.mktemp("s3")]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-        try:
-            url = f"http://127.0.0.1:{port}"
-            _wait(url)
-            client = Session().create_client(
-                "s3",
-                region_name="us-east-1",
-                endpoint_url=url,
-                aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
-                aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
-            )
-            client.create_bucket(Bucket="lora")
-            yield S3(url, client)
-        finally:
-            server.terminate()
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
+    with s3_server(tmp_path_factory.mktemp("s3")) as url, owned_bucket(url) as bucket:
+        yield bucket
 
 
 @pytest.fixture
@@ -76,18 +37,6 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store", limit=100_000_000)
 
 
-def _wait(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            httpx.get(url, trust_env=False)
-        except httpx.TransportError:
-            assert time.monotonic() < deadline, "versitygw does not listen"
-            time.sleep(0.05)
-        else:
-            return
-
-
 async def fetch(source: S3Source, store: Store, keys: dict[str, str] | None = None, max_bytes: int = 10**8) -> Origin:
     remote = BucketRemote(source, Credentials(KEYS if keys is None else keys))
     return await asyncio.to_thread(download, remote, store, max_bytes, Progress())
@@ -100,10 +49,12 @@ async def refusal(source: S3Source, store: Store, **options: Any) -> tuple[str, 
 
 
 @pytest.mark.parametrize("options", [{}, {"ChecksumAlgorithm": "SHA256"}])
-async def test_an_adapter_lies_under_its_digest(s3: S3, adapter: Path, store: Store, options: dict[str, str]) -> None:
+async def test_an_adapter_lies_under_its_digest(
+    s3: Bucket, adapter: Path, store: Store, options: dict[str, str]
+) -> None:
     s3.put(adapter, "whole", **options)
-    s3.client.put_object(Bucket="lora", Key="whole/README.md", Body=b"#")
-    s3.client.put_object(Bucket="lora", Key="whole/old/adapter_model.safetensors", Body=b"#")
+    s3.write("whole/README.md", b"#")
+    s3.write("whole/old/adapter_model.safetensors", b"#")
     origin = await fetch(s3.source("whole"), store)
     assert read(store.path(origin.digest)).digest == origin.digest == read(adapter).digest
     assert sorted(p.name for p in store.path(origin.digest).iterdir()) == [
@@ -112,13 +63,13 @@ async def test_an_adapter_lies_under_its_digest(s3: S3, adapter: Path, store: St
     ]
 
 
-async def test_the_servers_own_sha256_is_what_is_checked(s3: S3, adapter: Path, store: Store) -> None:
+async def test_the_servers_own_sha256_is_what_is_checked(s3: Bucket, adapter: Path, store: Store) -> None:
     s3.put(adapter, "summed", ChecksumAlgorithm="SHA256")
     found = BucketRemote(s3.source("summed"), Credentials(KEYS)).resolve()
     assert {file.checksum.kind if file.checksum else None for file in found.files} == {"sha256"}
 
 
-async def test_a_download_that_was_killed_goes_on_where_it_ended(s3: S3, adapter: Path, store: Store) -> None:
+async def test_a_download_that_was_killed_goes_on_where_it_ended(s3: Bucket, adapter: Path, store: Store) -> None:
     s3.put(adapter, "begun")
     source = s3.source("begun")
     remote = BucketRemote(source, Credentials(KEYS))
@@ -138,7 +89,7 @@ async def test_a_download_that_was_killed_goes_on_where_it_ended(s3: S3, adapter
     assert (offsets, origin.digest) == ([0, 300_000], read(adapter).digest)
 
 
-async def test_what_was_begun_with_other_bytes_is_found_out(s3: S3, adapter: Path, store: Store) -> None:
+async def test_what_was_begun_with_other_bytes_is_found_out(s3: Bucket, adapter: Path, store: Store) -> None:
     s3.put(adapter, "other")
     source = s3.source("other")
     manifest = BucketRemote(source, Credentials(KEYS)).resolve()
@@ -148,29 +99,29 @@ async def test_what_was_begun_with_other_bytes_is_found_out(s3: S3, adapter: Pat
     assert (await fetch(source, store)).digest == read(adapter).digest
 
 
-async def test_an_object_that_changes_while_it_is_read_is_refused(s3: S3, adapter: Path) -> None:
+async def test_an_object_that_changes_while_it_is_read_is_refused(s3: Bucket, adapter: Path) -> None:
     s3.put(adapter, "moving")
     remote = BucketRemote(s3.source("moving"), Credentials(KEYS))
     manifest = remote.resolve()
-    s3.client.put_object(Bucket="lora", Key="moving/adapter_config.json", Body=b"{}")
+    s3.write("moving/adapter_config.json", b"{}")
     with pytest.raises(ProblemError, match="changed while it was read"), remote.open(manifest, manifest.files[0], 0):
         pass
 
 
 @pytest.mark.parametrize("keys", [{}, KEYS | {"AWS_SECRET_ACCESS_KEY": "wrong"}, KEYS | {"AWS_ACCESS_KEY_ID": "x"}])
 async def test_who_has_no_keys_is_told_where_to_put_them(
-    s3: S3, adapter: Path, store: Store, keys: dict[str, str]
+    s3: Bucket, adapter: Path, store: Store, keys: dict[str, str]
 ) -> None:
     s3.put(adapter, "closed")
     reason, message = await refusal(s3.source("closed"), store, keys=keys)
     assert (reason, "credentialsSecretRef" in message) == ("CredentialsMissing", True), message
 
 
-@pytest.mark.parametrize(("bucket", "prefix"), [("lora", "nowhere"), ("nobucket", "ceo")])
-async def test_what_is_not_there_is_missing(s3: S3, store: Store, bucket: str, prefix: str) -> None:
+@pytest.mark.parametrize(("bucket", "prefix"), [(BUCKET, "nowhere"), ("nobucket", "ceo")])
+async def test_what_is_not_there_is_missing(s3: Bucket, store: Store, bucket: str, prefix: str) -> None:
     assert (await refusal(s3.source(prefix, bucket), store))[0] == "AdapterMissing"
 
 
-async def test_too_large_is_refused(s3: S3, adapter: Path, store: Store) -> None:
+async def test_too_large_is_refused(s3: Bucket, adapter: Path, store: Store) -> None:
     s3.put(adapter, "large")
     assert (await refusal(s3.source("large"), store, max_bytes=1000))[0] == "TooLarge"

@@ -14,8 +14,9 @@ from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, Reviews
 from boardroom.coordinator.kube import KubeClient
 from boardroom.coordinator.problems import AuthUnavailable, Forbidden, Unauthenticated
 from integration.boards import board
-from integration.kube_api import KubeApi, until
+from integration.kube_api import KubeApi
 from integration.operator_process import OperatorProcess
+from tools.waiting import until
 
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 KUBERNETES = {"auth": {"mode": "Kubernetes"}}

@@ -8,9 +8,10 @@ import pytest
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
 from integration.boards import agent, board
-from integration.kube_api import KubeApi, Object, until
+from integration.kube_api import KubeApi, Object
 from integration.operator_process import OperatorProcess
 from tools.helm import Helm
+from tools.waiting import until
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 

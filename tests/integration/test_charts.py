@@ -12,9 +12,10 @@ from boardroom.cluster import build
 from boardroom.cluster.controlplane import ControlPlane
 from integration import openapi_schemas
 from integration.foreign_crds import PROMETHEUS_RULE, SERVICE_MONITOR
-from integration.kube_api import KubeApi, until
+from integration.kube_api import KubeApi
 from tools.helm import CHARTS, Helm, HelmError
 from tools.programs import tool
+from tools.waiting import until
 
 BASE = CHARTS.parent / "manifests" / "base"
 CASES = [

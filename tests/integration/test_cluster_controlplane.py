@@ -14,7 +14,7 @@ from boardroom.cluster.commands import Endpoint
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.daemon import DaemonError
 from boardroom.cluster.rest import Rest, RestError
-from integration.kube_api import until
+from tools.waiting import until
 
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}, "data": {"a": "b"}}
 PATH = "/api/v1/namespaces/default/configmaps/kept"

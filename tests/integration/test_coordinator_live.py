@@ -14,10 +14,11 @@ import pytest
 from boardroom.adapters.make import Shape, make
 from boardroom.cluster.controlplane import ControlPlane
 from integration.boards import MODEL, agent, board
-from integration.kube_api import KubeApi, until
+from integration.kube_api import KubeApi
 from integration.live_board import LiveBoard, ready, running
 from integration.operator_process import OperatorProcess
 from integration.playing import play_kubelet
+from tools.waiting import until
 
 ROLES = ("CEO", "CFO", "COO")
 NAMES = sorted(role.lower() for role in ROLES)

@@ -10,8 +10,9 @@ import yaml
 
 from boardroom.cluster import build
 from boardroom.cluster.controlplane import ControlPlane
-from integration.kube_api import MERGE, KubeApi, Object, until
+from integration.kube_api import MERGE, KubeApi, Object
 from tools.pages import ROOT, commands, pages
+from tools.waiting import until
 from unit.docs.proofs import ON_A_SERVER, proof
 
 NAMESPACE = "team"

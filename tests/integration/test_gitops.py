@@ -17,7 +17,8 @@ from integration.foreign_crds import (
     FLUX_OCI,
     ForeignCrd,
 )
-from integration.kube_api import KubeApi, until
+from integration.kube_api import KubeApi
+from tools.waiting import until
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 OVERLAY = """\

@@ -3,7 +3,7 @@
 import pytest
 
 from integration.boards import MODEL, agent, board
-from integration.kube_api import KubeApi, Object, until
+from integration.kube_api import KubeApi, Object
 from integration.operator_process import IMAGE, OperatorProcess
 from integration.playing import (
     OWNED,
@@ -16,6 +16,7 @@ from integration.playing import (
     reason,
     wait_built,
 )
+from tools.waiting import until
 
 
 def test_a_board_becomes_its_objects_and_says_what_they_do(operator: OperatorProcess, kube: KubeApi) -> None:

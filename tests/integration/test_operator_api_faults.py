@@ -9,9 +9,10 @@ import pytest
 
 from integration.boards import agent, board
 from integration.faulty_api import FaultyApi, Refusal, before
-from integration.kube_api import KubeApi, until
+from integration.kube_api import KubeApi
 from integration.operator_process import OperatorProcess
 from integration.playing import OWNED_BY_KEYS, wait_built
+from tools.waiting import until
 
 
 @pytest.fixture

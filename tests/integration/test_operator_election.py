@@ -8,9 +8,10 @@ import pytest
 
 from boardroom.cluster.controlplane import ControlPlane
 from integration.boards import agent, board
-from integration.kube_api import KubeApi, until
+from integration.kube_api import KubeApi
 from integration.operator_process import OperatorProcess
 from integration.playing import OWNED_BY_KEYS, wait_built
+from tools.waiting import until
 
 Launch = Callable[..., OperatorProcess]
 TAKEN_OVER_SECONDS = 20.0

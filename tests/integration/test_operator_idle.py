@@ -8,10 +8,11 @@ import pytest
 from boardroom.adapters.make import Shape, make
 from boardroom.cluster.controlplane import ControlPlane
 from integration.boards import MODEL, agent, board
-from integration.kube_api import PATHS, KubeApi, until
+from integration.kube_api import PATHS, KubeApi
 from integration.live_board import LiveBoard, running
 from integration.operator_process import OperatorProcess
 from integration.playing import OWNED_BY_KEYS, play_kubelet, wait_built
+from tools.waiting import until
 
 LEASE = "Lease/executive-coordinator"
 

@@ -3,9 +3,10 @@
 import pytest
 
 from integration.boards import MODEL, board
-from integration.kube_api import KubeApi, Object, until
+from integration.kube_api import KubeApi, Object
 from integration.operator_process import OperatorProcess
 from integration.playing import reason, wait_built
+from tools.waiting import until
 
 SECONDS = 10.0
 CACHE = "executive-model-cache"

@@ -11,8 +11,9 @@ import pytest
 from boardroom.api import crds
 from boardroom.cluster.controlplane import ControlPlane
 from integration.boards import board
-from integration.kube_api import KubeApi, until
+from integration.kube_api import KubeApi
 from integration.operator_process import OperatorProcess
+from tools.waiting import until
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from integration.boards import MODEL, agent, board
-from integration.kube_api import KubeApi, Object, until
+from integration.kube_api import KubeApi, Object
 from integration.operator_process import OperatorProcess
 from integration.playing import play_kubelet, play_scheduler
+from tools.waiting import until
 
 SECONDS = 10.0
 NO_CLAIM = 'persistentvolumeclaim "{name}" not found'

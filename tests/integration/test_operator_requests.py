@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from integration.boards import agent, board
-from integration.kube_api import KubeApi, Object, until
+from integration.kube_api import KubeApi, Object
 from integration.operator_process import OperatorProcess
 from integration.playing import OWNED_BY_KEYS, reason
+from tools.waiting import until
 
 BOARDS = ("north", "south", "west")
 ROLES = ("CEO", "CFO", "CTO", "COO")

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from integration.boards import agent, board
-from integration.kube_api import KubeApi, until
+from integration.kube_api import KubeApi
 from integration.operator_process import OperatorProcess
+from tools.waiting import until
 
 
 @pytest.fixture

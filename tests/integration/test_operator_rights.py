@@ -10,9 +10,10 @@ from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
 from integration.boards import agent, board
 from integration.conftest import BASE
-from integration.kube_api import KubeApi, Object, until
+from integration.kube_api import KubeApi, Object
 from integration.operator_process import OperatorProcess
 from integration.playing import reason
+from tools.waiting import until
 
 RBAC = "rbac.authorization.k8s.io"
 CLUSTER_SCOPED = {"clusterrolebindings", "clusterroles"}

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from integration.boards import agent, board
-from integration.kube_api import KubeApi, until
+from integration.kube_api import KubeApi
 from integration.operator_process import OperatorProcess
 from integration.playing import play_coordinator, play_kubelet, reason
+from tools.waiting import until
 
 
 @pytest.fixture

@@ -22,8 +22,9 @@ from boardroom.cli.local import free_port
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
 from integration.boards import MODEL, agent, board
-from integration.kube_api import KubeApi, until
+from integration.kube_api import KubeApi
 from integration.operator_process import OperatorProcess
+from tools.waiting import until
 
 BIN = Path(sys.executable).parent
 ROLES = ("CEO", "CFO", "COO")
