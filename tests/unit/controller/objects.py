@@ -99,3 +99,8 @@ def container(name: str = "lorax", *, ready: bool = False, started: bool = False
         "state": state or {"running": {}},
         "lastState": {"terminated": last} if last else {},
     }
+
+
+def unschedulable(message: str) -> Object:
+    """The condition of a pod that the scheduler has no node for."""
+    return {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}

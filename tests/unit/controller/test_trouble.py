@@ -1,0 +1,172 @@
+"""Why a pod does not come up is told with the remedy."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from boardroom.controller.status.trouble import Subject, explain
+from boardroom.controller.status.words import lorax_words
+from unit.controller.objects import Object, blueprint, container, pod, unschedulable
+
+NOW = datetime(2026, 11, 23, 0, 1, tzinfo=UTC)
+LATER = datetime(2026, 11, 23, 0, 2, tzinfo=UTC)
+WORDS = lorax_words(blueprint())
+UNPREPARED = {"type": "PodReadyToStartContainers", "status": "False"}
+NO_KEY = "couldn't find key token in Secret team/hf"
+NO_ROOM = "runc create failed: unable to start container process: container init was OOM-killed (memory limit too low?)"
+
+
+def placed(minutes: int) -> Object:
+    at = (NOW + timedelta(minutes=minutes)).isoformat()
+    return {"type": "PodScheduled", "status": "True", "lastTransitionTime": at}
+
+
+CASES: dict[str, tuple[Object, tuple[str, bool], str]] = {
+    "not placed yet": (pod(), ("Starting", False), "waits for a node"),
+    "no GPU free": (
+        pod(conditions=[unschedulable("0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")]),
+        ("InsufficientGpu", False),
+        "add a node with 1 nvidia.com/gpu, free one, or change spec.lorax.gpu",
+    ),
+    "no node fits": (
+        pod(conditions=[unschedulable("node(s) didn't match Pod's node affinity/selector")]),
+        ("Unschedulable", False),
+        "change spec.lorax.gpu, nodeSelector, affinity or tolerations",
+    ),
+    "no claim": (
+        pod(conditions=[unschedulable('persistentvolumeclaim "board-adapters" not found')]),
+        ("ClaimNotFound", False),
+        'create it, or name another (persistentvolumeclaim "board-adapters" not found)',
+    ),
+    "pulling": (
+        pod(container(waiting={"reason": "ContainerCreating"})),
+        ("Starting", False),
+        "the node pulls image lorax:1",
+    ),
+    "first pull failed": (
+        pod(container(waiting={"reason": "ErrImagePull", "message": "denied"})),
+        ("ImagePullFailed", False),
+        "check spec.lorax.image",
+    ),
+    "pulls fail": (
+        pod(container(waiting={"reason": "ImagePullBackOff", "message": "denied"})),
+        ("ImagePullFailed", True),
+        "spec.imagePullSecrets (denied)",
+    ),
+    "the sidecar's pulls fail": (
+        pod(container(), container("adapters", waiting={"reason": "ImagePullBackOff"})),
+        ("ImagePullFailed", True),
+        "of container adapters",
+    ),
+    "no Secret": (
+        pod(container(waiting={"reason": "CreateContainerConfigError", "message": 'secret "hf" not found'})),
+        ("SecretNotFound", False),
+        'create that Secret, or name another (secret "hf" not found)',
+    ),
+    "no key in the Secret": (
+        pod(container(waiting={"reason": "CreateContainerConfigError", "message": NO_KEY})),
+        ("SecretKeyNotFound", False),
+        "put that key into the Secret, or name another",
+    ),
+    "not configurable otherwise": (
+        pod(container(waiting={"reason": "CreateContainerConfigError", "message": "runAsNonRoot and root"})),
+        ("ContainerConfigError", False),
+        "mend what it names (runAsNonRoot and root)",
+    ),
+    "not startable": (
+        pod(container(waiting={"reason": "RunContainerError", "message": "exec: lorax-launcher: not found"})),
+        ("ContainerStartFailed", False),
+        "it must have lorax-launcher on its PATH",
+    ),
+    "not startable, again and again": (
+        pod(container(waiting={"reason": "CrashLoopBackOff"}, last={"reason": "StartError", "message": "no exec"})),
+        ("ContainerStartFailed", False),
+        "(no exec)",
+    ),
+    "what runs before it fails": (
+        pod(
+            container(waiting={"reason": "PodInitializing"}),
+            initContainerStatuses=[
+                container("fetch", waiting={"reason": "CrashLoopBackOff"}, last={"reason": "Error", "exitCode": 3})
+            ],
+        ),
+        ("CrashLoop", False),
+        "container fetch ended with exit code 3",
+    ),
+    "something runs before it": (
+        pod(container(waiting={"reason": "PodInitializing"}), initContainerStatuses=[container("fetch")]),
+        ("Starting", False),
+        "what has to run before LoRAX in pod executive-lorax-1 runs",
+    ),
+    "a claim without a volume": (
+        pod(conditions=[unschedulable("pod has unbound immediate PersistentVolumeClaims.")]),
+        ("ClaimNotBound", False),
+        "waits for a claim without a volume",
+    ),
+    "the scheduler fails": (
+        pod(conditions=[unschedulable('storageclass.storage.k8s.io "fast" not found') | {"reason": "SchedulerError"}]),
+        ("ClaimNotBound", False),
+        '"fast" not found',
+    ),
+    "held back by a gate": (
+        pod(conditions=[unschedulable("Scheduling is blocked") | {"reason": "SchedulingGated"}]),
+        ("SchedulingGated", False),
+        "has to lift them",
+    ),
+    "preparing": (
+        pod(container(waiting={"reason": "ContainerCreating"}), conditions=[placed(0), UNPREPARED]),
+        ("Starting", False),
+        "the node mounts the volumes",
+    ),
+    "preparing for long": (
+        pod(container(waiting={"reason": "ContainerCreating"}), conditions=[placed(-3), UNPREPARED]),
+        ("NotPrepared", False),
+        "see `kubectl describe pod executive-lorax-1`",
+    ),
+    "no memory even to start": (
+        pod(container(waiting={"reason": "CrashLoopBackOff"}, last={"reason": "StartError", "message": NO_ROOM})),
+        ("OutOfMemory", False),
+        "raise spec.lorax.resources.limits.memory",
+    ),
+    "killed for memory": (
+        pod(container(waiting={"reason": "CrashLoopBackOff"}, last={"reason": "OOMKilled", "exitCode": 137})),
+        ("OutOfMemory", False),
+        "raise spec.lorax.resources.limits.memory",
+    ),
+    "crashing": (
+        pod(container(waiting={"reason": "CrashLoopBackOff"}, last={"reason": "Error", "exitCode": 1})),
+        ("CrashLoop", False),
+        "exit code 1 and is restarted with growing delay: see `kubectl logs executive-lorax-1 -c lorax --previous`",
+    ),
+    "starting": (pod(container()), ("Starting", False), "spec.lorax.startupTimeoutSeconds"),
+    "starting again": (
+        pod(container(last={"reason": "Error", "exitCode": 2})),
+        ("Starting", False),
+        "it was restarted 1 times, last with exit code 2",
+    ),
+    "silent": (pod(container(started=True)), ("NotAnswering", False), "fails its health check"),
+    "evicted": (
+        pod(phase="Failed", reason="Evicted", message="disk"),
+        ("Evicted", False),
+        "raise spec.lorax.resources.requests",
+    ),
+    "refused by its node": (
+        pod(phase="Failed", reason="UnexpectedAdmissionError", message="Allocate failed"),
+        ("PodFailed", False),
+        "another takes its place (UnexpectedAdmissionError: Allocate failed)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_said_of_a_pod(case: str) -> None:
+    found, expected, words = CASES[case]
+    finding = explain(Subject(pod=found, words=WORDS, now=NOW))
+    assert (finding.status, finding.reason, finding.stalled) == ("False", *expected)
+    assert words in finding.message
+
+
+def test_a_missing_secret_stalls_after_its_grace_period() -> None:
+    waiting = pod(container(waiting={"reason": "CreateContainerConfigError"}))
+    found = [explain(Subject(pod=waiting, words=WORDS, now=now)).stalled for now in (NOW, LATER)]
+    assert found == [False, True]
