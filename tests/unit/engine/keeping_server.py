@@ -91,3 +91,19 @@ def whole(body: bytes, *lines: str, status: int = 200) -> bytes:
     """A whole answer."""
     head = "\r\n".join([f"HTTP/1.1 {status} Whatever", f"content-length: {len(body)}", *lines, "", ""])
     return head.encode("latin-1") + body
+
+
+async def echo(asked: Asked) -> bool:
+    """Answer with what was asked."""
+    await asked.say(whole(asked.body))
+    return True
+
+
+def says(*pieces: bytes, stays: bool = True) -> Talk:
+    """Always the same."""
+
+    async def talk(asked: Asked) -> bool:
+        await asked.say(*pieces)
+        return stays
+
+    return talk

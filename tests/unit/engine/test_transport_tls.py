@@ -10,12 +10,7 @@ from boardroom.cluster.pki import Authority, Identity
 from boardroom.engine.errors import Unreachable
 from boardroom.engine.protocol import StreamTimeouts
 from boardroom.engine.transport import HttpTransport
-from unit.engine.keeping_server import Asked, keeping_server, whole
-
-
-async def echo(asked: Asked) -> bool:
-    await asked.say(whole(asked.body))
-    return True
+from unit.engine.keeping_server import echo, keeping_server
 
 
 def served(authority: Authority, host: str) -> ssl.SSLContext:
