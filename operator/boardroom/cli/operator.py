@@ -98,7 +98,9 @@ def operator(
     from boardroom.controller.connection import ConnectionConfigError
     from boardroom.controller.election import LeadershipLostError
     from boardroom.controller.kubeclient import KubeError
-    from boardroom.controller.operator import Options, StartError, run
+    from boardroom.controller.operator import run
+    from boardroom.controller.options import Options
+    from boardroom.controller.own_image import StartError
     from boardroom.telemetry.logs import configure
 
     configure(log_level)

@@ -2,12 +2,33 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 Check = Callable[[], str | None]
 """None when all is well, else what is wrong."""
+
+
+@dataclass
+class Health:
+    """What the probes are told; each stage of the start puts its own checks in."""
+
+    alive: Check = lambda: None
+    ready: Check = lambda: "waits for the API server"
+
+    def waits(self, cause: str) -> None:
+        """Not ready yet."""
+        self.ready = lambda: cause
+
+    def is_alive(self) -> str | None:
+        """What liveness lacks now."""
+        return self.alive()
+
+    def is_ready(self) -> str | None:
+        """What readiness lacks now."""
+        return self.ready()
 
 
 def health_app(alive: Check, ready: Check) -> web.Application:

@@ -8,11 +8,11 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from boardroom.api.admission import Verdict, admit, unknown_board
+from boardroom.api.admission import Verdict, unknown_board
 from boardroom.api.conditions import BoardCondition, find, read
 from boardroom.api.meta import coordinator_name, lorax_name
 from boardroom.api.model import problems
-from boardroom.api.resources import BoardAgent, Boardroom
+from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.api.status import EffectiveSettings
 from boardroom.controller.bindings import Bindings
@@ -26,7 +26,8 @@ from boardroom.controller.plan import coordinator, lorax, preload, rbac, rollout
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
 from boardroom.controller.rollouts import Rollouts, Turn
-from boardroom.controller.status.agent import Member, agent_status, member, refused_agent_status, unheard
+from boardroom.controller.roster import Roster, roster
+from boardroom.controller.status.agent import Member, agent_status, refused_agent_status, unheard
 from boardroom.controller.status.board import DISABLED, Observed, board_status, invalid_status, settled, suspended
 from boardroom.controller.status.conditions import differs
 from boardroom.controller.status.finding import Finding
@@ -40,21 +41,6 @@ _RETRY_OBSTACLE_SECONDS: Final = 60.0
 """An object in the way has no label of ours, so no watch tells when it is gone."""
 _ROLLOUT_SECONDS: Final = 600
 """A Deployment's own deadline where it names none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Roster:
-    """A board's agents: those with a seat, those refused, and those whose spec can't be read."""
-
-    seated: tuple[Member, ...]
-    refused: tuple[Member, ...]
-    unreadable: tuple[tuple[Object, Verdict], ...]
-
-    @property
-    def without_seat(self) -> dict[str, str]:
-        """Why each agent without a seat has none."""
-        names = {m.agent.metadata.name: m.verdict.reason for m in self.refused}
-        return names | {obj["metadata"]["name"]: verdict.reason for obj, verdict in self.unreadable}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,33 +235,6 @@ class Reconciler:
         before = live.get("status", {}).get("conditions") or ()
         happened = board_events if kind is BOARDROOM else agent_events
         await self.recorder.record(kind, live, happened(before, status["conditions"]))
-
-
-def roster(agents: Sequence[Object], blueprint: Blueprint) -> Roster:
-    """Who of these agents has a seat."""
-    readable: list[BoardAgent] = []
-    unreadable: list[tuple[Object, Verdict]] = []
-    for obj in agents:
-        if "deletionTimestamp" in obj["metadata"]:
-            continue
-        try:
-            readable.append(BoardAgent.model_validate(obj))
-        except ValidationError as error:
-            message = f"{problems(error)}; mend spec, or install the CRDs of the operator's own version"
-            unreadable.append((obj, Verdict(accepted=False, reason="InvalidSpec", message=message)))
-    settings = blueprint.settings
-    verdicts = admit(
-        (agent.candidate for agent in readable),
-        settings.max_members,
-        settings.places,
-        fetched=blueprint.spec.takes_fetched,
-    )
-    members = [member(agent, verdicts[agent.metadata.name]) for agent in readable]
-    return Roster(
-        seated=tuple(m for m in members if m.verdict.accepted),
-        refused=tuple(m for m in members if not m.verdict.accepted),
-        unreadable=tuple(unreadable),
-    )
 
 
 def _in_force(board: Boardroom) -> EffectiveSettings | None:

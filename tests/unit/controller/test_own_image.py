@@ -3,7 +3,7 @@
 import pytest
 
 from boardroom.controller.kinds import POD
-from boardroom.controller.operator import StartError, own_image
+from boardroom.controller.own_image import StartError, own_image
 from boardroom.controller.plan.blueprint import Image
 from unit.controller.fake_kube import FakeKube
 

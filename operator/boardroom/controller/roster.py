@@ -1,0 +1,55 @@
+"""Who sits on a board: its agents with the verdict on each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from boardroom.api.admission import Verdict, admit
+from boardroom.api.model import problems
+from boardroom.api.resources import BoardAgent
+from boardroom.controller.kinds import Object
+from boardroom.controller.plan.blueprint import Blueprint
+from boardroom.controller.status.agent import Member, member
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roster:
+    """A board's agents: those with a seat, those refused, and those whose spec can't be read."""
+
+    seated: tuple[Member, ...]
+    refused: tuple[Member, ...]
+    unreadable: tuple[tuple[Object, Verdict], ...]
+
+    @property
+    def without_seat(self) -> dict[str, str]:
+        """Why each agent without a seat has none."""
+        names = {m.agent.metadata.name: m.verdict.reason for m in self.refused}
+        return names | {obj["metadata"]["name"]: verdict.reason for obj, verdict in self.unreadable}
+
+
+def roster(agents: Sequence[Object], blueprint: Blueprint) -> Roster:
+    """Who of these agents has a seat."""
+    readable: list[BoardAgent] = []
+    unreadable: list[tuple[Object, Verdict]] = []
+    for obj in agents:
+        if "deletionTimestamp" in obj["metadata"]:
+            continue
+        try:
+            readable.append(BoardAgent.model_validate(obj))
+        except ValidationError as error:
+            message = f"{problems(error)}; mend spec, or install the CRDs of the operator's own version"
+            unreadable.append((obj, Verdict(accepted=False, reason="InvalidSpec", message=message)))
+    settings = blueprint.settings
+    verdicts = admit(
+        (agent.candidate for agent in readable),
+        settings.max_members,
+        settings.places,
+        fetched=blueprint.spec.takes_fetched,
+    )
+    members = [member(agent, verdicts[agent.metadata.name]) for agent in readable]
+    return Roster(
+        seated=tuple(m for m in members if m.verdict.accepted),
+        refused=tuple(m for m in members if not m.verdict.accepted),
+        unreadable=tuple(unreadable),
+    )

@@ -1,0 +1,26 @@
+"""Being told to stop: by a signal, or because a part has failed."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Have SIGTERM and SIGINT set it."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+async def before(stop: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T | None:
+    """The result of the work, or None when told to stop meanwhile."""
+    task, told = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait([task, told], return_when=asyncio.FIRST_COMPLETED)
+    done = task.done()
+    for pending in (task, told):
+        pending.cancel()
+    await asyncio.gather(task, told, return_exceptions=True)
+    return task.result() if done else None
