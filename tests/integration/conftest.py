@@ -83,10 +83,10 @@ def operator_kubeconfig(apiserver: ControlPlane) -> Path:
 @pytest.fixture(scope="module")
 def operator(operator_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
     """The operator, for the tests of one module; it resyncs every second so that idleness can be observed."""
-    process = OperatorProcess(operator_kubeconfig, tmp_path_factory.mktemp("operator") / "log", "--resync-seconds", "1")
-    process.start()
-    yield process
-    process.kill()
+    log = tmp_path_factory.mktemp("operator") / "log"
+    with OperatorProcess(operator_kubeconfig, log, "--resync-seconds", "1") as process:
+        process.start()
+        yield process
 
 
 def _own_namespace(apiserver: ControlPlane) -> Iterator[KubeApi]:

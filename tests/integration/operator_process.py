@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,7 +16,7 @@ IMAGE = "registry.example/boardroom-operator:1.2.3"
 
 
 class OperatorProcess:
-    """`boardroom operator`; `start` returns once it is ready."""
+    """`boardroom operator`; `start` returns once it is ready. It ends with the block."""
 
     def __init__(self, kubeconfig: Path, log: Path, *flags: str, env: dict[str, str] | None = None) -> None:
         self.kubeconfig = kubeconfig
@@ -23,6 +24,13 @@ class OperatorProcess:
         self.flags = flags
         self.env = env or {}
         self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None:
+            self.kill()
 
     def start(self) -> None:
         self.launch()

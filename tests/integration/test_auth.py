@@ -24,10 +24,9 @@ KUBERNETES = {"auth": {"mode": "Kubernetes"}}
 
 @pytest.fixture
 def own_operator(operator_kubeconfig: Path, tmp_path: Path) -> Iterator[OperatorProcess]:
-    process = OperatorProcess(operator_kubeconfig, tmp_path / "log")
-    process.start()
-    yield process
-    process.kill()
+    with OperatorProcess(operator_kubeconfig, tmp_path / "log") as process:
+        process.start()
+        yield process
 
 
 def binding(kube: KubeApi) -> httpx.Response:

@@ -47,10 +47,9 @@ def narrow(apiserver: ControlPlane, kube: KubeApi, second_kube: KubeApi, tmp_pat
     )
     watched = [flag for flag in pod["containers"][0]["args"] if flag.startswith("--namespace")]
     flags = (*watched, "--lease-namespace", second_kube.namespace)
-    process = OperatorProcess(apiserver.write_kubeconfig(identity), tmp_path / "log", *flags)
-    process.start()
-    yield process
-    process.kill()
+    with OperatorProcess(apiserver.write_kubeconfig(identity), tmp_path / "log", *flags) as process:
+        process.start()
+        yield process
 
 
 def test_an_operator_of_one_namespace_makes_a_board_with_no_cluster_wide_right(

@@ -25,10 +25,9 @@ def api(operator_kubeconfig: Path, tmp_path: Path) -> Iterator[FaultyApi]:
 def operator(api: FaultyApi, kube: KubeApi, tmp_path: Path) -> Iterator[OperatorProcess]:
     """It lists everything only once a minute: what is told sooner was told by a watch."""
     flags = ["--namespace", kube.namespace, "--resync-seconds", "60"]
-    process = OperatorProcess(api.kubeconfig, tmp_path / "log", *flags)
-    process.start()
-    yield process
-    process.kill()
+    with OperatorProcess(api.kubeconfig, tmp_path / "log", *flags) as process:
+        process.start()
+        yield process
 
 
 def test_an_api_server_that_was_away_is_caught_up_with(
@@ -106,9 +105,8 @@ def test_what_vanished_while_a_watch_was_broken_and_has_expired_is_found_out(
 
 def test_a_dead_watch_is_noticed(api: FaultyApi, kube: KubeApi, tmp_path: Path) -> None:
     flags = ["--namespace", kube.namespace, "--resync-seconds", "1", "--watch-grace-seconds", "3"]
-    process = OperatorProcess(api.kubeconfig, tmp_path / "dead.log", *flags)
-    process.start()
-    try:
+    with OperatorProcess(api.kubeconfig, tmp_path / "dead.log", *flags) as process:
+        process.start()
         kube.create(board())
         wait_built(kube, OWNED_BY_KEYS)
         alive = lambda: httpx.get(f"{process.url('probes')}/healthz")  # noqa: E731
@@ -123,5 +121,3 @@ def test_a_dead_watch_is_noticed(api: FaultyApi, kube: KubeApi, tmp_path: Path) 
         assert "watch" in said
         api.frozen = False
         until("it is well again", lambda: alive().status_code == 200, 30)
-    finally:
-        process.kill()

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -20,19 +21,16 @@ TAKEN_OVER_SECONDS = 20.0
 @pytest.fixture
 def launch(operator_kubeconfig: Path, kube: KubeApi, tmp_path: Path) -> Iterator[Launch]:
     """Start operators of one Lease, each under a name of its own; they resync every second."""
-    processes: list[OperatorProcess] = []
+    with ExitStack() as stack:
 
-    def start(name: str, **env: str) -> OperatorProcess:
-        named = {"POD_NAME": name, "POD_NAMESPACE": "boardroom-system"} | env
-        flags = ["--namespace", kube.namespace, "--resync-seconds", "1"]
-        process = OperatorProcess(operator_kubeconfig, tmp_path / f"{name}.log", *flags, env=named)
-        processes.append(process)
-        process.start()
-        return process
+        def start(name: str, **env: str) -> OperatorProcess:
+            named = {"POD_NAME": name, "POD_NAMESPACE": "boardroom-system"} | env
+            flags = ["--namespace", kube.namespace, "--resync-seconds", "1"]
+            process = OperatorProcess(operator_kubeconfig, tmp_path / f"{name}.log", *flags, env=named)
+            stack.enter_context(process).start()
+            return process
 
-    yield start
-    for process in processes:
-        process.kill()
+        yield start
 
 
 @pytest.fixture

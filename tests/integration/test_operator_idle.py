@@ -21,10 +21,9 @@ LEASE = "Lease/executive-coordinator"
 def operator(operator_kubeconfig: Path, kube: KubeApi, tmp_path: Path) -> Iterator[OperatorProcess]:
     """Of this namespace only: others may be being deleted just now."""
     flags = ["--namespace", kube.namespace, "--resync-seconds", "1"]
-    process = OperatorProcess(operator_kubeconfig, tmp_path / "log", *flags)
-    process.start()
-    yield process
-    process.kill()
+    with OperatorProcess(operator_kubeconfig, tmp_path / "log", *flags) as process:
+        process.start()
+        yield process
 
 
 @pytest.fixture

@@ -15,12 +15,11 @@ from tools.waiting import until
 
 @pytest.fixture
 def narrow(operator_kubeconfig: Path, kube: KubeApi, tmp_path: Path) -> Iterator[OperatorProcess]:
-    process = OperatorProcess(
+    with OperatorProcess(
         operator_kubeconfig, tmp_path / "log", "--namespace", kube.namespace, env={"AOS_LORAX_PORT": "9999"}
-    )
-    process.start()
-    yield process
-    process.kill()
+    ) as process:
+        process.start()
+        yield process
 
 
 def test_other_namespaces_are_not_looked_at(narrow: OperatorProcess, kube: KubeApi, second_kube: KubeApi) -> None:

@@ -40,9 +40,8 @@ def kube(tmp_path: Path) -> Iterator[KubeApi]:
 
 @pytest.fixture
 def operator(kube: KubeApi, tmp_path: Path) -> Iterator[OperatorProcess]:
-    process = OperatorProcess(tmp_path / "apiserver" / "kubeconfig", tmp_path / "log", "--namespace", "default")
-    yield process
-    process.kill()
+    with OperatorProcess(tmp_path / "apiserver" / "kubeconfig", tmp_path / "log", "--namespace", "default") as process:
+        yield process
 
 
 def test_it_does_not_start_over_older_crds_and_says_so(kube: KubeApi, operator: OperatorProcess) -> None:

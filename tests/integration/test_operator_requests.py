@@ -27,9 +27,8 @@ SCHEMAS = {("GET", "Boardroom"): 1}
 @pytest.fixture
 def operator(operator_kubeconfig: Path, kube: KubeApi, tmp_path: Path) -> Iterator[OperatorProcess]:
     """It looks when it is told to, and not from time to time; of this namespace only: others may be being deleted."""
-    process = OperatorProcess(operator_kubeconfig, tmp_path / "log", "--namespace", kube.namespace)
-    yield process
-    process.kill()
+    with OperatorProcess(operator_kubeconfig, tmp_path / "log", "--namespace", kube.namespace) as process:
+        yield process
 
 
 @pytest.fixture

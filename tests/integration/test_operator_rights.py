@@ -45,10 +45,9 @@ def narrow(apiserver: ControlPlane, kube: KubeApi, second_kube: KubeApi, tmp_pat
         )
     kubeconfig = apiserver.write_kubeconfig(Identity(name=user, common_name=user, organization="test"))
     flags = ["--namespace", kube.namespace, "--namespace", second_kube.namespace]
-    process = OperatorProcess(kubeconfig, tmp_path / "log", *flags)
-    process.start()
-    yield process
-    process.kill()
+    with OperatorProcess(kubeconfig, tmp_path / "log", *flags) as process:
+        process.start()
+        yield process
 
 
 def test_boards_of_its_namespaces_become_ready(narrow: OperatorProcess, kube: KubeApi, second_kube: KubeApi) -> None:

@@ -18,18 +18,16 @@ from tools.waiting import until
 @pytest.fixture
 def launch(operator_kubeconfig: Path, kube: KubeApi, tmp_path: Path) -> Iterator[Callable[..., OperatorProcess]]:
     """Operators of this namespace, one after the other, with defaults of their own."""
-    processes: list[OperatorProcess] = []
+    with OperatorProcess(operator_kubeconfig, tmp_path / "log", "--namespace", kube.namespace) as process:
 
-    def start(**env: str) -> OperatorProcess:
-        for process in processes:
-            process.stop()
-        log = tmp_path / f"log-{len(processes)}"
-        processes.append(OperatorProcess(operator_kubeconfig, log, "--namespace", kube.namespace, env=env))
-        processes[-1].start()
-        return processes[-1]
+        def start(**env: str) -> OperatorProcess:
+            if process.process is not None:
+                process.stop()
+            process.env = env
+            process.start()
+            return process
 
-    yield start
-    processes[-1].kill()
+        yield start
 
 
 def test_a_change_of_the_operators_defaults_rolls_boards_one_at_a_time(

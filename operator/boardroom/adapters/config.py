@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from boardroom.adapters.files import CONFIG, File
+from boardroom.adapters.files import CONFIG, File, unreadable
 from boardroom.adapters.problem import ProblemError
 
 MAX_BYTES: Final = 1 << 20
@@ -47,9 +47,7 @@ def read_config(directory: Path, files: Mapping[str, File]) -> AdapterConfig:
             "AdapterInvalid", f"{file.path}: not JSON ({error}); save the adapter again with PEFT's save_pretrained"
         ) from error
     except OSError as error:
-        raise ProblemError(
-            "AdapterInvalid", f"{file.path}: {error.strerror}; make it readable for the pod's user"
-        ) from error
+        raise unreadable(file.path, error) from error
     if not isinstance(fields, dict):
         raise ProblemError("AdapterInvalid", f"{file.path}: not a JSON object; save the adapter again with PEFT")
     return AdapterConfig(

@@ -39,10 +39,13 @@ def adapter_files(directory: Path, root: Path | None) -> Mapping[str, File]:
             "AdapterMissing", f"{directory}: no such directory; put the adapter's files there or correct the path"
         ) from None
     except OSError as error:
-        raise ProblemError(
-            "AdapterInvalid", f"{directory}: {error.strerror}; make the directory readable for the pod's user"
-        ) from error
+        raise unreadable(directory, error) from error
     return {name: _file(directory / name, root) for name in names if _belongs(name)}
+
+
+def unreadable(path: Path, error: OSError) -> ProblemError:
+    """That a file or directory can't be read."""
+    return ProblemError("AdapterInvalid", f"{path}: {error.strerror}; make it readable for the pod's user")
 
 
 def _belongs(name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from boardroom.adapters.files import File
+from boardroom.adapters.files import File, unreadable
 from boardroom.adapters.problem import ProblemError
 
 MAX_HEADER_BYTES: Final = 16 << 20
@@ -59,9 +59,7 @@ def read_header(file: File) -> Mapping[str, Tensor]:
     except orjson.JSONDecodeError as error:
         raise _broken(file, f"its header is not JSON: {error}") from error
     except OSError as error:
-        raise ProblemError(
-            "AdapterInvalid", f"{file.path}: {error.strerror}; make it readable for the pod's user"
-        ) from error
+        raise unreadable(file.path, error) from error
     if not isinstance(header, dict) or len(header) > MAX_TENSORS:
         raise _broken(file, f"its header is not an object of at most {MAX_TENSORS} tensors")
     header.pop("__metadata__", None)

@@ -34,19 +34,6 @@ from boardroom.cluster.rest import Rest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PROGRAMS = (
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-    "kubelet",
-    "kube-proxy",
-    "containerd",
-    "containerd-shim-runc-v2",
-    "ctr",
-    "coredns",
-    "pause",
-)
 DAEMONS = (
     "containerd",
     "etcd",
@@ -57,6 +44,7 @@ DAEMONS = (
     "kube-proxy",
     "coredns",
 )
+PROGRAMS = (*DAEMONS, "containerd-shim-runc-v2", "ctr", "pause")
 MOUNT_POINTS = (node_config.KUBELET_ROOT, Path("/var/lib/cni"), Path("/var/log/containers"))
 """Folders with fixed names that parts write to; the node gets its own over them."""
 _LINK_SECONDS = 30.0

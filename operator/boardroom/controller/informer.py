@@ -13,12 +13,12 @@ from typing import Any, Final
 import kopf
 
 from boardroom.controller.connection import Connection
-from boardroom.controller.kinds import CLUSTER_SCOPED, WATCHED, Key, Kind, key_of, selector
+from boardroom.controller.kinds import CLUSTER_SCOPED, WATCHED, Key, Kind, key_of, selector, version_of
 from boardroom.controller.kubeclient import RETRY_SECONDS, Kube, KubeError, NotFoundError
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.queue import WorkQueue
 from boardroom.controller.store import Store
-from boardroom.controller.watches import Watch, Watches, version
+from boardroom.controller.watches import Watch, Watches
 
 _log = logging.getLogger(__name__)
 _KOPF_IDLE_SECONDS: Final = 0.05
@@ -105,7 +105,7 @@ class Informer:
             try:
                 for kind, namespace in self.watched:
                     page = await anext(self.kube.pages(kind, namespace, selector(kind)))
-                    self.watches.listed((kind, namespace), max(map(version, page.items), default=0))
+                    self.watches.listed((kind, namespace), max(map(version_of, page.items), default=0))
             except NotFoundError as error:
                 _log.warning("can't list: %s; are the CRDs installed (kubectl apply --server-side -k crds)?", error)
             except KubeError as error:
@@ -146,7 +146,7 @@ class Informer:
         async for page in self.kube.pages(kind, namespace, selector(kind)):
             concerned.update(*(self.store.put(kind, obj) for obj in page.items))
             listed.update(map(key_of, page.items))
-            newest = max(newest, *map(version, page.items), 0)
+            newest = max(newest, *map(version_of, page.items), 0)
             resource_version = page.resource_version
         self.watches.listed((kind, namespace), newest)
         self._enqueue(self.store.retain(kind, namespace, listed, resource_version) | concerned)

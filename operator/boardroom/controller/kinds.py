@@ -74,6 +74,16 @@ def key_of(obj: Object) -> Key:
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
+def version_of(obj: Object) -> int:
+    """An object's resource version."""
+    return version_number(obj["metadata"].get("resourceVersion", ""))
+
+
+def version_number(resource_version: str) -> int:
+    """Resource versions of one kind compare as numbers (KEP-5504); 0 of a text that is none."""
+    return int(resource_version) if resource_version.isdigit() else 0
+
+
 def controller_of(obj: Object) -> dict[str, Any] | None:
     """The owner reference of the object's controller, if it has one."""
     return next((o for o in obj["metadata"].get("ownerReferences") or () if o.get("controller")), None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import orjson
 
 from boardroom.api.meta import GROUP
-from boardroom.controller.kinds import POD, Key, Kind, Object, boards_of, key_of
+from boardroom.controller.kinds import POD, Key, Kind, Object, boards_of, key_of, version_number, version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Store:
         """Take in an object unless a newer version of it is known; returns the boards concerned."""
         key = key_of(obj)
         old = self._objects[kind].get(key)
-        uid, version = _uid(obj), _version(obj)
+        uid, version = _uid(obj), version_of(obj)
         if old is not None and old.version >= version and old.uid == uid:
             return frozenset()
         concerned = boards = boards_of(kind, obj)
@@ -80,7 +80,7 @@ class Store:
         """Forget an object that was deleted; one created anew under the same name stays."""
         key = key_of(obj)
         old = self._objects[kind].get(key)
-        if old is None or (old.uid != _uid(obj) and old.version > _version(obj)):
+        if old is None or (old.uid != _uid(obj) and old.version > version_of(obj)):
             return frozenset()
         return self._drop(kind, key, old) | boards_of(kind, obj)
 
@@ -88,7 +88,7 @@ class Store:
         self, kind: Kind, namespace: str | None, listed: Collection[Key], resource_version: str
     ) -> frozenset[Key]:
         """Forget what a whole list, as of that resource version, lacks, unless it is newer; returns the boards."""
-        horizon = _number(resource_version)
+        horizon = version_number(resource_version)
         lost = [
             (key, kept)
             for key, kept in self._objects[kind].items()
@@ -126,12 +126,3 @@ def _text(obj: Object) -> bytes:
 def _uid(obj: Object) -> str:
     uid: str = obj["metadata"].get("uid", "")
     return uid
-
-
-def _version(obj: Object) -> int:
-    return _number(obj["metadata"].get("resourceVersion", ""))
-
-
-def _number(resource_version: str) -> int:
-    """Resource versions of one kind compare as numbers (KEP-5504)."""
-    return int(resource_version) if resource_version.isdigit() else 0

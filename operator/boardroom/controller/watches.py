@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from boardroom.controller.kinds import Kind, Object
+from boardroom.controller.kinds import Kind, Object, version_of
 
 Watch = tuple[Kind, str | None]
 """A kind, and the namespace that is watched; None for all."""
@@ -28,7 +28,7 @@ class Watches:
 
     def told(self, watch: Watch, obj: Object) -> None:
         """The watch has told of this object."""
-        self._told[watch] = told = max(self._told.get(watch, 0), version(obj))
+        self._told[watch] = told = max(self._told.get(watch, 0), version_of(obj))
         if watch in self._owed and told >= self._owed[watch][0]:
             del self._owed[watch]
 
@@ -41,9 +41,3 @@ class Watches:
             for (kind, namespace), (_, since) in self._owed.items()
             if now - since > self.grace_seconds
         ]
-
-
-def version(obj: Object) -> int:
-    """Resource versions of one kind compare as numbers (KEP-5504)."""
-    version = obj["metadata"].get("resourceVersion", "")
-    return int(version) if version.isdigit() else 0

@@ -51,14 +51,7 @@ def role(blueprint: Blueprint) -> Object:
 
 def role_binding(blueprint: Blueprint) -> Object:
     """Gives the Role to the ServiceAccount."""
-    name = coordinator_name(blueprint.name)
-    return blueprint.manifest(
-        ROLE_BINDING,
-        name,
-        COMPONENT,
-        roleRef={"apiGroup": _RBAC_GROUP, "kind": "Role", "name": name},
-        subjects=[{"kind": "ServiceAccount", "name": name, "namespace": blueprint.namespace}],
-    )
+    return _binding(blueprint, coordinator_name(blueprint.name), COMPONENT)
 
 
 def auth_binding(blueprint: Blueprint) -> Object | None:
@@ -101,11 +94,15 @@ def client_binding(blueprint: Blueprint) -> Object | None:
     """Gives that right to that identity."""
     if blueprint.auth.mode != "Kubernetes":
         return None
-    name = client_name(blueprint.name)
+    return _binding(blueprint, client_name(blueprint.name), CLIENT)
+
+
+def _binding(blueprint: Blueprint, name: str, component: str) -> Object:
+    """Role and ServiceAccount of one name."""
     return blueprint.manifest(
         ROLE_BINDING,
         name,
-        CLIENT,
+        component,
         roleRef={"apiGroup": _RBAC_GROUP, "kind": "Role", "name": name},
         subjects=[{"kind": "ServiceAccount", "name": name, "namespace": blueprint.namespace}],
     )
