@@ -38,7 +38,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of it."""
+    """What `converge` has written over, and what it could not write."""
 
     changes: list[Change]
     problems: list[Problem]
@@ -61,7 +61,7 @@ class Children:
     _applied: dict[_Of, _Applied] = field(default_factory=dict)
 
     async def converge(self, board: Key, uid: str, children: Sequence[Child]) -> Outcome:
-        """Apply or delete what differs; what can't be written is told, and does not stop the rest."""
+        """Apply or delete what differs; what can't be written does not stop the rest."""
         made = [child for child in children if child.manifest is not None]
         # What goes, goes the other way round: a pod before what guards it.
         gone = [child for child in reversed(children) if child.manifest is None]

@@ -24,7 +24,7 @@ _PAGE = 200
 _UNDECLARED = "field not declared in schema"
 CRDS_REMEDY = "install those of its version: kubectl apply --server-side -k crds"
 RETRY_SECONDS: Final = 5.0
-"""After how long the API server is asked again for what it did not give, where the operator can't go on without."""
+"""Until the API server is asked again for lists, schemas or our own pod; a reconcile has its queue's back-off."""
 _USER_AGENT = f"boardroom-operator/{__version__}"
 
 
