@@ -62,18 +62,18 @@ class Standing:
             )
 
     def start_lorax(self, name: str) -> None:
-        port = self.ports[name] = free_port()
+        port = self.ports[name] = free_port(self.address)
         self.start(name, "lorax-launcher", "--model-id", MODEL, "--hostname", self.address, "--port", str(port))
 
     def start_coordinator(self, name: str) -> None:
-        api, metrics = self.ports[name], self.ports[f"{name} metrics"] = free_port(), free_port()
+        api = self.ports[name] = free_port(self.address)
+        metrics = self.ports[f"{name} metrics"] = free_port(self.address)
         self.start(
             name,
             *("boardroom", "coordinator", "--board", "executive", "--namespace", self.kube.namespace),
             *("--lorax-service", "executive-lorax", "--address", self.address, "--host", self.address),
             *("--port", str(api), "--metrics-port", str(metrics)),
         )
-        self.ports[name] = api
         until(f"{name} is ready", lambda: self.answers(f"{name} metrics", "/readyz"))
 
     def answers(self, port: str, path: str) -> bool:
@@ -145,7 +145,7 @@ def standing(apiserver: ControlPlane, operator: OperatorProcess, kube: KubeApi, 
     )
     stand = Standing(kube, models, tmp_path, str(apiserver.write_kubeconfig(identity)), address)
     try:
-        stand.ports["adapters"] = free_port()
+        stand.ports["adapters"] = free_port(address)
         where = ("--host", address, "--port", str(stand.ports["adapters"]))
         stand.start("adapters", "boardroom", "adapters", "serve", "--root", str(models), *where)
         stand.start_lorax("lorax-a")

@@ -18,10 +18,10 @@ _POLL = 0.05
 _TAIL = 2000
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
+def free_port(address: str = "127.0.0.1") -> int:
+    """A port on which nobody listens now at this address; at another one somebody may."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         port: int = probe.getsockname()[1]
     return port
 
