@@ -1,7 +1,9 @@
 """Traces: passed on as they come, and spans of our own at a real OTLP receiver where OTEL_* says so."""
 
+import asyncio
 import contextlib
 import os
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -169,8 +171,13 @@ async def test_the_sdks_own_variables_are_honoured(board: Board, settings: pytes
 
 async def test_a_collector_that_is_down_delays_no_stop(board: Board, settings: pytest.MonkeyPatch) -> None:
     settings.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    settings.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "5")
+    before = set(threading.enumerate())
     found = tracer(os.environ, "boardroom-coordinator", {})
     async with served(ScriptedLorax(say)) as url, standing(board, url, tracer=found) as stand:
         await stand.proved(*ROLES)
         answer = await stand.answer()
     assert answer["agents_involved"] == NAMES
+    for thread in (t for t in set(threading.enumerate()) - before if t.daemon):
+        # The exporter tries on for those 5 s, and its jitter would move Python's `random` under other tests.
+        await asyncio.to_thread(thread.join, 60)
