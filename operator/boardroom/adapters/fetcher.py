@@ -172,6 +172,15 @@ class Fetcher:
             return download(remote, self.store, self._max_bytes, progress)
         except StoppedError:
             raise ProblemError("DownloadFailed", f"{source.key}: stopped") from None
+        except ProblemError:
+            raise
+        except Exception as error:
+            _LOG.exception("an adapter's server answered what nobody foresaw", extra={"source": source.key})
+            raise ProblemError(
+                "DownloadFailed",
+                f"{source.key}: its server's answer can't be understood ({type(error).__name__}: {error}); see that "
+                "the endpoint in spec.adapter is a hub, or an S3 server's API",
+            ) from error
 
     def _retry_failed(self) -> None:
         """What was too large may not be any more."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from boardroom.adapters import read
 from boardroom.adapters.fetcher import GRACE_SECONDS, LINGER_SECONDS, Fetcher
@@ -73,6 +75,22 @@ async def test_what_failed_is_tried_again_with_the_secret_as_it_is_then(
         assert (await state(fetcher, "failed"))["problem"]["reason"] == "CredentialsMissing"
         (secret / "HF_ENDPOINT").write_text(url)
         (secret / "HF_TOKEN").write_text("t0ken\n")
+        await state(fetcher, "ready")
+
+
+@pytest.mark.parametrize("nonsense", ["[]", '{"name": 1}', '{"id": "a/b", "siblings": [{"path": "x"}]}'])
+async def test_a_server_that_is_no_hub_is_said_and_tried_again(adapter: Path, store: Store, nonsense: str) -> None:
+    hub = Hub.of(adapter)
+    answers = iter([Response(nonsense, media_type="application/json")])
+
+    async def first_nonsense(scope: Scope, receive: Receive, send: Send) -> None:
+        await next(answers, hub.app)(scope, receive, send)
+
+    async with served(first_nonsense) as url:
+        fetcher = Fetcher(store, first_retry=0.05)
+        await fetcher.want(wanting(url))
+        problem = (await state(fetcher, "failed"))["problem"]
+        assert (problem["reason"], "endpoint" in problem["message"]) == ("DownloadFailed", True)
         await state(fetcher, "ready")
 
 
