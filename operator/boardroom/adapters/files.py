@@ -40,7 +40,7 @@ def adapter_files(directory: Path, root: Path | None) -> Mapping[str, File]:
         ) from None
     except OSError as error:
         raise unreadable(directory, error) from error
-    return {name: _file(directory / name, root) for name in names if _belongs(name)}
+    return {name: _file(directory / name, root) for name in map(_told, names) if _belongs(name)}
 
 
 def unreadable(path: Path, error: OSError) -> ProblemError:
@@ -50,6 +50,22 @@ def unreadable(path: Path, error: OSError) -> ProblemError:
 
 def _belongs(name: str) -> bool:
     return name == CONFIG or name.endswith((".safetensors", ".bin"))
+
+
+def _told(name: str) -> str:
+    """The name, where it can be told at all; LoRAX would read the file under any."""
+    if _belongs(name) and not is_text(name):
+        raise ProblemError("AdapterInvalid", f"the file name {name!a} is not UTF-8; rename the file, or remove it")
+    return name
+
+
+def is_text(name: str) -> bool:
+    """Whether a name is UTF-8; what isn't comes from the system as lone surrogates, which no JSON holds."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _file(path: Path, root: Path | None) -> File:

@@ -8,7 +8,7 @@ from typing import Final
 
 from boardroom.adapters.adapter import Adapter, read
 from boardroom.adapters.digest import Digests
-from boardroom.adapters.files import CONFIG, MAX_ENTRIES
+from boardroom.adapters.files import CONFIG, MAX_ENTRIES, is_text
 
 MAX_DEPTH: Final = 8
 MAX_DIRECTORIES: Final = 4096
@@ -70,9 +70,10 @@ def _listing(directory: Path, root: Path) -> tuple[list[str], list[Path]]:
     try:
         with os.scandir(directory) as entries:
             for entry, _ in zip(entries, range(MAX_ENTRIES), strict=False):
-                if entry.name.startswith(".") or entry.name == "lost+found" or not _is_text(entry.name):
+                # A name that isn't UTF-8 can be no adapter's: the API takes no such path.
+                if entry.name.startswith(".") or entry.name == "lost+found" or not is_text(entry.name):
                     continue
-                if not entry.is_dir():
+                if not _is_directory(entry):
                     names.append(entry.name)
                 elif not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(root):
                     children.append(Path(entry.path))
@@ -81,10 +82,9 @@ def _listing(directory: Path, root: Path) -> tuple[list[str], list[Path]]:
     return names, sorted(children)
 
 
-def _is_text(name: str) -> bool:
-    """A name that isn't UTF-8 can be no adapter's: the API takes no such path."""
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    """False too for a link that leads nowhere, in a circle, or to where we may not look: it hides no neighbour."""
     try:
-        name.encode()
-    except UnicodeEncodeError:
+        return entry.is_dir()
+    except OSError:
         return False
-    return True

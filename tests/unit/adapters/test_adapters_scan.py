@@ -47,6 +47,13 @@ def test_a_loop_of_links_ends(tmp_path):
     assert len(names(tmp_path)) <= MAX_DEPTH
 
 
+def test_a_link_in_a_circle_hides_no_neighbour(tmp_path):
+    for place in range(20):  # the order in which a directory is listed is nobody's to choose
+        (tmp_path / f"{place}-circle").symlink_to(tmp_path / f"{place}-circle")
+        make(tmp_path, [f"member{place}"], Shape())
+    assert names(tmp_path) == sorted(f"member{place}_lora_adapter" for place in range(20))
+
+
 def test_a_missing_root_is_an_error_that_names_it(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent: no such directory; is the adapters volume mounted"):
         Scanner(tmp_path / "absent").scan()

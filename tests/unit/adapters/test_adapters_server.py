@@ -1,5 +1,6 @@
 """The sidecar's HTTP: GET /v1/adapters and GET /healthz."""
 
+import os
 from pathlib import Path
 
 import httpx
@@ -40,6 +41,17 @@ async def test_a_problem_is_served_with_its_reason(tmp_path):
     async with client(tmp_path) as http:
         (adapter,) = (await http.get("/v1/adapters")).json()["adapters"]
     assert adapter["problem"]["reason"] == "AdapterMissing"
+
+
+@pytest.mark.parametrize("odd", [b"\xff.safetensors", b"\xff.bin"])
+async def test_a_file_name_that_is_no_text_is_a_problem_of_its_adapter_alone(tmp_path, odd):
+    make(tmp_path, ["ceo", "cfo"], Shape())
+    (tmp_path / "cfo_lora_adapter" / os.fsdecode(odd)).symlink_to("nowhere")
+    async with client(tmp_path) as http:
+        answer = await http.get("/v1/adapters")
+    ceo, cfo = answer.json()["adapters"]
+    assert (ceo["problem"], cfo["problem"]["reason"]) == (None, "AdapterInvalid")
+    assert "UTF-8; rename the file" in cfo["problem"]["message"]
 
 
 async def test_an_unchanged_listing_is_not_sent_again(tmp_path):
