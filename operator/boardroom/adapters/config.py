@@ -12,6 +12,8 @@ from boardroom.adapters.problem import ProblemError
 
 MAX_BYTES: Final = 1 << 20
 MAX_RANK: Final = 4096
+_MAX_NAME: Final = 512
+"""As much of a base model's name as a BoardAgent's status holds."""
 
 _RETRAIN: Final = "train without it, or merge the adapter into the base model"
 UNSUPPORTED: Final = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save")
@@ -69,10 +71,12 @@ def _rank(file: File, fields: dict[str, Any]) -> int:
 
 def _base_model(file: File, fields: dict[str, Any]) -> str | None:
     base = fields.get("base_model_name_or_path")
-    if base is None or isinstance(base, str):
+    if base is None or (isinstance(base, str) and len(base) <= _MAX_NAME):
         return base or None
     raise ProblemError(
-        "AdapterInvalid", f"{file.path}: field base_model_name_or_path is {base!r}; it must be the base model's id"
+        "AdapterInvalid",
+        f"{file.path}: field base_model_name_or_path is {base!r}; it must be the base model's id, of at most "
+        f"{_MAX_NAME} characters",
     )
 
 

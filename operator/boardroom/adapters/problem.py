@@ -1,24 +1,32 @@
 """Why an adapter can't be served, in the words that a BoardAgent's status carries."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Reason = Literal[
     "AdapterMissing", "AdapterInvalid", "UnsupportedFeature", "TooLarge", "DownloadFailed", "CredentialsMissing"
 ]
 
 
+_MAX_MESSAGE: Final = 2000
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One reason; the message names file, field and remedy."""
+    """One reason; the message names file, field and remedy. Words of the adapter's own in it may have any length."""
 
     reason: Reason
     message: str
+
+    def __post_init__(self) -> None:
+        if len(self.message) > _MAX_MESSAGE:
+            half = _MAX_MESSAGE // 2
+            object.__setattr__(self, "message", f"{self.message[:half]} ... {self.message[-half:]}")
 
 
 class ProblemError(Exception):
     """Reading an adapter stopped at this problem."""
 
     def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
         self.problem = Problem(reason, message)
+        super().__init__(self.problem.message)

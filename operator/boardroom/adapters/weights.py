@@ -13,6 +13,8 @@ from boardroom.adapters.problem import ProblemError
 
 MAX_HEADER_BYTES: Final = 16 << 20
 MAX_TENSORS: Final = 100_000
+_MAX_DIMENSIONS: Final = 8
+"""LoRA matrices have two, those of a convolution four."""
 
 _BITS: Final[Mapping[str, int]] = {
     "BOOL": 8,
@@ -103,6 +105,8 @@ def _tensor(file: File, name: str, entry: Any) -> Tensor:
         shape = tuple(entry["shape"])
         bits = _BITS.get(entry["dtype"])
         numbers = (begin, end, *shape)
+        if len(shape) > _MAX_DIMENSIONS:
+            raise _broken(file, f"tensor {name} has {len(shape)} dimensions")
         if not all(isinstance(number, int) and number >= 0 for number in numbers):
             raise _broken(file, f"tensor {name} has shape {list(shape)} and offsets {begin}, {end}")
     except (KeyError, TypeError, ValueError) as error:

@@ -83,6 +83,7 @@ def test_an_unchanged_old_file_is_hashed_once(ceo):
         ({"r": 16}, "AdapterInvalid", "r=16"),
         ({"target_modules": 7}, "AdapterInvalid", "target_modules"),
         ({"base_model_name_or_path": 7}, "AdapterInvalid", "base_model_name_or_path"),
+        ({"base_model_name_or_path": "m" * 513}, "AdapterInvalid", "base_model_name_or_path"),
     ],
 )
 def test_a_config_that_cannot_be_served_names_the_field(ceo, fields, reason, named):
@@ -117,6 +118,24 @@ def test_a_broken_safetensors_file_is_invalid_and_says_how(ceo, content, said):
     problem = read(ceo).problem
     assert problem is not None
     assert (problem.reason, said in problem.message) == ("AdapterInvalid", True), problem
+
+
+def test_a_shape_of_very_many_dimensions_is_not_multiplied_out(ceo):
+    shape = [2**62] * 200_000  # minutes of work, in which nothing else of the process runs
+    content = json.dumps({"q_proj.lora_A.weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, 4]}}).encode()
+    (ceo / "adapter_model.safetensors").write_bytes(header(len(content), content) + b"1234")
+    problem = read(ceo).problem
+    assert problem is not None
+    assert (problem.reason, "200000 dimensions" in problem.message) == ("AdapterInvalid", True)
+
+
+@pytest.mark.parametrize("fields", [{"r": "8" * 100_000}, {"peft_type": "x" * 100_000}])
+def test_an_adapters_own_words_are_cut_short_in_its_problem(ceo, fields):
+    edit_config(ceo, **fields)
+    problem = read(ceo).problem
+    assert problem is not None
+    assert len(problem.message) < 2100
+    assert problem.message.endswith(("the LoRA rank, 1 to 4096", "train a LoRA adapter"))
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff\xfe", b" " * ((1 << 20) + 1)])
