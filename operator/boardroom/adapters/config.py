@@ -16,7 +16,10 @@ _MAX_NAME: Final = 512
 """As much of a base model's name as a BoardAgent's status holds."""
 
 _RETRAIN: Final = "train without it, or merge the adapter into the base model"
-UNSUPPORTED: Final = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save")
+UNSUPPORTED: Final = (
+    *("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save"),
+    *("lora_bias", "layer_replication", "trainable_token_indices", "target_parameters", "alora_invocation_tokens"),
+)
 """LoRAX pins peft 0.4.0, which ignores these: the adapter would load and answer wrongly (LORAX.md, trap 9)."""
 
 

@@ -71,7 +71,7 @@ def read_header(file: File) -> Mapping[str, Tensor]:
 
 
 def check_lora(file_tensors: Mapping[str, tuple[File, Tensor]], rank: int) -> tuple[str, ...]:
-    """Each lora_A has its lora_B and both have the rank that the config states; raises ProblemError.
+    """There are pairs of lora_A and lora_B and nothing else, all of the rank that the config states; raises ProblemError.
 
     Returns the modules that they are for, by the last part of their names, sorted.
     """
@@ -92,7 +92,15 @@ def check_lora(file_tensors: Mapping[str, tuple[File, Tensor]], rank: int) -> tu
                 f"{file.path}: tensor {name} has shape {list(tensor.shape)}, and adapter_config.json says r={rank}; "
                 "copy config and weights of the same training run",
             )
-    return tuple(sorted({name.split(".lora_")[0].rsplit(".", 1)[-1] for name in file_tensors if ".lora_" in name}))
+    ignored = file_tensors.keys() - {*pairs, *(name.replace(".lora_A.", ".lora_B.") for name in pairs)}
+    if ignored:
+        name = min(ignored)
+        raise ProblemError(
+            "UnsupportedFeature",
+            f"{file_tensors[name][0].path}: tensor {name} is no lora_A with its lora_B, and LoRAX ignores it, which "
+            "gives wrong answers; train without what it belongs to (a bias, embeddings, modules_to_save)",
+        )
+    return tuple(sorted({name.split(".lora_")[0].rsplit(".", 1)[-1] for name in pairs}))
 
 
 def _any_path(file_tensors: Mapping[str, tuple[File, Tensor]]) -> str:

@@ -77,6 +77,8 @@ def test_an_unchanged_old_file_is_hashed_once(ceo):
         ({"rank_pattern": {"q_proj": 4}}, "UnsupportedFeature", "rank_pattern"),
         ({"alpha_pattern": {"q_proj": 4}}, "UnsupportedFeature", "alpha_pattern"),
         ({"modules_to_save": ["lm_head"]}, "UnsupportedFeature", "modules_to_save"),
+        ({"lora_bias": True}, "UnsupportedFeature", "lora_bias"),
+        ({"layer_replication": [[0, 4]]}, "UnsupportedFeature", "layer_replication"),
         ({"peft_type": "IA3", "r": None}, "UnsupportedFeature", "peft_type"),
         ({"r": "eight"}, "AdapterInvalid", "field r "),
         ({"r": True}, "AdapterInvalid", "field r "),
@@ -174,6 +176,20 @@ def test_a_lora_a_without_its_lora_b_is_invalid(ceo):
     problem = read(ceo).problem
     assert problem is not None
     assert (problem.reason, "has no" in problem.message) == ("AdapterInvalid", True)
+
+
+@pytest.mark.parametrize("name", ["q_proj.lora_B.bias", "embed_tokens.weight", "k_proj.lora_B.weight"])
+def test_a_tensor_that_lorax_would_ignore_is_unsupported(ceo, name):
+    shapes = {"q_proj.lora_A.weight": [8, 1], "q_proj.lora_B.weight": [1, 8], name: [1, 8]}
+    tensors = {
+        tensor: {"dtype": "F32", "shape": shape, "data_offsets": [32 * place, 32 * place + 32]}
+        for place, (tensor, shape) in enumerate(shapes.items())
+    }
+    content = json.dumps(tensors).encode()
+    (ceo / "adapter_model.safetensors").write_bytes(header(len(content), content) + bytes(32 * len(shapes)))
+    problem = read(ceo).problem
+    assert problem is not None
+    assert (problem.reason, name in problem.message) == ("UnsupportedFeature", True)
 
 
 def test_a_link_out_of_the_root_is_refused_and_followed_without_a_root(ceo, tmp_path):
