@@ -40,7 +40,7 @@ def adapter_files(directory: Path, root: Path | None) -> Mapping[str, File]:
         ) from None
     except OSError as error:
         raise unreadable(directory, error) from error
-    return {name: _file(directory / name, root) for name in map(_told, names) if _belongs(name)}
+    return {name: _file(directory / name, root) for name in map(_told, names) if is_read(name)}
 
 
 def unreadable(path: Path, error: OSError) -> ProblemError:
@@ -48,13 +48,14 @@ def unreadable(path: Path, error: OSError) -> ProblemError:
     return ProblemError("AdapterInvalid", f"{path}: {error.strerror}; make it readable for the pod's user")
 
 
-def _belongs(name: str) -> bool:
+def is_read(name: str) -> bool:
+    """Whether LoRAX reads a file of that name; a directory that holds one is an adapter, or was meant as one."""
     return name == CONFIG or name.endswith((".safetensors", ".bin"))
 
 
 def _told(name: str) -> str:
     """The name, where it can be told at all; LoRAX would read the file under any."""
-    if _belongs(name) and not is_text(name):
+    if is_read(name) and not is_text(name):
         raise ProblemError("AdapterInvalid", f"the file name {name!a} is not UTF-8; rename the file, or remove it")
     return name
 

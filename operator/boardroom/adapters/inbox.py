@@ -4,17 +4,20 @@ What lies under a name is never changed for other weights: LoRAX knows an adapte
 the ones that it has loaded (LORAX.md, trap 4).
 """
 
+import errno
 import os
 import re
 import secrets
 import shutil
 import time
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from boardroom.adapters.adapter import Adapter, read
 from boardroom.adapters.config import MAX_BYTES as MAX_CONFIG_BYTES
-from boardroom.adapters.files import CONFIG
+from boardroom.adapters.files import CONFIG, is_read
+from boardroom.adapters.scan import MAX_DEPTH
 from boardroom.api.adapter import ADAPTER_PATH, MAX_ADAPTER_PATH
 
 INCOMING: Final = ".boardroom-incoming"
@@ -22,6 +25,7 @@ INCOMING: Final = ".boardroom-incoming"
 FORGOTTEN_SECONDS: Final = 86_400.0
 """What was begun so long ago is thrown away."""
 
+_MAKE_ROOM: Final = "enlarge the claim of the adapters volume, or remove adapters that no member names"
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _WEIGHTS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.safetensors")
 
@@ -76,8 +80,8 @@ class Inbox:
                 422, "NotAnAdaptersFile", f"{file!r}: only {CONFIG} and *.safetensors are parts of an adapter"
             )
         staging = self._staging(digest)
-        self._room_for(staging, file, size)
         try:
+            self._room_for(staging, file, size)
             return Arrival(staging / file, size)
         except OSError as error:
             raise unwritable(self.root, error) from error
@@ -87,10 +91,11 @@ class Inbox:
         self._check(name)
         staging, place = self._staging(digest), self.root / name
         try:
-            if place.exists() and self._same(place, name, digest):
-                shutil.rmtree(staging)
+            if self._settled(staging, place, name, digest):
                 return False
             self._vouched(staging, digest)
+            if self._settled(staging, place, name, digest):  # by another push, while this one was read
+                return False
             place.parent.mkdir(parents=True, exist_ok=True)
             if place.exists():  # nothing that LoRAX could have loaded
                 doomed = staging.with_name(f"{staging.name}.replaced.{secrets.token_hex(8)}")
@@ -98,7 +103,18 @@ class Inbox:
                 shutil.rmtree(doomed, ignore_errors=True)
             staging.rename(place)
         except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                raise RefusedError(
+                    409, "NameTaken", f"{name}: somebody else has just put something there; push again to see what"
+                ) from error
             raise unwritable(self.root, error) from error
+        return True
+
+    def _settled(self, staging: Path, place: Path, name: str, digest: str) -> bool:
+        """Whether the same lies there already, and so what has arrived can go."""
+        if not (place.exists() and self._same(place, name, digest)):
+            return False
+        shutil.rmtree(staging)
         return True
 
     def _check(self, name: str) -> None:
@@ -108,6 +124,19 @@ class Inbox:
             )
         if not (self.root / name).parent.resolve().is_relative_to(self.root.resolve()):
             raise RefusedError(422, "BadName", f"{name}: leads out of the volume through a link; choose another name")
+        *folders, _ = PurePosixPath(name).parents
+        if len(folders) >= MAX_DEPTH:
+            raise RefusedError(
+                422, "BadName", f"{name}: no board looks deeper than {MAX_DEPTH} folders; choose another"
+            )
+        for folder in folders:
+            place = self.root / folder
+            if place.exists() and not (place.is_dir() and not any(is_read(entry.name) for entry in place.iterdir())):
+                raise RefusedError(
+                    409,
+                    "NameTaken",
+                    f"{name}: {folder} is an adapter itself, and no board looks below one; choose another",
+                )
 
     def _staging(self, digest: str) -> Path:
         if _DIGEST.fullmatch(digest) is None:
@@ -120,7 +149,8 @@ class Inbox:
         return place
 
     def _room_for(self, staging: Path, file: str, size: int) -> None:
-        others = sum(path.stat().st_size for path in staging.iterdir() if path.name not in (CONFIG, file))
+        whole = (path for path in staging.iterdir() if belongs(path.name))  # the rest was begun by a push that broke
+        others = sum(path.stat().st_size for path in whole if path.name not in (CONFIG, file))
         limit = MAX_CONFIG_BYTES if file == CONFIG else self.limit - others
         if size > limit:
             raise RefusedError(
@@ -134,8 +164,7 @@ class Inbox:
             raise RefusedError(
                 507,
                 "VolumeFull",
-                f"{file}: {size} bytes, and {free} are free on the adapters volume; enlarge its claim, or remove "
-                "adapters that no member names",
+                f"{file}: {size} bytes, and {free} are free on the adapters volume; {_MAKE_ROOM}",
             )
 
     def _vouched(self, staging: Path, digest: str) -> None:
@@ -200,12 +229,15 @@ class Arrival:
 
     def abandon(self) -> None:
         """Leave nothing of what has not arrived whole."""
-        self._stream.close()
+        with suppress(OSError):  # what a full volume did not take is not taken now
+            self._stream.close()
         self._partial.unlink(missing_ok=True)
 
 
 def unwritable(root: Path, error: OSError) -> RefusedError:
     """The refusal where the volume does not let us write."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RefusedError(507, "VolumeFull", f"{error.filename or root}: {error.strerror}; {_MAKE_ROOM}")
     return RefusedError(
         507,
         "VolumeNotWritable",

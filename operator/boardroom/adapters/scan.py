@@ -8,7 +8,7 @@ from typing import Final
 
 from boardroom.adapters.adapter import Adapter, read
 from boardroom.adapters.digest import Digests
-from boardroom.adapters.files import CONFIG, MAX_ENTRIES, is_text
+from boardroom.adapters.files import MAX_ENTRIES, is_read, is_text
 
 MAX_DEPTH: Final = 8
 MAX_DIRECTORIES: Final = 4096
@@ -53,14 +53,10 @@ def _directories(root: Path, resolved: Path) -> Iterator[Path]:
         directory, depth = waiting.pop(0)
         looked_at += 1
         names, children = _listing(directory, resolved)
-        if directory != root and (_looks_like_adapter(names) or not children):
+        if directory != root and (any(map(is_read, names)) or not children):
             yield directory
         elif depth < MAX_DEPTH:
             waiting += [(child, depth + 1) for child in children]
-
-
-def _looks_like_adapter(names: list[str]) -> bool:
-    return any(name == CONFIG or name.endswith((".safetensors", ".bin")) for name in names)
 
 
 def _listing(directory: Path, root: Path) -> tuple[list[str], list[Path]]:

@@ -71,7 +71,7 @@ def read_header(file: File) -> Mapping[str, Tensor]:
 
 
 def check_lora(file_tensors: Mapping[str, tuple[File, Tensor]], rank: int) -> tuple[str, ...]:
-    """There are pairs of lora_A and lora_B and nothing else, all of the rank that the config states; raises ProblemError.
+    """There are pairs of lora_A and lora_B of the rank that the config states, and nothing else; raises ProblemError.
 
     Returns the modules that they are for, by the last part of their names, sorted.
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from boardroom.adapters import Scanner, inbox, read
+from boardroom.adapters import Adapter, Scanner, inbox, read
 from boardroom.adapters.inbox import INCOMING, Inbox, RefusedError
 from boardroom.adapters.make import Shape, make_one
 
@@ -134,6 +134,57 @@ def test_an_attempt_that_broke_off_takes_nothing_from_the_next_one(volume: Inbox
     first.abandon()
     second.finish()
     assert volume.begun(announced) == {file.name: file.stat().st_size}
+
+
+def test_what_a_killed_push_left_counts_nothing_against_the_limit(tmp_path: Path, sent: Path) -> None:
+    announced, file = digest(sent), sent / "adapter_model.safetensors"
+    volume = Inbox(tmp_path, limit=file.stat().st_size)
+    killed = volume.begin(announced, file.name, file.stat().st_size)
+    killed.write(b"half")
+    killed._stream.close()
+    after = Inbox(tmp_path, limit=file.stat().st_size)
+    after.clear()
+    assert put(after, sent, "again")
+
+
+@pytest.mark.parametrize("size", [10, 500_000])
+def test_a_volume_that_fills_up_meanwhile_is_said_to_be_full(volume: Inbox, sent: Path, size: int) -> None:
+    arrival = volume.begin(digest(sent), "adapter_model.safetensors", size)
+    arrival._stream.close()
+    arrival._stream = Path("/dev/full").open("wb")  # noqa: SIM115 (closed by the arrival)
+    with pytest.raises(RefusedError, match="No space left on device; enlarge the claim") as caught:  # noqa: PT012 (which of the two meets it first depends on the size)
+        arrival.write(b"x" * size)
+        arrival.finish()
+    arrival.abandon()
+    assert (caught.value.code, list((volume.root / INCOMING).glob("*/.*"))) == ("VolumeFull", [])
+
+
+@pytest.mark.parametrize("name", ["ceo/2", "ceo/2/3", "file/2"])
+def test_nothing_is_put_where_no_board_looks(volume: Inbox, sent: Path, name: str) -> None:
+    put(volume, sent, "ceo")
+    (volume.root / "file").touch()
+    assert refusal(volume, sent, name) == "NameTaken"
+
+
+def test_nothing_is_put_deeper_than_a_board_looks(volume: Inbox, sent: Path) -> None:
+    assert put(volume, sent, "1/2/3/4/5/6/7/8")
+    assert listed(volume) == {"1/2/3/4/5/6/7/8": digest(sent)}
+    assert refusal(volume, sent, "1/2/3/4/5/6/7/a/9") == "BadName"
+
+
+def test_of_two_pushes_of_one_name_the_second_overwrites_nothing(
+    volume: Inbox, sent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_one(tmp_path / "other", "CFO", Shape())
+
+    def other_comes_first(directory: Path, **options: Path) -> Adapter:
+        if directory.parent.name == INCOMING:
+            shutil.copytree(tmp_path / "other", volume.root / "ceo", dirs_exist_ok=True)
+        return read(directory, **options)
+
+    monkeypatch.setattr(inbox, "read", other_comes_first)
+    assert refusal(volume, sent, "ceo") == "NameTaken"
+    assert listed(volume) == {"ceo": digest(tmp_path / "other")}
 
 
 @pytest.mark.parametrize("name", ["", "/etc", "../up", "a/../b", ".hidden", "a\n", "a//b", "a" * 254])
