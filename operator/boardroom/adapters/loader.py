@@ -38,15 +38,15 @@ class Loader:
         self._inbox = inbox
         self._idle_seconds = idle_seconds
         self._heard_at = time.monotonic()
-        self._checking = 0
-        """Adapters that are being read; of large ones the client hears nothing for a while."""
+        self._at_work = 0
+        """Adapters that are being read, or written out; of large ones nothing is heard for a while."""
         self.done = asyncio.Event()
         """The client has said that there is no more to come."""
 
     async def look(self, request: Request) -> Response:
         """Whether an adapter lies there, and what of it has arrived."""
         digest, name = request.path_params["digest"], request.query_params.get("name", "")
-        with self._reading():
+        with self._busy():
             there = await asyncio.to_thread(self._inbox.there, name, digest)
             files = {} if there else await asyncio.to_thread(self._inbox.begun, digest)
         return _json({"there": there, "files": files})
@@ -60,7 +60,8 @@ class Loader:
         arrival = await asyncio.to_thread(self._inbox.begin, digest, file, int(length))
         try:
             await self._copy(request, arrival)
-            await asyncio.to_thread(arrival.finish)
+            with self._busy():
+                await asyncio.to_thread(arrival.finish)
         finally:
             await asyncio.to_thread(arrival.abandon)
         return Response(status_code=204)
@@ -74,7 +75,7 @@ class Loader:
             order = msgspec.json.decode(body, type=_Order)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise RefusedError(422, "Invalid", str(error)) from error
-        with self._reading():
+        with self._busy():
             return _json({"written": await asyncio.to_thread(self._inbox.place, order.name, order.digest)})
 
     async def finish(self, _: Request) -> Response:
@@ -86,7 +87,7 @@ class Loader:
         """Returns when nothing has been heard for too long."""
         while True:
             left = self._idle_seconds - (time.monotonic() - self._heard_at)
-            if left <= 0 and not self._checking:
+            if left <= 0 and not self._at_work:
                 return
             await asyncio.sleep(max(left, _LOOK_SECONDS))
 
@@ -101,12 +102,12 @@ class Loader:
         await asyncio.to_thread(arrival.write, bytes(waiting))
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
-        self._checking += 1
+    def _busy(self) -> Iterator[None]:
+        self._at_work += 1
         try:
             yield
         finally:
-            self._checking -= 1
+            self._at_work -= 1
             self._hear()
 
     def _hear(self) -> None:
