@@ -1,5 +1,7 @@
 """`boardroom ask`, `status`, `agents`: what people do with a board, in a cluster or standalone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -59,10 +61,13 @@ def ask(
         response = client.post("/v1/ask", json=body)
     if response.is_error:
         raise click.ClickException(_error(response))
-    if output == "text":
-        click.echo(render.answer(board, AskResponse.model_validate_json(response.content)), nl=False)
-    else:
-        click.echo(render.data(response.json(), output), nl=False)
+    with _understood(response):
+        text = render.data(response.json(), output) if output != "text" else _answer(board, response)
+    click.echo(text, nl=False)
+
+
+def _answer(board: str, response: httpx.Response) -> str:
+    return render.answer(board, AskResponse.model_validate_json(response.content))
 
 
 def _stream(board: str, body: dict[str, Any], target: Target) -> None:
@@ -133,8 +138,20 @@ def _get(client: httpx.Client, path: str) -> dict[str, Any]:
     response = client.get(path)
     if response.is_error:
         raise click.ClickException(_error(response))
-    found: dict[str, Any] = response.json()
+    with _understood(response):
+        found: dict[str, Any] = response.json()
     return found
+
+
+@contextmanager
+def _understood(response: httpx.Response) -> Iterator[None]:
+    """For the length of reading an answer: something else than a coordinator may listen there, and say 200."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.ClickException(
+            f"{response.url} gives no answer of a coordinator: see that --url (BOARDROOM_URL) is one's"
+        ) from error
 
 
 def _error(response: httpx.Response) -> str:

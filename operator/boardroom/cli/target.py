@@ -44,9 +44,11 @@ class Target:
     def _token(self, board: str) -> str | None:
         """The token that was given; else, through kubectl, what the board's auth takes; None where it takes none."""
         if self.token_file:
-            return _read(self.token_file)
-        if self.token or self.url:
-            return self.token
+            return _sendable(_read(self.token_file), f"--token-file {self.token_file}")
+        if self.token:
+            return _sendable(self.token, "BOARDROOM_TOKEN")
+        if self.url:
+            return None
         live = self.kubectl.get("boardroom.boardroom.dev", board)
         auth = live["spec"].get("coordinator", {}).get("auth") or live.get("status", {}).get("auth", {})
         if auth.get("mode") == "Kubernetes":
@@ -55,36 +57,53 @@ class Target:
             return self.kubectl.run("create", "token", account, *flags).strip()
         if auth.get("mode") == "ApiKey":
             reference = auth["apiKeySecretRef"]
-            return _first_key(self.kubectl.get("secret", reference["name"]), reference)
+            key = _first_key(self.kubectl.get("secret", reference["name"]), reference)
+            return _sendable(key, f"Secret {reference['name']}")
         return None
 
     @staticmethod
     def _client(url: str, token: str | None) -> Iterator[httpx.Client]:
         timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT)
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        with httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False) as client:
-            try:
+        try:
+            with httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False) as client:
                 yield client
-            except httpx.TransportError as error:
-                raise click.ClickException(f"no coordinator answers at {url}: {error}") from error
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise click.ClickException(f"no coordinator answers at {url}: {error}") from error
 
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"--token-file {file}: {error}") from error
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise click.ClickException(f"--token-file {file}: {error.strerror}") from error
+
+
+def _sendable(given: str, place: str) -> str:
+    """The token, if a header can hold it. An HTTP library's own error would quote it, and this one does not."""
+    token = given.strip()
+    if (
+        not token
+        or not token.isascii()
+        or any(character.isspace() or not character.isprintable() for character in token)
+    ):
+        raise click.ClickException(f"{place} must hold one token or API key, on one line, and nothing else")
+    return token
 
 
 def _first_key(secret: dict[str, Any], reference: dict[str, str]) -> str:
     """The first API key that the coordinator takes of a Secret."""
     data = secret.get("data") or {}
     wanted = [reference["key"]] if "key" in reference else sorted(data)
-    lines = [line for name in wanted if name in data for line in base64.b64decode(data[name]).decode().splitlines()]
+    lines = [line for name in wanted if name in data for line in _text(data[name]).splitlines()]
     key = next((line.strip() for line in lines if line.strip() and not line.strip().startswith("#")), None)
     if key is None:
         raise click.ClickException(f"Secret {reference['name']} holds no API key")
     return key
+
+
+def _text(value: str) -> str:
+    return base64.b64decode(value).decode(errors="replace")
 
 
 _CLUSTER = (

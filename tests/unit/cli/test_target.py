@@ -77,6 +77,24 @@ def test_a_board_that_asks_nobody_gets_no_token(tmp_path: Path, kubectl: Kubectl
     assert token(Target(url=None, kubectl=kubectl)) is None
 
 
+@pytest.mark.parametrize("content", ["key-of-ceo\nkey-of-cfo\n", "", "two words", "k\u00e9y", "a\x1bkey"])
+def test_what_no_header_can_hold_is_refused_and_never_quoted(tmp_path: Path, kubectl: Kubectl, content: str) -> None:
+    file = tmp_path / "token"
+    file.write_text(content)
+    has(tmp_path, "secret", {"data": {"keys": base64.b64encode(b"\xff\xfe\n").decode()}})
+    board(tmp_path, {"mode": "ApiKey", "apiKeySecretRef": {"name": "keys"}})
+    wrong = [
+        (Target(url="http://x", kubectl=kubectl, token_file=file), "--token-file"),
+        (Target(url=None, kubectl=kubectl), "Secret keys"),
+    ]
+    if content:
+        wrong.append((Target(url="http://x", kubectl=kubectl, token=content), "BOARDROOM_TOKEN"))
+    for target, place in wrong:
+        with pytest.raises(click.ClickException, match=f"{place}.* must hold one token") as caught:
+            token(target)
+        assert not any(word in caught.value.message for word in content.split())
+
+
 def test_what_is_given_by_hand_is_sent_and_the_file_wins(tmp_path: Path, kubectl: Kubectl) -> None:
     file = tmp_path / "token"
     file.write_text("from-file\n")
