@@ -1,6 +1,7 @@
 """One adapter from a remote into the store: bounded, resumed, verified, and visible only when it is whole."""
 
 import errno
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,16 +10,13 @@ from typing import Final
 
 from boardroom.adapters.adapter import Adapter, read
 from boardroom.adapters.config import read_config
+from boardroom.adapters.digest import Digests
 from boardroom.adapters.files import CONFIG, adapter_files
 from boardroom.adapters.problem import ProblemError
 from boardroom.adapters.remote import CHUNK_BYTES, Manifest, Remote, RemoteFile
-from boardroom.adapters.store import Origin, Store
+from boardroom.adapters.store import Origin, StoppedError, Store
 
 _PARTIAL: Final = ".partial"
-
-
-class StoppedError(Exception):
-    """Nobody wants the download any more."""
 
 
 @dataclass
@@ -36,30 +34,36 @@ def download(remote: Remote, store: Store, max_bytes: int, progress: Progress) -
     What was fetched stays for the next attempt, unless its bytes were wrong. The config comes first: an adapter that
     LoRAX would get wrong is refused before its weights are fetched.
     """
+    try:
+        with store.alone(remote.source, progress.stop):
+            there = store.origin(remote.source, Digests())  # by now: another server's sidecar may have been at it
+            return there or _stored(remote, store, max_bytes, progress)
+    except OSError as error:
+        raise _disk(remote.source, store, error) from error
+
+
+def _stored(remote: Remote, store: Store, max_bytes: int, progress: Progress) -> Origin:
     source = remote.source
     manifest = remote.resolve()
     _bound(source, manifest, max_bytes)
     store.room_for(source, manifest.size)
-    try:
-        staging = store.staging(source, manifest.revision)
-        progress.done, progress.total = 0, manifest.size
-        for file in manifest.files:
-            _fetch(remote, manifest, file, staging / file.name, progress)
-            if file.name == CONFIG:
-                _refuse_unsupported(source, staging)
-        adapter = read(staging)
-        if adapter.problem or adapter.digest is None:
-            raise _from(source, staging, adapter)
-        origin = Origin(source, manifest.revision, adapter.digest)
-        store.commit(staging, origin)
-    except OSError as error:
-        raise _disk(source, store, error) from error
+    staging = store.staging(source, manifest.revision)
+    progress.done, progress.total = 0, manifest.size
+    for file in manifest.files:
+        _fetch(remote, manifest, file, staging / file.name, progress)
+        if file.name == CONFIG:
+            _refuse_unsupported(source, staging)
+    adapter = read(staging)
+    if adapter.problem or adapter.digest is None:
+        raise _from(source, staging, adapter)
+    origin = Origin(source, manifest.revision, adapter.digest)
+    store.commit(staging, origin)
     return origin
 
 
 def _fetch(remote: Remote, manifest: Manifest, file: RemoteFile, place: Path, progress: Progress) -> None:
     partial = place.with_name(f"{file.name}{_PARTIAL}")
-    if place.exists():
+    if place.exists() and place.stat().st_size == file.size:
         progress.done += file.size
         return
     hasher = file.checksum.hasher(file.size) if file.checksum else None
@@ -81,6 +85,8 @@ def _fetch(remote: Remote, manifest: Manifest, file: RemoteFile, place: Path, pr
                     out.write(chunk)
                     update(chunk)
                     progress.done += len(chunk)
+        out.flush()
+        os.fsync(out.fileno())
     if have < file.size:
         raise ProblemError("DownloadFailed", f"{remote.source}: {file.name} ended after {have} of {file.size} bytes")
     if have > file.size or (hasher and file.checksum and hasher.hexdigest() != file.checksum.hexdigest):

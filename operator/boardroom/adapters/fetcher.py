@@ -13,11 +13,11 @@ from boardroom.adapters.adapter import Adapter
 from boardroom.adapters.bucket import BucketRemote
 from boardroom.adapters.credentials import Credentials
 from boardroom.adapters.digest import Digests
-from boardroom.adapters.download import Progress, StoppedError, download
+from boardroom.adapters.download import Progress, download
 from boardroom.adapters.hub import HubRemote
 from boardroom.adapters.problem import Problem, ProblemError
 from boardroom.adapters.remote import Remote
-from boardroom.adapters.store import Origin, Store
+from boardroom.adapters.store import Origin, StoppedError, Store
 from boardroom.adapters.wanted import Wanted
 from boardroom.api.adapter import S3Source, Source
 
@@ -148,7 +148,7 @@ class Fetcher:
 
     async def _attempt(self, fetch: Fetch) -> Origin:
         key = fetch.source.key
-        known = await asyncio.to_thread(self.store.origin, key)
+        known = await asyncio.to_thread(self.store.origin, key, self._digests)
         if known is not None:
             return known
         async with self._places:

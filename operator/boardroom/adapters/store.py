@@ -1,11 +1,16 @@
 """Fetched adapters on disk, each under the digest of its files: LoRAX knows an adapter by its path only."""
 
+import errno
+import fcntl
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from threading import Event
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -15,7 +20,13 @@ from boardroom.adapters.problem import ProblemError
 
 _INCOMING: Final = ".incoming"
 _SOURCES: Final = ".sources"
+_LOCKS: Final = ".locks"
 _PREFIX: Final = "sha256-"
+_LOOK_SECONDS: Final = 0.2
+
+
+class StoppedError(Exception):
+    """Nobody wants the download any more."""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -47,6 +58,20 @@ class Store:
         place.mkdir(parents=True, exist_ok=True)
         return place
 
+    @contextmanager
+    def alone(self, source: str, stop: Event) -> Iterator[None]:
+        """For the length of a download, the only one of this source; raises StoppedError, OSError.
+
+        The sidecars of several LoRAX servers may share a claim, and a download that was given up ends a little later.
+        """
+        place = self.root / _LOCKS / _name(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.open("wb") as lock:
+            while not _locked(lock):
+                if stop.wait(_LOOK_SECONDS):
+                    raise StoppedError
+            yield
+
     def room_for(self, source: str, size: int) -> None:
         """Raises ProblemError TooLarge where a source of this size can't be put beside what is there."""
         own = self.root / _INCOMING / _name(source)
@@ -59,8 +84,10 @@ class Store:
             )
 
     def commit(self, staging: Path, origin: Origin) -> Path:
-        """Give a complete directory its name, in one step; what is there under that name already is the same."""
+        """Give a complete directory its name, in one step; what is there under that name stays, if it is whole."""
         place = self.path(origin.digest)
+        if place.exists() and read(place).digest != origin.digest:
+            self.remove(place)
         if place.exists():
             shutil.rmtree(staging)
         else:
@@ -72,13 +99,15 @@ class Store:
         partial.replace(note)
         return place
 
-    def origin(self, source: str) -> Origin | None:
-        """What is stored of a source."""
+    def origin(self, source: str, digests: Digests) -> Origin | None:
+        """What is stored of a source, if it is whole: a machine that went down may have taken a part along."""
         try:
             found = msgspec.json.decode((self.root / _SOURCES / f"{_name(source)}.json").read_bytes(), type=Origin)
         except (OSError, msgspec.MsgspecError):
             return None
-        return found if found.source == source and self.path(found.digest).is_dir() else None
+        if found.source != source or read(self.path(found.digest), digests=digests).digest != found.digest:
+            return None
+        return found
 
     def adapters(self, digests: Digests) -> list[Adapter]:
         """What is stored, read anew: whoever tampered with a file has made another digest, and that is none of ours."""
@@ -104,6 +133,17 @@ class Store:
         for note in _entries(self.root / _SOURCES):
             if note.stem not in names:
                 note.unlink(missing_ok=True)
+
+
+def _locked(lock: BinaryIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        # A file system without locks: then a claim is for one server only.
+        return error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
+    return True
 
 
 def _name(text: str) -> str:

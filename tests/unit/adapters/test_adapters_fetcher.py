@@ -64,6 +64,37 @@ async def test_a_restarted_sidecar_finds_what_is_there_without_the_hub(adapter: 
     assert (await state(second, "ready"))["path"] == before["path"]
 
 
+@pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
+async def test_what_a_crash_left_of_a_stored_adapter_is_fetched_again(adapter: Path, store: Store, file: str) -> None:
+    async with served(Hub.of(adapter).app) as url:
+        first = Fetcher(store)
+        await first.want(wanting(url))
+        path = Path((await state(first, "ready"))["path"])
+        (path / file).write_bytes(b"")  # its name was on the disk already, its bytes were not
+        second = Fetcher(store)
+        await second.want(wanting(url))
+        await state(second, "ready")
+        assert [found.digest for found in await second.stored()] == [read(adapter).digest]
+
+
+async def test_the_sidecars_of_two_servers_share_a_claim_and_fetch_once(store: Store, tmp_path: Path) -> None:
+    make_one(tmp_path / "large", "CEO", Shape(layers=96, hidden=512))
+    hub = Hub.of(tmp_path / "large", stall_after=2 << 20)
+    large = 1 << 30
+    shared = Store(store.root, limit=large)
+    async with served(hub.app) as url:
+        sidecars = [Fetcher(shared), Fetcher(shared)]
+        for sidecar in sidecars:
+            await sidecar.want(wanting(url, max_bytes=large))
+        await until(hub.ranges)
+        await asyncio.sleep(0.5)  # so that the second one would begin too
+        hub.going.set()
+        for sidecar in sidecars:
+            await state(sidecar, "ready")
+            assert [found.digest for found in await sidecar.stored()] == [read(tmp_path / "large").digest]
+    assert len(hub.ranges()) == 1
+
+
 async def test_what_failed_is_tried_again_with_the_secret_as_it_is_then(
     adapter: Path, store: Store, tmp_path: Path
 ) -> None:
