@@ -1,6 +1,7 @@
 """`boardroom serve`: a board from its YAML as local processes, without any cluster."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ STARTUP_TIMEOUT = 30.0
 """Seconds until every local process must answer."""
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command()
 @click.option("-f", "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="YAML.")
 @click.option("--board", "name", help="Which Boardroom of the file; needed when it holds several.")
 @click.option("--lorax-url", help="A LoRAX that runs; without it one is simulated here (no GPU).")
@@ -57,11 +58,17 @@ def serve(
         boards, agents = read_manifest(file.read_text(encoding="utf-8"))
         board = _chosen(boards, name, file)
         defaults = Defaults.from_env(os.environ)
-    except (ManifestError, SettingsError) as error:
+    except (ManifestError, SettingsError, UnicodeDecodeError, OSError) as error:
         raise click.ClickException(f"{file}: {error}") from error
+    if command and shutil.which(command[0]) is None:
+        raise click.UsageError(f"{command[0]}: no such program to run")
     signal.signal(signal.SIGTERM, _interrupt)
     with ExitStack() as stack:
-        root = adapters or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boardroom-")))
+        root = (
+            adapters.absolute()
+            if adapters
+            else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boardroom-")))
+        )
         if adapters is None:
             _make_adapters(root, board, agents)
         store = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boardroom-adapters-")))

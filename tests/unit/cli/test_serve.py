@@ -48,7 +48,8 @@ def test_preloaded_adapters_are_loaded_from_the_start(tmp_path: Path) -> None:
     (tmp_path / "board.yaml").write_text(board + agents)
     make(tmp_path / "models", ["ceo", "cfo"], Shape())
     words = ["ask", "b", "What now?", "--max-new-tokens", "8", "-o", "json"]
-    served = serve("--adapters", str(tmp_path / "models"), "--", BOARDROOM, *words, file=tmp_path / "board.yaml")
+    models = os.path.relpath(tmp_path / "models", ROOT)  # LoRAX knows an adapter by its whole path
+    served = serve("--adapters", models, "--", BOARDROOM, *words, file=tmp_path / "board.yaml")
     assert served.returncode == 0, served.stderr
     answers = {a["agent"]: a["status"] for a in orjson.loads(served.stdout)["answers"]}
     assert answers == {"ceo": "answered", "cfo": "answered", "clo": "absent"}
@@ -91,6 +92,21 @@ def test_a_bad_file_is_refused_before_anything_starts(tmp_path: Path, text: str,
     served = serve(file=file)
     assert served.returncode != 0
     assert message in served.stderr
+
+
+def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
+    (tmp_path / "board.yaml").write_bytes(b"\xff\xfe")
+    served = serve(file=tmp_path / "board.yaml")
+    assert (served.returncode, "Traceback" in served.stderr, "decode" in served.stderr) == (1, False, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--prot", "9"], "No such option"), (["--", "no-such-program"], "no-such-program: no such program")],
+)
+def test_what_can_t_be_run_is_said_before_anything_starts(words: list[str], said: str) -> None:
+    served = serve(*words)
+    assert (served.returncode, said in served.stderr, "simulated" in served.stderr) == (2, True, False), served.stderr
 
 
 def naming(text: str) -> int:
