@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,12 @@ from boardroom.cluster.debian import MissingProgramsError
 from boardroom.cluster.host import HostError
 from boardroom.cluster.programs import PROGRAMS
 from boardroom.cluster.provider import ClusterError, Status
+from boardroom.cluster.rest import RestError
 
-_EXPECTED = (ClusterError, DaemonError, HostError, MissingProgramsError, build.BuildError)
+_EXPECTED = (
+    *(ClusterError, DaemonError, HostError, MissingProgramsError, build.BuildError, RestError),
+    *(OSError, subprocess.SubprocessError),  # what the machine refuses: a file, a folder, a program
+)
 
 
 @click.group()

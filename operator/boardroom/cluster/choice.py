@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,14 +40,16 @@ def remember(provider: Provider) -> None:
     memory = _memory()
     memory.parent.mkdir(parents=True, exist_ok=True)
     given = str(provider.kubeconfig()) if isinstance(provider, GivenCluster) else None
-    memory.write_text(json.dumps({"provider": provider.name, "kubeconfig": given}))
+    fresh = memory.with_name(f".{memory.name}.{os.getpid()}")
+    fresh.write_text(json.dumps({"provider": provider.name, "kubeconfig": given}))
+    fresh.replace(memory)
 
 
 def current() -> Provider:
     """Return the provider remembered, else the one that `up` would take, which may not be up."""
     try:
         memory = json.loads(_memory().read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, json.JSONDecodeError):  # a machine that went down leaves empty files
         return choose("auto", None)
     given = memory["kubeconfig"]
     return choose(memory["provider"], Path(given) if given else None)

@@ -44,9 +44,12 @@ class HostError(RuntimeError):
 
 
 def free_addresses() -> Addresses:
-    """Return addresses for a new node that nothing on this machine routes to yet."""
+    """Return addresses for a new node that nothing here routes to yet; raises HostError where there are none."""
     routes = json.loads(_run([str(require(IPROUTE)), "-json", "route", "show", "table", "all"]) or "[]")
-    return addressing.choose(route["dst"] for route in routes if ":" not in route["dst"])
+    try:
+        return addressing.choose(route["dst"] for route in routes if ":" not in route["dst"])
+    except LookupError as error:
+        raise HostError(str(error)) from error
 
 
 def name_servers() -> list[str]:

@@ -81,7 +81,10 @@ class NativeNode:
         if first is None:
             problems = ["what a crash left is still there: `boardroom cluster down` removes it"]
             return Status(
-                provider=self.name, running=False, healthy=False, problems=problems if self._settings() else ()
+                provider=self.name,
+                running=False,
+                healthy=False,
+                problems=problems if self._settings() is not None else (),
             )
         present = {child.name for child in processes.children(first.pid)}
         problems = [f"{name} is not running" for name in init.DAEMONS if name not in present]
@@ -147,10 +150,13 @@ class NativeNode:
         return self.directory / "control-plane" / "kubeconfig"
 
     def _settings(self) -> Any:
+        """What node.json holds: None where there is none, nothing where a machine that went down left it empty."""
         try:
             return json.loads((self.directory / "node.json").read_text())
         except FileNotFoundError:
             return None
+        except json.JSONDecodeError:
+            return {}
 
     def _init(self) -> processes.Process | None:
         """Return the node's first process, seen from here."""
@@ -225,7 +231,7 @@ class NativeNode:
         processes.kill(processes.marked(self.directory))
         settings = self._settings()
         with host.alone():
-            if settings is not None:
+            if settings:
                 host.disconnect(Addresses(settings["number"]).host_interface)
             host.remove_orphaned_rules()
             for group in cgroups.named(host.INTERFACE_PREFIX) - host.interfaces():
