@@ -71,6 +71,29 @@ def test_both_versions_of_helm_lint_it_and_render_the_same(helm4: Helm, helm3: H
     assert sorted(rendered[0], key=_identity) == sorted(rendered[1], key=_identity)
 
 
+def test_names_that_look_like_numbers_stay_names(helm4: Helm) -> None:
+    """`--namespace 123` is a namespace, and `12345` a release."""
+    objects: list[dict[str, Any]] = []
+    for chart, value in (("boardroom-operator", "serviceAccount.name=789"), ("boardroom", "name=true")):
+        values = ("--values", str(CHARTS / chart / "ci" / "everything.yaml"), "--set-string", value)
+        only = ("--set-json", 'watchNamespaces=["456"]') if chart == "boardroom-operator" else ()
+        objects += helm4.template(chart, *values, *only, release="12345", namespace="123")
+    metadata = [obj["metadata"] for obj in objects]
+    assert {type(value) for data in metadata for value in [data["name"], data.get("namespace", "")]} == {str}
+    assert {type(value) for data in metadata for value in data.get("labels", {}).values()} == {str}
+    subjects = [subject for obj in objects for subject in obj.get("subjects", ())]
+    assert {(subject["name"], subject["namespace"]) for subject in subjects} == {("789", "123")}
+
+
+def test_helm_test_reaches_metrics_that_only_some_may_read(helm4: Helm) -> None:
+    peers = 'networkPolicy.metricsFrom=[{"podSelector": {"matchLabels": {"app": "prometheus"}}}]'
+    objects = helm4.template("boardroom-operator", "--set", "image.repository=r.example/x", "--set-json", peers)
+    (policy,) = (obj for obj in objects if obj["kind"] == "NetworkPolicy")
+    (test,) = (obj for obj in objects if obj["kind"] == "Pod")
+    selectors = [peer["podSelector"]["matchLabels"] for peer in policy["spec"]["ingress"][0]["from"]]
+    assert selectors == [{"app": "prometheus"}, test["metadata"]["labels"]]
+
+
 @pytest.mark.parametrize(("chart", "values"), CASES)
 def test_kubeconform_finds_no_unknown_field(helm4: Helm, schemas: Path, chart: str, values: Path) -> None:
     done = _kubeconform(schemas, helm4.template(chart, "--values", str(values)))

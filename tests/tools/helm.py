@@ -46,9 +46,11 @@ class Helm:
             raise HelmError(done.stderr + done.stdout)
         return done.stdout
 
-    def template(self, chart: str, *args: str, namespace: str = "boards") -> list[dict[str, Any]]:
-        """The objects that a release named like the chart would have."""
+    def template(
+        self, chart: str, *args: str, namespace: str = "boards", release: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The objects that a release would have; it is named like the chart where it is given no name."""
         # A Helm 3 that its release scripts did not build takes Kubernetes for 1.20.
         flags = ("--namespace", namespace, "--kube-version", "1.36.0")
-        text = self.run("template", chart, str(CHARTS / chart), *flags, *args)
+        text = self.run("template", release or chart, str(CHARTS / chart), *flags, *args)
         return [obj for obj in yaml.safe_load_all(text) if obj]

@@ -22,7 +22,7 @@ app.kubernetes.io/component: operator
 {{- define "operator.labels" -}}
 {{ include "operator.selector" . }}
 app.kubernetes.io/part-of: boardroom
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}

@@ -67,6 +67,6 @@ Kubernetes to that ClusterRole and no other. */}}
 {{- define "operator.subjects" -}}
 subjects:
   - kind: ServiceAccount
-    name: {{ include "operator.serviceAccount" . }}
-    namespace: {{ .Release.Namespace }}
+    name: {{ include "operator.serviceAccount" . | quote }}
+    namespace: {{ .Release.Namespace | quote }}
 {{- end }}
