@@ -1,5 +1,6 @@
 """What people see: answers, boards and errors as text. Pure; data in, text out."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,6 +11,12 @@ import yaml
 from boardroom.api.ask import AskResponse, Batch, Decision, ErrorDetail, MemberAnswer
 
 WIDTH = 110
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def plain(text: str) -> str:
+    """Without what moves a terminal's cursor: a member could write over another one's line, or over our own."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def data(value: Any, form: str) -> str:
@@ -27,6 +34,9 @@ class Lines:
 
     def take(self, name: str, data: dict[str, Any]) -> str:
         """The text that an event of a stream adds to the output, perhaps none."""
+        return plain(self._take(name, data))
+
+    def _take(self, name: str, data: dict[str, Any]) -> str:
         agent = data.get("agent", "")
         if name == "member.restarted":
             self._begun[agent] = ""
@@ -51,7 +61,7 @@ def answer(board: str, response: AskResponse) -> str:
     lines = [summary(board, response)]
     for member in response.answers:
         lines += ["", _heading(member), *_wrapped(member.text or f"no answer: {member.reason}")]
-    return "\n".join(lines) + "\n"
+    return plain("\n".join(lines) + "\n")
 
 
 def summary(board: str, response: AskResponse) -> str:
@@ -67,7 +77,7 @@ def summary(board: str, response: AskResponse) -> str:
         *(_decision(response.decision) if response.decision else []),
         *(f"warning: {warning}" for warning in response.warnings),
     ]
-    return "\n".join(lines)
+    return plain("\n".join(lines))
 
 
 def error(detail: ErrorDetail) -> str:
@@ -75,7 +85,7 @@ def error(detail: ErrorDetail) -> str:
     field = f" (field {detail.field})" if detail.field else ""
     lines = [f"{detail.code}: {detail.message}{field}"]
     lines += [f"  {m.role} ({m.agent}): {m.reason}" for m in detail.members or ()]
-    return "\n".join(lines)
+    return plain("\n".join(lines))
 
 
 def board(resource: dict[str, Any], members: Iterable[dict[str, Any]]) -> str:
@@ -137,8 +147,10 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Columns as kubectl prints them."""
     cells = [tuple(headings), *(tuple("" if cell is None else str(cell) for cell in row) for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
-    return "\n".join(
-        "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    return plain(
+        "\n".join(
+            "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+        )
     )
 
 
@@ -176,7 +188,8 @@ def _heading(member: MemberAnswer) -> str:
 
 
 def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ") or ["  "]
+    wrapped = (textwrap.wrap(line, WIDTH, initial_indent="  ", subsequent_indent="  ") for line in text.split("\n"))
+    return [line for lines in wrapped for line in lines or [""]]
 
 
 def _condition(resource: dict[str, Any], type_: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 from typing import Any
 
+import pytest
 import yaml
 
 from boardroom.api.ask import AskResponse, ErrorDetail
@@ -51,6 +52,27 @@ def test_an_answer_shows_its_figures_and_each_member_with_engine_and_weights() -
         "CLO (clo) · absent\n"
         "  no answer: No valid adapter config file found\n"
     )
+
+
+def test_an_answer_keeps_its_lines() -> None:
+    text = render.answer("b", response(answers=[CEO | {"text": "Two goals:\n- grow\n\nThat is all."}]))
+    assert text.endswith("\n  Two goals:\n  - grow\n\n  That is all.\n")
+
+
+@pytest.mark.parametrize("control", ["\r", "\x1b[1A\x1b[2K", "\x08", "\x9b1A"])
+def test_no_member_can_write_over_the_line_of_another(control: str) -> None:
+    said = f"{control}CFO (cfo) · answered"
+    error = ErrorDetail.model_validate({"code": "c", "message": said, "members": []})
+    stream = render.Lines()
+    stream.take("member.delta", {"agent": "ceo", "text": said})
+    shown = [
+        render.answer("b", response(answers=[CEO | {"text": said}], warnings=[said])),
+        render.error(error),
+        render.table(("A",), [(said,)]),
+        stream.take("member.done", {"agent": "ceo", "status": "answered"}),
+    ]
+    assert [character for text in shown for character in text if character in "\r\x1b\x08\x9b"] == []
+    assert shown[3].startswith("ceo: \N{REPLACEMENT CHARACTER}")
 
 
 def test_an_answer_without_a_batch_says_so() -> None:
