@@ -112,12 +112,18 @@ def make(*, directory: Path, roles: str, base_model: str, rank: int, layers: int
     from boardroom.adapters.make import Shape
     from boardroom.adapters.make import make as make_adapters
 
-    names = [role.strip() for role in roles.split(",") if role.strip()]
+    names = [role.strip() for role in roles.split(",")]
     for name in names:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,62}", name):
-            raise click.BadParameter(f"{name!r} is no role: a letter, then letters, digits, _ or -", param_hint="roles")
+            raise click.BadParameter(
+                f"{name!r} is no role: a letter, then letters, digits, _ or -", param_hint="--roles"
+            )
     shape = Shape(base_model=base_model, rank=rank, layers=layers, hidden=hidden)
-    for path, written in make_adapters(directory, names, shape):
+    try:
+        made = make_adapters(directory, names, shape)
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+    for path, written in made:
         click.echo(f"{path}\t{'written' if written else 'unchanged'}")
 
 
@@ -125,15 +131,13 @@ def make(*, directory: Path, roles: str, base_model: str, rank: int, layers: int
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
 def check(directory: Path) -> None:
     """Print the adapters in DIRECTORY (an adapter, or a folder of them); exit 1 if one has a problem."""
+    from boardroom.cli import render
+
     found = Scanner(directory).scan()
     if (directory / "adapter_config.json").exists() or not found:
         found = [Found(".", read(directory, root=directory.resolve()))]
-    rows = [_row(item) for item in found]
     header = ("NAME", "RANK", "BASE MODEL", "SIZE", "DIGEST", "PROBLEM")
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header) - 1)]
-    for row in (header, *rows):
-        cells = [cell.ljust(width) for cell, width in zip(row, (*widths, 0), strict=True)]
-        click.echo("  ".join(cells).rstrip())
+    click.echo(render.table(header, [_row(item) for item in found]))
     sys.exit(1 if any(item.adapter.problem for item in found) else 0)
 
 

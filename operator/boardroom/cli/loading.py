@@ -172,8 +172,8 @@ def _obstacle(kubectl: Kubectl, job: str, pod: Object | None, timeout: float) ->
     told.append(newest["message"] if newest else "")
     words = "; ".join(dict.fromkeys(text for text in told if text))
     return (
-        f"the loader ({subject}) did not start within {timeout:.0f} s: {words or 'the cluster does not say why'}. "
-        "It mounts the board's adapters volume for writing, with the operator's image; --timeout gives it longer"
+        f"the loader ({subject}) does not start: {words or 'the cluster does not say why'}. It mounts the board's "
+        f"adapters volume for writing, with the operator's image; --timeout gives it longer than {timeout:.0f} s"
     )
 
 

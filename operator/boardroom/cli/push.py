@@ -170,4 +170,4 @@ def _show(results: list[tuple[_Named, str]]) -> None:
         (item.name, f"{item.found.adapter.size_bytes / 1000:.1f}kB", (item.found.adapter.digest or "-")[:19], result)
         for item, result in results
     ]
-    click.echo(render.table(("NAME", "SIZE", "DIGEST", "RESULT"), rows), nl=False)
+    click.echo(render.table(("NAME", "SIZE", "DIGEST", "RESULT"), rows))

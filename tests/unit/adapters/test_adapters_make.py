@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import safetensors
 from click.testing import CliRunner
 
@@ -60,6 +61,13 @@ def test_check_exits_1_when_an_adapter_has_a_problem(tmp_path):
     assert (code, "AdapterInvalid" in output) == (1, True)
 
 
-def test_a_role_that_no_board_takes_is_refused(tmp_path):
-    code, output = run("make", tmp_path, "--roles", "ceo,../cfo")
-    assert (code, "'../cfo' is no role" in output, list(tmp_path.iterdir())) == (2, True, [])
+@pytest.mark.parametrize(("roles", "wrong"), [("ceo,../cfo", "'../cfo'"), (",", "''"), ("", "''")])
+def test_a_role_that_no_board_takes_is_refused(tmp_path, roles, wrong):
+    code, output = run("make", tmp_path, "--roles", roles)
+    assert (code, f"--roles: {wrong} is no role" in output, list(tmp_path.iterdir())) == (2, True, [])
+
+
+def test_a_place_that_can_t_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    code, output = run("make", tmp_path / "file" / "below", "--roles", "ceo")
+    assert (code, output.startswith("Error: ["), str(tmp_path / "file") in output) == (1, True, True)

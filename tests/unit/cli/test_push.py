@@ -62,6 +62,10 @@ def test_a_dry_run_says_what_would_be_sent(monkeypatch: pytest.MonkeyPatch, fold
     )
 
 
+def test_the_table_ends_its_last_line(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    assert push(monkeypatch, folder, "--dry-run")[1].endswith("would be sent\n")
+
+
 @pytest.mark.parametrize(("words", "name"), [([], "ceo_lora_adapter"), (["--name", "ceo/2"], "ceo/2")])
 def test_one_adapter_lies_under_its_folders_name_or_the_one_given(
     monkeypatch: pytest.MonkeyPatch, folder: Path, words: list[str], name: str
