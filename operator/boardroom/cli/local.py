@@ -5,9 +5,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Never, Self
 
 import click
 import httpx
@@ -15,6 +16,7 @@ import httpx
 STOP_TIMEOUT = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 _POLL = 0.05
+_LOOK = 1.0
 _TAIL = 2000
 
 
@@ -60,6 +62,27 @@ class Process:
             self._log.seek(0)
             words = self._log.read()[-_TAIL:].decode(errors="replace").strip()
             raise click.ClickException(f"{self.name} ended with {self._process.returncode}:\n{words}")
+
+
+class Processes(ExitStack):
+    """Processes, and what else is to be put away, ended in reverse order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._running: list[Process] = []
+
+    def start(self, program: str, *args: str) -> Process:
+        """Run one more until the block ends."""
+        process = self.enter_context(Process(program, *args))
+        self._running.append(process)
+        return process
+
+    def watch(self) -> Never:
+        """Wait for ever; raises with the last words of the first that ends."""
+        while True:
+            for process in self._running:
+                process.check()
+            time.sleep(_LOOK)
 
 
 def wait_ready(process: Process, url: str, path: str, timeout: float) -> str:

@@ -6,8 +6,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Never
 
@@ -17,7 +15,7 @@ from boardroom.adapters import read
 from boardroom.adapters.make import Shape, make_one
 from boardroom.api.resources import BoardAgent, Boardroom, ManifestError, read_manifest
 from boardroom.api.settings import Defaults, SettingsError, effective
-from boardroom.cli.local import Process, free_port, wait_ready
+from boardroom.cli.local import Processes, free_port, wait_ready
 from boardroom.controller.plan.launcher import launcher_args
 
 STARTUP_TIMEOUT = 30.0
@@ -63,18 +61,18 @@ def serve(
     if command and shutil.which(command[0]) is None:
         raise click.UsageError(f"{command[0]}: no such program to run")
     signal.signal(signal.SIGTERM, _interrupt)
-    with ExitStack() as stack:
+    with Processes() as processes:
         root = (
             adapters.absolute()
             if adapters
-            else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boardroom-")))
+            else Path(processes.enter_context(tempfile.TemporaryDirectory(prefix="boardroom-")))
         )
         if adapters is None:
             _make_adapters(root, board, agents)
-        store = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="boardroom-adapters-")))
-        adapters_url = stack.enter_context(_adapters_service(root, store))
+        store = Path(processes.enter_context(tempfile.TemporaryDirectory(prefix="boardroom-adapters-")))
+        adapters_url = _adapters_service(processes, root, store)
         if lorax_url is None and effective(board.spec, defaults).enabled:
-            lorax_url = stack.enter_context(_simulated_lorax(board, agents, root, defaults))
+            lorax_url = _simulated_lorax(processes, board, agents, root, defaults)
         port = port or free_port()
         args = ["--file", str(file), "--board", board.metadata.name, "--host", host, "--port", str(port)]
         args += ["--adapters-url", adapters_url, "--adapters-root", str(root)]
@@ -84,13 +82,13 @@ def serve(
         redis = board.spec.coordinator.conversations.redis
         args += ["--redis-url", redis.url] if redis else []
         args += ["--auth", "ApiKey", "--api-keys", str(api_keys)] if api_keys else []
-        stack.enter_context(_coordinator(args))
+        _coordinator(processes, args)
         url = f"http://{host}:{port}"
         click.echo(f"board {board.metadata.name!r} answers at {url}", err=True)
         if command:
             sys.exit(subprocess.run(command, env=os.environ | {"BOARDROOM_URL": url}, check=False).returncode)
         click.echo(f'  export BOARDROOM_URL={url}\n  boardroom ask {board.metadata.name} "..."', err=True)
-        signal.pause()
+        processes.watch()
 
 
 def _interrupt(*_: object) -> Never:
@@ -121,29 +119,27 @@ def _readable(root: Path, board: Boardroom, agents: list[BoardAgent]) -> list[st
     return [str(path) for path in paths if read(path).problem is None]
 
 
-@contextmanager
-def _adapters_service(root: Path, store: Path) -> Iterator[str]:
+def _adapters_service(processes: Processes, root: Path, store: Path) -> str:
     port = free_port()
-    folders = ("--root", str(root), "--store", str(store))
-    with Process("boardroom", "adapters", "serve", *folders, "--host", "127.0.0.1", "--port", str(port)) as p:
-        yield wait_ready(p, f"http://127.0.0.1:{port}", "/healthz", STARTUP_TIMEOUT)
+    where = ("--root", str(root), "--store", str(store), "--host", "127.0.0.1", "--port", str(port))
+    process = processes.start("boardroom", "adapters", "serve", *where)
+    return wait_ready(process, f"http://127.0.0.1:{port}", "/healthz", STARTUP_TIMEOUT)
 
 
-@contextmanager
-def _simulated_lorax(board: Boardroom, agents: list[BoardAgent], root: Path, defaults: Defaults) -> Iterator[str]:
+def _simulated_lorax(
+    processes: Processes, board: Boardroom, agents: list[BoardAgent], root: Path, defaults: Defaults
+) -> str:
     """The launcher with the flags that the controller gives it, but for host and port."""
     port = free_port()
     settings = effective(board.spec, defaults).model_copy(update={"port": port})
     preloaded = _readable(root, board, agents) if board.spec.lorax.preloads else []
     args = launcher_args(board.spec, settings, hostname="127.0.0.1", preloaded=preloaded)
     click.echo("no GPU here: simulated LoRAX", err=True)
-    with Process("lorax-launcher", *args) as process:
-        yield wait_ready(process, f"http://127.0.0.1:{port}", "/health", STARTUP_TIMEOUT)
+    process = processes.start("lorax-launcher", *args)
+    return wait_ready(process, f"http://127.0.0.1:{port}", "/health", STARTUP_TIMEOUT)
 
 
-@contextmanager
-def _coordinator(args: list[str]) -> Iterator[None]:
+def _coordinator(processes: Processes, args: list[str]) -> None:
     metrics_port = free_port()
-    with Process("boardroom", "coordinator", *args, "--metrics-port", str(metrics_port)) as process:
-        wait_ready(process, f"http://127.0.0.1:{metrics_port}", "/readyz", STARTUP_TIMEOUT)
-        yield
+    process = processes.start("boardroom", "coordinator", *args, "--metrics-port", str(metrics_port))
+    wait_ready(process, f"http://127.0.0.1:{metrics_port}", "/readyz", STARTUP_TIMEOUT)

@@ -1,6 +1,7 @@
 """`boardroom serve` with real processes: the YAML of a cluster, without any cluster."""
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -107,6 +108,19 @@ def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
 def test_what_can_t_be_run_is_said_before_anything_starts(words: list[str], said: str) -> None:
     served = serve(*words)
     assert (served.returncode, said in served.stderr, "simulated" in served.stderr) == (2, True, False), served.stderr
+
+
+def test_a_part_that_dies_ends_the_serving_and_is_named() -> None:
+    command = [BOARDROOM, "serve", "-f", EXAMPLE, "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, text=True, stderr=subprocess.PIPE) as serving:
+        assert serving.stderr is not None
+        while "boardroom ask" not in (line := serving.stderr.readline()):
+            assert line, "it has ended before it served"
+        children = Path(f"/proc/{serving.pid}/task/{serving.pid}/children").read_text().split()
+        (coordinator,) = (pid for pid in children if b"coordinator" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        os.kill(int(coordinator), signal.SIGKILL)
+        assert "boardroom coordinator ended with -9" in serving.communicate(timeout=60)[1]
+    assert serving.returncode == 1
 
 
 def naming(text: str) -> int:
