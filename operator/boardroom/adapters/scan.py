@@ -23,7 +23,7 @@ class Found:
 
 
 class Scanner:
-    """Lists the adapters below a root; a second scan reads only what changed."""
+    """Lists the adapters below a root; a second scan hashes only what changed."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

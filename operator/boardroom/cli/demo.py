@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -80,20 +80,17 @@ def _cluster(*, keep: bool) -> Iterator[Kubectl]:
     """A cluster with our image in it; one that ran before is left running, its demo board removed."""
     ran_before = subprocess.run([_PROGRAM, "cluster", "status"], capture_output=True, check=False).returncode == 0
     _say("a Kubernetes node (the first time its programs are built from Go modules: about 10 minutes on 2 cores)")
-    _checked([_PROGRAM, "cluster", "up"])
-    _checked([_PROGRAM, "cluster", "load"])
-    kubectl = Kubectl(program=_output("cluster", "bin", "kubectl"), kubeconfig=_output("cluster", "kubeconfig"))
-    if ran_before:
-        _remove_board(kubectl)  # an earlier demo's
-    try:
+    with ExitStack() as undo:
+        if not keep and not ran_before:
+            undo.callback(_checked, [_PROGRAM, "cluster", "down"])
+        _checked([_PROGRAM, "cluster", "up"])
+        _checked([_PROGRAM, "cluster", "load"])
+        kubectl = Kubectl(program=_output("cluster", "bin", "kubectl"), kubeconfig=_output("cluster", "kubeconfig"))
+        if ran_before:
+            _remove_board(kubectl)  # an earlier demo's
+        if not keep and ran_before:
+            undo.callback(_remove_board, kubectl)
         yield kubectl
-    finally:
-        if keep:
-            pass
-        elif ran_before:
-            _remove_board(kubectl)
-        else:
-            _checked([_PROGRAM, "cluster", "down"])
 
 
 def _remove_board(kubectl: Kubectl) -> None:
