@@ -94,19 +94,24 @@ class Fetcher:
     async def sweep(self) -> None:
         """Clear away what nobody wants any more; at most once a minute there is anything to do."""
         now = self._clock()
-        for fetch in self._fetches.values():
-            if fetch.origin is not None:
-                self._used_at[self.store.path(fetch.origin.digest)] = now
+        self._note_use(now)
         if now - self._swept_at < LINGER_SECONDS:
             return
         self._swept_at = now
         await asyncio.to_thread(self.store.forget, set(self._fetches))
-        for adapter in await self.stored():
+        stored = await self.stored()
+        self._note_use(now)  # of what was fetched while that was read
+        for adapter in stored:
             # After a restart nobody has said yet what is in use.
             if now - self._used_at.setdefault(adapter.path, now) > GRACE_SECONDS:
                 _LOG.info("an adapter that nobody wants any more is removed", extra={"path": str(adapter.path)})
                 await asyncio.to_thread(self.store.remove, adapter.path)
                 del self._used_at[adapter.path]
+
+    def _note_use(self, now: float) -> None:
+        for fetch in self._fetches.values():
+            if fetch.origin is not None:
+                self._used_at[self.store.path(fetch.origin.digest)] = now
 
     async def stored(self) -> list[Adapter]:
         """What is in the store."""

@@ -10,7 +10,7 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from boardroom.adapters import read
+from boardroom.adapters import Adapter, read
 from boardroom.adapters.fetcher import GRACE_SECONDS, LINGER_SECONDS, Fetcher
 from boardroom.adapters.make import Shape, make_one
 from boardroom.adapters.server import application
@@ -154,6 +154,25 @@ async def test_what_nobody_wants_goes_after_its_grace(
         for clock.now in (LINGER_SECONDS + 1, 2 * LINGER_SECONDS + 2, 2 * LINGER_SECONDS + GRACE_SECONDS + 3):
             await fetcher.want(again(url, path))
     assert [a.path.exists() for a in [read(Path(path))]] == [stays]
+
+
+async def test_what_is_wanted_again_while_the_store_is_looked_through_stays(adapter: Path, store: Store) -> None:
+    class LooksLong(Fetcher):
+        async def stored(self) -> list[Adapter]:
+            found = await super().stored()
+            await until(lambda: all(entry["state"] == "ready" for entry in self.report()))
+            return found
+
+    clock = Clock()
+    async with served(Hub.of(adapter).app) as url, served(Hub.of(adapter).app) as mirror:
+        fetcher = LooksLong(store, clock=clock)
+        await fetcher.want(wanting(url))
+        path = (await state(fetcher, "ready"))["path"]
+        clock.now = LINGER_SECONDS + 1
+        await fetcher.want(wanting())
+        clock.now += GRACE_SECONDS + 1
+        await fetcher.want(wanting(mirror))
+    assert read(Path(path)).digest == read(adapter).digest
 
 
 async def test_a_file_that_somebody_changed_is_no_longer_ours(adapter: Path, store: Store) -> None:
