@@ -122,6 +122,15 @@ async def test_what_is_not_there_is_missing(s3: Bucket, store: Store, bucket: st
     assert (await refusal(s3.source(prefix, bucket), store))[0] == "AdapterMissing"
 
 
+async def test_more_objects_than_one_listing_tells_are_no_adapter(s3: Bucket, adapter: Path, store: Store) -> None:
+    """Weights could be among those that it does not tell."""
+    s3.put(adapter, "crowd")
+    for number in range(1000):
+        s3.write(f"crowd/a{number:04}", b"")
+    reason, message = await refusal(s3.source("crowd"), store)
+    assert (reason, "folder of one adapter" in message) == ("AdapterInvalid", True)
+
+
 async def test_too_large_is_refused(s3: Bucket, adapter: Path, store: Store) -> None:
     s3.put(adapter, "large")
     assert (await refusal(s3.source("large"), store, max_bytes=1000))[0] == "TooLarge"

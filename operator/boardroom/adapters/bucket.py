@@ -40,6 +40,12 @@ class BucketRemote:
         folder = self._source.folder
         with self._explained():
             page = self._client.list_objects_v2(Bucket=self._source.bucket, Prefix=folder, Delimiter="/")
+            if page.get("IsTruncated"):  # a part of the weights could be among what is not listed
+                raise ProblemError(
+                    "AdapterInvalid",
+                    f"{self.source}: holds more than {page['KeyCount']} objects; spec.adapter.s3.prefix must be the "
+                    "folder of one adapter",
+                )
             objects = [(item["Key"].removeprefix(folder), item) for item in page.get("Contents", ())]
             files = [self._file(name, item) for name, item in objects if wanted(name)]
         text = "\n".join(sorted(f"{file.name}\0{file.size}\0{file.version}" for file in files))
