@@ -37,7 +37,12 @@ def read(directory: Path, *, root: Path | None = None, digests: Digests | None =
         files = adapter_files(directory, root)
     except ProblemError as error:
         return Adapter(directory, problem=error.problem)
-    return _described(_measured(directory, files, digests or Digests()), files)
+    return describe(directory, files, digests or Digests())
+
+
+def describe(directory: Path, files: Mapping[str, File], digests: Digests) -> Adapter:
+    """The same, of a directory whose files are known."""
+    return _described(_measured(directory, files, digests), files)
 
 
 def _measured(directory: Path, files: Mapping[str, File], digests: Digests) -> Adapter:

@@ -11,6 +11,11 @@ _RACY_NS: Final = 2_000_000_000
 """A file this young may be written again within its own timestamp, so its hash isn't kept."""
 
 
+def settled(file: File) -> bool:
+    """Whether a change from now on shows in the file's time."""
+    return time.time_ns() - file.mtime_ns > _RACY_NS
+
+
 class Digests:
     """Hashes files, and remembers the hash of each by name, size, mtime and inode."""
 
@@ -31,7 +36,7 @@ class Digests:
             return known
         with file.path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        if time.time_ns() - file.mtime_ns > _RACY_NS:
+        if settled(file):
             while len(self._known) >= self._capacity:
                 del self._known[next(iter(self._known))]
             self._known[file] = digest

@@ -1,14 +1,15 @@
 """Every adapter below a mount."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from boardroom.adapters.adapter import Adapter, read
-from boardroom.adapters.digest import Digests
-from boardroom.adapters.files import MAX_ENTRIES, is_read, is_text
+from boardroom.adapters.adapter import Adapter, describe
+from boardroom.adapters.digest import Digests, settled
+from boardroom.adapters.files import MAX_ENTRIES, File, adapter_files, is_read, is_text
+from boardroom.adapters.problem import ProblemError
 
 MAX_DEPTH: Final = 8
 MAX_DIRECTORIES: Final = 4096
@@ -23,11 +24,12 @@ class Found:
 
 
 class Scanner:
-    """Lists the adapters below a root; a second scan hashes only what changed."""
+    """Lists the adapters below a root; a second scan reads only what changed, and what has a problem."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._digests = Digests()
+        self._looked: dict[Path, _Look] = {}
 
     def scan(self) -> list[Found]:
         """Every adapter directory, sorted by name.
@@ -39,11 +41,29 @@ class Scanner:
         if not self.root.is_dir():
             raise FileNotFoundError(f"{self.root}: no such directory; is the adapters volume mounted there?")
         resolved = self.root.resolve()
-        found = [
-            Found(str(path.relative_to(self.root)), read(path, root=resolved, digests=self._digests))
-            for path in _directories(self.root, resolved)
-        ]
+        self._looked = {path: self._look(path, resolved) for path in _directories(self.root, resolved)}
+        found = [Found(str(path.relative_to(self.root)), look.adapter) for path, look in self._looked.items()]
         return sorted(found, key=lambda item: item.name)
+
+    def _look(self, path: Path, root: Path) -> "_Look":
+        try:
+            files = adapter_files(path, root)
+        except ProblemError as error:
+            return _Look(Adapter(path, problem=error.problem))
+        before = self._looked.get(path)
+        if before is not None and before.files == files:
+            return before
+        still = all(settled(file) for file in files.values())
+        adapter = describe(path, files, self._digests)
+        return _Look(adapter, files if still and adapter.problem is None else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """An adapter, and the files that it is known by; None where it is to be looked at again."""
+
+    adapter: Adapter
+    files: Mapping[str, File] | None = None
 
 
 def _directories(root: Path, resolved: Path) -> Iterator[Path]:

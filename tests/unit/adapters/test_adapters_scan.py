@@ -1,5 +1,6 @@
 """boardroom.adapters.Scanner: every adapter below a mount."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,28 @@ def test_a_link_in_a_circle_hides_no_neighbour(tmp_path):
 def test_a_missing_root_is_an_error_that_names_it(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"absent: no such directory; is the adapters volume mounted"):
         Scanner(tmp_path / "absent").scan()
+
+
+def test_a_second_scan_reads_only_what_changed_and_what_has_a_problem(tmp_path):
+    """An odd writer, who changes files and puts back their times, shows what is read."""
+    make(tmp_path, ["ceo", "cfo"], Shape())
+    ceo, cfo = (tmp_path / f"{role}_lora_adapter" / "adapter_config.json" for role in ("ceo", "cfo"))
+    good, bad = ceo.read_bytes(), ceo.read_bytes().replace(b'"r": 8', b'"r": 9')
+
+    def write(config: Path, content: bytes) -> None:
+        config.write_bytes(content)
+        for path in config.parent.iterdir():
+            os.utime(path, ns=(1, 1))
+
+    scanner = Scanner(tmp_path)
+    write(ceo, good)
+    write(cfo, bad)
+    assert [found.adapter.problem is None for found in scanner.scan()] == [True, False]
+    write(ceo, bad)
+    write(cfo, good)
+    assert [found.adapter.problem is None for found in scanner.scan()] == [True, True]
+    ceo.touch()
+    assert [found.adapter.problem is None for found in scanner.scan()] == [False, True]
 
 
 def test_a_second_scan_sees_what_came_and_went(tmp_path):
