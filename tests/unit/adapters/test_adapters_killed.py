@@ -62,7 +62,7 @@ async def test_a_sidecar_killed_in_the_middle_goes_on_and_nobody_sees_a_half(tmp
     root, store = tmp_path / "root", tmp_path / "store"
 
     def begun() -> list[Path]:
-        return [path for path in store.rglob("*.partial") if path.stat().st_size > 0]
+        return [path for path in store.rglob("adapter_model.safetensors.partial") if path.stat().st_size > 0]
 
     async with served(hub.app) as url:
         with sidecar(root, store) as (process, address):
