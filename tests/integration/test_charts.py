@@ -85,6 +85,13 @@ def test_names_that_look_like_numbers_stay_names(helm4: Helm) -> None:
     assert {(subject["name"], subject["namespace"]) for subject in subjects} == {("789", "123")}
 
 
+@pytest.mark.parametrize(("namespaces", "told"), [("null", "boards"), ('["one", "two"]', "one")])
+def test_the_notes_name_a_namespace_for_the_first_board(helm4: Helm, namespaces: str, told: str) -> None:
+    named = ("--set", "image.repository=r.example/x", "--set-json", f"watchNamespaces={namespaces}")
+    notes = helm4.run("install", "x", str(CHARTS / "boardroom-operator"), "--dry-run=client", "--hide-secret", *named)
+    assert f"charts/boardroom --namespace {told} --create-namespace" in notes
+
+
 def test_helm_test_reaches_metrics_that_only_some_may_read(helm4: Helm) -> None:
     peers = 'networkPolicy.metricsFrom=[{"podSelector": {"matchLabels": {"app": "prometheus"}}}]'
     objects = helm4.template("boardroom-operator", "--set", "image.repository=r.example/x", "--set-json", peers)

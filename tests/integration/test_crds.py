@@ -211,6 +211,7 @@ BAD: dict[str, tuple[Object, str, str]] = {
     ),
     "empty path": (agent("CEO", adapter={"path": ""}), "spec.adapter.path", "relative to"),
     "path that ends in a slash": (agent("CEO", adapter={"path": "a/"}), "spec.adapter.path", "relative to"),
+    "path where no scan looks": (agent("CEO", adapter={"path": "1/2/3/4/5/6/7/8/9"}), "spec.adapter.path", "at most 8"),
     "hidden path": (agent("CEO", adapter={"path": "a/.b"}), "spec.adapter.path", "relative to"),
     "hub without a repository": (
         agent("CEO", adapter={"huggingFace": {}}),

@@ -17,8 +17,7 @@ from typing import Final
 from boardroom.adapters.adapter import Adapter, read
 from boardroom.adapters.config import MAX_BYTES as MAX_CONFIG_BYTES
 from boardroom.adapters.files import CONFIG, is_read
-from boardroom.adapters.scan import MAX_DEPTH
-from boardroom.api.adapter import ADAPTER_PATH, MAX_ADAPTER_PATH
+from boardroom.api.adapter import ADAPTER_PATH, ADAPTER_PATH_IN_WORDS, MAX_ADAPTER_PATH
 
 INCOMING: Final = ".boardroom-incoming"
 """Begins with a dot, so that no scan takes it for an adapter."""
@@ -119,17 +118,10 @@ class Inbox:
 
     def _check(self, name: str) -> None:
         if len(name) > MAX_ADAPTER_PATH or re.fullmatch(ADAPTER_PATH, name) is None:
-            raise RefusedError(
-                422, "BadName", f"{name!r}: a name is made of letters, digits, '.', '_', '-', with '/' between folders"
-            )
+            raise RefusedError(422, "BadName", f"{name!r}: an adapter's name has {ADAPTER_PATH_IN_WORDS}")
         if not (self.root / name).parent.resolve().is_relative_to(self.root.resolve()):
             raise RefusedError(422, "BadName", f"{name}: leads out of the volume through a link; choose another name")
-        *folders, _ = PurePosixPath(name).parents
-        if len(folders) >= MAX_DEPTH:
-            raise RefusedError(
-                422, "BadName", f"{name}: no board looks deeper than {MAX_DEPTH} folders; choose another"
-            )
-        for folder in folders:
+        for folder in PurePosixPath(name).parents[:-1]:
             place = self.root / folder
             if place.exists() and not (place.is_dir() and not any(is_read(entry.name) for entry in place.iterdir())):
                 raise RefusedError(

@@ -10,8 +10,8 @@ from boardroom.adapters.adapter import Adapter, describe
 from boardroom.adapters.digest import Digests, settled
 from boardroom.adapters.files import MAX_ENTRIES, File, adapter_files, is_read, is_text
 from boardroom.adapters.problem import ProblemError
+from boardroom.api.adapter import MAX_ADAPTER_DEPTH
 
-MAX_DEPTH: Final = 8
 MAX_DIRECTORIES: Final = 4096
 
 
@@ -75,7 +75,7 @@ def _directories(root: Path, resolved: Path) -> Iterator[Path]:
         names, children = _listing(directory, resolved)
         if directory != root and (any(map(is_read, names)) or not children):
             yield directory
-        elif depth < MAX_DEPTH:
+        elif depth < MAX_ADAPTER_DEPTH:
             waiting += [(child, depth + 1) for child in children]
 
 

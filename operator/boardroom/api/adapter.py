@@ -10,9 +10,15 @@ from boardroom.api.model import Model, checked, rule, rules
 HUB: Final = "https://huggingface.co"
 """The hub of a source that names no endpoint."""
 
-ADAPTER_PATH: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"
+MAX_ADAPTER_DEPTH: Final = 8
+"""So many directories below the mount are looked at for adapters."""
+ADAPTER_PATH: Final = rf"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*){{0,{MAX_ADAPTER_DEPTH - 1}}}$"
 """An adapter's name on the volume: no part begins with a dot, so none leads out of it."""
 MAX_ADAPTER_PATH: Final = 253
+ADAPTER_PATH_IN_WORDS: Final = (
+    f"letters, digits, . _ - and /, at most {MAX_ADAPTER_DEPTH} parts of which none begins with a dot, and no / at "
+    "either end"
+)
 
 _REPO: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$"
 _REVISION: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
@@ -168,8 +174,8 @@ class AdapterSpec(Model):
         "Unset, and no other source given: `{role}_lora_adapter` with the role in lower case.",
         json_schema_extra=_said(
             ADAPTER_PATH,
-            "give a directory relative to the board's spec.adapters.mountPath, for example ceo/2: letters, digits, . _ "
-            "- and /; no part of it may begin with a dot, and it neither begins nor ends with /",
+            "give a directory relative to the board's spec.adapters.mountPath, for example ceo/2: "
+            + ADAPTER_PATH_IN_WORDS,
         ),
     )
     hugging_face: HuggingFaceSource | None = Field(

@@ -12,7 +12,7 @@ from boardroom.adapters import Found, read
 from boardroom.adapters.files import CONFIG
 from boardroom.adapters.inbox import belongs
 from boardroom.adapters.scan import Scanner
-from boardroom.api.adapter import ADAPTER_PATH, MAX_ADAPTER_PATH
+from boardroom.api.adapter import ADAPTER_PATH, ADAPTER_PATH_IN_WORDS, MAX_ADAPTER_PATH
 from boardroom.api.meta import coordinator_name
 from boardroom.api.model import problems
 from boardroom.api.resources import Boardroom
@@ -100,8 +100,8 @@ def _named(directory: Path, name: str | None) -> list[_Named]:
     for item in named:
         if len(item.name) > MAX_ADAPTER_PATH or re.fullmatch(ADAPTER_PATH, item.name) is None:
             raise click.UsageError(
-                f"{item.name!r} can be no BoardAgent's spec.adapter.path: letters, digits, '.', '_' and '-', with '/' "
-                "between folders; rename the folder, or give --name"
+                f"{item.name!r} can be no BoardAgent's spec.adapter.path ({ADAPTER_PATH_IN_WORDS}); rename the folder, "
+                "or give --name"
             )
     return named
 

@@ -7,7 +7,7 @@ import pytest
 
 from boardroom.adapters import Scanner
 from boardroom.adapters.make import Shape, make
-from boardroom.adapters.scan import MAX_DEPTH
+from boardroom.api.adapter import MAX_ADAPTER_DEPTH
 
 
 def names(root: Path) -> list[str]:
@@ -45,7 +45,7 @@ def test_links_are_followed_inside_the_root_only(tmp_path):
 def test_a_loop_of_links_ends(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b").symlink_to(tmp_path / "a")
-    assert len(names(tmp_path)) <= MAX_DEPTH
+    assert len(names(tmp_path)) <= MAX_ADAPTER_DEPTH
 
 
 def test_a_link_in_a_circle_hides_no_neighbour(tmp_path):
