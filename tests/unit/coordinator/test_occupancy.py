@@ -94,3 +94,20 @@ def test_overlapping_requests_are_counted_once_and_none_of_them_is_alone() -> No
     lorax.clock.now += 1
     lorax.occupancy.left(third, generation(100))
     assert lorax.figures() == {"busy": 4.0, "alone": 1.0, "batch": 2.0}
+
+
+def test_a_lorax_that_is_never_idle_is_counted_as_it_goes() -> None:
+    lorax = Lorax()
+    first = lorax.occupancy.entered()
+    for _ in range(3):
+        lorax.clock.now += 0.6
+        second = lorax.occupancy.entered()
+        lorax.occupancy.left(first)
+        first = second
+    counted = lorax.figures()["busy"]
+    lorax.clock.now += 5.0
+    lorax.occupancy.left(first)
+    assert (counted, lorax.figures()["busy"]) == pytest.approx((1.2, 6.8))
+    lorax.clock.now += 100.0
+    lorax.batch(1, 2.0, tokens=100)
+    assert lorax.figures()["busy"] == pytest.approx(8.8)
