@@ -79,7 +79,7 @@ test-cold: ## `make test` in a fresh clone with empty caches; prints what each p
 ## -- measure it --------------------------------------------------------------------------------------------
 
 .PHONY: bench
-bench: .venv/installed .venv-bench/installed ## Measure every claim but the control plane's (about 40 minutes, the machine else idle): bench/results, docs/performance.md.
+bench: .venv/installed .venv-bench/installed ## Measure every claim but the control plane's (about half an hour, the machine else idle): bench/results, docs/performance.md.
 	$(BIN)/python -m bench overhead
 	$(BIN)/python -m bench curve
 	$(BIN)/python -m bench churn
