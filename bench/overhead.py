@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from bench.services import Service, cores, free_port, go_programs, program, running
+from bench.services import Service, cores, go_programs, program, running
+from boardroom.cli.local import free_port
 
 TOKENS = 64
 MODEL = "bench/agent-0"

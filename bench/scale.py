@@ -20,9 +20,10 @@ from bench import ROOT
 from bench.api_server import ApiServer, Key, Object, Watch
 from bench.kwok import nodes, playing_kubelet
 from bench.operator_run import Operator, bytecode, compiled
-from bench.services import cores, free_port, program, running
+from bench.services import cores, program, running
 from boardroom.api.crds import crds
 from boardroom.api.meta import BOARD_LABEL
+from boardroom.cli.local import free_port
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
 

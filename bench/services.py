@@ -60,12 +60,6 @@ def go_programs() -> Path:
     return _PROGRAMS
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @contextmanager
 def running(
     command: Sequence[str],

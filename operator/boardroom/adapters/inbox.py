@@ -123,7 +123,7 @@ class Inbox:
             raise RefusedError(422, "BadName", f"{name}: leads out of the volume through a link; choose another name")
         for folder in PurePosixPath(name).parents[:-1]:
             place = self.root / folder
-            if place.exists() and not (place.is_dir() and not any(is_read(entry.name) for entry in place.iterdir())):
+            if place.exists() and (not place.is_dir() or any(is_read(entry.name) for entry in place.iterdir())):
                 raise RefusedError(
                     409,
                     "NameTaken",

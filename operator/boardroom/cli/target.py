@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ CONNECT_TIMEOUT = 10.0
 """Seconds to reach a coordinator; the question itself has its own deadline."""
 
 TOKEN_LIFETIME = "10m"  # noqa: S105 (a duration, the shortest that the API server takes)
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+"""What a header can hold: printed ASCII, and no space."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +86,7 @@ def _read(file: Path) -> str:
 def _sendable(given: str, place: str) -> str:
     """The token, if a header can hold it. An HTTP library's own error would quote it, and this one does not."""
     token = given.strip()
-    if (
-        not token
-        or not token.isascii()
-        or any(character.isspace() or not character.isprintable() for character in token)
-    ):
+    if _TOKEN.fullmatch(token) is None:
         raise click.ClickException(f"{place} must hold one token or API key, on one line, and nothing else")
     return token
 

@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 async def gathered(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Their results in order; the first that raises ends the others."""
-    first, *more = coroutines
-    if not more:
-        return [await first]
-    tasks = [asyncio.ensure_future(one) for one in (first, *more)]
+    waiting = list(coroutines)
+    if len(waiting) == 1:
+        return [await waiting[0]]
+    tasks = [asyncio.ensure_future(one) for one in waiting]
     try:
         return list(await asyncio.gather(*tasks))
     finally:

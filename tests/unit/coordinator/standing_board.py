@@ -37,11 +37,6 @@ class _Server(uvicorn.Server):
         yield
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @contextlib.contextmanager
 def unused_port() -> Iterator[int]:
     """A port that refuses connections until the test serves at it, and that nobody else is given meanwhile."""

@@ -10,6 +10,7 @@ import httpx
 
 from boardroom.api.lease import Terms
 from boardroom.api.settings import Defaults
+from boardroom.cli.local import free_port
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.coordinator.peers.peers import Peers
 from boardroom.coordinator.replicas.endpoints import Endpoint
@@ -17,7 +18,7 @@ from boardroom.coordinator.replicas.replica import Replica
 from boardroom.coordinator.server import serving
 from boardroom.coordinator.sources import FileSource
 from unit.coordinator.lease_kube import Client, LeaseKube
-from unit.coordinator.standing_board import Board, free_port, until
+from unit.coordinator.standing_board import Board, until
 from unit.coordinator.standing_fleet import ListedEndpoints
 
 TERMS = Terms(duration_seconds=2, renew_seconds=1.5, retry_seconds=0.3)

@@ -184,7 +184,7 @@ async def test_a_failing_adapter_does_not_leave_the_others_evicted(board: Board)
 
 
 async def test_lorax_that_starts_later_is_found_and_its_adapters_are_proved(board: Board) -> None:
-    from unit.coordinator.standing_board import free_port
+    from boardroom.cli.local import free_port
 
     port = free_port()
     async with standing(board, f"http://127.0.0.1:{port}") as stand:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from boardroom.cli.local import free_port
 from boardroom.cluster.pki import Authority, Identity
 from boardroom.coordinator.conversations import redisstore
 from boardroom.coordinator.conversations.redisstore import RedisStore, connected
 from boardroom.coordinator.problems import ConversationBusy, ConversationsUnavailable
 from unit.coordinator.redis_server import LEASE_SECONDS, NOWHERE, RedisServer, redis_server, store
-from unit.coordinator.standing_board import Board, Standing, agent, free_port, served, standing, until
+from unit.coordinator.standing_board import Board, Standing, agent, served, standing, until
 from unit.coordinator.test_conversation_memory import conversation
 from unit.coordinator.test_conversations import Members, texts
 from unit.engine.scripted_lorax import ScriptedLorax

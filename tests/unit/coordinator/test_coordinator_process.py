@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from boardroom.cli.coordinator import coordinator
-from unit.coordinator.standing_board import NAMES, Board, free_port, served, until
+from boardroom.cli.local import free_port
+from unit.coordinator.standing_board import NAMES, Board, served, until
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 
 PROGRAM = str(Path(sys.executable).parent / "boardroom")

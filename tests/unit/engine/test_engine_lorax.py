@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import orjson
 import pytest
 
+from boardroom.cli.local import free_port
 from boardroom.engine.errors import (
     BadResponse,
     ConnectionLost,
@@ -19,7 +20,7 @@ from boardroom.engine.errors import (
 from boardroom.engine.lorax import MAX_ANSWER_BYTES, LoraxEngine, chat_body, plain_body
 from boardroom.engine.protocol import Generation, GenerationRequest
 from boardroom.engine.streaming import finish_reason
-from unit.coordinator.standing_board import free_port, served
+from unit.coordinator.standing_board import served
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 
 REQUEST = GenerationRequest(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
+from boardroom.cli.local import free_port
 from boardroom.engine.errors import (
     BadResponse,
     EngineError,
@@ -18,7 +19,7 @@ from boardroom.engine.errors import (
 )
 from boardroom.engine.protocol import Exchange, Generation, GenerationRequest, StreamTimeouts
 from boardroom.engine.standard import StandardEngine
-from unit.coordinator.standing_board import free_port, served, simulated_lorax
+from unit.coordinator.standing_board import served, simulated_lorax
 from unit.engine.scripted_lorax import Call, Script, ScriptedLorax
 
 SCHEMA = {"type": "object"}

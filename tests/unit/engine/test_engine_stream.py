@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from boardroom.cli.local import free_port
 from boardroom.engine.errors import (
     AdapterFailed,
     BadResponse,
@@ -24,7 +25,7 @@ from boardroom.engine.errors import (
 )
 from boardroom.engine.lorax import LoraxEngine, chat_body
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
-from unit.coordinator.standing_board import Board, free_port, served, simulated_lorax
+from unit.coordinator.standing_board import Board, served, simulated_lorax
 from unit.engine.raw_server import drips, raw_server, says, stays_silent_after
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 
