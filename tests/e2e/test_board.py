@@ -93,7 +93,7 @@ def test_an_unknown_member_is_named_with_those_that_exist(executive: BoardOnPods
     assert all(role.lower() in message for role in ROLES)
 
 
-def test_a_sixth_member_without_files_is_a_named_absence_with_loraxs_cause(executive: BoardOnPods) -> None:
+def test_a_sixth_member_without_files_is_a_named_absence_with_its_cause(executive: BoardOnPods) -> None:
     executive.apply(member(executive, "CLO"))
     try:
         until("clo is refused", lambda: executive.condition("AdapterReady", "boardagent", "clo")["status"] == "False")
@@ -103,7 +103,7 @@ def test_a_sixth_member_without_files_is_a_named_absence_with_loraxs_cause(execu
         answer = executive.ask().raise_for_status().json()
         clo = next(a for a in answer["answers"] if a["role"] == "CLO")
         assert (len(answer["agents_involved"]), clo["status"], clo["text"]) == (5, "absent", None)
-        assert "No valid adapter config file found" in clo["reason"]
+        assert "/models/clo_lora_adapter: no such directory on the adapters volume" in clo["reason"]
         executive.wait_members("5/6")
     finally:
         executive.kubectl.run("delete", "boardagent", "clo")

@@ -15,6 +15,6 @@ def test_the_demo_shows_the_whole_loop(operator: BoardOnPods, boardroom: str) ->
     assert "5 of 5 members answered" in shown.stdout
     assert "batch: 5 members in one LoRAX batch" in shown.stdout
     assert "5 of 6 members answered" in shown.stdout
-    assert "No valid adapter config file found" in shown.stdout
+    assert "/models/clo_lora_adapter: no such directory" in shown.stdout
     assert '"loadedAdapters": 5' in shown.stdout
     assert "namespace/boardroom-demo" not in operator.names("namespaces")

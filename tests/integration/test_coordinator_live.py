@@ -54,12 +54,12 @@ def test_what_was_observed_stands_in_the_status(standing: LiveBoard) -> None:
     assert standing.kube.condition("Boardroom", "executive", "LatencyHigh")["status"] == "False"
 
 
-def test_members_come_and_go_and_a_missing_adapter_has_loraxs_cause(standing: LiveBoard) -> None:
+def test_members_come_and_go_and_a_missing_adapter_has_its_cause(standing: LiveBoard) -> None:
     standing.wait_proved(*NAMES)
     standing.kube.create(agent("CLO"))
     until("clo is refused", lambda: standing.adapter_ready("clo") == ("False", "AdapterMissing"))
     message = standing.kube.condition("BoardAgent", "clo", "AdapterReady")["message"]
-    assert "No valid adapter config file found" in message
+    assert "clo_lora_adapter: no such directory on the adapters volume" in message
     answer = standing.ask().json()
     assert [(a["agent"], a["status"]) for a in answer["answers"]] == [
         ("ceo", "answered"),

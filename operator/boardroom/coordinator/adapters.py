@@ -22,13 +22,8 @@ load, and of an adapter that has not answered yet a much shorter one does."""
 
 MISSING: Final = "AdapterMissing"
 DOWNLOADING: Final = "Downloading"
-REFUSED: Final = frozenset(
-    {
-        *("UnsupportedFeature", "BaseModelMismatch", "RankTooHigh", "TooLarge"),
-        *(DOWNLOADING, "DownloadFailed", "CredentialsMissing"),
-    }
-)
-"""Problems with which nothing is ever sent: LoRAX would get the adapter wrong silently, or not load it."""
+_OF_FILES: Final = frozenset({MISSING, "AdapterInvalid"})
+"""Problems of files that LoRAX does not read again: what it has loaded speaks on."""
 
 
 def is_cold(queue_ms: float | None, *, proved: bool) -> bool:
@@ -61,11 +56,10 @@ class Finding:
     """How far a download is; it moves by itself, so it is no part of what was found."""
 
 
-GONE: Final = Finding(
-    problem=MISSING,
-    message="there is no such directory on the adapters volume: put it there (boardroom adapters push), or correct "
-    "spec.adapter.path",
-)
+def gone(path: str) -> Finding:
+    """That the sidecar sees no such directory."""
+    remedy = "put it there (boardroom adapters push), make it readable for the pod's user, or correct spec.adapter.path"
+    return Finding(problem=MISSING, message=f"{path}: no such directory on the adapters volume; {remedy}")
 
 
 class AdapterRecord:
@@ -94,11 +88,14 @@ class AdapterRecord:
 
     @property
     def refusal(self) -> str | None:
-        """Why nothing is ever sent: what LoRAX would get wrong (trap 9), or an adapter that is not fetched yet."""
+        """Why nothing is sent: LoRAX would get it wrong (trap 9), or fail to load it and evict another for that (trap
+        1), or it is not fetched yet.
+        """
         finding = self.finding
-        if self.path.startswith("/"):
-            return finding.message if finding and finding.problem in REFUSED else None
-        return finding.message if finding else f"{self.path} has not been fetched yet"
+        if finding is None:
+            return None if self.path.startswith("/") else f"{self.path} has not been fetched yet"
+        speaks_on = self.state is AdapterState.READY and finding.problem in _OF_FILES
+        return None if finding.problem is None or speaks_on else finding.message
 
     @property
     def failing(self) -> bool:

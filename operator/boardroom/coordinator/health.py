@@ -88,11 +88,8 @@ def _adapter_facts(member: Member, proof: Proof | None, seen: Observation) -> tu
 
 
 def _unproved_facts(record: AdapterRecord, seen: Observation) -> tuple[Status, str, str]:
-    finding = record.finding if record.finding and record.finding.problem else None
     if record.state is AdapterState.FAILED:
-        return "False", record.fault, f"LoRAX: {record.cause}" + (f" ({finding.message})" if finding else "")
-    if finding and finding.problem and not seen.running:
-        return "False", finding.problem, finding.message  # what LoRAX would say, could it be asked
+        return "False", record.fault, f"LoRAX: {record.cause}"
     waits = f"LoRAX has not answered through {record.path} yet"
     return "Unknown", "NotProved", waits if seen.running else seen.why_not or NO_LORAX
 
@@ -103,8 +100,11 @@ def _proved_facts(member: Member, proof: Proof) -> tuple[Status, str, str]:
         return "True", PREVIOUS, f"the version before answers, through {record.path}: {member.held_back}"
     text = f"LoRAX answered through {record.path}"
     text += f", on {proof.ready} of {proof.servers} servers" if proof.servers > 1 else ""
-    changed = ", but its files changed since it loaded them, and it does not read them again: use a new path"
-    return "True", "AdapterProved", text + (changed if record.replaced else "")
+    if record.replaced:
+        text += ", but its files changed since it loaded them, and it does not read them again: use a new path"
+    elif record.finding and record.finding.problem:
+        text += f" and goes on until LoRAX drops what it has loaded, for its files are gone: {record.finding.message}"
+    return "True", "AdapterProved", text
 
 
 def adapter_status(member: Member, proof: Proof | None) -> AdapterStatus | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from boardroom.adapters.wanted import Wanted, WantedSource
 from boardroom.api.conditions import AgentCondition, find
-from boardroom.coordinator.adapters import DOWNLOADING, GONE, AdapterBook, AdapterState, Finding
+from boardroom.coordinator.adapters import DOWNLOADING, AdapterBook, AdapterState, Finding, gone
 from boardroom.coordinator.findings import Report
 from boardroom.coordinator.fitness import fitted
 from boardroom.coordinator.roster import VOLUME, Member, Roster
@@ -118,7 +118,7 @@ def _target(member: Member, roster: Roster, report: Report | None) -> _Target | 
         return _fetched(member, roster, report)
     if member.adapter is None or member.adapter_id is None:
         return None
-    finding = fitted(report.volume.get(member.adapter, GONE), roster.rules) if report else None
+    finding = fitted(report.volume.get(member.adapter) or gone(member.adapter_id), roster.rules) if report else None
     return _Target(Version(member.adapter_id), finding)
 
 
@@ -177,7 +177,7 @@ def _known(member: Member, roster: Roster, report: Report | None) -> Finding | N
     if report is None or path is None:
         return None
     if member.origin == VOLUME:
-        return report.volume.get(path.removeprefix(f"{roster.root}/"), GONE)
+        return report.volume.get(path.removeprefix(f"{roster.root}/")) or gone(path)
     return report.stored.get(path, Finding(problem=DOWNLOADING, message="this server does not have it any more"))
 
 

@@ -22,12 +22,15 @@ from boardroom.coordinator.server import serving
 from boardroom.coordinator.start import Options, standalone
 from boardroom.simulator.app import Application
 from boardroom.simulator.engine import Engine
+from boardroom.simulator.faults import Fault
 from boardroom.simulator.settings import Settings
 
 MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
 ROLES = ("CEO", "CFO", "COO", "CMO", "CTO")
 NAMES = sorted(role.lower() for role in ROLES)
 SALT = "only the test knows"
+UNLOADABLE = Fault(kind="failing-adapter", adapter="*/clo_lora_adapter")
+"""The CLO's files are fine as far as the sidecar sees, and LoRAX can't load them."""
 Asgi = Callable[..., Awaitable[None]]
 
 

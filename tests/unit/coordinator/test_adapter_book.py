@@ -2,7 +2,7 @@
 
 import pytest
 
-from boardroom.coordinator.adapters import GONE, AdapterBook, AdapterState, Finding, is_cold
+from boardroom.coordinator.adapters import AdapterBook, AdapterState, Finding, gone, is_cold
 from boardroom.engine.errors import (
     AdapterFailed,
     AdapterFault,
@@ -72,10 +72,9 @@ def test_no_question_tries_a_failed_adapter_again(book: AdapterBook, clock: Cloc
     assert book.gate(PATH) is MISSING
 
 
-@pytest.mark.parametrize("finding", [OTHER, Finding(problem="AdapterInvalid", message="broken")])
-def test_other_files_are_a_reason_to_try_again_at_once(book: AdapterBook, finding: Finding) -> None:
+def test_other_files_are_a_reason_to_try_again_at_once(book: AdapterBook) -> None:
     book.failed(PATH, MISSING)
-    book.found({PATH: finding})
+    book.found({PATH: OTHER})
     assert (book.gate(PATH), book[PATH].failures) == (None, 0)
 
 
@@ -91,9 +90,29 @@ def test_what_lorax_gets_silently_wrong_is_never_sent_to(book: AdapterBook) -> N
     assert (str(book.gate(PATH)), book.unproved()) == ("use_dora is set", [])
 
 
-def test_a_missing_directory_may_be_tried_so_that_the_cause_is_loraxs(book: AdapterBook) -> None:
-    book.found({PATH: GONE})
-    assert (book[PATH].finding.problem, book.gate(PATH)) == ("AdapterMissing", None)
+GONE = gone(PATH)
+BROKEN = Finding(problem="AdapterInvalid", message="torn")
+
+
+@pytest.mark.parametrize("finding", [GONE, BROKEN])
+def test_lorax_is_not_asked_to_load_what_is_not_there(book: AdapterBook, finding: Finding) -> None:
+    """Each failed load evicts a good adapter (trap 1)."""
+    book.found({PATH: finding})
+    refused = book.gate(PATH), book.unproved(), book[PATH].failing
+    book.found({PATH: GOOD})
+    assert (str(refused[0]), *refused[1:]) == (finding.message, [], True)
+    assert (book.gate(PATH), book.unproved()) == (None, [PATH])
+
+
+@pytest.mark.parametrize("finding", [GONE, BROKEN])
+def test_what_lorax_has_loaded_speaks_on_without_its_files_until_lorax_starts_anew(
+    book: AdapterBook, finding: Finding
+) -> None:
+    book.answered(PATH, 0)
+    book.found({PATH: finding})
+    spoke = book.gate(PATH), book[PATH].digest
+    book.restarted()
+    assert (spoke, str(book.gate(PATH))) == ((None, "sha256:1"), finding.message)
 
 
 def test_new_files_under_a_loaded_path_are_proved_again_but_not_attributed(book: AdapterBook) -> None:

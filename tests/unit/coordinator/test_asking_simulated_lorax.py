@@ -13,6 +13,7 @@ from unit.coordinator.standing_board import (
     NAMES,
     ROLES,
     SALT,
+    UNLOADABLE,
     Board,
     agent,
     by_role,
@@ -69,14 +70,17 @@ async def test_one_member_is_no_batch(board: Board) -> None:
     assert (answer["batch"], answer["used_lorax"]) == (None, True)
 
 
-async def test_a_member_without_files_is_a_named_absence_with_loraxs_cause(board: Board) -> None:
+async def test_a_member_without_files_is_a_named_absence_before_lorax_sees_it(board: Board) -> None:
     board.write(*(agent(role) for role in (*ROLES, "CLO")))
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         answer = await stand.answer()
+        await stand.proved(*ROLES)
+        asked = await adapters_asked(url)
     clo = by_role(answer)["CLO"]
     assert (len(answer["answers"]), answer["agents_involved"]) == (6, NAMES)
     assert (clo["status"], clo["text"], clo["engine"]) == ("absent", None, None)
-    assert "No valid adapter config file found" in clo["reason"]
+    assert "boardroom adapters push" in clo["reason"]
+    assert asked == {str(board.adapter(role)) for role in ROLES}
     assert answer["warnings"] == [f"CLO (clo) is absent: {clo['reason']}"]
 
 
@@ -173,7 +177,8 @@ async def test_weights_replaced_under_their_path_are_not_attributed(board: Board
 async def test_a_failing_adapter_does_not_leave_the_others_evicted(board: Board) -> None:
     """Each failed load evicts a resident one; the wave ends with the residents, so questions stay warm."""
     board.write(*(agent(role) for role in (*ROLES, "CLO")))
-    async with simulated_lorax(time_scale=0.2) as (url, engine), standing(board, url) as stand:
+    board.make_adapters("CLO")
+    async with simulated_lorax(time_scale=0.2, faults=(UNLOADABLE,)) as (url, engine), standing(board, url) as stand:
         await stand.proved(*ROLES)
         await until(
             lambda: stand.coordinator.metrics.registry.get_sample_value("boardroom_adapters", {"state": "failed"})
@@ -205,7 +210,7 @@ async def test_health_and_agents_say_what_is_loaded(board: Board) -> None:
     board.write(*(agent(role) for role in (*ROLES, "CLO")), agent("ceo", name="zwei"))
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         await stand.proved(*ROLES)
-        await until(lambda: stand.book[str(board.adapter("CLO"))].fault)
+        await until(lambda: stand.book[str(board.adapter("CLO"))].finding)
         health = (await stand.client.get("/v1/health")).json()["system_health"]
         agents = (await stand.client.get("/v1/agents")).json()
     assert {k: health["lorax"][k] for k in ("running", "total_adapters", "loaded_adapters")} == {

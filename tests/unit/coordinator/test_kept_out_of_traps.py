@@ -22,6 +22,7 @@ from unit.coordinator.standing_board import (
     NAMES,
     ROLES,
     SALT,
+    UNLOADABLE,
     Board,
     Standing,
     agent,
@@ -93,7 +94,7 @@ async def test_trap_2_a_slow_download_ends_no_question_late_and_none_unnamed(boa
 
 
 async def evict(engine: Engine, stand: Standing | None, clo: str, lorax: LoraxEngine, rounds: int) -> None:
-    """Again and again somebody asks for an adapter that is not there: each time LoRAX evicts good ones."""
+    """Again and again somebody asks for an adapter that can't be loaded: each time LoRAX evicts good ones."""
     for number in range(rounds):
         if stand is None:
             with contextlib.suppress(EngineError):
@@ -114,10 +115,11 @@ def request_for(path: str, request_id: str) -> GenerationRequest:
 async def test_trap_3_nobody_is_answered_by_the_base_model_through_us(board: Board) -> None:
     """Every request that meets its adapter on the way out is answered by the base model here: through us none is."""
     board.write(*(agent(role, tokens=24) for role in (*ROLES, "CLO")))
+    board.make_adapters("CLO")
     texts: list[str] = []
     slow = Fault(kind="slow-adapter", adapter=f"*{CLO}", seconds=10)
     async with (
-        simulated_lorax(stale_ready_probability=1.0, faults=(slow,)) as (url, engine),
+        simulated_lorax(stale_ready_probability=1.0, faults=(slow, UNLOADABLE)) as (url, engine),
         standing(board, url) as stand,
     ):
         clo = str(board.adapter("CLO"))
@@ -165,8 +167,12 @@ async def test_trap_4_files_changed_under_a_loaded_path_are_said_and_not_attribu
 async def test_trap_5_a_client_that_leaves_during_a_failing_download_does_not_abort_lorax(board: Board) -> None:
     aborted: list[str] = []
     slow = Fault(kind="slow-adapter", adapter=f"*{CLO}", seconds=20)
-    async with simulated_lorax(abort_bugs=True, faults=(slow,)) as (url, engine), standing(board, url) as stand:
+    async with (
+        simulated_lorax(abort_bugs=True, faults=(slow, UNLOADABLE)) as (url, engine),
+        standing(board, url) as stand,
+    ):
         await stand.proved(*ROLES)
+        board.make_adapters("CLO")
         working = asyncio.create_task(engine.work())
         board.write(*(agent(role) for role in (*ROLES, "CLO")))
         await until(lambda: any(a.endswith(CLO) for a in engine.state()["pending"]))
@@ -202,7 +208,8 @@ async def test_traps_5_and_8_only_ids_of_the_roster_are_ever_sent(board: Board, 
 
 async def test_trap_6_a_failed_adapter_is_not_downloaded_again_by_every_question(board: Board) -> None:
     board.write(*(agent(role) for role in (*ROLES, "CLO")))
-    async with simulated_lorax() as (url, engine), standing(board, url) as stand:
+    board.make_adapters("CLO")
+    async with simulated_lorax(faults=(UNLOADABLE,)) as (url, engine), standing(board, url) as stand:
         answers = [await stand.answer(parameters={"max_new_tokens": 2}) for _ in range(5)]
         tries = [r for r in asked(engine) if r["adapter_id"].endswith(CLO)]
     assert [by_role(a)["CLO"]["status"] for a in answers] == ["absent"] * 5

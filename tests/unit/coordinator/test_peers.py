@@ -12,7 +12,7 @@ from boardroom.coordinator.adapters import AdapterState
 from boardroom.coordinator.peers.wire import GRANT_SECONDS
 from boardroom.engine.errors import EngineError
 from boardroom.simulator.faults import Fault
-from unit.coordinator.standing_board import NAMES, ROLES, Board, agent, until
+from unit.coordinator.standing_board import NAMES, ROLES, UNLOADABLE, Board, agent, until
 from unit.coordinator.standing_fleet import simulated_servers
 from unit.coordinator.standing_peers import Peer, standing_peers
 from unit.coordinator.test_kept_out_of_traps import BASE_VOICE, CLO, request_for
@@ -46,10 +46,11 @@ async def test_a_follower_answers_by_what_the_leader_proved_and_loads_nothing(bo
 async def test_nobody_is_answered_by_the_base_model_through_any_of_them(board: Board) -> None:
     """LORAX.md, trap 3, with the race at probability 1: while the leader loads, followers hold too."""
     board.write(*(agent(role, tokens=24) for role in (*ROLES, "CLO")))
+    board.make_adapters("CLO")
     texts: list[str] = []
     slow = Fault(kind="slow-adapter", adapter=f"*{CLO}", seconds=10)
     async with (
-        simulated_servers(board, "a", stale_ready_probability=1.0, faults=(slow,)) as servers,
+        simulated_servers(board, "a", stale_ready_probability=1.0, faults=(slow, UNLOADABLE)) as servers,
         standing_peers(board, servers.endpoints["a"]) as stand,
     ):
         first, second = await stand.start("first"), await stand.start("second")
@@ -70,7 +71,7 @@ async def test_nobody_is_answered_by_the_base_model_through_any_of_them(board: B
 
 
 async def evict(leader: Peer, clo: str, rounds: int) -> None:
-    """Again and again the leader tries the adapter that is not there: each time LoRAX evicts good ones."""
+    """Again and again the leader tries the adapter that can't be loaded: each time LoRAX evicts good ones."""
     for _ in range(rounds):
         record, prober = leader.replica.book[clo], leader.replica.prober
         await until(lambda prober=prober: prober.idle)

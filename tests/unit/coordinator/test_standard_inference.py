@@ -56,7 +56,7 @@ async def test_a_member_whose_adapter_lorax_cannot_load_is_answered_for_and_says
     assert (answer["used_lorax"], answer["batch"]["size"]) == (True, 5)
     [warning] = answer["warnings"]
     assert warning.startswith("CLO (clo) answered by standard inference, without its adapter: ")
-    assert "No valid adapter config file found" in warning
+    assert "no such directory on the adapters volume" in warning
     assert {call.body["model"] for call in server.calls} == {"gpt-board"}
     for role in ROLES:
         one = by_role(answer)[role]
@@ -154,7 +154,7 @@ async def test_where_both_fail_the_member_is_named_with_both_reasons(board: Boar
     assert clo["status"] == "failed"
     assert "bad key" in clo["reason"]
     assert "spec.standardInference.apiKeySecretRef" in clo["reason"]
-    assert "No valid adapter config file found" in clo["reason"]
+    assert "no such directory on the adapters volume" in clo["reason"]
 
 
 async def gauge(stand: Standing, name: str) -> float:

@@ -10,7 +10,7 @@ import pytest
 from boardroom.api.conditions import UNHEARD, AgentCondition, condition
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus, LoraxMetrics
 from boardroom.coordinator import health
-from boardroom.coordinator.adapters import GONE, AdapterBook, Finding
+from boardroom.coordinator.adapters import AdapterBook, Finding, gone
 from boardroom.coordinator.health import Observation
 from boardroom.coordinator.kube import KubeError
 from boardroom.coordinator.metrics import Metrics
@@ -186,12 +186,14 @@ def test_latency_high_is_above_the_boards_limit(seen: Observation, status: str, 
 def prepared(how: str) -> AdapterBook:
     book = AdapterBook(lambda: 0.0)
     book.keep([PATH])
-    book.found({PATH: GONE if how in ("missing", "gone") else GOOD})
-    if how in ("proved", "replaced"):
+    book.found({PATH: gone(PATH) if how == "gone" else GOOD})
+    if how in ("proved", "replaced", "deleted"):
         book.answered(PATH, 0)
     if how == "replaced":
         book.found({PATH: replace(GOOD, digest="sha256:2")})
         book.answered(PATH, 0)
+    if how == "deleted":
+        book.found({PATH: gone(PATH)})
     if how == "missing":
         book.failed(PATH, AdapterFailed(AdapterFault.MISSING, "No valid adapter config file found"))
     if how == "unsupported":
@@ -204,11 +206,12 @@ def prepared(how: str) -> AdapterBook:
     [
         ("new", UP, "Unknown", "NotProved", "has not answered"),
         ("new", DOWN, "Unknown", "NotProved", "LoRAX is starting"),
-        ("gone", UP, "Unknown", "NotProved", "has not answered"),
+        ("gone", UP, "False", "AdapterMissing", "boardroom adapters push"),
         ("gone", DOWN, "False", "AdapterMissing", "boardroom adapters push"),
         ("proved", UP, "True", "AdapterProved", "LoRAX answered through"),
+        ("deleted", UP, "True", "AdapterProved", "until LoRAX drops what it has loaded"),
         ("replaced", UP, "True", "AdapterProved", "use a new path"),
-        ("missing", UP, "False", "AdapterMissing", "LoRAX: No valid adapter config file found (there is no such dir"),
+        ("missing", UP, "False", "AdapterMissing", "LoRAX: No valid adapter config file found"),
         ("unsupported", UP, "False", "UnsupportedFeature", "use_dora is set"),
     ],
 )

@@ -114,7 +114,7 @@ async def test_a_member_that_can_not_speak_is_done_at_once_with_its_reason(board
         found = await events(stand)
     [clo] = [d for d in named(found, "member.done") if d["agent"] == "clo"]
     assert (clo["status"], by_role(named(found, "result")[0])["CLO"]["status"]) == ("absent", "absent")
-    assert "No valid adapter config file found" in clo["reason"]
+    assert "no such directory on the adapters volume" in clo["reason"]
 
 
 async def test_a_bad_question_is_a_plain_error_though_a_stream_was_asked_for(board: Board) -> None:
