@@ -63,9 +63,11 @@ def fell_back(member: Member, why: str) -> str:
     return f"{member.role} ({member.name}) answered by standard inference, without its adapter: {why}"
 
 
-def replaced(member: Member, adapter: AdapterIdentity) -> str:
-    """The warning about weights that LoRAX does not read again (trap 4)."""
-    return (
-        f"{member.role} ({member.name}): the files at {adapter.path} changed after LoRAX loaded them, and it may still "
-        "speak with the old ones; put new weights under a new path"
+def unnamed(member: Member, adapter: AdapterIdentity, *, replaced: bool) -> str:
+    """The warning about an answer of which nobody can say which weights at that path gave it."""
+    why = (
+        "changed after LoRAX loaded them, and it may still speak with the old ones; put new weights under a new path"
+        if replaced  # trap 4
+        else "have no digest, because no adapters service has told what lies there; this answer's weights are not known"
     )
+    return f"{member.role} ({member.name}): the files at {adapter.path} {why}"

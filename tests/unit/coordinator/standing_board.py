@@ -170,15 +170,20 @@ class Standing:
 
 @contextlib.asynccontextmanager
 async def standing(
-    board: Board, lorax_url: str | None, authenticator: Authenticator | None = None, **options: Any
+    board: Board,
+    lorax_url: str | None,
+    authenticator: Authenticator | None = None,
+    *,
+    adapters_url: str = "",
+    **options: Any,
 ) -> AsyncIterator[Standing]:
-    """The coordinator of a board, with the adapters service beside it."""
+    """The coordinator of a board, with the adapters service beside it, unless it is somewhere else."""
     board.models.mkdir(exist_ok=True)
-    async with served(application(board.models)) as adapters_url:
+    async with served(application(board.models)) as beside:
         coordinator = standalone(
             Options(
                 lorax_url=lorax_url,
-                adapters_url=adapters_url,
+                adapters_url=adapters_url or beside,
                 adapters_root=str(board.models),
                 file=board.file,
                 **options,

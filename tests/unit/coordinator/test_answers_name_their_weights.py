@@ -1,7 +1,11 @@
 """The digest that an answer names is that of the weights which were asked, whatever becomes of the board meanwhile."""
 
 import asyncio
+from pathlib import Path
 
+import pytest
+
+from boardroom.adapters.server import application
 from boardroom.coordinator.adapters import AdapterBook, Finding
 from boardroom.coordinator.admission import Admission
 from boardroom.coordinator.held import Held
@@ -9,6 +13,7 @@ from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.roster import Member
 from boardroom.coordinator.routes import LoraxRoute
 from boardroom.engine.protocol import Generation, GenerationRequest
+from unit.coordinator.standing_board import Board, agent, served, simulated_lorax, standing, until, unused_port
 
 PATH = "/models/ceo-v1"
 REQUEST = GenerationRequest(request_id="r", system="", prompt="And now?", adapter_id=PATH, max_new_tokens=4)
@@ -34,3 +39,39 @@ async def test_a_member_that_leaves_while_it_speaks_is_still_named_with_its_dige
     )  # fmt: skip
     assert outcome.adapter is not None
     assert (outcome.adapter.path, outcome.adapter.digest) == (PATH, "sha256:1")
+
+
+async def test_adapters_are_proved_once_the_sidecar_that_starts_later_has_spoken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    board = Board(tmp_path)
+    board.make_adapters("CEO")
+    board.write(agent("CEO"))
+    with unused_port() as port:
+        async with (
+            simulated_lorax() as (url, _),
+            standing(board, url, adapters_url=f"http://127.0.0.1:{port}") as stand,
+        ):
+            await until(lambda: "the adapters service can't be read" in caplog.text)
+            asking = asyncio.create_task(stand.answer())
+            async with served(application(board.models), port):
+                answer = await asking
+                known = stand.book[str(board.adapter("CEO"))].finding
+    assert known is not None
+    assert [a["adapter"]["digest"] for a in answer["answers"]] == [known.digest]
+    assert answer["warnings"] == []
+
+
+async def test_an_answer_whose_weights_nobody_can_name_says_so(tmp_path: Path) -> None:
+    board = Board(tmp_path)
+    board.make_adapters("CEO")
+    board.write(agent("CEO"))
+    with unused_port() as port:
+        async with (
+            simulated_lorax() as (url, _),
+            standing(board, url, adapters_url=f"http://127.0.0.1:{port}") as stand,
+        ):
+            answer = await stand.answer()
+    [ceo], [warning] = answer["answers"], answer["warnings"]
+    assert (ceo["status"], ceo["adapter"]) == ("answered", {"path": str(board.adapter("CEO")), "digest": None})
+    assert warning.startswith(f"CEO (ceo): the files at {board.adapter('CEO')} have no digest")

@@ -23,6 +23,7 @@ from boardroom.telemetry.tracing import Tracer
 
 CLOSE_SECONDS: Final = 120.0
 """How long what is under way at a server whose pod is gone may still take."""
+_AGAIN_SECONDS: Final = 0.2
 
 
 @dataclass
@@ -71,7 +72,7 @@ class Replica:
         self.route.on_answer = self._answered
         self.route.on_failure = self.failed
         self.prober = Prober(
-            engine, book=self.book, admission=self.admission, observer=observer, metrics=metrics, look=self.look
+            engine, book=self.book, admission=self.admission, observer=observer, metrics=metrics, look=self.word
         )
         self._paths: set[str] = set()
         self.news: News | None = News()
@@ -150,6 +151,13 @@ class Replica:
         if self._findings is not None:
             async with self._looking:
                 await self._findings.poll()
+
+    async def word(self) -> None:
+        """Ask the sidecar, again until it has ever said something: where it starts beside LoRAX it may be later."""
+        await self.look()
+        while self._findings is not None and self._findings.report is None:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            await self.look()
 
     @property
     def unvetted(self) -> bool:
