@@ -60,18 +60,3 @@ async def test_adapters_are_proved_once_the_sidecar_that_starts_later_has_spoken
     assert known is not None
     assert [a["adapter"]["digest"] for a in answer["answers"]] == [known.digest]
     assert answer["warnings"] == []
-
-
-async def test_an_answer_whose_weights_nobody_can_name_says_so(tmp_path: Path) -> None:
-    board = Board(tmp_path)
-    board.make_adapters("CEO")
-    board.write(agent("CEO"))
-    with unused_port() as port:
-        async with (
-            simulated_lorax() as (url, _),
-            standing(board, url, adapters_url=f"http://127.0.0.1:{port}") as stand,
-        ):
-            answer = await stand.answer()
-    [ceo], [warning] = answer["answers"], answer["warnings"]
-    assert (ceo["status"], ceo["adapter"]) == ("answered", {"path": str(board.adapter("CEO")), "digest": None})
-    assert warning.startswith(f"CEO (ceo): the files at {board.adapter('CEO')} have no digest")

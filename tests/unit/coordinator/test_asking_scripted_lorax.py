@@ -373,8 +373,13 @@ async def test_an_adapters_service_that_is_down_stops_no_question(board: Board) 
             file=board.file, lorax_url=url, adapters_url="http://127.0.0.1:9", adapters_root=str(board.models)
         )
         coordinator = standalone(options, board.file)
-        async with serving(coordinator) as addresses, httpx.AsyncClient(trust_env=False) as client:
+        async with serving(coordinator) as addresses, httpx.AsyncClient(trust_env=False, timeout=60) as client:
             response = await client.post(f"{addresses.api}/v1/ask", json={"user_input": "And now?"})
     answer = response.raise_for_status().json()
     assert answer["agents_involved"] == NAMES
     assert {a["adapter"]["digest"] for a in answer["answers"]} == {None}
+    assert answer["warnings"] == [
+        f"{a['role']} ({a['agent']}): the files at {a['adapter']['path']} have no digest, because no adapters service "
+        "has told what lies there; this answer's weights are not known"
+        for a in answer["answers"]
+    ]
