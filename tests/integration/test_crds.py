@@ -169,7 +169,130 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "spec.lorax.adapterPolicy",
         '"Dynamic", "Preloaded"',
     ),
-    "relative mount path": (board(adapters={"mountPath": "models"}), "spec.adapters.mountPath", "should match"),
+    "relative mount path": (board(adapters={"mountPath": "models"}), "spec.adapters.mountPath", "an absolute path"),
+    "a mount path that leads up": (
+        board(adapters={"mountPath": "/models/../etc"}),
+        "spec.adapters.mountPath",
+        "for example",
+    ),
+    "a mount path with a slash at the end": (
+        board(adapters={"mountPath": "/data/"}),
+        "spec.adapters.mountPath",
+        "no / at",
+    ),
+    "adapters over the system": (board(adapters={"mountPath": "/usr"}), "spec.adapters.mountPath", "choose another"),
+    "a directory of the node that leads up": (
+        board(adapters={"volume": {"hostPath": {"path": "/srv/../etc"}}}),
+        "spec.adapters.volume.hostPath.path",
+        "no part of it may be ..",
+    ),
+    "an NFS server with its export": (
+        board(adapters={"volume": {"nfs": {"server": "nas:/exports", "path": "/exports"}}}),
+        "spec.adapters.volume.nfs.server",
+        "give a host name or an IP address alone",
+    ),
+    "a CSI driver that can't be": (
+        board(adapters={"volume": {"csi": {"driver": "my driver"}}}),
+        "spec.adapters.volume.csi.driver",
+        "kubectl get csidrivers",
+    ),
+    "an adapter of no size": (board(adapters={"maxSize": "0"}), "spec.adapters.maxSize", "give more than 0"),
+    "no room for downloads": (
+        board(adapters={"downloads": {"sizeLimit": "0Gi"}}),
+        "spec.adapters.downloads.sizeLimit",
+        "give more than 0",
+    ),
+    "a cache of no size": (
+        board(model={"id": MODEL, "cache": {"size": "0"}}),
+        "spec.model.cache.size",
+        "give more than 0",
+    ),
+    "a model that looks like a flag": (board(model={"id": "--help"}), "spec.model.id", "should match"),
+    "weights held in two ways": (
+        board(lorax={"quantize": "awq", "dtype": "float16"}),
+        "spec.lorax.dtype",
+        "LoRAX takes either quantize or dtype",
+    ),
+    "a managed flag by its letter": (
+        board(lorax={"extraArgs": ["-p", "80"]}),
+        "spec.lorax.extraArgs",
+        "extraArgs may not set a flag that the operator manages",
+    ),
+    "a flag and its value in one": (
+        board(lorax={"extraArgs": ["--cuda-memory-fraction 0.9"]}),
+        "spec.lorax.extraArgs",
+        "two items of extraArgs, or one as --flag=value",
+    ),
+    "GPUs as a limit": (
+        board(lorax={"resources": {"limits": {"nvidia.com/gpu": "2"}}}),
+        "spec.lorax.resources",
+        "GPUs are counted by gpu.count",
+    ),
+    "GPUs of another name as a request": (
+        board(lorax={"gpu": {"resourceName": "amd.com/gpu"}, "resources": {"requests": {"amd.com/gpu": "2"}}}),
+        "spec.lorax.resources",
+        "GPUs are counted by gpu.count",
+    ),
+    "a resource that is none": (
+        board(lorax={"resources": {"requests": {"cpus": "2"}}}),
+        "spec.lorax.resources.requests",
+        "a resource is cpu, memory",
+    ),
+    "a request above its limit": (
+        board(coordinator={"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1500m"}}}),
+        "spec.coordinator.resources.requests",
+        "raise limits or lower requests",
+    ),
+    "a device that is requested and not limited": (
+        board(lorax={"resources": {"requests": {"rdma/hca": "1"}}}),
+        "spec.lorax.resources.requests",
+        "give the same in limits",
+    ),
+    "a node's label that can't be": (
+        board(lorax={"nodeSelector": {"gpu type": "a100"}}),
+        "spec.lorax.nodeSelector",
+        "give labels' names",
+    ),
+    "a label's value that can't be": (
+        board(lorax={"nodeSelector": {"gpu": "a 100"}}),
+        "spec.lorax.nodeSelector[gpu]",
+        "give a label's value",
+    ),
+    "an affinity to a value that can't be": (
+        board(lorax={"affinity": affinity({"key": "gpu", "operator": "In", "values": ["a 100"]})}),
+        f"{TERMS}[0].matchExpressions[0].values[0]",
+        "give a label's value",
+    ),
+    "a toleration of nothing": (
+        board(lorax={"tolerations": [{"value": "gpu"}]}),
+        "spec.lorax.tolerations[0].key",
+        "needs operator: Exists",
+    ),
+    "a toleration of any value by its value": (
+        board(lorax={"tolerations": [{"key": "gpu", "operator": "Exists", "value": "true"}]}),
+        "spec.lorax.tolerations[0].value",
+        "leave it out, or use Equal",
+    ),
+    "a toleration in time of what never evicts": (
+        board(lorax={"tolerations": [{"key": "gpu", "operator": "Exists", "tolerationSeconds": 9}]}),
+        "spec.lorax.tolerations[0].tolerationSeconds",
+        "needs effect: NoExecute",
+    ),
+    "a Secret whose name can't be": (
+        board(imagePullSecrets=[{"name": "a..b"}]),
+        "spec.imagePullSecrets[0].name",
+        "should match",
+    ),
+    "an engine at no port": (
+        board(standardInference={"url": "http://vllm:65536/v1", "model": "m"}),
+        "spec.standardInference.url",
+        "port (1 to 65535)",
+    ),
+    "an engine by half an address": (
+        board(standardInference={"url": "http://[::1/v1", "model": "m"}),
+        "spec.standardInference.url",
+        "for example https://api.openai.com/v1",
+    ),
     "unknown mode": (board(deliberation={"defaultMode": "Duel"}), "spec.deliberation.defaultMode", '"Parallel"'),
     "a Redis by its URL": (
         board(coordinator={"conversations": {"redis": {"host": "redis://:secret@redis:6379"}}}),
@@ -248,6 +371,16 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "spec.adapter.huggingFace.endpoint",
         "for example https://",
     ),
+    "hub at no port": (
+        agent("CEO", adapter={"huggingFace": {"repo": "a/b", "endpoint": "https://hub.example:99999"}}),
+        "spec.adapter.huggingFace.endpoint",
+        "port (1 to 65535)",
+    ),
+    "S3 at port 0": (
+        agent("CEO", adapter={"s3": {"bucket": "abc", "prefix": "a", "endpoint": "http://minio:0"}}),
+        "spec.adapter.s3.endpoint",
+        "port (1 to 65535)",
+    ),
     "S3 without a bucket": (
         agent("CEO", adapter={"s3": {"prefix": "a"}}),
         "spec.adapter.s3.bucket",
@@ -299,6 +432,7 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "must be of type string",
     ),
     "top_p above one": (agent("CEO", generation={"topP": "1.5"}), "spec.generation.topP", "should match"),
+    "top_p of nothing": (agent("CEO", generation={"topP": "0.00"}), "spec.generation.topP", "should match"),
     "five stop texts": (
         agent("CEO", generation={"stop": list("abcde")}),
         "spec.generation.stop",
@@ -322,6 +456,38 @@ def test_a_bad_object_is_refused_by_field_and_with_a_remedy(kube: KubeApi, case:
 @pytest.mark.parametrize("adapters", [{"volume": CLAIM}, {"volume": NFS}, {"downloads": {"claimName": "a"}}])
 def test_adapters_are_preloaded_from_what_outlives_a_pod(kube: KubeApi, adapters: Object) -> None:
     assert kube.try_create(board(lorax={"adapterPolicy": "Preloaded"}, adapters=adapters)).status_code == 201
+
+
+GOOD: dict[str, Object] = {
+    "top_p with a zero at its end": agent("CEO", generation={"topP": "0.90"}),
+    "the highest port": agent("CEO", adapter={"huggingFace": {"repo": "a/b", "endpoint": "https://hub.example:65535"}}),
+    "an engine by its IPv6 address": board(standardInference={"url": "http://[fd00::1]:8000/v1", "model": "m"}),
+    "an NFS server by its IPv6 address": board(
+        adapters={"volume": {"nfs": {"server": "[fd00::1]", "path": "/exports/"}}}
+    ),
+    "a toleration of everything": board(lorax={"tolerations": [{"operator": "Exists"}]}),
+    "flags and values": board(lorax={"extraArgs": ["--cuda-memory-fraction", "0.9", "--tokenizer-config-path=a b"]}),
+    "resources of every kind": board(
+        lorax={
+            "resources": {
+                "requests": {"cpu": "500m", "memory": "1Gi", "rdma/hca": "1", "ephemeral-storage": "1G"},
+                "limits": {"cpu": "1", "memory": "1Gi", "rdma/hca": "1", "hugepages-2Mi": "4Mi"},
+            }
+        }
+    ),
+    "another GPU beside the claimed ones": board(
+        lorax={
+            "resourceClaims": [{"name": "gpu", "resourceClaimName": "a"}],
+            "resources": {"limits": {"nvidia.com/gpu": "1"}},
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_a_good_object_is_taken(kube: KubeApi, case: str) -> None:
+    response = kube.try_create(GOOD[case], dryRun="All")
+    assert response.status_code == 201, response.json()["message"]
 
 
 def test_an_unknown_field_is_refused_under_strict_validation(kube: KubeApi) -> None:

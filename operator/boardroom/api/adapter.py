@@ -3,9 +3,9 @@
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, StringConstraints
 
-from boardroom.api.model import Model, checked, rule, rules
+from boardroom.api.model import PORT, Model, checked, rule, said
 
 HUB: Final = "https://huggingface.co"
 """The hub of a source that names no endpoint."""
@@ -24,22 +24,17 @@ _REPO: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_][A-Za-z0-9._-]{0,
 _REVISION: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
 _BUCKET: Final = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"
 _PREFIX: Final = r"^[.]*[A-Za-z0-9_=-][A-Za-z0-9_.=-]*(/[.]*[A-Za-z0-9_=-][A-Za-z0-9_.=-]*)*/?$"
-_ENDPOINT: Final = r"^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$"
+_ENDPOINT: Final = rf"^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:{PORT})?(/[A-Za-z0-9._~-]+)*/?$"
 _REGION: Final = r"^[a-z0-9-]+$"
 
 Endpoint = Annotated[str, StringConstraints(min_length=8, max_length=253, pattern=_ENDPOINT)]
 """A server's address without credentials, query or fragment."""
 
 
-def _said(pattern: str, message: str) -> dict[str, JsonValue]:
-    """The pattern once more, with the remedy: the API server's own message shows only the pattern."""
-    return rules(rule(f"self.matches(r'{pattern}')", message))
-
-
-_SAID_ENDPOINT: Final = _said(
+_SAID_ENDPOINT: Final = said(
     _ENDPOINT,
-    "give a URL, for example https://hub.example or http://minio:9000: http or https, host, port and path, without "
-    "credentials (the board's spec.adapters.credentialsSecretRef holds those), query or fragment",
+    "give a URL, for example https://hub.example or http://minio:9000: http or https, host, port (1 to 65535) and "
+    "path, without credentials (the board's spec.adapters.credentialsSecretRef holds those), query or fragment",
 )
 
 
@@ -51,7 +46,7 @@ class HuggingFaceSource(Model):
         max_length=193,
         pattern=_REPO,
         description="Repository, as owner/name.",
-        json_schema_extra=_said(
+        json_schema_extra=said(
             _REPO,
             "give the repository as owner/name, for example acme/ceo-lora; another hub than huggingface.co is "
             "named by endpoint",
@@ -64,7 +59,7 @@ class HuggingFaceSource(Model):
         pattern=_REVISION,
         description="Commit, tag or branch. Name a commit: a branch is looked up once for each pod of LoRAX, and what "
         "it names later is not noticed.",
-        json_schema_extra=_said(
+        json_schema_extra=said(
             _REVISION, "give a commit, tag or branch of the repository: letters, digits, . _ - and /"
         ),
     )
@@ -98,7 +93,7 @@ class S3Source(Model):
         max_length=63,
         pattern=_BUCKET,
         description="Name of the bucket.",
-        json_schema_extra=_said(
+        json_schema_extra=said(
             _BUCKET,
             "give the bucket's name alone, without s3:// and without a path (that is prefix): lower-case "
             "letters, digits, . and -",
@@ -110,7 +105,7 @@ class S3Source(Model):
         pattern=_PREFIX,
         description="Where the adapter's files are, for example adapters/ceo/2026-11-25. Give each version a prefix "
         "of its own: what is written there later is not noticed.",
-        json_schema_extra=_said(
+        json_schema_extra=said(
             _PREFIX,
             "give the folder of the adapter's files in the bucket, without a leading slash, for example "
             "adapters/ceo/2026-11-25: letters, digits, . _ = - and /, and no part of it may be . or ..",
@@ -127,7 +122,7 @@ class S3Source(Model):
         max_length=64,
         pattern=_REGION,
         description="Region of the bucket. Unset: AWS_REGION of the credentials, else us-east-1.",
-        json_schema_extra=_said(_REGION, "give the region's code, for example eu-central-1"),
+        json_schema_extra=said(_REGION, "give the region's code, for example eu-central-1"),
     )
 
     @property
@@ -172,7 +167,7 @@ class AdapterSpec(Model):
         pattern=ADAPTER_PATH,
         description="Directory below the board's spec.adapters.mountPath, relative to it. "
         "Unset, and no other source given: `{role}_lora_adapter` with the role in lower case.",
-        json_schema_extra=_said(
+        json_schema_extra=said(
             ADAPTER_PATH,
             "give a directory relative to the board's spec.adapters.mountPath, for example ceo/2: "
             + ADAPTER_PATH_IN_WORDS,

@@ -30,7 +30,7 @@ class GenerationSpec(Model):
     temperature: Decimal | None = Field(
         default=None, description="Sampling temperature, for example '0.7'; '0' is greedy. Unset: greedy."
     )
-    top_p: Annotated[Decimal, StringConstraints(pattern=r"^(0\.[0-9]{0,7}[1-9]|1(\.0{1,8})?)$")] | None = Field(
+    top_p: Annotated[Decimal, StringConstraints(pattern=r"^(0\.[0-9]*[1-9][0-9]*|1(\.0+)?)$")] | None = Field(
         default=None, description="Nucleus sampling, above 0 and at most 1, for example '0.9'."
     )
     stop: tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...] = Field(

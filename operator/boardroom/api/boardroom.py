@@ -1,13 +1,26 @@
 """The Boardroom kind: a base model on a GPU, an adapters volume, and how a question is put to the board."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
 from boardroom.api.coordinator import CoordinatorSpec
 from boardroom.api.lorax import LoraxSpec
-from boardroom.api.model import LocalObjectReference, Model, ObjectName, Quantity, SecretKeyRef, checked, map_list, rule
+from boardroom.api.model import (
+    PORT,
+    LocalObjectReference,
+    Model,
+    ObjectName,
+    SecretKeyRef,
+    Size,
+    checked,
+    map_list,
+    rule,
+    said,
+)
 from boardroom.api.volume import AdaptersSpec
+
+_URL: Final = rf"^https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:{PORT})?(/[^\s?#]*)?$"
 
 
 class ModelCache(Model):
@@ -27,7 +40,7 @@ class ModelCache(Model):
         ),
     )
     claim_name: ObjectName | None = Field(default=None, description="An existing PersistentVolumeClaim to use.")
-    size: Quantity | None = Field(
+    size: Size | None = Field(
         default=None, description="Size of the claim `<board>-model-cache` that the operator makes, for example 50Gi."
     )
     storage_class_name: ObjectName | None = Field(
@@ -51,14 +64,14 @@ class BaseModelSpec(Model):
     id: str = Field(
         min_length=1,
         max_length=256,
-        pattern=r"^[A-Za-z0-9._/-]+$",
+        pattern=r"^[A-Za-z0-9._/][A-Za-z0-9._/-]*$",
         description="Hugging Face id of the base model, or its directory when source is Local.",
     )
     revision: str | None = Field(
         default=None,
         min_length=1,
         max_length=128,
-        pattern=r"^[A-Za-z0-9._/-]+$",
+        pattern=r"^[A-Za-z0-9._/][A-Za-z0-9._/-]*$",
         description="Git revision of the model on the hub; pin a commit for reproducible boards.",
     )
     source: Literal["Hub", "Local"] = Field(
@@ -108,9 +121,14 @@ class StandardInferenceSpec(Model):
     url: str = Field(
         min_length=8,
         max_length=2048,
-        pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$",
+        pattern=_URL,
         description="All that stands before /chat/completions, for example https://api.openai.com/v1; no credentials, "
         "query or fragment.",
+        json_schema_extra=said(
+            _URL,
+            "give all that stands before /chat/completions, for example https://api.openai.com/v1: http or https, "
+            "host, port (1 to 65535) and path, without credentials (those go into apiKeySecretRef), query or fragment",
+        ),
     )
     model: str = Field(min_length=1, max_length=256, description="The model's name there.")
     api_key_secret_ref: SecretKeyRef | None = Field(

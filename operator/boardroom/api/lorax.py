@@ -5,9 +5,9 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StringConstraints
 
 from boardroom.api.meta import ADAPTERS_PORT
-from boardroom.api.model import ATOMIC, Model, ObjectName, Quantity, checked, map_list, rule
+from boardroom.api.model import ATOMIC, Model, ObjectName, Size, checked, map_list, rule, rules
 from boardroom.api.placement import Affinity, ResourceClaim
-from boardroom.api.pods import EnvVar, LabelValue, ResourceRequirements, Toleration
+from boardroom.api.pods import LABEL_KEY, EnvVar, LabelValue, ResourceRequirements, Toleration
 
 MANAGED_FLAGS: Final = (
     "--model-id",
@@ -71,9 +71,15 @@ class LoraxSpec(Model):
 
     model_config = checked(
         rule(
-            f"!has(self.extraArgs) || self.extraArgs.all(a, !(a.split('=')[0] in {_cel_list(MANAGED_FLAGS)}))",
+            f"!has(self.extraArgs) || self.extraArgs.all(a, !(a.split('=')[0] in {_cel_list(MANAGED_FLAGS)}) && "
+            "!a.startsWith('-p'))",
             "extraArgs may not set a flag that the operator manages; use the field of spec.model, spec.lorax or "
             "spec.adapters instead",
+            ".extraArgs",
+        ),
+        rule(
+            r"!has(self.extraArgs) || self.extraArgs.all(a, !a.matches(r'^-[^=]*\s'))",
+            "a flag and its value are two items of extraArgs, or one as --flag=value",
             ".extraArgs",
         ),
         rule(
@@ -91,6 +97,19 @@ class LoraxSpec(Model):
             "!(has(self.maxInputTokens) && has(self.maxTotalTokens)) || self.maxInputTokens < self.maxTotalTokens",
             "maxInputTokens must be below maxTotalTokens, which counts the answer too",
             ".maxInputTokens",
+        ),
+        rule(
+            "!(has(self.quantize) && has(self.dtype))",
+            "LoRAX takes either quantize or dtype: both decide how the weights are held; leave one out",
+            ".dtype",
+        ),
+        rule(
+            "(has(self.resourceClaims) && self.resourceClaims.size() > 0) || !has(self.resources) || "
+            "[has(self.resources.limits) ? self.resources.limits : {}, "
+            "has(self.resources.requests) ? self.resources.requests : {}]"
+            ".all(r, !((has(self.gpu) ? self.gpu.resourceName : 'nvidia.com/gpu') in r))",
+            "resources holds CPU and memory: GPUs are counted by gpu.count",
+            ".resources",
         ),
         rule(
             "!(has(self.gpu) && has(self.resourceClaims) && self.resourceClaims.size() > 0)",
@@ -188,7 +207,16 @@ class LoraxSpec(Model):
         default=None, description="CPU and memory of the LoRAX container; GPUs are set by gpu or resourceClaims."
     )
     node_selector: dict[str, LabelValue] | None = Field(
-        default=None, max_length=32, description="Labels of the nodes that LoRAX may run on."
+        default=None,
+        max_length=32,
+        description="Labels of the nodes that LoRAX may run on.",
+        json_schema_extra=rules(
+            rule(
+                f"self.all(k, k.matches(r'^{LABEL_KEY}$'))",
+                "give labels' names, for example nvidia.com/gpu.present: letters, digits, - _ and ., with a letter or "
+                "digit at both ends, at most one / behind a domain",
+            )
+        ),
     )
     tolerations: tuple[Toleration, ...] | None = Field(
         default=None,
@@ -204,7 +232,7 @@ class LoraxSpec(Model):
     priority_class_name: ObjectName | None = Field(
         default=None, description="PriorityClass of the LoRAX pod. Unset: the cluster's default."
     )
-    shm_size: Quantity = Field(default="1Gi", description="Size of /dev/shm; LoRAX needs at least 1Gi.")
+    shm_size: Size = Field(default="1Gi", description="Size of /dev/shm; LoRAX needs at least 1Gi.")
     startup_timeout_seconds: int = Field(
         default=1800,
         ge=30,

@@ -42,6 +42,11 @@ def rules(*validations: dict[str, str]) -> dict[str, JsonValue]:
     return {"x-kubernetes-validations": [dict(v) for v in validations]}
 
 
+def said(pattern: str, message: str) -> dict[str, JsonValue]:
+    """A field's pattern once more, with the remedy: the API server's own message shows only the pattern."""
+    return rules(rule(f"self.matches(r'{pattern}')", message))
+
+
 def checked(*validations: dict[str, str]) -> ConfigDict:
     """The config of a model whose schema carries CEL validations."""
     return ConfigDict(json_schema_extra=rules(*validations))
@@ -55,9 +60,14 @@ def map_list(key: str) -> dict[str, JsonValue]:
 ATOMIC: dict[str, JsonValue] = {"x-kubernetes-list-type": "atomic"}
 SET: dict[str, JsonValue] = {"x-kubernetes-list-type": "set"}
 
+PORT: Final = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+"""A TCP port as part of a pattern."""
+
 ObjectName = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"),
+    StringConstraints(
+        min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+    ),
 ]
 """The name of another object in the same namespace (DNS-1123 subdomain)."""
 
@@ -66,6 +76,16 @@ Quantity = Annotated[
     StringConstraints(min_length=1, max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"),
 ]
 """A Kubernetes quantity such as 500m, 4 or 16Gi."""
+
+Size = Annotated[
+    Quantity,
+    Field(
+        json_schema_extra=rules(
+            rule("!isQuantity(self) || quantity(self).isGreaterThan(quantity('0'))", "give more than 0, as in 1Gi")
+        )
+    ),
+]
+"""A quantity of bytes that is not 0."""
 
 _UNITS: Final = {
     **{unit: 1000 ** (power + 1) for power, unit in enumerate("kMGTPE")},

@@ -5,17 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from boardroom.api.model import ATOMIC, Model, ObjectName, checked, rule
-from boardroom.api.pods import LabelValue
+from boardroom.api.pods import LabelKey, LabelValue
 
 DnsLabel = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-LabelKey = Annotated[
-    str,
-    StringConstraints(
-        min_length=1,
-        max_length=316,
-        pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
-    ),
-]
 
 
 class NodeSelectorRequirement(Model):

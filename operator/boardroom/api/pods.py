@@ -1,18 +1,55 @@
 """The few parts of a pod that a board may set; whole PodSpecs are not embedded (they'd fill Helm's release Secret)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from boardroom.api.model import Model, Quantity, SecretKeyRef, checked, rule
+from boardroom.api.model import Model, Quantity, SecretKeyRef, checked, rule, said
 
-LabelValue = Annotated[str, StringConstraints(max_length=63)]
+LABEL_KEY: Final = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_LABEL_VALUE: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+
+LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=316, pattern=f"^{LABEL_KEY}$")]
+LabelValue = Annotated[
+    str,
+    StringConstraints(max_length=63, pattern=_LABEL_VALUE),
+    Field(
+        json_schema_extra=said(
+            _LABEL_VALUE, "give a label's value: letters, digits, - _ and ., with a letter or digit at both ends"
+        )
+    ),
+]
 ResourceList = dict[str, Quantity]
 
 
 class ResourceRequirements(Model):
     """Requests and limits of one container."""
 
+    model_config = checked(
+        *(
+            rule(
+                f"!has(self.{part}) || self.{part}.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] || "
+                "k.startsWith('hugepages-') || k.contains('/'))",
+                "a resource is cpu, memory, ephemeral-storage, hugepages-SIZE or an extended one with its domain "
+                "(example.com/device)",
+                f".{part}",
+            )
+            for part in ("requests", "limits")
+        ),
+        rule(
+            "!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || "
+            "quantity(self.requests[k]).compareTo(quantity(self.limits[k])) <= 0)",
+            "a request may not be above the limit of the same resource: raise limits or lower requests",
+            ".requests",
+        ),
+        rule(
+            "!has(self.requests) || self.requests.all(k, !(k.contains('/') || k.startsWith('hugepages-')) || "
+            "(has(self.limits) && k in self.limits && "
+            "quantity(self.requests[k]).compareTo(quantity(self.limits[k])) == 0))",
+            "extended resources and hugepages can't be shared: give the same in limits, or only in limits",
+            ".requests",
+        ),
+    )
     requests: ResourceList | None = Field(
         default=None, max_length=16, description="What the scheduler reserves, for example {cpu: 500m, memory: 1Gi}."
     )
@@ -24,7 +61,29 @@ class ResourceRequirements(Model):
 class Toleration(Model):
     """Lets the pod run on nodes with a matching taint."""
 
-    key: str | None = Field(default=None, max_length=316, description="Taint key; empty with Exists matches all.")
+    model_config = checked(
+        rule(
+            "self.operator == 'Exists' || (has(self.key) && self.key != '')",
+            "a toleration without key needs operator: Exists, and tolerates every taint",
+            ".key",
+        ),
+        rule(
+            "self.operator != 'Exists' || !has(self.value) || self.value == ''",
+            "operator Exists takes no value: leave it out, or use Equal",
+            ".value",
+        ),
+        rule(
+            "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+            "tolerationSeconds needs effect: NoExecute",
+            ".tolerationSeconds",
+        ),
+    )
+    key: str | None = Field(
+        default=None,
+        max_length=316,
+        pattern=f"^({LABEL_KEY})?$",
+        description="Taint key; empty with Exists matches all.",
+    )
     operator: Literal["Exists", "Equal"] = Field(default="Equal", description="How key and value are compared.")
     value: LabelValue | None = Field(default=None, description="Taint value, for Equal.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from boardroom.api.boardagent import BoardAgentSpec
 from boardroom.api.resources import Boardroom, ManifestError, read_manifest
@@ -65,3 +66,13 @@ def test_other_kinds_in_the_file_are_skipped() -> None:
 def test_a_live_object_with_fields_of_a_newer_crd_is_still_read() -> None:
     live = {"metadata": {"name": "b", "uid": "u"}, "spec": {"model": {"id": "m", "newField": 1}, "newPart": {}}}
     assert Boardroom.model_validate(live).spec.model.id == "m"
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999"])
+@pytest.mark.parametrize("source", [{"huggingFace": {"repo": "a/b"}}, {"s3": {"bucket": "abc", "prefix": "a"}}])
+def test_no_adapter_comes_from_a_port_that_cannot_be(source: dict[str, dict[str, str]], port: str) -> None:
+    """Its board is built from the members that can be read: one whose port is none would stop the whole of it."""
+    ((kind, where),) = source.items()
+    adapter = {kind: where | {"endpoint": f"https://hub.example:{port}"}}
+    with pytest.raises(ValidationError, match=r"endpoint"):
+        BoardAgentSpec.model_validate({"boardroomRef": {"name": "b"}, "role": "CEO", "adapter": adapter})

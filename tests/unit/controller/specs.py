@@ -8,6 +8,7 @@ Spec = dict[str, Any]
 NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
 KEYS = st.from_regex(r"[a-zA-Z0-9][-._a-zA-Z0-9]{0,20}", fullmatch=True)
 PATHS = st.from_regex(r"/[a-z0-9]{1,12}(/[a-z0-9]{1,12}){0,3}", fullmatch=True)
+MOUNT_PATHS = st.from_regex(r"/(models|mnt|opt/[a-z]{1,9})(/[a-z0-9]{1,12}){0,3}", fullmatch=True)
 QUANTITIES = st.from_regex(r"[1-9][0-9]{0,2}(Mi|Gi)", fullmatch=True)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=40)
 SECRET_KEYS = st.fixed_dictionaries({"name": NAMES, "key": KEYS})
@@ -141,8 +142,6 @@ LORAX_BESIDE_GPUS = sparse(
         "maxConcurrentRequests": st.integers(1, 65536),
         "maxInputTokens": st.integers(1, 1000),
         "maxTotalTokens": st.integers(1001, 1_000_000),
-        "quantize": st.sampled_from(["awq", "bitsandbytes-nf4"]),
-        "dtype": st.sampled_from(["float16", "bfloat16"]),
         "resources": RESOURCES,
         "affinity": AFFINITIES,
         "runtimeClassName": NAMES,
@@ -157,8 +156,15 @@ LORAX_BESIDE_GPUS = sparse(
 )
 
 
+WEIGHTS = st.one_of(
+    sparse({}, {"quantize": st.sampled_from(["awq", "bitsandbytes-nf4"])}),
+    st.fixed_dictionaries({"dtype": st.sampled_from(["float16", "bfloat16"])}),
+)
+
+
 def lorax(own: st.SearchStrategy[Spec], replicas: st.SearchStrategy[Spec]) -> st.SearchStrategy[Spec]:
-    return st.tuples(LORAX_BESIDE_GPUS, gpus(own), replicas).map(lambda parts: parts[0] | parts[1] | parts[2])
+    parts = st.tuples(LORAX_BESIDE_GPUS, gpus(own), replicas, WEIGHTS)
+    return parts.map(lambda p: p[0] | p[1] | p[2] | p[3])
 
 
 ONE_SERVER = sparse({"model": models(CACHES)}, {"lorax": lorax(CLAIMS, sparse({}, {"replicas": st.just(1)}))})
@@ -192,7 +198,7 @@ REST = sparse(
         "adapters": sparse(
             {},
             {
-                "mountPath": PATHS.filter(lambda path: path != "/adapters" and not path.startswith("/adapters/")),
+                "mountPath": MOUNT_PATHS,
                 "volume": VOLUMES,
                 "downloads": sparse({}, {"claimName": NAMES, "sizeLimit": QUANTITIES}),
                 "credentialsSecretRef": st.fixed_dictionaries({"name": NAMES}),
