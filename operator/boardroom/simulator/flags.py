@@ -217,6 +217,10 @@ def parse(values: Mapping[str, Any]) -> Launch:
     own = {name: fields.pop(name) for name in ("startup_seconds", "inspect", "json_output", "download_only")}
     default_source = fields.pop("default_adapter_source")
     tokenizer = fields.pop("tokenizer")
+    if fields["dtype"] and values["quantize"]:
+        raise SettingsError(
+            "Only 1 can be set between `dtype` and `quantize`, as they both decide how goes the final model."
+        )
     try:
         faults = tuple(parse_fault(text) for text in fields.pop("fault"))
     except FaultError as error:

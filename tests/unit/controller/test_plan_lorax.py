@@ -41,12 +41,12 @@ def container(plan: Blueprint, name: str = "lorax") -> Object:
             [*ALWAYS[:2], "--revision", "abc", "--source", "local", *ALWAYS[4:], "--json-output"],
         ),
         (
-            {"lorax": {"maxInputTokens": 100, "maxTotalTokens": 200, "quantize": "awq", "dtype": "bfloat16"}},
+            {"lorax": {"maxInputTokens": 100, "maxTotalTokens": 200, "quantize": "awq"}},
             [
-                *ALWAYS, "--max-input-length", "100", "--max-total-tokens", "200", "--quantize", "awq",
-                "--dtype", "bfloat16", "--json-output",
+                *ALWAYS, "--max-input-length", "100", "--max-total-tokens", "200", "--quantize", "awq", "--json-output",
             ],
         ),
+        ({"lorax": {"dtype": "bfloat16"}}, [*ALWAYS, "--dtype", "bfloat16", "--json-output"]),
         ({"lorax": {"gpu": {"count": 4}}}, [*ALWAYS, "--num-shard", "4", "--json-output"]),
         (
             {"lorax": {"resourceClaims": [{"name": "gpus", "resourceClaimName": "two"}], "shards": 2}},
@@ -58,7 +58,7 @@ def container(plan: Blueprint, name: str = "lorax") -> Object:
         ),
         ({"lorax": {"extraArgs": ["--compile"]}}, [*ALWAYS, "--json-output", "--compile"]),
     ],
-    ids=["defaults", "model", "limits", "shards", "shards of claims", "one claimed", "extra"],
+    ids=["defaults", "model", "limits", "dtype", "shards", "shards of claims", "one claimed", "extra"],
 )  # fmt: skip
 def test_the_launchers_flags(spec: Object, expected: list[str]) -> None:
     plan = blueprint(**spec)

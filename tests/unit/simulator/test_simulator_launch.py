@@ -39,7 +39,7 @@ def test_the_flags_that_the_operator_sets_arrive():
     parsed = launch(
         "--model-id", "m/x", "--adapter-source=local", "--port", "8080", "--hostname", "127.0.0.1",
         "--max-active-adapters", "100", "--max-concurrent-requests", "128", "--max-input-length", "1000",
-        "--max-total-tokens", "2000", "--dtype", "bfloat16", "--preloaded-adapter-ids", "/models/a",
+        "--max-total-tokens", "2000", "--preloaded-adapter-ids", "/models/a",
         "--preloaded-adapter-ids", "/models/b", "--num-shard", "2", "--quantize", "awq", "--json-output",
     )  # fmt: skip
     assert (parsed.host, parsed.port, parsed.json_output) == ("127.0.0.1", 8080, True)
@@ -50,9 +50,12 @@ def test_the_flags_that_the_operator_sets_arrive():
         max_concurrent_requests=128,
         max_input_length=1000,
         max_total_tokens=2000,
-        dtype="bfloat16",
         preloaded_adapter_ids=("/models/a", "/models/b"),
     )
+
+
+def test_the_dtype_arrives():
+    assert launch("--dtype", "bfloat16").settings == Settings(dtype="bfloat16")
 
 
 def test_every_flag_is_an_environment_variable():
@@ -92,6 +95,7 @@ def test_a_hostname_that_is_no_address_means_every_address(hostname, host):
         (["--max-active-adapters", "-1"], "not in the range"),
         (["--quantize", "int4"], "'int4' is not one of"),
         (["--max-input-length", "10", "--max-total-tokens", "10"], "`max_input_length` must be < `max_total_tokens`"),
+        (["--quantize", "awq", "--dtype", "float16"], "Only 1 can be set between `dtype` and `quantize`"),
         (["--validation-workers", "0"], "`validation_workers` must be > 0"),
         (["--max-batch-total-tokens", "100"], "`max_batch_prefill_tokens` must be <= `max_batch_total_tokens`"),
     ],
