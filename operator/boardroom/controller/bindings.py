@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from boardroom.api.meta import AUTH_ROLE
-from boardroom.controller.children import Problem
+from boardroom.controller.children import Problem, unasked
 from boardroom.controller.kinds import CLUSTER_ROLE_BINDING, Key, Object
-from boardroom.controller.kubeclient import Kube, RefusedError
+from boardroom.controller.kubeclient import Kube, RefusedError, WebhookError
 from boardroom.controller.store import Store
 
 _log = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ class Bindings:
             return []
         try:
             self.store.put(CLUSTER_ROLE_BINDING, await self.kube.apply(CLUSTER_ROLE_BINDING, wanted))
+        except WebhookError as error:
+            return [unasked(f"ClusterRoleBinding {name}", error)]
         except RefusedError as error:
             message = (
                 f"the API server refuses ClusterRoleBinding {name}, by which the coordinator has tokens reviewed: "

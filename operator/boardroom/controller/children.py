@@ -4,16 +4,21 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from boardroom.api.meta import BOARDROOM
 from boardroom.controller.kinds import CLAIM, Key, Kind, Object, controller_of, owned_by
-from boardroom.controller.kubeclient import ConflictError, Kube, NamespaceTerminatingError, RefusedError
+from boardroom.controller.kubeclient import ConflictError, Kube, NamespaceTerminatingError, RefusedError, WebhookError
 from boardroom.controller.mark import digest, marked, stands
 from boardroom.controller.plan.children import Child
 from boardroom.controller.store import Store
 
 _log = logging.getLogger(__name__)
 _METADATA = ("uid", "labels", "ownerReferences")
+_RETRY_SECONDS: Final = 60.0
+"""What is in the way has no label of ours, so no watch tells when it is gone."""
+_WEBHOOK_SECONDS: Final = 10.0
+"""A webhook is mostly away for as long as its pod is replaced."""
 _Of = tuple[Kind, Key]
 """An object by its kind, namespace and name."""
 
@@ -25,6 +30,7 @@ class Problem:
     reason: str
     message: str
     stalled: bool
+    retry_seconds: float = _RETRY_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +99,7 @@ class Children:
         of = (child.kind, key)
         live = self.store.get(child.kind, *key)
         if child.manifest is None:
-            await self._delete(child.kind, key, live, board[1], uid)
-            return None
+            return await self._delete(child.kind, key, live, board[1], uid)
         wanted = digest(child.manifest)
         manifest = marked(child.manifest, wanted)
         if live is not None and self._stands(of, manifest, _Applied(wanted, fingerprint(live)), live):
@@ -102,24 +107,27 @@ class Children:
         live = live or unseen.get(of)
         if live is not None and not owned_by(live, board[1], uid):
             return _taken(child, live)
+        return await self._apply(of, manifest, wanted, live)
+
+    async def _apply(self, of: _Of, manifest: Object, wanted: str, live: Object | None) -> Change | Problem | None:
+        kind, key = of
         try:
             # Without force the first time: an object that came into being since we looked is not overwritten.
-            result = await self.kube.apply(child.kind, manifest, force=live is not None)
+            result = await self.kube.apply(kind, manifest, force=live is not None)
         except NamespaceTerminatingError:
             raise  # no fault of the object, and nothing that anybody could mend
         except ConflictError as error:
-            return Problem(reason="NameConflict", message=f"{child.kind} {child.name}: {error}", stalled=False)
+            return Problem(reason="NameConflict", message=f"{kind} {key[1]}: {error}", stalled=False)
+        except WebhookError as error:
+            return unasked(f"{kind} {key[1]}", error)
         except RefusedError as error:
-            return Problem(
-                reason="ApplyRefused",
-                message=f"the API server refuses {child.kind} {child.name}: {error}; mend what it names, or "
-                f"delete that {child.kind} and it is made anew",
-                stalled=True,
-            )
-        self.store.put(child.kind, result)
+            anew = f", or delete that {kind} and it is made anew" if live is not None else ""
+            message = f"the API server refuses {kind} {key[1]}: {error}; mend what it names{anew}"
+            return Problem(reason="ApplyRefused", message=message, stalled=True)
+        self.store.put(kind, result)
         self._applied[of] = _Applied(wanted, fingerprint(result))
-        _log.info("applied %s %s/%s", child.kind, *key)
-        return Change(kind=child.kind, before=live, after=result) if live is not None else None
+        _log.info("applied %s %s/%s", kind, *key)
+        return Change(kind=kind, before=live, after=result) if live is not None else None
 
     def _stands(self, of: _Of, manifest: Object, now: _Applied, live: Object) -> bool:
         """Whether it is as we left it; where we don't know how we left it, whether it is as we would leave it."""
@@ -128,14 +136,21 @@ class Children:
             left = self._applied[of] = now
         return left == now
 
-    async def _delete(self, kind: Kind, key: Key, live: Object | None, board: str, uid: str) -> None:
+    async def _delete(self, kind: Kind, key: Key, live: Object | None, board: str, uid: str) -> Problem | None:
         self._applied.pop((kind, key), None)
         if live is None or not owned_by(live, board, uid) or "deletionTimestamp" in live["metadata"]:
-            return
+            return None
         if kind is CLAIM and controller_of(live) is None:
-            return  # kept for its data, as spec.model.cache.whenDeleted said
-        await self.kube.delete(kind, *key, live["metadata"]["uid"])
+            return None  # kept for its data, as spec.model.cache.whenDeleted said
+        try:
+            await self.kube.delete(kind, *key, live["metadata"]["uid"])
+        except WebhookError as error:
+            return unasked(f"{kind} {key[1]}", error)
+        except RefusedError as error:
+            message = f"the API server won't have {kind} {key[1]} deleted: {error}; mend what it names"
+            return Problem(reason="ApplyRefused", message=message, stalled=True)
         _log.info("deleted %s %s/%s", kind, *key)
+        return None
 
 
 def fingerprint(live: Object) -> str:
@@ -143,6 +158,12 @@ def fingerprint(live: Object) -> str:
     metadata = {name: live["metadata"].get(name) or None for name in _METADATA}
     body = {name: value for name, value in live.items() if name not in ("metadata", "status")}
     return digest({"metadata": metadata, **body})
+
+
+def unasked(what: str, error: WebhookError) -> Problem:
+    """What can't be written because the cluster's own admission does not answer."""
+    message = f"{what} waits for an admission webhook that does not answer: see that its server is up ({error})"
+    return Problem(reason="WebhookFailed", message=message, stalled=False, retry_seconds=_WEBHOOK_SECONDS)
 
 
 def _taken(child: Child, live: Object) -> Problem:

@@ -22,6 +22,7 @@ from boardroom.controller.kinds import Kind, Object
 
 _PAGE = 200
 _UNDECLARED = "field not declared in schema"
+_UNASKED = "failed calling webhook"
 CRDS_REMEDY = "install those of its version: kubectl apply --server-side -k crds"
 RETRY_SECONDS: Final = 5.0
 """Until the API server is asked again for lists, schemas or our own pod; a reconcile has its queue's back-off."""
@@ -52,6 +53,10 @@ class RefusedError(KubeError):
 
 class NamespaceTerminatingError(RefusedError):
     """403: nothing can be created any more, because the namespace is being deleted."""
+
+
+class WebhookError(KubeError):
+    """500: an admission webhook of the cluster's could not be asked, and nothing goes without it."""
 
 
 _BY_STATUS: Mapping[int, type[KubeError]] = {
@@ -222,4 +227,6 @@ def _error(status: int, content: bytes, retry_after: str | None) -> KubeError:
     causes = (details.get("details") or {}).get("causes") or ()
     if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
         return NamespaceTerminatingError(status, "NamespaceTerminating", message, seconds)
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR and _UNASKED in message:
+        return WebhookError(status, "WebhookFailed", message, seconds)
     return _BY_STATUS.get(status, KubeError)(status, details.get("reason") or str(status), message, seconds)

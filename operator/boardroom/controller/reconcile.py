@@ -37,8 +37,6 @@ from boardroom.controller.status.words import coordinator_words, lorax_words
 from boardroom.controller.status.workload import replicas, workload
 from boardroom.controller.store import Store
 
-_RETRY_OBSTACLE_SECONDS: Final = 60.0
-"""An object in the way has no label of ours, so no watch tells when it is gone."""
 _ROLLOUT_SECONDS: Final = 600
 """A Deployment's own deadline where it names none."""
 
@@ -109,7 +107,8 @@ class Reconciler:
         self.shown(key, status["conditions"])
         await self._write_status(BOARDROOM, live, status)
         doubt = AGAIN_SECONDS if heard and spoken(live) and not word.good else None
-        return min((s for s in (doubt, self._again(key, turn, blueprint, observed)) if s is not None), default=None)
+        delays = [*self._delays(key, turn, blueprint, observed), *(p.retry_seconds for p in problems)]
+        return min((delay for delay in (*delays, doubt) if delay is not None), default=None)
 
     def _drawn(
         self, board: Boardroom, agents: list[Object], in_force: EffectiveSettings | None = None
@@ -150,13 +149,12 @@ class Reconciler:
             self.rollouts.leave(key)
         return turn
 
-    def _again(self, key: Key, turn: Turn, blueprint: Blueprint, observed: Observed) -> float | None:
-        delays = [
-            _RETRY_OBSTACLE_SECONDS if observed.obstacle else None,
+    def _delays(self, key: Key, turn: Turn, blueprint: Blueprint, observed: Observed) -> list[float | None]:
+        """Seconds after which to look again though nothing is heard, by cause."""
+        return [
             None if observed.lorax.good else SECRET_GRACE.total_seconds(),
             self.rollouts.left(key, _patience(blueprint)) if turn is Turn.ROLLING else None,
         ]
-        return min((delay for delay in delays if delay is not None), default=None)
 
     def _observe(
         self, key: Key, blueprint: Blueprint, members: Roster, problems: Sequence[Problem], word: Finding

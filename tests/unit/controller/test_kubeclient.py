@@ -15,6 +15,7 @@ from boardroom.controller.kubeclient import (
     NamespaceTerminatingError,
     NotFoundError,
     RefusedError,
+    WebhookError,
 )
 from boardroom.controller.probes import serve
 
@@ -159,6 +160,13 @@ async def test_a_server_that_is_not_there_is_status_zero(seen: list[tuple[str, s
         await anext(client.pages(SERVICE, "team"))
     await client.close()
     assert (caught.value.status, caught.value.reason, seen) == (0, "Unreachable", [("LIST", "Service", 0)])
+
+
+async def test_a_webhook_that_does_not_answer_is_told_apart(server: Server, client: KubeClient) -> None:
+    message = 'Internal error occurred: failed calling webhook "a.example": failed to call webhook: connection refused'
+    server.answers = [(500, {"reason": "InternalError", "message": message}, {})]
+    with pytest.raises(WebhookError, match="failed calling webhook"):
+        await client.apply(SERVICE, MANIFEST)
 
 
 async def test_a_namespace_that_is_being_deleted_is_told_apart(server: Server, client: KubeClient) -> None:

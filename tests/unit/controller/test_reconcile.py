@@ -14,7 +14,7 @@ from boardroom.controller.children import Children
 from boardroom.controller.events import Recorder
 from boardroom.controller.hearsay import Hearsay
 from boardroom.controller.kinds import Kind, Object
-from boardroom.controller.kubeclient import KubeError, NamespaceTerminatingError, RefusedError
+from boardroom.controller.kubeclient import KubeError, NamespaceTerminatingError, RefusedError, WebhookError
 from boardroom.controller.leases import Leases
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts
@@ -177,6 +177,27 @@ async def test_one_refused_object_does_not_stop_the_rest(room: Room) -> None:
     await room.reconcile()
     assert room.live(kinds.DEPLOYMENT, "executive-lorax")["spec"]["replicas"] == 1
     assert room.condition(kinds.BOARDROOM, "executive", "Stalled") == ("True", "ApplyRefused")
+
+
+async def test_what_may_not_be_deleted_is_said_and_does_not_stop_the_rest(room: Room) -> None:
+    room.has(kinds.BOARDROOM, board_object())
+    await room.reconcile()
+    for kind, name in [(k, key[1]) for k, key in room.kube.objects if k in kinds.CHILDREN]:
+        room.store.put(kind, room.live(kind, name))
+    room.has(kinds.BOARDROOM, board_object(enableLorax=False))
+    room.kube.failures["delete", "Deployment"] = RefusedError(403, "Forbidden", "nothing is deleted here")
+    assert await room.reconcile() == 60.0
+    assert room.condition(kinds.BOARDROOM, "executive", "Stalled") == ("True", "ApplyRefused")
+    assert (kinds.SERVICE, ("team", "executive-lorax")) not in room.kube.objects
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "ClusterRoleBinding"])
+async def test_a_webhook_that_does_not_answer_is_waited_for(room: Room, kind: str) -> None:
+    room.has(kinds.BOARDROOM, board_object())
+    room.kube.failures["apply", kind] = WebhookError(500, "WebhookFailed", "connection refused")
+    assert await room.reconcile() == 10.0
+    assert room.condition(kinds.BOARDROOM, "executive", "Ready") == ("False", "WebhookFailed")
+    assert room.condition(kinds.BOARDROOM, "executive", "Stalled") == ("False", "NotStalled")
 
 
 async def test_a_board_in_a_namespace_that_is_being_deleted_goes_in_peace(room: Room) -> None:
