@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from boardroom.cluster.controlplane import ControlPlane
+from boardroom.cluster.pki import Identity
 from integration.boards import board
-from integration.kube_api import KubeApi
+from integration.kube_api import KubeApi, Object
 from integration.operator_process import OperatorProcess
+from integration.playing import reason
 from tools.waiting import until
 
 
@@ -37,6 +40,49 @@ def test_a_board_that_names_no_auth_waits_for_keys(narrow: OperatorProcess, kube
     assert [volume["secret"]["secretName"] for volume in pod["volumes"]] == ["executive-api-keys"]
     expected = {"mode": "ApiKey", "apiKeySecretRef": {"name": "executive-api-keys"}}
     until("the status says so", lambda: kube.live("Boardroom", "executive")["status"].get("auth") == expected)
+
+
+def test_a_namespace_that_is_deleted_takes_no_other_board_along(
+    apiserver: ControlPlane, operator_kubeconfig: Path, kube: KubeApi, second_kube: KubeApi, tmp_path: Path
+) -> None:
+    """What it may, it may in its own namespaces only: in one that is gone it may nothing, and not even ask."""
+    user = f"system:serviceaccount:{kube.namespace}:operator"
+    kubeconfig = apiserver.write_kubeconfig(Identity(name=kube.namespace, common_name=user, organization="operators"))
+    flags = ("--namespace", kube.namespace, "--namespace", second_kube.namespace, "--resync-seconds", "1")
+    kube.create(rights(kube.namespace))
+    with OperatorProcess(kubeconfig, tmp_path / "log", *flags) as process:
+        process.start()  # though the other namespace gives it no rights yet
+        kube.create(board())
+        until("the board is built", lambda: reason(kube) not in ("", "LoraxCreating"))
+        second_kube.create(rights(kube.namespace))
+        second_kube.create(board())
+        assert until("it ends, to begin anew", lambda: ended(process), 60) == 1
+        assert f"namespace {second_kube.namespace} can be looked at" in process.log.read_text()
+        process.start()
+        until("the other board is built", lambda: reason(second_kube) not in ("", "LoraxCreating"))
+        second_kube.delete("RoleBinding", "operator")
+        until("it is noticed", lambda: "can't list boardrooms" in process.log.read_text())
+        before = process.metrics()[("boardroom_operator_last_resync_timestamp_seconds",)]
+        resynced = lambda: process.metrics()[("boardroom_operator_last_resync_timestamp_seconds",)] > before  # noqa: E731
+        until("the rest is listed all the same", resynced)
+        assert process.ready()
+
+
+def rights(namespace: str) -> Object:
+    """What manifests/base gives the operator everywhere, in one namespace."""
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "operator"},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "boardroom-operator"},
+        "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": namespace}],
+    }
+
+
+def ended(process: OperatorProcess) -> int | None:
+    assert process.process is not None
+    return process.process.poll()
 
 
 def test_defaults_come_from_the_environment(narrow: OperatorProcess, kube: KubeApi) -> None:

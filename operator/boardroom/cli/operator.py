@@ -97,6 +97,7 @@ def operator(
     from boardroom.api.settings import Defaults, SettingsError
     from boardroom.controller.connection import ConnectionConfigError
     from boardroom.controller.election import LeadershipLostError
+    from boardroom.controller.informer import NamespaceAppearedError
     from boardroom.controller.kubeclient import KubeError
     from boardroom.controller.operator import run
     from boardroom.controller.options import Options
@@ -120,5 +121,7 @@ def operator(
             lease_namespace=lease_namespace,
         )
         uvloop.run(run(options, os.environ))
-    except (SettingsError, StartError, ConnectionConfigError, LeadershipLostError, KubeError, OSError) as error:
+    except (SettingsError, StartError, ConnectionConfigError, KubeError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    except (LeadershipLostError, NamespaceAppearedError) as error:
         raise click.ClickException(str(error)) from error

@@ -13,8 +13,8 @@ from typing import Any, Final
 import kopf
 
 from boardroom.controller.connection import Connection
-from boardroom.controller.kinds import CLUSTER_SCOPED, WATCHED, Key, Kind, key_of, selector, version_of
-from boardroom.controller.kubeclient import RETRY_SECONDS, Kube, KubeError, NotFoundError
+from boardroom.controller.kinds import BOARDROOM, CLUSTER_SCOPED, WATCHED, Key, Kind, key_of, selector, version_of
+from boardroom.controller.kubeclient import RETRY_SECONDS, Kube, KubeError, NotFoundError, RefusedError
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.queue import WorkQueue
 from boardroom.controller.store import Store
@@ -22,6 +22,12 @@ from boardroom.controller.watches import Watch, Watches
 
 _log = logging.getLogger(__name__)
 _KOPF_IDLE_SECONDS: Final = 0.05
+_ABSENT_SECONDS: Final = 10.0
+"""How often it is tried whether a namespace that was left out can be looked at."""
+
+
+class NamespaceAppearedError(Exception):
+    """A namespace that was left out can be looked at; Kopf takes in no more while it runs, so it must run anew."""
 
 
 @dataclass
@@ -34,7 +40,9 @@ class Informer:
     metrics: Metrics
     watches: Watches
     namespaces: Sequence[str] = ()
-    """The namespaces to look at; none means all."""
+    """The namespaces to look at; none means all. `reachable` leaves out those that it can't."""
+    absent: set[str] = field(default_factory=set)
+    """Namespaces that can't be looked at: deleted, not made yet, or without our rights."""
     resync_seconds: float = 600.0
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once everything is known and every watch stands; no board is looked at before."""
@@ -99,10 +107,12 @@ class Informer:
     async def reachable(self) -> bool:
         """Wait until everything can be listed, however long the API server or the CRDs take to appear; then True.
 
-        Kopf looks for its kinds only once, and what is there is owed by its watches from now on.
+        Kopf looks for its kinds only once, and what is there is owed by its watches from now on. Of several namespaces
+        one that can't be looked at does not keep the others' boards waiting.
         """
         while True:
             try:
+                await self._leave_out()
                 for kind, namespace in self.watched:
                     page = await anext(self.kube.pages(kind, namespace, selector(kind)))
                     self.watches.listed((kind, namespace), max(map(version_of, page.items), default=0))
@@ -114,6 +124,33 @@ class Informer:
                 return True
             await asyncio.sleep(RETRY_SECONDS)
 
+    async def _leave_out(self) -> None:
+        """Look at those namespaces only that can be looked at; raises KubeError where that is none."""
+        refused: dict[str, RefusedError] = {}
+        for namespace in self.namespaces:
+            try:
+                await anext(self.kube.pages(BOARDROOM, namespace))
+            except RefusedError as error:
+                refused[namespace] = error
+        if refused and len(refused) == len(self.namespaces):
+            raise next(iter(refused.values()))
+        for namespace, refusal in refused.items():
+            _log.warning("namespace %s is left out until it can be looked at: %s", namespace, refusal)
+        self.absent |= refused.keys()
+        self.namespaces = [namespace for namespace in self.namespaces if namespace not in refused]
+        self._round = set(self.watched)
+
+    async def appeared(self) -> None:
+        """Raises NamespaceAppearedError once a namespace that was left out can be looked at; never returns."""
+        while True:
+            await asyncio.sleep(_ABSENT_SECONDS)
+            for namespace in sorted(self.absent):
+                try:
+                    await anext(self.kube.pages(BOARDROOM, namespace))
+                except KubeError:
+                    continue
+                raise NamespaceAppearedError(f"namespace {namespace} can be looked at: ending, to begin anew with it")
+
     async def run(self) -> None:
         """List what is due, for ever."""
         while True:
@@ -122,11 +159,21 @@ class Informer:
                 await self._list(*watch)
             except KubeError as error:
                 _log.warning("can't list %s: %s (HTTP %d)", watch[0].plural, error, error.status)
-                self._due.add_after(watch, RETRY_SECONDS)
+                if not self._goes_without(watch, error):
+                    self._due.add_after(watch, RETRY_SECONDS)
             else:
                 self._listed(watch)
             finally:
                 self._due.done(watch)
+
+    def _goes_without(self, watch: Watch, error: KubeError) -> bool:
+        """Whether what can't be listed is of one namespace of several: the rest is listed all the same."""
+        _, namespace = watch
+        if namespace is None or not self.synced.is_set() or not isinstance(error, RefusedError):
+            return False
+        self.absent.add(namespace)
+        self._listed(watch)
+        return True
 
     async def resync(self) -> None:
         """Have everything listed again and again, for what no watch reports; never returns."""

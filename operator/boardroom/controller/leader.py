@@ -104,7 +104,8 @@ class Leader:
             return
         _collect_seldom()
         # Kopf ends every task that began after itself, so ours begin before.
-        lists = [asyncio.create_task(work, name="lists") for work in (informer.run(), informer.resync())]
+        listing = (informer.run(), informer.resync(), informer.appeared())
+        lists = [asyncio.create_task(work, name="lists") for work in listing]
         tasks = [*workers.start(self.options.workers), *lists]
         ours = asyncio.create_task(_take_back_signals(watching, self.stop), name="signals")
         for task in tasks:  # none ends before the queue is shut down, unless it failed
@@ -113,8 +114,8 @@ class Leader:
             await kopf.operator(
                 registry=informer.registry(self.connection),
                 settings=settings(),
-                clusterwide=not self.options.namespaces,
-                namespaces=self.options.namespaces,
+                clusterwide=not informer.namespaces,
+                namespaces=informer.namespaces,
                 standalone=True,
                 # Kopf would ask for our user's name, and a container's numeric user has none.
                 identity=cast("Any", self.instance),

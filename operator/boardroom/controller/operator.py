@@ -29,8 +29,8 @@ _T = TypeVar("_T")
 async def run(options: Options, env: Mapping[str, str]) -> None:
     """Run until SIGTERM or SIGINT.
 
-    Raises StartError, ConnectionConfigError, KubeError or OSError when it can't start, and LeadershipLostError when
-    another operator has taken over.
+    Raises StartError, ConnectionConfigError, KubeError or OSError when it can't start, LeadershipLostError when another
+    operator has taken over, and NamespaceAppearedError when it must begin anew.
     """
     metrics, health, stop = Metrics(), Health(), asyncio.Event()
     stop_on_signals(stop)

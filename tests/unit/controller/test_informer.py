@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
 
 import pytest
 
-from boardroom.controller.informer import Informer, settings
+from boardroom.controller.informer import Informer, NamespaceAppearedError, settings
 from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, WATCHED, Key, Kind
-from boardroom.controller.kubeclient import KubeError
+from boardroom.controller.kubeclient import KubeError, Page, RefusedError
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.queue import WorkQueue
 from boardroom.controller.store import Store
@@ -109,6 +110,84 @@ async def test_a_list_that_failed_is_tried_again(
     del kube.failures["list", "Pod"]
     kube.put(POD, pod())
     await until(lambda: informer.store.of_board(POD, KEY) != [])
+
+
+@dataclass
+class Confined(FakeKube):
+    """An API server that lets some namespaces not be looked at."""
+
+    shut: set[str] = field(default_factory=set)
+
+    def pages(self, kind: Kind, namespace: str | None, selector: str = "") -> AsyncIterator[Page]:
+        if namespace in self.shut:
+            raise RefusedError(403, "Forbidden", f"cannot list {kind.plural} in {namespace}")
+        return super().pages(kind, namespace, selector)
+
+
+@pytest.fixture
+def confined(informer: Informer, monkeypatch: pytest.MonkeyPatch) -> Confined:
+    monkeypatch.setattr("boardroom.controller.informer.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("boardroom.controller.informer._ABSENT_SECONDS", 0.01)
+    found = Confined()
+    informer.kube, informer.namespaces = found, ("team", "gone")
+    return found
+
+
+async def test_a_namespace_that_cannot_be_looked_at_does_not_keep_the_others_waiting(
+    informer: Informer, confined: Confined
+) -> None:
+    confined.shut = {"gone"}
+    async with asyncio.timeout(10):
+        assert await informer.reachable()
+    assert (informer.namespaces, informer.absent) == (["team"], {"gone"})
+    confined.put(BOARDROOM, board_object())
+    for kind in informer.kinds:
+        informer.kopf_listed(kind.path("team"))
+    assert await next_board(informer) == KEY
+
+
+async def test_where_no_namespace_can_be_looked_at_the_first_is_waited_for(
+    informer: Informer, confined: Confined
+) -> None:
+    confined.shut = {"team", "gone"}
+    waiting = asyncio.create_task(informer.reachable())
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    confined.shut = {"gone"}
+    async with asyncio.timeout(10):
+        assert await waiting
+
+
+async def test_a_namespace_that_goes_does_not_end_the_resyncs_of_the_others(
+    informer: Informer, confined: Confined
+) -> None:
+    async with asyncio.timeout(10):
+        assert await informer.reachable()
+    for kind in informer.kinds:
+        for namespace in informer.namespaces:
+            informer.kopf_listed(kind.path(namespace))
+    async with asyncio.timeout(10):
+        await informer.synced.wait()
+    confined.put(BOARDROOM, board_object())
+    confined.shut = {"gone"}
+    resync = asyncio.create_task(informer.resync())
+    for _ in range(3):
+        assert await next_board(informer) == KEY
+    resync.cancel()
+    assert informer.absent == {"gone"}
+
+
+async def test_a_namespace_that_can_be_looked_at_again_has_the_operator_begin_anew(
+    informer: Informer, confined: Confined
+) -> None:
+    informer.absent = {"gone"}
+    confined.shut = {"gone"}
+    waiting = asyncio.create_task(informer.appeared())
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    confined.shut = set()
+    with pytest.raises(NamespaceAppearedError, match="namespace gone can be looked at"):
+        await asyncio.wait_for(waiting, 10)
 
 
 async def test_a_resync_lists_everything_and_has_every_board_looked_at(informer: Informer, kube: FakeKube) -> None:
