@@ -178,3 +178,14 @@ def test_the_model_cache_goes_with_its_board_or_stays(
         "it is the next board's", lambda: kube.live("PersistentVolumeClaim", CACHE)["metadata"].get("ownerReferences")
     )
     assert kube.live("PersistentVolumeClaim", CACHE)["metadata"]["uid"] == claim["metadata"]["uid"]
+
+
+def test_a_deployment_that_somebody_paused_is_named(operator: OperatorProcess, kube: KubeApi) -> None:
+    """The field is theirs: no apply of ours takes it away, and without a word the board would be Updating for ever."""
+    kube.create(board())
+    wait_built(kube)
+    kube.patch("Deployment", "executive-lorax", {"spec": {"paused": True}})
+    kube.patch("Boardroom", "executive", {"spec": {"lorax": {"image": "lorax:2"}}})
+    until("the board says so", lambda: reason(kube) == "LoraxPaused", SECONDS)
+    kube.patch("Deployment", "executive-lorax", {"spec": {"paused": None}})
+    until("the board goes on", lambda: reason(kube) == "LoraxStarting", SECONDS)

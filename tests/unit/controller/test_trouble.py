@@ -6,12 +6,14 @@ import pytest
 
 from boardroom.controller.status.trouble import Subject, explain
 from boardroom.controller.status.words import lorax_words
-from unit.controller.objects import Object, blueprint, container, pod, unschedulable
+from unit.controller.objects import MODEL, Object, blueprint, container, pod, unschedulable
 
 NOW = datetime(2026, 11, 23, 0, 1, tzinfo=UTC)
 LATER = datetime(2026, 11, 23, 0, 2, tzinfo=UTC)
 WORDS = lorax_words(blueprint())
 UNPREPARED = {"type": "PodReadyToStartContainers", "status": "False"}
+READY = {"type": "Ready", "status": "True"}
+CONTAINERS_READY = {"type": "ContainersReady", "status": "True"}
 NO_KEY = "couldn't find key token in Secret team/hf"
 NO_ROOM = "runc create failed: unable to start container process: container init was OOM-killed (memory limit too low?)"
 
@@ -37,6 +39,26 @@ CASES: dict[str, tuple[Object, tuple[str, bool], str]] = {
         pod(conditions=[unschedulable('persistentvolumeclaim "board-adapters" not found')]),
         ("ClaimNotFound", False),
         'create it, or name another (persistentvolumeclaim "board-adapters" not found)',
+    ),
+    "a claim that goes": (
+        pod(conditions=[unschedulable('persistentvolumeclaim "board-adapters" is being deleted')]),
+        ("ClaimNotFound", False),
+        "create it, or name another",
+    ),
+    "a claim whose volume is gone": (
+        pod(conditions=[unschedulable('persistentvolumeclaim "a" bound to non-existent persistentvolume "b"')]),
+        ("ClaimNotBound", False),
+        "waits for a claim without a volume",
+    ),
+    "a claim that no volume fits": (
+        pod(conditions=[unschedulable("1 node(s) didn't find available persistent volumes to bind.")]),
+        ("ClaimNotBound", False),
+        "waits for a claim without a volume",
+    ),
+    "a volume in another zone": (
+        pod(conditions=[unschedulable("0/2 nodes: 2 node(s) didn't match PersistentVolume's node affinity.")]),
+        ("VolumeElsewhere", False),
+        "or delete the claim",
     ),
     "pulling": (
         pod(container(waiting={"reason": "ContainerCreating"})),
@@ -138,6 +160,16 @@ CASES: dict[str, tuple[Object, tuple[str, bool], str]] = {
         ("CrashLoop", False),
         "exit code 1 and is restarted with growing delay: see `kubectl logs executive-lorax-1 -c lorax --previous`",
     ),
+    "killed before it was up": (
+        pod(container(waiting={"reason": "CrashLoopBackOff"}, last={"reason": "Error", "exitCode": 137})),
+        ("CrashLoop", False),
+        "raise spec.lorax.startupTimeoutSeconds",
+    ),
+    "on a node that reports no more": (
+        pod(container(ready=True, started=True), conditions=[READY | {"status": "False"}, CONTAINERS_READY]),
+        ("NodeLost", False),
+        "see `kubectl get nodes`",
+    ),
     "starting": (pod(container()), ("Starting", False), "spec.lorax.startupTimeoutSeconds"),
     "starting again": (
         pod(container(last={"reason": "Error", "exitCode": 2})),
@@ -164,6 +196,22 @@ def test_what_is_said_of_a_pod(case: str) -> None:
     finding = explain(Subject(pod=found, words=WORDS, now=NOW))
     assert (finding.status, finding.reason, finding.stalled) == ("False", *expected)
     assert words in finding.message
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ('secret "hf" not found', "spec.lorax.env"),
+        ('secret "hf-token" not found', "spec.model.tokenSecretRef"),
+        ("couldn't find key hf in Secret team/hf-token", "spec.model.tokenSecretRef"),
+    ],
+)
+def test_the_field_that_names_a_missing_secret_is_told_though_names_are_alike(said: str, field: str) -> None:
+    env = [{"name": "X", "secretKeyRef": {"name": "hf", "key": "x"}}]
+    model = {"id": MODEL, "tokenSecretRef": {"name": "hf-token", "key": "hf"}}
+    words = lorax_words(blueprint(model=model, lorax={"env": env}))
+    waiting = pod(container(waiting={"reason": "CreateContainerConfigError", "message": said}))
+    assert f"({field})" in explain(Subject(pod=waiting, words=words, now=NOW)).message
 
 
 def test_a_missing_secret_stalls_after_its_grace_period() -> None:

@@ -12,11 +12,18 @@ NOW = datetime(2026, 11, 23, 0, 1, tzinfo=UTC)
 WORDS = lorax_words(blueprint())
 UP = container(ready=True, started=True)
 FAILURE = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+UNGATED = {"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady"}
 OVERDUE = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
 
 
 def refused(message: str) -> Object:
     return deployment(conditions=[FAILURE | {"message": message}], updatedReplicas=0)
+
+
+def paused(**status: int) -> Object:
+    found = deployment(**status)
+    found["spec"]["paused"] = True
+    return found
 
 
 def several(replicas: int) -> Object:
@@ -62,6 +69,55 @@ CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]]
         [],
         ("False", "RuntimeClassNotFound", False),
         "create the RuntimeClass or change spec.lorax.runtimeClassName",
+    ),
+    "refused for its RuntimeClass by another": (
+        refused("admission webhook denied the request: RuntimeClass must be gvisor"),
+        [],
+        ("False", "FailedCreate", False),
+        "RuntimeClass must be gvisor",
+    ),
+    "refused for want of limits": (
+        refused('pods "x" is forbidden: failed quota: compute: must specify limits.cpu for: adapters,lorax'),
+        [],
+        ("False", "ResourcesRequired", False),
+        "defaults by a LimitRange",
+    ),
+    "refused before the last edit": (
+        deployment(generation=2, conditions=[FAILURE | {"message": "violates PodSecurity"}], updatedReplicas=0),
+        [],
+        ("False", "Updating", False),
+        "being replaced",
+    ),
+    "the new pod is refused while the old one serves": (
+        deployment(strategy="RollingUpdate", conditions=[FAILURE | {"message": "exceeded quota"}], updatedReplicas=0),
+        [pod(UP)],
+        ("True", "Updating", False),
+        "LoRAX is up; its pod is being replaced; of the new one: a ResourceQuota",
+    ),
+    "one more is refused while the others serve": (
+        several(2) | {"status": several(1)["status"] | {"conditions": [FAILURE | {"message": "exceeded quota"}]}},
+        [pod(UP)],
+        ("True", "SomeReady", False),
+        "LoRAX is up in 1 of 2 pods; of another: a ResourceQuota",
+    ),
+    "paused": (
+        paused(updatedReplicas=0),
+        [],
+        ("False", "Paused", True),
+        "kubectl rollout resume deployment/executive-lorax -n team",
+    ),
+    "paused, and nothing to replace": (paused(), [pod(UP)], ("True", "Ready", False), "LoRAX is up"),
+    "up as a node said that reports no more": (
+        deployment(),
+        [pod(UP, conditions=[{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}])],
+        ("False", "NodeLost", False),
+        "the node of pod executive-lorax-1 reports no more",
+    ),
+    "up, and not ready by a gate": (
+        deployment(),
+        [pod(UP, conditions=[UNGATED, {"type": "ContainersReady", "status": "True"}])],
+        ("True", "Ready", False),
+        "LoRAX is up",
     ),
     "refused otherwise": (refused("webhook says no"), [], ("False", "FailedCreate", False), "webhook says no"),
     "edited": (deployment(generation=2), [pod(UP)], ("False", "Updating", False), "being replaced"),

@@ -37,6 +37,8 @@ NOT_OURS = {
     "RuntimeClass",
     "PodScheduled",
     "PodReadyToStartContainers",
+    "ContainersReady",
+    "ReadinessGatesNotReady",
     "ContainerCreating",
     "PodInitializing",
     "CrashLoopBackOff",

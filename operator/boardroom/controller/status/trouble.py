@@ -21,6 +21,14 @@ _IMAGE_REASONS: Final = frozenset(
         "SignatureValidationFailed",
     }
 )
+_UNBOUND: Final = (
+    "unbound immediate PersistentVolumeClaims",
+    "didn't find available persistent volumes",
+    "bound to non-existent",
+    "storageclass",
+)
+_ELSEWHERE: Final = ("PersistentVolume's node affinity", "volume node affinity conflict", "no available volume zone")
+"""What the scheduler says of claims."""
 _TRANSIENT: Final = "ErrImagePull"  # the first failure; the kubelet tries again at once
 
 
@@ -128,10 +136,13 @@ def _unplaced(words: Words, said: str) -> tuple[str, str]:
     if words.device_claims and "claim" in said and "persistentvolumeclaim" not in said.lower():
         fit = f"no node has devices for {{pod}} that fit {words.device_claims}"
         return "DevicesNotAllocated", f"{fit}: {words.unschedulable_remedy}"
-    if "persistentvolumeclaim" in said and "not found" in said:
+    if "persistentvolumeclaim" in said and ("not found" in said or "is being deleted" in said):
         return "ClaimNotFound", "{pod} waits for a claim: create it, or name another"
-    if "unbound immediate PersistentVolumeClaims" in said or "storageclass" in said:
+    if any(words_ in said for words_ in _UNBOUND):
         return "ClaimNotBound", f"{{pod}} waits for a claim without a volume: {words.volumes}"
+    if any(words_ in said for words_ in _ELSEWHERE):
+        remedy = f"{words.unschedulable_remedy}; or delete the claim, so that it gets a volume where such a node is"
+        return "VolumeElsewhere", f"the volume of {{pod}} can't be reached from a node that would take it: {remedy}"
     return "Unschedulable", f"no node takes {{pod}}: {words.unschedulable_remedy}"
 
 
@@ -159,7 +170,8 @@ def _configuration(subject: Subject) -> Finding | None:
 
 def _misses(subject: Subject, status: Object, said: str) -> Finding:
     """What the container's environment is taken from is not there; the kubelet looks again by itself."""
-    where = next((f" ({field})" for name, field in subject.words.secrets.items() if name in said), "")
+    secrets = subject.words.secrets.items()
+    where = next((f" ({field})" for name, field in secrets if f'"{name}"' in said or said.endswith(f"/{name}")), "")
     if said.startswith("secret ") and said.endswith("not found"):
         reason, remedy = "SecretNotFound", f"create that Secret{where}, or name another"
     elif said.startswith("couldn't find key"):
@@ -228,6 +240,16 @@ def _evicted(subject: Subject) -> Finding | None:
     return _bad("PodFailed", f"pod {subject.name} failed, and another takes its place ({reason}: {said})")
 
 
+def _lost(subject: Subject) -> Finding | None:
+    if not lost(subject.pod):
+        return None
+    return _bad(
+        "NodeLost",
+        f"the node of pod {subject.name} reports no more: see `kubectl get nodes`; another pod takes its place once "
+        "the node is given up, after 5 minutes or when its Node is deleted",
+    )
+
+
 def _placing(subject: Subject) -> Finding | None:
     """Before any container runs there is nothing to load a model yet."""
     main = subject.main
@@ -256,6 +278,7 @@ def _placing(subject: Subject) -> Finding | None:
 
 _POLICIES: Final[tuple[Callable[[Subject], Finding | None], ...]] = (
     _evicted,
+    _lost,
     _unschedulable,
     _image,
     _configuration,
@@ -270,6 +293,15 @@ def _waiting(subject: Subject) -> Iterable[tuple[Object, Object]]:
         waiting = status.get("state", {}).get("waiting")
         if waiting:
             yield status, waiting
+
+
+def lost(pod: Object) -> bool:
+    """Whether its node has fallen silent: all is as the node said last, and only the pod as a whole was taken down, by
+    the node controller. Where a readiness gate is not met, the reason says so.
+    """
+    ready, containers = condition_of(pod, "Ready") or {}, condition_of(pod, "ContainersReady") or {}
+    silent = ready.get("status") == "False" and containers.get("status") == "True"
+    return silent and ready.get("reason") != "ReadinessGatesNotReady"
 
 
 def condition_of(obj: Object, type_: str) -> dict[str, Any] | None:

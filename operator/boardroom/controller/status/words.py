@@ -21,7 +21,8 @@ def lorax_words(blueprint: Blueprint) -> Words:
         image_remedy="check spec.lorax.image (or the operator's AOS_LORAX_IMAGE) and spec.imagePullSecrets",
         unschedulable_remedy=f"add a node {wanted}, free one, or change spec.lorax.{field}, nodeSelector, affinity or "
         "tolerations",
-        crash_remedy="check spec.model.id and revision, spec.model.tokenSecretRef, and spec.lorax.extraArgs",
+        crash_remedy="check spec.model.id and revision, spec.model.tokenSecretRef, and spec.lorax.extraArgs; where it "
+        "was killed before it was up (exit code 137 or 143), raise spec.lorax.startupTimeoutSeconds",
         memory_remedy="raise spec.lorax.resources.limits.memory",
         start_remedy="check spec.lorax.image (it must have lorax-launcher on its PATH), spec.lorax.runtimeClassName, "
         "the node's GPU driver, spec.adapters.volume and spec.model.cache",
@@ -48,6 +49,8 @@ def _volumes(blueprint: Blueprint) -> str:
         remedies.append(f"give claim {cache.claim_name} a volume (spec.model.cache.claimName)")
     if volume is not None:
         remedies.append(f"give claim {volume.claim_name} a volume (spec.adapters.volume)")
+    if (downloads := blueprint.spec.adapters.downloads.claim_name) is not None:
+        remedies.append(f"give claim {downloads} a volume (spec.adapters.downloads.claimName)")
     return "; ".join(remedies) or "see `kubectl get pvc`"
 
 

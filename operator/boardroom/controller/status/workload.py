@@ -7,7 +7,7 @@ from typing import Final
 from boardroom.api.status import LoraxReplicas
 from boardroom.controller.kinds import Object, controller_of
 from boardroom.controller.status.finding import Finding
-from boardroom.controller.status.trouble import Subject, Words, condition_of, explain
+from boardroom.controller.status.trouble import Subject, Words, condition_of, explain, lost
 
 _MISSING_CLASSES: Final = (
     (
@@ -16,7 +16,7 @@ _MISSING_CLASSES: Final = (
         "create the PriorityClass or change spec.lorax.priorityClassName",
     ),
     (
-        "RuntimeClass",
+        'pod rejected: RuntimeClass "',
         "RuntimeClassNotFound",
         "create the RuntimeClass or change spec.lorax.runtimeClassName",
     ),
@@ -30,7 +30,7 @@ def workload(deployment: Object | None, pods: list[Object], words: Words, now: d
     """What stands for a Deployment; `pods` are those of its selector."""
     if deployment is None or not deployment.get("status", {}).get("observedGeneration"):
         return Finding(status="False", reason="Creating", message=f"the Deployment of {words.subject} is being created")
-    return _refused(deployment, words) or _standing(deployment, pods, words, now)
+    return _standing(deployment, pods, words, now)
 
 
 def _standing(deployment: Object, pods: list[Object], words: Words, now: datetime) -> Finding:
@@ -38,10 +38,11 @@ def _standing(deployment: Object, pods: list[Object], words: Words, now: datetim
     if deployment["status"]["observedGeneration"] < deployment["metadata"].get("generation", 0):
         return _updating(deployment, serving, None, words)
     up = _of_newest(deployment, serving)
-    cause = _cause(deployment, _of_newest(deployment, [pod for pod in pods if pod not in serving]), words, now)
+    held = _paused(deployment, words) or _refused(deployment, words)
+    cause = held or _cause(deployment, _of_newest(deployment, [pod for pod in pods if pod not in serving]), words, now)
     wanted = deployment["spec"].get("replicas", 1)
-    if deployment["status"].get("updatedReplicas", 0) < wanted or len(up) < min(wanted, len(serving)):
-        return _updating(deployment, serving, cause, words)
+    if not deployment["status"].get("updatedReplicas") or len(up) < min(wanted, len(serving)):
+        return _updating(deployment, serving, cause, words) if held is None or _rolls(deployment, serving) else held
     if up and len(up) >= wanted:
         return Finding(status="True", reason="Ready", message=f"{words.subject} is up{_beside(up[0], words)}")
     cause = cause or Finding(status="False", reason="Starting", message=f"{words.subject} waits for its pod")
@@ -61,7 +62,7 @@ def _cause(deployment: Object, pods: list[Object], words: Words, now: datetime) 
 
 
 def _up(pod: Object, container: str) -> bool:
-    if "deletionTimestamp" in pod["metadata"]:
+    if "deletionTimestamp" in pod["metadata"] or lost(pod):
         return False
     statuses = pod.get("status", {}).get("containerStatuses") or ()
     return any(s["name"] == container and s.get("ready") for s in statuses)
@@ -79,11 +80,26 @@ def _of_newest(deployment: Object, pods: list[Object]) -> list[Object]:
 
 def _updating(deployment: Object, serving: list[Object], cause: Finding | None, words: Words) -> Finding:
     of_new = f"; of the new one: {cause.message}" if cause else ""
-    if deployment["spec"].get("strategy", {}).get("type") == "RollingUpdate" and serving:
+    if _rolls(deployment, serving):
         message = f"{words.subject} is up; its pod is being replaced{of_new}"
         stalled = cause is not None and cause.stalled
         return Finding(status="True", reason="Updating", message=message, stalled=stalled, changing=True)
     return Finding(status="False", reason="Updating", message=f"the pod of {words.subject} is being replaced")
+
+
+def _rolls(deployment: Object, serving: list[Object]) -> bool:
+    """Whether the pods before serve until the new ones do."""
+    return deployment["spec"].get("strategy", {}).get("type") == "RollingUpdate" and bool(serving)
+
+
+def _paused(deployment: Object, words: Words) -> Finding | None:
+    """The field is not ours, so no apply of ours takes it away; `kubectl rollout pause` is somebody's wish."""
+    if not deployment["spec"].get("paused"):
+        return None
+    name, namespace = deployment["metadata"]["name"], deployment["metadata"]["namespace"]
+    resume = f"`kubectl rollout resume deployment/{name} -n {namespace}`"
+    message = f"somebody has paused the Deployment of {words.subject}, so its pod is not replaced: {resume}"
+    return Finding(status="False", reason="Paused", message=message, stalled=True)
 
 
 def _beside(pod: Object, words: Words) -> str:
@@ -111,6 +127,13 @@ def _refused(deployment: Object, words: Words) -> Finding | None:
     if "exceeded quota" in said:
         message = f"a ResourceQuota of namespace {namespace} has no room for the pod: raise it or free some ({said})"
         return Finding(status="False", reason="QuotaExceeded", message=message)
+    if "failed quota" in said:
+        message = (
+            f"a ResourceQuota of namespace {namespace} wants each container to name its resources: set "
+            "spec.lorax.resources and spec.coordinator.resources, and give the containers beside them defaults by a "
+            f"LimitRange ({said})"
+        )
+        return Finding(status="False", reason="ResourcesRequired", message=message)
     for missing, reason, remedy in _MISSING_CLASSES:
         if missing in said:
             message = f"the API server refuses the pod: {remedy}, then the pod is made anew ({said})"
