@@ -273,6 +273,18 @@ def test_what_the_api_server_refuses_to_change_is_told(operator: OperatorProcess
     )
 
 
+def test_an_event_of_an_object_with_a_long_name_is_written(operator: OperatorProcess, kube: KubeApi) -> None:
+    """The name of an Event is longer than that of its object."""
+    name = f"{'x' * 229}-{'y' * 23}"
+    kube.create(board())
+    kube.create(agent("CEO"))
+    wait_built(kube)
+    kube.create(agent("ceo", name=name))
+    refused = lambda: [e for e in kube.every("Event") if e["reason"] == "AgentRefused"]  # noqa: E731
+    until("the event", refused)
+    assert [event["regarding"]["name"] for event in refused()] == [name]
+
+
 @pytest.mark.parametrize("how", ["stopped", "killed"])
 def test_the_next_operator_makes_good_what_happened_meanwhile(
     operator: OperatorProcess, kube: KubeApi, how: str

@@ -18,6 +18,9 @@ from boardroom.controller.plan.blueprint import Blueprint
 
 _log = logging.getLogger(__name__)
 _NOTE_MAX: Final = 1024
+"""Bytes of an Event's note that the API server takes."""
+_NAME_MAX: Final = 230
+"""Characters of the object's name that go into its Event's: with 17 more it is a name still."""
 _QUIET: Final = timedelta(minutes=5)
 _REMEMBERED: Final = 4096
 _SILENT: Final = frozenset({"Creating", "InvalidSpec", "Suspended"})
@@ -98,6 +101,10 @@ def _event(normal: bool, reason: str, condition: Object) -> Event:
     return Event(type="Normal" if normal else "Warning", reason=reason, note=condition["message"])
 
 
+def _name(of: str) -> str:
+    return f"{of[:_NAME_MAX].rstrip('-.')}.{uuid.uuid4().hex[:16]}"
+
+
 @dataclass
 class Recorder:
     """Writes events, each at most once in five minutes. A lost event is logged and never fails a reconcile."""
@@ -125,13 +132,13 @@ class Recorder:
         manifest: Object = {
             "apiVersion": EVENT.api_version,
             "kind": EVENT.name,
-            "metadata": {"name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}", "namespace": metadata["namespace"]},
+            "metadata": {"name": _name(metadata["name"]), "namespace": metadata["namespace"]},
             "eventTime": self.now().isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "reportingController": f"boardroom.dev/{OPERATOR_MANAGER}",
             "reportingInstance": self.instance,
             "action": "Reconcile",
             "reason": event.reason,
-            "note": event.note[:_NOTE_MAX],
+            "note": event.note.encode()[:_NOTE_MAX].decode(errors="ignore"),
             "type": event.type,
             "regarding": {
                 "apiVersion": kind.api_version,

@@ -41,6 +41,7 @@ class Rollouts:
     def turn(self, board: Key, seconds: float) -> Turn:
         """Whether the board rolls now, for at most that long, or waits."""
         self._begin()
+        self._end_overdue(but=board)
         if board not in self._rolling and len(self._rolling) >= self.at_once:
             self._waiting[board] = None
             return Turn.WAITING
@@ -69,6 +70,13 @@ class Rollouts:
         self._waiting.pop(board, None)
         if len(self._rolling) < self.at_once and self._waiting:
             self.wake(next(iter(self._waiting)))
+
+    def _end_overdue(self, *, but: Key) -> None:
+        """One whose reconcile fails again and again ends its own turn never, and all others would wait for it."""
+        overdue = [b for b, until in self._rolling.items() if until is not None and until <= self.clock() and b != but]
+        for board in overdue:
+            _log.warning("board %s/%s has had its turn and was not done with it", *board)
+            del self._rolling[board]
 
     def _begin(self) -> None:
         if not self._begun:

@@ -101,3 +101,11 @@ async def test_an_event_says_whom_it_is_about() -> None:
         },
     }
     assert len(event["note"]) == 1024
+
+
+@pytest.mark.parametrize(("note", "kept"), [("é" * 600, "é" * 512), ("x" + "é" * 600, "x" + "é" * 511)])
+async def test_a_note_is_cut_by_its_bytes_and_between_characters(note: str, kept: str) -> None:
+    kube = FakeKube()
+    event = Event(type="Warning", reason="BoardStalled", note=note)
+    await Recorder(kube, lambda: NOW, "pod-1").record(BOARDROOM, board_object(), [event])
+    assert [written["note"] for written in kube.objects.values()] == [kept]

@@ -48,6 +48,15 @@ def test_a_board_keeps_its_turn_until_it_leaves(clock: Clock) -> None:
     ]
 
 
+def test_a_board_that_is_never_done_holds_nobody_up_for_ever(clock: Clock) -> None:
+    rollouts = clock.rollouts()
+    assert [rollouts.turn(board, 60) for board in (A, B)] == [Turn.ROLLING, Turn.WAITING]
+    clock.now = 59.0
+    assert rollouts.turn(B, 60) is Turn.WAITING
+    clock.now = 60.0
+    assert [rollouts.turn(B, 60), rollouts.turn(A, 60)] == [Turn.ROLLING, Turn.WAITING]
+
+
 def test_one_that_waits_and_goes_holds_nobody_up(clock: Clock) -> None:
     rollouts = clock.rollouts()
     for board in (A, B, C):
