@@ -57,7 +57,7 @@ Kubernetes to that ClusterRole and no other. */}}
 {{- define "operator.clusterRules" -}}
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [clusterrolebindings]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [clusterroles]
   resourceNames: [boardroom-coordinator-auth]
