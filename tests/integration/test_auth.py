@@ -59,6 +59,27 @@ def test_a_binding_goes_with_the_mode_and_with_the_board(own_operator: OperatorP
     until("what nobody owns is swept", lambda: binding(kube).status_code == 404)
 
 
+def test_a_binding_of_that_name_that_is_somebody_elses_is_left_alone(
+    own_operator: OperatorProcess, kube: KubeApi
+) -> None:
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "boardroom-coordinator-auth"}
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": kube.namespace}
+    foreign = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": f"boardroom:{kube.namespace}:executive"},
+        "roleRef": role,
+        "subjects": [subject],
+    }
+    kube.http.post(BINDINGS, json=foreign).raise_for_status()
+    kube.create(board(coordinator=KUBERNETES))
+    until("the board says so", lambda: kube.condition("Boardroom", "executive", "Ready")["reason"] == "NameConflict")
+    assert binding(kube).json()["subjects"] == [subject]
+    kube.http.delete(
+        f"{BINDINGS}/boardroom:{kube.namespace}:executive"
+    ).raise_for_status()  # no namespace takes it along
+
+
 def test_the_operator_can_bind_no_other_role(operator_kubeconfig: Path, kube: KubeApi, apiserver: ControlPlane) -> None:
     wanted = {
         "apiVersion": "rbac.authorization.k8s.io/v1",

@@ -10,7 +10,7 @@ from typing import Final
 from boardroom.api.meta import AUTH_ROLE
 from boardroom.controller.children import Problem, unasked
 from boardroom.controller.kinds import CLUSTER_ROLE_BINDING, Key, Object
-from boardroom.controller.kubeclient import Kube, RefusedError, WebhookError
+from boardroom.controller.kubeclient import ConflictError, Kube, RefusedError, WebhookError
 from boardroom.controller.store import Store
 
 _log = logging.getLogger(__name__)
@@ -41,7 +41,11 @@ class Bindings:
         if live is not None and _same(live, wanted):
             return []
         try:
-            self.store.put(CLUSTER_ROLE_BINDING, await self.kube.apply(CLUSTER_ROLE_BINDING, wanted))
+            # Without force where none has our labels: somebody else's is not written over.
+            result = await self.kube.apply(CLUSTER_ROLE_BINDING, wanted, force=live is not None)
+        except ConflictError as error:
+            message = f"ClusterRoleBinding {name} is somebody else's and is left alone: delete it ({error})"
+            return [Problem(reason="NameConflict", message=message, stalled=True)]
         except WebhookError as error:
             return [unasked(f"ClusterRoleBinding {name}", error)]
         except RefusedError as error:
@@ -51,6 +55,7 @@ class Bindings:
                 "manifests/base/rbac.yaml), or choose spec.coordinator.auth.mode ApiKey"
             )
             return [Problem(reason="ApplyRefused", message=message, stalled=True)]
+        self.store.put(CLUSTER_ROLE_BINDING, result)
         _log.info("applied ClusterRoleBinding %s", name)
         return []
 
