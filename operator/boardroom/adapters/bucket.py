@@ -13,9 +13,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.session import Session
 
+from boardroom.adapters.bounded import Answers
 from boardroom.adapters.credentials import Credentials
 from boardroom.adapters.problem import ProblemError
-from boardroom.adapters.remote import CHUNK_BYTES, SOCKET_SECONDS, Checksum, Manifest, RemoteFile, manifest, wanted
+from boardroom.adapters.remote import CHUNK_BYTES, Checksum, Manifest, RemoteFile, few, manifest
 from boardroom.api.adapter import S3Source
 
 _REGION: Final = "us-east-1"
@@ -24,6 +25,11 @@ _DENIED: Final = frozenset({"ExpiredToken", "InvalidToken", "InvalidAccessKeyId"
 """Codes that not every server sends with status 401 or 403."""
 _ABSENT: Final = frozenset({"NoSuchBucket", "NoSuchKey", "404"})
 _CHANGED: Final = frozenset({"PreconditionFailed", "412"})
+_MAX_LISTED: Final = 1000
+"""Objects in one listing, by S3's own rule."""
+_REMEDY: Final = (
+    "spec.adapter.s3.endpoint must be the URL of an S3 API, not of a console or a website (MinIO: port 9000, not 9001)"
+)
 
 
 class BucketRemote:
@@ -40,16 +46,17 @@ class BucketRemote:
         folder = self._source.folder
         with self._explained():
             page = self._client.list_objects_v2(Bucket=self._source.bucket, Prefix=folder, Delimiter="/")
-            if page.get("IsTruncated"):  # a part of the weights could be among what is not listed
+            objects = {item["Key"].removeprefix(folder): item for item in page.get("Contents", ())}
+            # A part of the weights could be among what is not listed.
+            if page.get("IsTruncated") or len(objects) > _MAX_LISTED:
                 raise ProblemError(
                     "AdapterInvalid",
-                    f"{self.source}: holds more than {page['KeyCount']} objects; spec.adapter.s3.prefix must be the "
-                    "folder of one adapter",
+                    f"{self.source}: holds more than {min(len(objects), _MAX_LISTED)} objects; spec.adapter.s3.prefix "
+                    "must be the folder of one adapter",
                 )
-            objects = [(item["Key"].removeprefix(folder), item) for item in page.get("Contents", ())]
-            files = [self._file(name, item) for name, item in objects if wanted(name)]
+            files = [self._file(name, objects[name]) for name in few(self.source, objects)]
         text = "\n".join(sorted(f"{file.name}\0{file.size}\0{file.version}" for file in files))
-        return manifest(self.source, hashlib.sha256(text.encode()).hexdigest(), files, [name for name, _ in objects])
+        return manifest(self.source, hashlib.sha256(text.encode()).hexdigest(), files, list(objects))
 
     @contextmanager
     def open(self, manifest: Manifest, file: RemoteFile, offset: int) -> Iterator[Iterator[bytes]]:  # noqa: ARG002 (the objects are known by their tags)
@@ -92,13 +99,12 @@ def _client(source: S3Source, credentials: Credentials) -> Any:
     """A client that signs with the Secret's keys only, never with what a pod or node happens to have."""
     values = credentials.values
     config = Config(
-        connect_timeout=10,
-        read_timeout=SOCKET_SECONDS,
         retries={"mode": "standard", "total_max_attempts": 2},
         s3={"addressing_style": "path" if source.endpoint else "auto"},
         signature_version=None if "AWS_ACCESS_KEY_ID" in values else UNSIGNED,
     )
-    return Session().create_client(
+    session = Session()
+    client = session.create_client(
         "s3",
         region_name=source.region or values.get("AWS_REGION", _REGION),
         endpoint_url=source.endpoint,
@@ -107,6 +113,8 @@ def _client(source: S3Source, credentials: Credentials) -> Any:
         aws_session_token=values.get("AWS_SESSION_TOKEN"),
         config=config,
     )
+    client.meta.events.register("before-send.s3", Answers(source.key, client.meta.endpoint_url, _REMEDY, session))
+    return client
 
 
 def _problem(key: str, error: ClientError, *, anonymous: bool) -> ProblemError:

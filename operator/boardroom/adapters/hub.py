@@ -2,24 +2,57 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated, Final
+from urllib.parse import quote
 
 import httpx2
-from huggingface_hub import HfApi, hf_hub_url
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from huggingface_hub.hf_api import RepoSibling
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+import msgspec
+from huggingface_hub import hf_hub_url
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import build_hf_headers, get_session, validate_repo_id
 
 from boardroom.adapters.credentials import Credentials
 from boardroom.adapters.problem import ProblemError
-from boardroom.adapters.remote import SOCKET_SECONDS, Checksum, Manifest, RemoteFile, manifest, wanted
+from boardroom.adapters.remote import (
+    SOCKET_SECONDS,
+    Checksum,
+    Manifest,
+    RemoteFile,
+    few,
+    manifest,
+    metadata,
+    refuse_page,
+)
 from boardroom.api.adapter import HUB, HuggingFaceSource
+
+_MAX_LISTED: Final = 10_000
+_REMEDY: Final = "spec.adapter.huggingFace.endpoint must be the URL of a hub that answers as huggingface.co does"
+
+
+class _Lfs(msgspec.Struct):
+    sha256: str
+
+
+class _Sibling(msgspec.Struct, rename="camel"):
+    rfilename: str
+    size: int | None = None
+    blob_id: str | None = None
+    lfs: _Lfs | None = None
+
+
+class _Info(msgspec.Struct):
+    """What is read of a model's description; all else in it is passed over and takes no memory."""
+
+    siblings: list[_Sibling]
+    sha: Annotated[str, msgspec.Meta(max_length=128)] | None = None
 
 
 class HubRemote:
     """One repository at one revision.
 
-    huggingface_hub knows the API, the addresses and the errors. The bytes are fetched here, because its downloads start
-    from nothing again after each interruption, and can neither be stopped nor bounded.
+    huggingface_hub knows the addresses and the headers. What a hub says is read here: by that library it could be of
+    any length, and its downloads start from nothing again after each interruption, and can neither be stopped nor
+    bounded.
     """
 
     def __init__(self, source: HuggingFaceSource, credentials: Credentials) -> None:
@@ -30,50 +63,76 @@ class HubRemote:
 
     def resolve(self) -> Manifest:
         """The files at the commit that the revision names now."""
-        source = self._source
+        source, key = self._source, self.source
         with self._explained():
-            api = HfApi(endpoint=self._endpoint, token=self._token)
-            info = api.model_info(source.repo, revision=source.revision, files_metadata=True, timeout=SOCKET_SECONDS)
-        siblings = [sibling for sibling in info.siblings or () if "/" not in sibling.rfilename]
-        files = [_file(sibling) for sibling in siblings if wanted(sibling.rfilename)]
-        return manifest(self.source, info.sha or source.revision, files, [s.rfilename for s in siblings])
+            validate_repo_id(source.repo)
+        url = f"{self._endpoint}/api/models/{source.repo}/revision/{quote(source.revision, safe='')}?blobs=true"
+        with self._answer(url, {}) as response:
+            said = metadata(key, response.iter_raw())
+        try:
+            info = msgspec.json.decode(said, type=_Info)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ProblemError(
+                "DownloadFailed", f"{key}: {self._endpoint} does not answer as a hub ({error}); {_REMEDY}"
+            ) from error
+        if len(info.siblings) > _MAX_LISTED:
+            raise ProblemError(
+                "DownloadFailed",
+                f"{key}: its hub lists {len(info.siblings)} files, and {_MAX_LISTED} is the most that is looked at; "
+                "name a repository of one adapter",
+            )
+        siblings = {sibling.rfilename: sibling for sibling in info.siblings if "/" not in sibling.rfilename}
+        files = [self._file(siblings[name]) for name in few(key, siblings)]
+        return manifest(key, info.sha or source.revision, files, list(siblings))
 
     @contextmanager
     def open(self, manifest: Manifest, file: RemoteFile, offset: int) -> Iterator[Iterator[bytes]]:
-        """A stream of the file's bytes. A hub sends on to its storage; there the token does not go along."""
+        """A stream of the file's bytes."""
         url = hf_hub_url(self._source.repo, file.name, revision=manifest.revision, endpoint=self._endpoint)
-        headers = build_hf_headers(token=self._token) | {"range": f"bytes={offset}-", "accept-encoding": "identity"}
+        with self._answer(url, {"range": f"bytes={offset}-"}) as response:
+            whole = response.status_code == httpx2.codes.OK  # a server that knows no ranges starts from the beginning
+            yield _skip(response.iter_raw(), offset if whole else 0)
+
+    @contextmanager
+    def _answer(self, url: str, headers: dict[str, str]) -> Iterator[httpx2.Response]:
+        """A good answer, unread. A hub sends on to its storage; there the token does not go along."""
+        headers = build_hf_headers(token=self._token) | headers | {"accept-encoding": "identity"}
         with (
             self._explained(),
             get_session().stream(
                 "GET", url, headers=headers, timeout=SOCKET_SECONDS, follow_redirects=True
             ) as response,
         ):
+            status = response.status_code
+            refuse_page(self.source, self._endpoint, status, response.headers.get("content-type", ""), _REMEDY)
             if response.is_error:
-                response.read()
-            hf_raise_for_status(response)
-            whole = response.status_code == httpx2.codes.OK  # a server that knows no ranges starts from the beginning
-            yield _skip(response.iter_bytes(), offset if whole else 0)
+                raise _problem(self.source, status, tokened=bool(self._token))
+            encoding = response.headers.get("content-encoding", "identity")
+            if encoding != "identity":  # nobody asked for that, and a few bytes of it can be many
+                raise ProblemError("DownloadFailed", f"{self.source}: its hub answers in {encoding}; {_REMEDY}")
+            yield response
+
+    def _file(self, sibling: _Sibling) -> RemoteFile:
+        if sibling.size is None:
+            raise ProblemError(
+                "DownloadFailed",
+                f"{self.source}: its hub does not say how large {sibling.rfilename} is, so it can't be bounded; "
+                f"{_REMEDY} with ?blobs=true, or give the adapter by spec.adapter.s3 or spec.adapter.path",
+            )
+        checksum = Checksum("git", sibling.blob_id) if sibling.blob_id else None
+        if sibling.lfs is not None:
+            checksum = Checksum("sha256", sibling.lfs.sha256)
+        return RemoteFile(sibling.rfilename, sibling.size, checksum.hexdigest if checksum else "", checksum)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         key = self.source
         try:
             yield
-        except HfHubHTTPError as error:
-            raise _problem(key, error.response.status_code, tokened=bool(self._token)) from error
         except HFValidationError as error:
             raise ProblemError("AdapterMissing", f"{key}: {error}; correct spec.adapter.huggingFace") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
             raise ProblemError("DownloadFailed", f"{key}: {type(error).__name__}: {error}") from error
-
-
-def _file(sibling: RepoSibling) -> RemoteFile:
-    checksum = Checksum("git", sibling.blob_id) if sibling.blob_id else None
-    if sibling.lfs is not None:
-        checksum = Checksum("sha256", sibling.lfs.sha256)
-    size = sibling.size if sibling.size is not None else 0
-    return RemoteFile(sibling.rfilename, size, checksum.hexdigest if checksum else "", checksum)
 
 
 def _problem(key: str, status: int, *, tokened: bool) -> ProblemError:

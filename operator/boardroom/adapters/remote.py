@@ -2,15 +2,21 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, Protocol
 
 from boardroom.adapters.files import CONFIG
 from boardroom.adapters.problem import ProblemError
 
 MAX_FILES: Final = 64
+MAX_METADATA_BYTES: Final = 4 << 20
+"""Most that a server may say about its files; of ten thousand it says about 3 MB, and memory holds a multiple of it."""
+METADATA_SECONDS: Final = 60.0
+"""How long it may take to say that."""
 CHUNK_BYTES: Final = 1 << 17
 """What a broken connection may cost."""
 SOCKET_SECONDS: Final = 30.0
@@ -90,12 +96,46 @@ def manifest(source: str, revision: str, files: list[RemoteFile], others: list[s
                 "safe_serialization=True",
             )
         raise ProblemError("AdapterMissing", f"{source}: holds no *.safetensors file; upload adapter_model.safetensors")
+    wrong = next((file for file in chosen if file.size < 0), None)
+    if wrong:  # it would make room for another file's bytes
+        raise ProblemError("DownloadFailed", f"{source}: its server says that {wrong.name} has {wrong.size} bytes")
+    return Manifest(revision, tuple(chosen))
+
+
+def few(source: str, names: Iterable[str]) -> list[str]:
+    """The names among these that are an adapter's; raises ProblemError AdapterInvalid where they are too many."""
+    chosen = [name for name in names if wanted(name)]
     if len(chosen) > MAX_FILES:
         raise ProblemError(
-            "AdapterInvalid",
-            f"{source}: holds {len(chosen)} safetensors files, more than {MAX_FILES}; this is no adapter",
+            "AdapterInvalid", f"{source}: holds {len(chosen)} adapter files, more than {MAX_FILES}; this is no adapter"
         )
-    return Manifest(revision, tuple(chosen))
+    return chosen
+
+
+def metadata(source: str, chunks: Iterable[bytes]) -> bytes:
+    """What a server says about its files, whole. Raises ProblemError DownloadFailed past a bound in bytes or time."""
+    said = bytearray()
+    deadline = time.monotonic() + METADATA_SECONDS
+    for chunk in chunks:
+        said += chunk
+        late = time.monotonic() > deadline
+        if late or len(said) > MAX_METADATA_BYTES:
+            bound = f"{METADATA_SECONDS:.0f} s" if late else f"{MAX_METADATA_BYTES} bytes"
+            raise ProblemError(
+                "DownloadFailed",
+                f"{source}: what its server says about its files does not end within {bound}, the most that is read; "
+                "name a repository or prefix of one adapter, and see that the endpoint in spec.adapter is right",
+            )
+    return bytes(said)
+
+
+def refuse_page(source: str, endpoint: str, status: int, content_type: str, remedy: str) -> None:
+    """Raises ProblemError DownloadFailed where a server answers with a page for people: a console, a login."""
+    broken = status >= HTTPStatus.INTERNAL_SERVER_ERROR  # what stands before the server says that, in HTML too
+    if not broken and content_type.partition(";")[0].strip().lower() == "text/html":
+        raise ProblemError(
+            "DownloadFailed", f"{source}: {endpoint} answers HTTP {status} with a web page (text/html); {remedy}"
+        )
 
 
 def wanted(name: str) -> bool:
