@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from boardroom.adapters.inbox import Arrival, Inbox, RefusedError
-from boardroom.adapters.server import bounded_body
+from boardroom.adapters.server import bounded_body, left
 
 _CHUNK_BYTES: Final = 1 << 20
 _MAX_ORDER_BYTES: Final = 4096
@@ -124,9 +124,6 @@ def application(loader: Loader) -> Starlette:
     async def healthz(_: Request) -> Response:
         return Response("ok\n", media_type="text/plain")
 
-    async def left(_request: Request, _error: Exception) -> Response:
-        return Response(status_code=400)  # nobody reads it
-
     return Starlette(
         routes=[
             Route("/healthz", healthz),
@@ -145,7 +142,7 @@ async def serve(root: Path, *, limit: int, idle_seconds: float, host: str, port:
     await asyncio.to_thread(inbox.clear)
     loader = Loader(inbox, idle_seconds)
     config = uvicorn.Config(
-        application(loader), host=host, port=port, log_level="warning", access_log=False, lifespan="off"
+        application(loader), host=host, port=port, log_config=None, access_log=False, lifespan="off"
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())

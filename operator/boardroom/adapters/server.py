@@ -4,6 +4,7 @@ fetches what lies elsewhere.
 
 import asyncio
 import hashlib
+import logging
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -21,6 +22,8 @@ from boardroom.adapters.wanted import Wanted
 
 RESCAN_SECONDS: Final = 1.0
 MAX_BODY_BYTES: Final = 1 << 20
+
+_LOG = logging.getLogger(__name__)
 
 
 class Listing:
@@ -106,7 +109,8 @@ def application(root: Path, fetcher: Fetcher | None = None) -> Starlette:
             Route("/v1/adapters", adapters),
             Route("/v1/sources", sources, methods=["PUT"]),
             Route("/healthz", healthz),
-        ]
+        ],
+        exception_handlers={ClientDisconnect: left},
     )
 
 
@@ -118,6 +122,14 @@ async def bounded_body(request: Request, limit: int) -> bytes | None:
         if len(body) > limit:
             return None
     return bytes(body)
+
+
+async def left(request: Request, _: Exception) -> Response:
+    """What becomes of a request whose client left before it was whole: one line, and an answer that nobody reads."""
+    _LOG.warning(
+        "a client left before its request was whole", extra={"method": request.method, "path": request.url.path}
+    )
+    return Response(status_code=400)
 
 
 def _refusal(status: int, code: str, message: str) -> Response:

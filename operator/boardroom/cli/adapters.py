@@ -61,14 +61,16 @@ def serve(*, root: Path, store: Path | None, store_limit: str, credentials: Path
     from boardroom.adapters.server import application
     from boardroom.adapters.store import Store
     from boardroom.api.model import quantity_bytes
+    from boardroom.telemetry.logs import configure
 
+    configure("info")
     try:
         limit = quantity_bytes(store_limit)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--store-limit") from error
     fetcher = Fetcher(Store(store, limit), credentials) if store else None
     click.echo(f"adapters below {root} on http://{host}:{port}/v1/adapters", err=True)
-    uvicorn.run(application(root, fetcher), host=host, port=port, log_level="warning", access_log=False, lifespan="off")
+    uvicorn.run(application(root, fetcher), host=host, port=port, log_config=None, access_log=False, lifespan="off")
 
 
 @adapters.command(hidden=True)
@@ -83,7 +85,9 @@ def receive(*, root: Path, max_bytes: int, idle_seconds: float, host: str, port:
 
     from boardroom.adapters import loader
     from boardroom.adapters.inbox import RefusedError
+    from boardroom.telemetry.logs import configure
 
+    configure("info")
     try:
         done = asyncio.run(loader.serve(root, limit=max_bytes, idle_seconds=idle_seconds, host=host, port=port))
     except (RefusedError, OSError) as error:
