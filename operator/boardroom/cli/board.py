@@ -99,7 +99,7 @@ def status(board: str, output: str, target: Target) -> None:
         text = render.health(health, members)
         found = {"health": health, "agents": members}
     else:
-        found = target.kubectl.get("boardroom.boardroom.dev", board)
+        found = target.kubectl.board(board)
         members = target.kubectl.get(
             "boardagents.boardroom.dev", None, f"--field-selector=spec.boardroomRef.name={board}"
         )

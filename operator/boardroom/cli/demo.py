@@ -32,7 +32,9 @@ def demo(*, keep: bool, manifests: Path) -> None:
         _kubectl(kubectl, "apply", "--server-side", "-k", str(manifests / "demo"), quiet=True)
         if installed:  # it runs an image of the same name that may have changed
             _kubectl(kubectl, "-n", "boardroom-system", "rollout", "restart", "deployment/boardroom-operator")
-        _kubectl(kubectl, "-n", "boardroom-system", "rollout", "status", "deployment/boardroom-operator")
+        _kubectl(
+            kubectl, "-n", "boardroom-system", "rollout", "status", "deployment/boardroom-operator", "--timeout=180s"
+        )
         _board(kubectl, manifests)
         _questions(kubectl, manifests)
         click.secho(f"\ndone in {time.monotonic() - began:.0f} s", bold=True)

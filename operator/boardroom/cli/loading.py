@@ -41,7 +41,7 @@ class Result:
 @contextmanager
 def loading(kubectl: Kubectl, job: Object, timeout: float) -> Iterator["Transfers"]:
     """A loader that takes adapters in, for as long as the block runs; its pod has `timeout` seconds to start."""
-    name = kubectl.run("create", "-f", "-", "-o", "name", stdin=json.dumps(job)).strip()
+    name = kubectl.at_once("create", "-f", "-", "-o", "name", stdin=json.dumps(job)).strip()
     click.echo(f"{name} takes the adapters in", err=True)
     finished = False
     try:
@@ -198,13 +198,13 @@ def _last_words(kubectl: Kubectl, pod: str) -> str:
 
 def _delete(kubectl: Kubectl, job: str) -> None:
     try:
-        kubectl.run("delete", job, "--wait=false", "--ignore-not-found")
+        kubectl.at_once("delete", job, "--wait=false", "--ignore-not-found")
     except click.ClickException as error:
         click.echo(f"{job} is still there, until it has heard nothing for a while: {error.message}", err=True)
 
 
 def _log(kubectl: Kubectl, pod: str) -> str:
     try:
-        return kubectl.run("logs", pod, "--tail=5").strip() or "it has said nothing"
+        return kubectl.at_once("logs", pod, "--tail=5").strip() or "it has said nothing"
     except click.ClickException as error:
         return error.message

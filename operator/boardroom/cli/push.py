@@ -78,7 +78,7 @@ class _Named:
 
 
 def _board(kubectl: Kubectl, board: str) -> Boardroom:
-    live = kubectl.get("boardroom.boardroom.dev", board)
+    live = kubectl.board(board)
     try:
         return Boardroom.model_validate(live)
     except ValidationError as error:

@@ -53,12 +53,12 @@ class Target:
             return _sendable(self.token, "BOARDROOM_TOKEN")
         if self.url:
             return None
-        live = self.kubectl.get("boardroom.boardroom.dev", board)
+        live = self.kubectl.board(board)
         auth = live["spec"].get("coordinator", {}).get("auth") or live.get("status", {}).get("auth", {})
         if auth.get("mode") == "Kubernetes":
             account = self.service_account or client_name(board)
             flags = (f"--audience={AUDIENCE}", f"--duration={TOKEN_LIFETIME}")
-            return self.kubectl.run("create", "token", account, *flags).strip()
+            return self.kubectl.at_once("create", "token", account, *flags).strip()
         if auth.get("mode") == "ApiKey":
             reference = auth["apiKeySecretRef"]
             key = _first_key(self.kubectl.get("secret", reference["name"]), reference)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _TIMEOUT_SECONDS = 15
+_LOGIN_SECONDS = 60
 
 
 class GivenCluster:
@@ -69,7 +70,15 @@ class GivenCluster:
     def _get(self, path: str) -> Any:
         command = [str(build.program("kubectl")), f"--kubeconfig={self.kubeconfig()}", "get", "--raw", path]
         timeout = f"--request-timeout={_TIMEOUT_SECONDS}s"
-        done = subprocess.run([*command, timeout], capture_output=True, text=True, check=False)
+        try:
+            done = subprocess.run(
+                [*command, timeout], capture_output=True, text=True, check=False, timeout=_LOGIN_SECONDS
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ClusterError(
+                f"kubectl has not answered for {_LOGIN_SECONDS} s: does the login of {self._kubeconfig} wait for you? "
+                f"Log in with it first, for example by `kubectl --kubeconfig={self._kubeconfig} version`"
+            ) from error
         if done.returncode:
             raise ClusterError(f"it does not answer: {done.stderr.strip()}")
         return json.loads(done.stdout)

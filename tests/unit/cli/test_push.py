@@ -35,7 +35,7 @@ class Answering(Kubectl):
 
     spec: dict[str, Any] = field(default_factory=dict)
 
-    def run(self, *args: str, stdin: str | None = None) -> str:
+    def run(self, *args: str, stdin: str | None = None, seconds: float = 0) -> str:
         assert args[:2] == ("get", "boardroom.boardroom.dev"), args
         spec = {"model": {"id": MODEL}, "adapters": CLAIM} | self.spec
         return json.dumps({"metadata": {"name": "executive", "uid": "u"}, "spec": spec})
@@ -274,7 +274,7 @@ def test_a_refusal_is_told_with_its_words_and_the_next_one_still_goes(loader: Lo
 class Ended(Kubectl):
     """A kubectl whose pod has ended."""
 
-    def run(self, *args: str, stdin: str | None = None) -> str:
+    def run(self, *args: str, stdin: str | None = None, seconds: float = 0) -> str:
         if args[0] == "logs":
             return "Error: /models: Permission denied; the adapters volume must be writable for user 65532\n"
         return json.dumps({"status": {"phase": "Failed"}})

@@ -48,7 +48,7 @@ def test_kubectl_creates_a_short_token_of_the_boards_client(
     board(tmp_path, {"mode": "Kubernetes"})
     assert token(Target(url=None, kubectl=kubectl, service_account=account)) == "made-token"
     calls = (tmp_path / "calls").read_text().splitlines()
-    assert calls[-1] == f"create token {expected} --audience=boardroom --duration=10m"
+    assert calls[-1] == f"create token {expected} --audience=boardroom --duration=10m --request-timeout=10s"
 
 
 def test_a_spec_that_names_no_auth_has_the_one_in_the_status(tmp_path: Path, kubectl: Kubectl) -> None:

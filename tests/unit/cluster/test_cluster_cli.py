@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from boardroom.cli.cluster import cluster
-from boardroom.cluster import choice, host
+from boardroom.cluster import choice, given, host
 from boardroom.cluster.given import GivenCluster
 from boardroom.cluster.kind import KindCluster, why_no_docker
 from boardroom.cluster.native import NativeNode
@@ -86,8 +86,21 @@ def test_a_given_cluster_refuses_images_with_the_remedy(tmp_path: Path) -> None:
         GivenCluster(tmp_path / "kubeconfig").load(["a.tar"])
 
 
+def test_a_given_cluster_whose_login_waits_for_somebody_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kubeconfig").touch()
+    waiting = tmp_path / "kubectl"
+    waiting.write_text("#!/bin/sh\nexec sleep 60\n")
+    waiting.chmod(0o755)
+    monkeypatch.setattr(given.build, "program", lambda _: waiting)
+    monkeypatch.setattr(given, "_LOGIN_SECONDS", 0.2)
+    [problem] = GivenCluster(tmp_path / "kubeconfig").status().problems
+    assert f"does the login of {tmp_path / 'kubeconfig'} wait for you?" in problem
+
+
 @pytest.mark.parametrize(
-    ("provider", "given", "expected"),
+    ("provider", "kubeconfig", "expected"),
     [
         ("auto", None, NativeNode),
         ("native", None, NativeNode),
@@ -97,23 +110,23 @@ def test_a_given_cluster_refuses_images_with_the_remedy(tmp_path: Path) -> None:
     ],
 )
 def test_a_provider_is_chosen_by(
-    provider: str, given: Path | None, expected: type, monkeypatch: pytest.MonkeyPatch
+    provider: str, kubeconfig: Path | None, expected: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     no_docker(monkeypatch)
-    assert type(choice.choose(provider, given)) is expected
+    assert type(choice.choose(provider, kubeconfig)) is expected
 
 
 @pytest.mark.parametrize(
-    ("provider", "given", "problem"),
+    ("provider", "kubeconfig", "problem"),
     [
         ("kubeconfig", None, "needs --kubeconfig"),
         ("native", Path("k"), "leave --kubeconfig out"),
         ("kind", Path("k"), "leave --kubeconfig out"),
     ],
 )
-def test_a_contradiction_is_refused(provider: str, given: Path | None, problem: str) -> None:
+def test_a_contradiction_is_refused(provider: str, kubeconfig: Path | None, problem: str) -> None:
     with pytest.raises(ClusterError, match=problem):
-        choice.choose(provider, given)
+        choice.choose(provider, kubeconfig)
 
 
 def test_kind_is_chosen_where_docker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
