@@ -126,10 +126,8 @@ def _link_from_path(program: Program, folder: Path) -> bool:
 
 
 def _link(target: Path, link: Path) -> None:
-    fresh = link.with_name(f".{link.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(target)
-    fresh.replace(link)
+    with places.replacing(link) as fresh:
+        fresh.symlink_to(target)
 
 
 @contextmanager

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from typing import TYPE_CHECKING, Any
+
+from boardroom.cluster import places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,11 +39,9 @@ def write(file: Path, *, server: str, authority: Path, user: KeyPair) -> Path:
         certificate=user.certificate.read_bytes(),
         key=user.key.read_bytes(),
     )
-    fresh = file.with_name(f".{file.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as private:
-        json.dump(content, private, indent=1)
-    fresh.replace(file)
+    with places.replacing(file) as fresh:
+        fresh.touch(mode=0o600, exist_ok=False)  # private before there is anything in it
+        fresh.write_text(json.dumps(content, indent=1))
     return file
 
 

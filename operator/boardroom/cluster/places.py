@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def cache() -> Path:
@@ -17,3 +22,15 @@ def cache() -> Path:
 def state() -> Path:
     """Return the folder that holds a running node's data, keys and logs, under `$XDG_STATE_HOME`."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state").absolute() / "boardroom"
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Yield a free path beside `file`; what the block makes there takes its place, so that nobody finds a half."""
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    try:
+        yield fresh
+        fresh.replace(file)
+    finally:
+        fresh.unlink(missing_ok=True)

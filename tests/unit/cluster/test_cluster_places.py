@@ -33,6 +33,15 @@ def test_the_state(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str],
     assert places.state() == Path(expected)
 
 
+def test_what_takes_a_files_place_is_whole(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with places.replacing(file) as fresh:
+        fresh.write_text("old")
+    with pytest.raises(UnicodeEncodeError), places.replacing(file) as fresh:
+        fresh.write_text("half \udc80")
+    assert ({path.name for path in tmp_path.iterdir()}, file.read_text()) == ({"file"}, "old")
+
+
 def _only(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
     for name in ("BOARDROOM_CACHE", "XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME"):
         monkeypatch.delenv(name, raising=False)
