@@ -37,11 +37,14 @@ def cluster() -> None:
 )
 @click.option("--gpus", type=click.IntRange(0, 1024), default=8, show_default=True, help="nvidia.com/gpu to advertise.")
 def up(*, provider: str, kubeconfig: Path | None, gpus: int) -> None:
-    """Bring a cluster up; one that is up and healthy is left as it is."""
+    """Bring a cluster up; one that is up and healthy is left as it is.
+
+    Without --provider and --kubeconfig it is the one of the last `up`, until its `down`.
+    """
     with _said():
-        chosen = choice.choose(provider, kubeconfig)
-        chosen.up(gpus=gpus)
-        choice.remember(chosen)
+        wanted = choice.wanted(provider, kubeconfig)
+        wanted.up(gpus=gpus)
+        choice.remember(wanted)
 
 
 @cluster.command()

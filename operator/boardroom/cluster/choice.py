@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,29 +34,57 @@ def choose(provider: str, kubeconfig: Path | None) -> Provider:
     return KindCluster() if provider == KindCluster.name else NativeNode()
 
 
+def wanted(provider: str, kubeconfig: Path | None) -> Provider:
+    """Return what `up` is to bring up: what is asked for, else the one remembered, else what `choose` takes.
+
+    Raises ClusterError where it would leave a cluster of ours behind, running, that no command speaks of any more.
+    """
+    known = _remembered()
+    if known is None:
+        return choose(provider, kubeconfig)
+    if provider == "auto" and kubeconfig is None:
+        return known
+    asked = choose(provider, kubeconfig)
+    if _note(asked) != _note(known) and not isinstance(known, GivenCluster):
+        seen = known.status()
+        if seen.running or seen.problems:
+            raise ClusterError(
+                f"the {known.name} cluster is there, and these commands speak of one at a time: `boardroom cluster "
+                f"down` removes it, then `up` with another; or use your kubeconfig without `boardroom cluster`"
+            )
+    return asked
+
+
 def remember(provider: Provider) -> None:
     """Make `provider` the one that `current` returns."""
     memory = _memory()
     memory.parent.mkdir(parents=True, exist_ok=True)
-    given = str(provider.kubeconfig()) if isinstance(provider, GivenCluster) else None
-    fresh = memory.with_name(f".{memory.name}.{os.getpid()}")
-    fresh.write_text(json.dumps({"provider": provider.name, "kubeconfig": given}))
-    fresh.replace(memory)
+    with places.replacing(memory) as fresh:
+        fresh.write_text(json.dumps(_note(provider)))
 
 
 def current() -> Provider:
     """Return the provider remembered, else the one that `up` would take, which may not be up."""
-    try:
-        memory = json.loads(_memory().read_text())
-    except (FileNotFoundError, json.JSONDecodeError):  # a machine that went down leaves empty files
-        return choose("auto", None)
-    given = memory["kubeconfig"]
-    return choose(memory["provider"], Path(given) if given else None)
+    return _remembered() or choose("auto", None)
 
 
 def forget() -> None:
     """Speak of no cluster in particular again."""
     _memory().unlink(missing_ok=True)
+
+
+def _remembered() -> Provider | None:
+    try:
+        note = json.loads(_memory().read_text())
+    except (FileNotFoundError, json.JSONDecodeError):  # a machine that went down leaves empty files
+        return None
+    given = note["kubeconfig"]
+    return choose(note["provider"], Path(given) if given else None)
+
+
+def _note(provider: Provider) -> dict[str, str | None]:
+    given = str(provider.file) if isinstance(provider, GivenCluster) else None
+    return {"provider": provider.name, "kubeconfig": given}
 
 
 def _memory() -> Path:

@@ -25,13 +25,13 @@ class GivenCluster:
 
     def __init__(self, kubeconfig: Path) -> None:
         """Speak of the current context of `kubeconfig`."""
-        self._kubeconfig = kubeconfig.absolute()
+        self.file = kubeconfig.absolute()
 
     def up(self, *, gpus: int) -> None:  # noqa: ARG002 - its nodes are not ours to patch
         """Check that it answers; raises ClusterError where it does not."""
         status = self.status()
         if not status.healthy:
-            raise ClusterError(f"{self._kubeconfig}: {'; '.join(status.problems)}")
+            raise ClusterError(f"{self.file}: {'; '.join(status.problems)}")
         say(f"it answers: Kubernetes {status.version}, {status.gpus} nvidia.com/gpu on its nodes")
 
     def down(self) -> None:
@@ -48,9 +48,9 @@ class GivenCluster:
 
     def kubeconfig(self) -> Path:
         """Return the file that was given; raises ClusterError where it is gone."""
-        if not self._kubeconfig.exists():
-            raise ClusterError(f"{self._kubeconfig} does not exist")
-        return self._kubeconfig
+        if not self.file.exists():
+            raise ClusterError(f"{self.file} does not exist")
+        return self.file
 
     def load(self, images: Sequence[str]) -> None:
         """Refuse: a given cluster's nodes pull from a registry."""
@@ -76,8 +76,8 @@ class GivenCluster:
             )
         except subprocess.TimeoutExpired as error:
             raise ClusterError(
-                f"kubectl has not answered for {_LOGIN_SECONDS} s: does the login of {self._kubeconfig} wait for you? "
-                f"Log in with it first, for example by `kubectl --kubeconfig={self._kubeconfig} version`"
+                f"kubectl has not answered for {_LOGIN_SECONDS} s: does the login of {self.file} wait for you? "
+                f"Log in with it first, for example by `kubectl --kubeconfig={self.file} version`"
             ) from error
         if done.returncode:
             raise ClusterError(f"it does not answer: {done.stderr.strip()}")

@@ -2,6 +2,7 @@
 
 import errno
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from boardroom.cluster import choice, given, host
 from boardroom.cluster.given import GivenCluster
 from boardroom.cluster.kind import KindCluster, why_no_docker
 from boardroom.cluster.native import NativeNode
-from boardroom.cluster.provider import ClusterError
+from boardroom.cluster.provider import ClusterError, Provider
 from boardroom.cluster.rest import RestError
 
 
@@ -157,6 +158,35 @@ def test_docker_is_asked_whether_it_answers(
 def test_each_state_folder_has_a_kind_cluster_of_its_own(tmp_path: Path) -> None:
     names = {KindCluster(tmp_path / name).cluster for name in ("a", "b", "a")}
     assert len(names) == 2
+
+
+def test_up_means_the_cluster_of_the_last_up(run: CliRunner, tmp_path: Path) -> None:
+    given_cluster = GivenCluster(tmp_path / "kubeconfig")
+    choice.remember(given_cluster)
+    again = choice.wanted("auto", None)
+    assert isinstance(again, GivenCluster)
+    assert again.file == given_cluster.file
+
+
+def test_a_cluster_of_ours_that_is_there_is_not_forgotten_for_another(run: CliRunner, tmp_path: Path) -> None:
+    ours = KindCluster()
+    choice.remember(ours)
+    ours.directory.mkdir(parents=True)
+    (ours.directory / "kubeconfig").write_text("{}")
+    (tmp_path / "other").write_text("{}")
+    for words in (["--provider", "native"], ["--kubeconfig", str(tmp_path / "other")]):
+        result = run.invoke(cluster, ["up", *words])
+        assert (result.exit_code, "the kind cluster is there" in result.stderr) == (1, True), result.output
+        assert "`boardroom cluster down` removes it" in result.stderr
+    assert type(choice.current()) is KindCluster
+
+
+@pytest.mark.parametrize("left", [KindCluster, lambda: GivenCluster(Path("/elsewhere"))])
+def test_another_cluster_takes_the_place_of_one_that_is_gone_or_somebody_elses(
+    run: CliRunner, left: Callable[[], Provider]
+) -> None:
+    choice.remember(left())
+    assert type(choice.wanted("native", None)) is NativeNode
 
 
 def test_the_provider_of_the_last_up_is_remembered(run: CliRunner) -> None:
