@@ -152,6 +152,23 @@ def test_plain_manifests_are_the_operators_chart_with_its_default_values(helm4: 
         ("boardroom", "spec.lorax.gpu.cout=1", "at '/spec/lorax/gpu': additional properties 'cout' not allowed"),
         ("boardroom", "members.ceo.veto=maybe", "at '/members/ceo/veto': got string, want boolean"),
         ("boardroom", "members.clo.domains={legal}", "at '/members/clo': missing property 'role'"),
+        ("boardroom", "members.CLO.role=CLO", "at '/members': additional properties 'CLO' not allowed"),
+        (
+            "boardroom",
+            "labels.app\\.kubernetes\\.io/name=x",
+            "labels: app.kubernetes.io/name: the chart sets this label",
+        ),
+        *(
+            ("boardroom-operator", f"image.repository=x,{flag}", f"{label}: the chart sets this label itself")
+            for flag, label in (
+                ("podLabels.app\\.kubernetes\\.io/name=x", "app.kubernetes.io/name"),
+                ("commonLabels.helm\\.sh/chart=x", "helm.sh/chart"),
+                (
+                    "metrics.rules.enabled=true,metrics.rules.labels.app\\.kubernetes\\.io/instance=x",
+                    "app.kubernetes.io/instance",
+                ),
+            )
+        ),
         ("boardroom", "name=Executive", "at '/name': 'Executive' does not match pattern"),
     ],
 )
@@ -159,6 +176,29 @@ def test_a_bad_value_is_named_before_anything_is_installed(helm4: Helm, chart: s
     with pytest.raises(HelmError) as refused:
         helm4.template(chart, "--set", flag)
     assert said in str(refused.value)
+
+
+def test_of_labels_that_are_given_twice_the_nearer_one_is_set_once(helm4: Helm) -> None:
+    part = r"app\.kubernetes\.io/part-of"
+    given = f"image.repository=x,commonLabels.{part}=platform,commonLabels.release=a,podLabels.{part}=pods"
+    monitored = "metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.labels.release=b"
+    text = helm4.run("template", "x", str(CHARTS / "boardroom-operator"), "--set", f"{given},{monitored}")
+    rendered = [obj for obj in yaml.load_all(text, Loader=_NoKeyTwice) if obj]
+    found = {obj["kind"]: obj for obj in rendered}
+    assert [found[kind]["metadata"]["labels"]["release"] for kind in ("Service", "ServiceMonitor")] == ["a", "b"]
+    deployment = found["Deployment"]
+    pods = deployment["spec"]["template"]["metadata"]["labels"]
+    parts = [labels["app.kubernetes.io/part-of"] for labels in (deployment["metadata"]["labels"], pods)]
+    assert parts == ["platform", "pods"]
+
+
+class _NoKeyTwice(yaml.SafeLoader):
+    """Refuses what YAML forbids and its libraries take."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key) for key, _ in node.value]
+        assert len(keys) == len(set(keys)), f"{node.start_mark}: a key twice among {keys}"
+        return super().construct_mapping(node, deep)
 
 
 def test_a_member_of_the_defaults_can_be_taken_off_and_another_seated(helm4: Helm, helm3: Helm) -> None:

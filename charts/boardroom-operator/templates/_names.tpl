@@ -20,15 +20,31 @@ app.kubernetes.io/component: operator
 {{- end }}
 
 {{- define "operator.labels" -}}
-{{ include "operator.selector" . }}
-app.kubernetes.io/part-of: boardroom
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- include "operator.labelsWith" (list .) -}}
 {{- end }}
+
+{{/* Call with a list: the root, then maps of labels of the object itself, which win over commonLabels. */}}
+{{- define "operator.labelsWith" -}}
+{{- $root := first . -}}
+{{- $own := fromYaml (include "operator.selector" $root) -}}
+{{- $_ := set $own "app.kubernetes.io/instance" $root.Release.Name -}}
+{{- $_ := set $own "app.kubernetes.io/version" $root.Chart.AppVersion -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") -}}
+{{- include "operator.mergedLabels" (concat (list $own) (rest .) (list $root.Values.commonLabels)) -}}
+{{- end }}
+
+{{/* Call with a list: labels that are the chart's own, then maps of values, of which the first to name a label wins. */}}
+{{- define "operator.mergedLabels" -}}
+{{- $own := first . -}}
+{{- $all := dict -}}
+{{- range rest . }}{{ $all = merge $all (. | default dict) }}{{ end -}}
+{{- range $label, $_ := $own }}
+{{- if hasKey $all $label }}
+{{- fail (printf "%s: the chart sets this label itself, and selectors and Helm go by it: take it out of commonLabels, podLabels and metrics.*.labels" $label) }}
+{{- end }}
+{{- end -}}
+{{- toYaml (merge $all $own (dict "app.kubernetes.io/part-of" "boardroom")) -}}
 {{- end }}
 
 {{/* Call with a list: the root, then maps of annotations of the object itself. Renders the key too, or nothing. */}}
@@ -36,7 +52,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $root := first . -}}
 {{- $all := dict -}}
 {{- range rest . }}{{ $all = merge $all (. | default dict) }}{{ end -}}
-{{- with merge $all (deepCopy $root.Values.commonAnnotations) -}}
+{{- with merge $all (deepCopy ($root.Values.commonAnnotations | default dict)) -}}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}

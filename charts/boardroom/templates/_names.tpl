@@ -7,11 +7,13 @@
 {{- end }}
 
 {{- define "board.labels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}-board
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.labels }}
-{{ toYaml . }}
+{{- $own := dict "app.kubernetes.io/name" (printf "%s-board" .Chart.Name) "app.kubernetes.io/instance" .Release.Name -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" .Release.Service -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") -}}
+{{- range $label, $_ := .Values.labels }}
+{{- if hasKey $own $label }}
+{{- fail (printf "labels: %s: the chart sets this label itself, and Helm goes by it: leave it out" $label) }}
 {{- end }}
+{{- end -}}
+{{- toYaml (merge $own (.Values.labels | default dict)) -}}
 {{- end }}

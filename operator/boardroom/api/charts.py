@@ -20,6 +20,7 @@ _KEEP = """\
   {{- end }}
 """
 _NAME = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
+_MEMBER = "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
 _QUANTITY = r"^[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"
 
 
@@ -64,17 +65,18 @@ def board_values() -> Schema:
             {
                 "global": {"type": "object", "description": "Helm's own, where this chart is part of another."},
                 "name": _text("The board's name. Empty: the release's.", pattern=f"^$|{_NAME}", maxLength=49),
-                "labels": _strings("Labels of the Boardroom and the BoardAgents."),
+                "labels": _strings("Labels of the Boardroom and the BoardAgents, besides those that the chart sets."),
                 "annotations": _strings("Annotations of the Boardroom and the BoardAgents."),
                 "spec": closed(structural(BoardroomSpec))
                 | {"description": "The Boardroom's spec, field for field (docs/boardroom.md)."},
                 "members": {
                     "type": "object",
                     "description": "The members, each the BoardAgent BOARD-KEY: its spec, less boardroomRef; null "
-                    "takes a member of the defaults off.",
+                    "takes a member of the defaults off. A key has a-z, 0-9 and '-'; the role is in the spec.",
                     "maxProperties": 256,
-                    "propertyNames": {"pattern": _NAME, "maxLength": 63},
-                    "additionalProperties": {"anyOf": [member, {"type": "null"}]},
+                    # Not propertyNames: of these Helm names another place than the one at fault.
+                    "patternProperties": {_MEMBER: {"anyOf": [member, {"type": "null"}]}},
+                    "additionalProperties": False,
                 },
                 "adaptersClaim": _closed("A claim for the adapters, made empty by this release.", claim),
             },
