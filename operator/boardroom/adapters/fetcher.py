@@ -106,7 +106,8 @@ class Fetcher:
             if now - self._used_at.setdefault(adapter.path, now) > GRACE_SECONDS:
                 _LOG.info("an adapter that nobody wants any more is removed", extra={"path": str(adapter.path)})
                 await asyncio.to_thread(self.store.remove, adapter.path)
-                del self._used_at[adapter.path]
+        # Whoever asks may name any directory to keep; nothing is remembered of those that are not there.
+        self._used_at = {adapter.path: self._used_at[adapter.path] for adapter in stored}
 
     def _note_use(self, now: float) -> None:
         for fetch in self._fetches.values():

@@ -1,23 +1,37 @@
-"""Local processes of `boardroom serve`: started, waited for, and ended with it."""
+"""Local processes of `boardroom serve`: started, waited for, and ended with it, and so its folders."""
 
+import fcntl
+import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from contextlib import ExitStack
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Never, Self
+from typing import IO, Final, Never, Self
 
 import click
 import httpx
+
+from boardroom.cluster.daemon import leash
 
 STOP_TIMEOUT = 10.0
 """Seconds between SIGTERM and SIGKILL."""
 _POLL = 0.05
 _LOOK = 1.0
-_TAIL = 2000
+_KEPT_LINES: Final = 40
+_LINE_BYTES: Final = 4096
+_PREFIX: Final = "boardroom-"
+_MARK: Final = ".boardroom-serve"
+"""Locked in each of our folders for as long as it is in use."""
+_YOUNG_SECONDS: Final = 60.0
+"""So long a folder may be there before its mark is locked."""
 
 
 def free_port(address: str = "127.0.0.1") -> int:
@@ -28,20 +42,45 @@ def free_port(address: str = "127.0.0.1") -> int:
     return port
 
 
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder of our own, gone with the block; what a `serve` that was killed has left goes now."""
+    _clear(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, Path(name, _MARK).open("wb") as mark:
+        fcntl.flock(mark, fcntl.LOCK_EX)
+        yield Path(name)
+
+
+def _clear(folder: Path) -> None:
+    for mark in folder.glob(f"{_PREFIX}*/{_MARK}"):
+        with suppress(OSError), mark.open("rb") as held:  # somebody else's, or in use
+            own = os.fstat(held.fileno()).st_uid == os.getuid() and not mark.parent.is_symlink()
+            if own and time.time() - mark.stat().st_mtime > _YOUNG_SECONDS:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(mark.parent, ignore_errors=True)
+
+
 class Process:
-    """A program of our own environment, ended with the block; its words are kept for when it fails."""
+    """A program of our own environment, ended with the block; its last words are kept for when it fails."""
 
     def __init__(self, program: str, *args: str) -> None:
         self.name = f"{program} {args[0]}" if args and not args[0].startswith("-") else program
-        self._command = [str(Path(sys.executable).parent / program), *args]
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed in __exit__)
+        self._command = [*leash("TERM"), str(Path(sys.executable).parent / program), *args]
+        self._words: deque[bytes] = deque(maxlen=_KEPT_LINES)
         self._process: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         # A group of its own: Ctrl-C reaches us alone, and we end the children in order.
         self._process = subprocess.Popen(
-            self._command, stdout=self._log, stderr=subprocess.STDOUT, process_group=0, stdin=subprocess.DEVNULL
+            self._command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+            stdin=subprocess.DEVNULL,
         )
+        self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True)
+        self._reader.start()
         return self
 
     def __exit__(
@@ -54,14 +93,21 @@ class Process:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self._log.close()
+        if self._reader:
+            self._reader.join(STOP_TIMEOUT)
 
     def check(self) -> None:
         """Raise with the end of its words if it has ended."""
         if self._process and self._process.poll() is not None:
-            self._log.seek(0)
-            words = self._log.read()[-_TAIL:].decode(errors="replace").strip()
+            if self._reader:
+                self._reader.join(STOP_TIMEOUT)
+            words = b"".join(self._words).decode(errors="replace").strip()
             raise click.ClickException(f"{self.name} ended with {self._process.returncode}:\n{words}")
+
+    def _read(self, stream: IO[bytes]) -> None:
+        with stream:
+            while line := stream.readline(_LINE_BYTES):
+                self._words.append(line)
 
 
 class Processes(ExitStack):

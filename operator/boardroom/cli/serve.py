@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Never
 
@@ -15,7 +14,7 @@ from boardroom.adapters import read
 from boardroom.adapters.make import Shape, make_one
 from boardroom.api.resources import BoardAgent, Boardroom, ManifestError, read_manifest
 from boardroom.api.settings import Defaults, SettingsError, effective
-from boardroom.cli.local import Processes, free_port, wait_ready
+from boardroom.cli.local import Processes, free_port, scratch, wait_ready
 from boardroom.controller.plan.launcher import launcher_args
 
 STARTUP_TIMEOUT = 30.0
@@ -62,14 +61,10 @@ def serve(
         raise click.UsageError(f"{command[0]}: no such program to run")
     signal.signal(signal.SIGTERM, _interrupt)
     with Processes() as processes:
-        root = (
-            adapters.absolute()
-            if adapters
-            else Path(processes.enter_context(tempfile.TemporaryDirectory(prefix="boardroom-")))
-        )
+        root = adapters.absolute() if adapters else processes.enter_context(scratch())
         if adapters is None:
             _make_adapters(root, board, agents)
-        store = Path(processes.enter_context(tempfile.TemporaryDirectory(prefix="boardroom-adapters-")))
+        store = processes.enter_context(scratch())
         adapters_url = _adapters_service(processes, root, store)
         if lorax_url is None and effective(board.spec, defaults).enabled:
             lorax_url = _simulated_lorax(processes, board, agents, root, defaults)

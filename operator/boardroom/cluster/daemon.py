@@ -25,12 +25,9 @@ class Daemon:
         """Start `command` with exactly `environment`; stdout and stderr go to `log`."""
         self.name = name
         self.log = log
-        # PR_SET_PDEATHSIG by way of util-linux: nothing of ours is left when the starter is killed.
-        setpriv = shutil.which("setpriv")
-        leash = [setpriv, "--pdeathsig", "KILL"] if setpriv else []
         with log.open("ab") as sink:
             self.process = subprocess.Popen(
-                [*leash, *map(str, command)],
+                [*leash("KILL"), *map(str, command)],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
@@ -55,6 +52,12 @@ class Daemon:
 
     def _last_words(self) -> str:
         return f"the end of {self.log}:\n{tail(self.log)}"
+
+
+def leash(signal: str) -> list[str]:
+    """What to put before a command that is to get `signal` when its starter dies, however that ends; Linux only."""
+    setpriv = shutil.which("setpriv")  # util-linux's, for PR_SET_PDEATHSIG
+    return [setpriv, "--pdeathsig", signal] if setpriv else []
 
 
 def tail(log: Path, lines: int = 15) -> str:

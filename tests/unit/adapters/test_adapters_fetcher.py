@@ -156,6 +156,18 @@ async def test_what_nobody_wants_goes_after_its_grace(
     assert [a.path.exists() for a in [read(Path(path))]] == [stays]
 
 
+async def test_nothing_is_remembered_of_directories_that_are_not_in_the_store(adapter: Path, store: Store) -> None:
+    clock = Clock()
+    async with served(Hub.of(adapter).app) as url:
+        fetcher = Fetcher(store, clock=clock)
+        await fetcher.want(wanting(url))
+        path = (await state(fetcher, "ready"))["path"]
+        for number in range(50):
+            clock.now += LINGER_SECONDS + 1
+            await fetcher.want(wanting(url, keep=tuple(f"/elsewhere/{number}/{i}" for i in range(20))))
+    assert list(fetcher._used_at) == [Path(path)]
+
+
 async def test_what_is_wanted_again_while_the_store_is_looked_through_stays(adapter: Path, store: Store) -> None:
     class LooksLong(Fetcher):
         async def stored(self) -> list[Adapter]:

@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from boardroom.adapters.make import Shape, make
+from tools.waiting import until
 
 ROOT = Path(__file__).parents[3]
 BOARDROOM = str(Path(sys.executable).parent / "boardroom")
@@ -110,6 +111,25 @@ def test_what_can_t_be_run_is_said_before_anything_starts(words: list[str], said
     assert (served.returncode, said in served.stderr, "simulated" in served.stderr) == (2, True, False), served.stderr
 
 
+def test_a_serve_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None:
+    command = [BOARDROOM, "serve", "-f", EXAMPLE, "--port", "0"]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stderr=subprocess.PIPE) as serving:
+        assert serving.stderr is not None
+        while "boardroom ask" not in (line := serving.stderr.readline()):
+            assert line, "it has ended before it served"
+        children = Path(f"/proc/{serving.pid}/task/{serving.pid}/children").read_text().split()
+        serving.kill()
+    assert len(children) == 3
+    until("they have ended", lambda: not any(_runs(pid) for pid in children), 30)
+
+
+def _runs(pid: str) -> bool:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
 def test_a_part_that_dies_ends_the_serving_and_is_named() -> None:
     command = [BOARDROOM, "serve", "-f", EXAMPLE, "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, text=True, stderr=subprocess.PIPE) as serving:
@@ -136,8 +156,9 @@ def test_no_process_is_left_behind(tmp_path: Path) -> None:
     """The children name the board's temporary directory in their arguments; neither they nor it outlive the command."""
     # By environment, so that neither the counter nor its parent names the directory itself.
     count = "import os, test_serve; print(test_serve.naming(os.environ['TMPDIR']))"
-    here = str(Path(__file__).parent)
-    served = serve("--", sys.executable, "-c", count, TMPDIR=str(tmp_path), PYTHONPATH=here)
+    here = Path(__file__)
+    paths = os.pathsep.join([str(here.parent), str(here.parents[2])])
+    served = serve("--", sys.executable, "-c", count, TMPDIR=str(tmp_path), PYTHONPATH=paths)
     assert int(served.stdout) == 2, served.stderr
     assert naming(str(tmp_path)) == 0
     assert list(tmp_path.iterdir()) == []
