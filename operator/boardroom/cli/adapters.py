@@ -28,7 +28,7 @@ def adapters() -> None:
     """Make, check, push and serve the LoRA adapters of a board."""
 
 
-@adapters.command()
+@adapters.command(short_help="Tell what lies on a volume: the sidecar.")
 @click.option(
     "--root",
     type=click.Path(path_type=Path, file_okay=False),
@@ -96,7 +96,7 @@ def receive(*, root: Path, max_bytes: int, idle_seconds: float, host: str, port:
         raise click.ClickException(f"nothing was heard for {idle_seconds:.0f} s: push again, and it goes on from here")
 
 
-@adapters.command()
+@adapters.command(short_help="Write small real adapters, to try with.")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--roles", required=True, help="Roles, separated by commas: ceo,cfo,coo.")
 @click.option(
@@ -131,7 +131,7 @@ def make(*, directory: Path, roles: str, base_model: str, rank: int, layers: int
         click.echo(f"{path}\t{'written' if written else 'unchanged'}")
 
 
-@adapters.command()
+@adapters.command(short_help="Check adapters as a board does.")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
 def check(directory: Path) -> None:
     """Print the adapters in DIRECTORY (an adapter, or a folder of them); exit 1 if one has a problem."""

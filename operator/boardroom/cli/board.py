@@ -13,6 +13,7 @@ from boardroom.cli.target import Target, target_options
 from boardroom.client.errors import BoardroomError
 from boardroom.client.events import read
 
+_QUOTED = 200
 _output = click.option(
     "-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", help="Form of the output."
 )
@@ -87,7 +88,7 @@ def _stream(board: str, body: dict[str, Any], target: Target) -> None:
             raise click.ClickException(render.error(detail)) from error
 
 
-@click.command()
+@click.command(short_help="Show how a board is, its members, and LoRAX.")
 @click.argument("board")
 @_output
 @target_options
@@ -149,13 +150,19 @@ def _understood(response: httpx.Response) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise click.ClickException(
-            f"{response.url} gives no answer of a coordinator: see that --url (BOARDROOM_URL) is one's"
-        ) from error
+        raise click.ClickException(_stranger(response)) from error
 
 
 def _error(response: httpx.Response) -> str:
     try:
         return render.error(ErrorResponse.model_validate_json(response.content).error)
     except ValueError:
-        return f"HTTP {response.status_code}: {response.text[:500]}"
+        return _stranger(response)
+
+
+def _stranger(response: httpx.Response) -> str:
+    said = " ".join(render.plain(response.text[:_QUOTED]).split())
+    return (
+        f"{response.url} answers HTTP {response.status_code} and not as a coordinator: see that --url (BOARDROOM_URL) "
+        f"is one's. It says: {said or 'nothing'}"
+    )

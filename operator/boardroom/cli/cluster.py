@@ -23,13 +23,19 @@ _EXPECTED = (
 )
 
 
-@click.group()
+@click.group(short_help="A Kubernetes to try and test on.")
 def cluster() -> None:
     """A Kubernetes to try and test on: yours by kubeconfig, kind where Docker answers, else a native node."""
 
 
-@cluster.command()
-@click.option("--provider", type=click.Choice(choice.PROVIDERS), default="auto", show_default=True)
+@cluster.command(short_help="Bring one up, or leave it as it is.")
+@click.option(
+    "--provider",
+    type=click.Choice(choice.PROVIDERS),
+    default="auto",
+    show_default=True,
+    help="auto: kind where Docker answers, else native (Linux, root).",
+)
 @click.option(
     "--kubeconfig",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -47,7 +53,7 @@ def up(*, provider: str, kubeconfig: Path | None, gpus: int) -> None:
         choice.remember(wanted)
 
 
-@cluster.command()
+@cluster.command(short_help="Remove it, and all that it left.")
 def down() -> None:
     """Remove the kind cluster, or the native node and all that it left. A given cluster is left alone."""
     with _said():
@@ -55,7 +61,7 @@ def down() -> None:
         choice.forget()
 
 
-@cluster.command()
+@cluster.command(short_help="Say what is there, and whether it takes pods.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
 def status(ctx: click.Context, *, output: str) -> None:
@@ -73,7 +79,7 @@ def kubeconfig() -> None:
         click.echo(choice.current().kubeconfig())
 
 
-@cluster.command()
+@cluster.command(short_help="Load image archives into it, or our own image.")
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
 def load(*, images: tuple[str, ...]) -> None:
     """Load image archives into the cluster; without any, our own, localhost/boardroom-operator:dev, built if needed."""
@@ -81,7 +87,7 @@ def load(*, images: tuple[str, ...]) -> None:
         choice.current().load(images)
 
 
-@cluster.command(name="bin")
+@cluster.command(name="bin", short_help="Print where a program is, such as kubectl.")
 @click.argument("names", type=click.Choice(sorted(PROGRAMS)), metavar="[NAME]...", nargs=-1)
 def bin_(*, names: tuple[str, ...]) -> None:
     """Print the path of each named program, such as kubectl, or of all, building first what is missing."""

@@ -13,7 +13,7 @@ from boardroom.api.resources import ManifestError
 from boardroom.api.settings import Defaults, SettingsError
 
 
-@click.command()
+@click.command(short_help="Take questions for one board: what its pods run.")
 @click.option("--board", help="Name of the Boardroom; may be left out with a --file that holds only one.")
 @click.option("--namespace", default="default", show_default=True, help="Namespace of the Boardroom.")
 @click.option("--lorax-url", help="URL of LoRAX; without it the board runs without LoRAX.")

@@ -9,7 +9,7 @@ from boardroom.api import crds as definitions
 from boardroom.api.reference import with_reference
 
 
-@click.command()
+@click.command(short_help="Write the CustomResourceDefinitions.")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), required=False)
 def crds(directory: Path | None) -> None:
     """Write the CRDs to DIRECTORY, one file each, or all to standard output.

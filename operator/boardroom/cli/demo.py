@@ -17,14 +17,22 @@ QUESTION = "Analyze Q2 performance and recommend a strategy"
 _PROGRAM = str(Path(sys.executable).parent / "boardroom")
 
 
-@click.command()
+@click.command(short_help="The whole loop on a real Kubernetes, without a GPU.")
 @click.option("--keep", is_flag=True, help="Leave the cluster and the board running.")
-@click.option("--manifests", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path("manifests"))
+@click.option(
+    "--manifests",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("manifests"),
+    show_default=True,
+    help="The project's manifests.",
+)
 def demo(*, keep: bool, manifests: Path) -> None:
     """Start a Kubernetes, install the operator, create a board of five, ask it, then break a sixth member.
 
     No GPU is needed: the node advertises simulated ones and LoRAX is simulated too. Run it from a clone of the project.
     """
+    if not (manifests / "demo").is_dir():
+        raise click.UsageError(f"{manifests} holds no demo: run it from a clone of the project, or give --manifests")
     began = time.monotonic()
     with _cluster(keep=keep) as kubectl:
         _say("the operator, from manifests/ (LoRAX is our own image: no GPU here, simulated LoRAX)")

@@ -32,7 +32,7 @@ _REACH = (
 )
 _REMEDIES: Final = (
     (
-        r"was refused|Unable to connect to the server|no such host|context was not found|^error: stat",
+        r"was refused|Unable to connect to the server|no such host|context was not found|^stat ",
         _REACH,
     ),
     (
@@ -163,6 +163,6 @@ class Kubectl:
 
 def _said(words: str) -> str:
     """What kubectl says, in its own words, and what to do about it where that is known."""
-    own = _NOISE.sub("", words).strip() or words.strip()
+    own = (_NOISE.sub("", words).strip() or words.strip()).removeprefix("error: ")
     remedy = next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, own, re.MULTILINE)), "")
     return f"{own}; {remedy}" if remedy else own

@@ -1,5 +1,6 @@
 """Local processes of `boardroom serve`: started, waited for, and ended with it, and so its folders."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -40,6 +41,19 @@ def free_port(address: str = "127.0.0.1") -> int:
         probe.bind((address, 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def require_free(host: str, port: int) -> None:
+    """Raises UsageError where nobody could listen there now."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        remedy = "stop what listens there, or give another --port (0: a free one)" if taken else "give another --host"
+        raise click.UsageError(f"--host {host} --port {port}: {error.strerror}; {remedy}") from error
 
 
 @contextmanager

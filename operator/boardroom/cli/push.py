@@ -27,7 +27,7 @@ from boardroom.coordinator import fitness
 from boardroom.coordinator.adapters import Finding
 
 
-@click.command()
+@click.command(short_help="Fill a board's adapters volume from here.")
 @click.argument("board")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option(
@@ -49,8 +49,9 @@ def push(*, board: str, directory: Path, name: str | None, dry_run: bool, timeou
     image mounts the volume and takes them in through a port-forward; an adapter appears whole or not at all. Run again
     it sends only what is not there. What lies there under the same name with other weights is never overwritten.
     """
+    named = _named(directory, name)
     live = _board(kubectl, board)
-    adapters = _fit(_named(directory, name), live)
+    adapters = _fit(named, live)
     blueprint = Blueprint(board=live, defaults=Defaults(), image=Image(name=""))
     if not loader.has_volume(blueprint):
         raise click.ClickException(

@@ -14,20 +14,28 @@ from boardroom.adapters import read
 from boardroom.adapters.make import Shape, make_one
 from boardroom.api.resources import BoardAgent, Boardroom, ManifestError, read_manifest
 from boardroom.api.settings import Defaults, SettingsError, effective
-from boardroom.cli.local import Processes, free_port, scratch, wait_ready
+from boardroom.cli.local import Processes, free_port, require_free, scratch, wait_ready
 from boardroom.controller.plan.launcher import launcher_args
 
 STARTUP_TIMEOUT = 30.0
 """Seconds until every local process must answer."""
+_FILE = "YAML with a Boardroom and its BoardAgents, such as manifests/examples/executive-board.yaml."
+_ADAPTERS = "Directory that stands in for spec.adapters.mountPath, with each member's adapter at its spec.adapter.path."
 
 
-@click.command()
-@click.option("-f", "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help="YAML.")
+@click.command(short_help="Serve a board from its YAML, without any cluster.")
+@click.option("-f", "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help=_FILE)
 @click.option("--board", "name", help="Which Boardroom of the file; needed when it holds several.")
 @click.option("--lorax-url", help="A LoRAX that runs; without it one is simulated here (no GPU).")
-@click.option("--adapters", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Adapters' directory.")
+@click.option("--adapters", type=click.Path(exists=True, file_okay=False, path_type=Path), help=_ADAPTERS)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the coordinator.")
-@click.option("--port", default=8000, show_default=True, help="Port of the coordinator; 0 takes a free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port of the coordinator; 0 takes a free one.",
+)
 @click.option(
     "--api-keys",
     envvar="BOARDROOM_API_KEYS_FILE",
@@ -59,15 +67,17 @@ def serve(
         raise click.ClickException(f"{file}: {error}") from error
     if command and shutil.which(command[0]) is None:
         raise click.UsageError(f"{command[0]}: no such program to run")
+    require_free(host, port)
     signal.signal(signal.SIGTERM, _interrupt)
     with Processes() as processes:
         root = adapters.absolute() if adapters else processes.enter_context(scratch())
         if adapters is None:
             _make_adapters(root, board, agents)
+        readable = _readable(root, board, agents)
         store = processes.enter_context(scratch())
         adapters_url = _adapters_service(processes, root, store)
         if lorax_url is None and effective(board.spec, defaults).enabled:
-            lorax_url = _simulated_lorax(processes, board, agents, root, defaults)
+            lorax_url = _simulated_lorax(processes, board, readable, defaults)
         port = port or free_port()
         args = ["--file", str(file), "--board", board.metadata.name, "--host", host, "--port", str(port)]
         args += ["--adapters-url", adapters_url, "--adapters-root", str(root)]
@@ -91,27 +101,38 @@ def _interrupt(*_: object) -> Never:
 
 
 def _chosen(boards: list[Boardroom], name: str | None, file: Path) -> Boardroom:
-    names = [b.metadata.name for b in boards]
+    if not boards:
+        raise click.UsageError(f"{file} holds no Boardroom: give a file with one, such as those in manifests/examples")
     chosen = [b for b in boards if name in (None, b.metadata.name)]
     if len(chosen) != 1:
+        names = ", ".join(b.metadata.name for b in boards)
         raise click.UsageError(f"{file} holds the Boardrooms {names}: name one of them with --board")
     return chosen[0]
+
+
+def _adapter_paths(root: Path, board: Boardroom, agents: list[BoardAgent]) -> list[tuple[BoardAgent, Path]]:
+    """The board's members with an adapter, and where it lies."""
+    own = [agent for agent in agents if agent.spec.boardroom_ref.name == board.metadata.name]
+    return [(agent, root / path) for agent in own if (path := agent.spec.adapter_path) is not None]
 
 
 def _make_adapters(root: Path, board: Boardroom, agents: list[BoardAgent]) -> None:
     """Small adapters for the board's members, in the directories that their specs name."""
     shape = Shape(base_model=board.spec.model.id)
-    for agent in agents:
-        path = agent.spec.adapter_path
-        if path is not None and agent.spec.boardroom_ref.name == board.metadata.name:
-            make_one(root / path, agent.spec.role, shape)
+    for agent, path in _adapter_paths(root, board, agents):
+        make_one(path, agent.spec.role, shape)
 
 
 def _readable(root: Path, board: Boardroom, agents: list[BoardAgent]) -> list[str]:
-    """The members' adapters that are there when LoRAX starts."""
-    own = [agent.spec.adapter_path for agent in agents if agent.spec.boardroom_ref.name == board.metadata.name]
-    paths = sorted({root / path for path in own if path is not None})
-    return [str(path) for path in paths if read(path).problem is None]
+    """The members' adapters that are there when LoRAX starts; of the others it is said, because they will be absent."""
+    readable = []
+    for agent, path in _adapter_paths(root, board, agents):
+        problem = read(path).problem
+        if problem is None:
+            readable.append(str(path))
+        else:
+            click.echo(f"{agent.metadata.name} will be absent: {problem.reason}: {problem.message}", err=True)
+    return sorted(set(readable))
 
 
 def _adapters_service(processes: Processes, root: Path, store: Path) -> str:
@@ -121,13 +142,11 @@ def _adapters_service(processes: Processes, root: Path, store: Path) -> str:
     return wait_ready(process, f"http://127.0.0.1:{port}", "/healthz", STARTUP_TIMEOUT)
 
 
-def _simulated_lorax(
-    processes: Processes, board: Boardroom, agents: list[BoardAgent], root: Path, defaults: Defaults
-) -> str:
+def _simulated_lorax(processes: Processes, board: Boardroom, readable: list[str], defaults: Defaults) -> str:
     """The launcher with the flags that the controller gives it, but for host and port."""
     port = free_port()
     settings = effective(board.spec, defaults).model_copy(update={"port": port})
-    preloaded = _readable(root, board, agents) if board.spec.lorax.preloads else []
+    preloaded = readable if board.spec.lorax.preloads else []
     args = launcher_args(board.spec, settings, hostname="127.0.0.1", preloaded=preloaded)
     click.echo("no GPU here: simulated LoRAX", err=True)
     process = processes.start("lorax-launcher", *args)

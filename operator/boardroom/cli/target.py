@@ -21,6 +21,7 @@ CONNECT_TIMEOUT = 10.0
 
 TOKEN_LIFETIME = "10m"  # noqa: S105 (a duration, the shortest that the API server takes)
 
+_EXAMPLE = "http://127.0.0.1:8000"
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 """What a header can hold: printed ASCII, and no space."""
 
@@ -40,10 +41,11 @@ class Target:
         """An HTTP client of the board's coordinator."""
         token = self._token(board)
         if self.url:
-            yield from self._client(self.url, token)
+            remedy = f"see --url (BOARDROOM_URL): `boardroom serve -f FILE` prints its own, such as {_EXAMPLE}"
+            yield from self._client(self.url, token, remedy)
             return
         with self.kubectl.port_forward(f"service/{coordinator_name(board)}", COORDINATOR_PORT) as url:
-            yield from self._client(url, token)
+            yield from self._client(url, token, f"see `kubectl get boardroom {board}` and its pods")
 
     def _token(self, board: str) -> str | None:
         """The token that was given; else, through kubectl, what the board's auth takes; None where it takes none."""
@@ -66,14 +68,14 @@ class Target:
         return None
 
     @staticmethod
-    def _client(url: str, token: str | None) -> Iterator[httpx.Client]:
+    def _client(url: str, token: str | None, remedy: str) -> Iterator[httpx.Client]:
         timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT)
         headers = {"authorization": f"Bearer {token}"} if token else {}
         try:
             with httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False) as client:
                 yield client
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise click.ClickException(f"no coordinator answers at {url}: {error}") from error
+            raise click.ClickException(f"no coordinator answers at {url}: {error}; {remedy}") from error
 
 
 def _read(file: Path) -> str:

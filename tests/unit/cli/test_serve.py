@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -80,7 +81,7 @@ def test_an_unknown_member_is_said_with_those_that_exist() -> None:
     ("text", "message"),
     [
         pytest.param("a: [", "not YAML", id="broken YAML"),
-        pytest.param("", "holds the Boardrooms []", id="no board"),
+        pytest.param("", "holds no Boardroom: give a file with one", id="no board"),
         pytest.param(
             "apiVersion: boardroom.dev/v1alpha1\nkind: Boardroom\nmetadata: {name: b}\nspec: {model: {id: 7}}\n",
             "spec.model.id: Input should be a valid string",
@@ -100,6 +101,21 @@ def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:
     (tmp_path / "board.yaml").write_bytes(b"\xff\xfe")
     served = serve(file=tmp_path / "board.yaml")
     assert (served.returncode, "Traceback" in served.stderr, "decode" in served.stderr) == (1, False, True)
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        served = serve("--port", str(other.getsockname()[1]))
+    assert (served.returncode, "simulated" in served.stderr) == (2, False)
+    assert "Address already in use; stop what listens there, or give another --port" in served.stderr
+
+
+def test_members_whose_adapters_are_not_there_are_named(tmp_path: Path) -> None:
+    make(tmp_path, ["ceo", "cfo", "cmo", "coo"], Shape())
+    served = serve("--adapters", str(tmp_path), "--", "true")
+    absent = [line for line in served.stderr.splitlines() if "will be absent" in line]
+    assert (served.returncode, len(absent)) == (0, 1), served.stderr
+    assert absent[0].startswith(f"cto will be absent: AdapterMissing: {tmp_path}/cto_lora_adapter")
 
 
 @pytest.mark.parametrize(
