@@ -146,6 +146,16 @@ def test_plain_manifests_are_the_operators_chart_with_its_default_values(helm4: 
     ("chart", "flag", "said"),
     [
         ("boardroom-operator", "image.repo=x", "at '/image': additional properties 'repo' not allowed"),
+        (
+            "boardroom-operator",
+            "image.repository=r.example/x:0.1.0",
+            "at '/image/repository': 'r.example/x:0.1.0' does",
+        ),
+        (
+            "boardroom-operator",
+            "image.repository=r.example:5000/a/X",
+            "at '/image/repository': 'r.example:5000/a/X' does",
+        ),
         ("boardroom-operator", "replicas=0", "at '/replicas': minimum: got 0, want 1"),
         ("boardroom-operator", "defaults.AOS_MAX_MEMBERS=many", "at '/defaults/AOS_MAX_MEMBERS': got string"),
         ("boardroom-operator", "logLevel=info", "image.repository: give the registry and name"),

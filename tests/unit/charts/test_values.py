@@ -10,6 +10,7 @@ import yaml
 
 from boardroom import __version__
 from boardroom.api import charts, crds
+from boardroom.api.resources import read_manifest
 from boardroom.api.settings import Defaults
 from tools.values_table import CHARTS, page
 
@@ -71,6 +72,22 @@ def test_the_operators_defaults_of_boards_can_all_be_set() -> None:
 def test_charts_are_versioned_with_the_project(chart: Path) -> None:
     found = yaml.safe_load((chart / "Chart.yaml").read_text())
     assert (found["name"], found["version"], found["appVersion"]) == (chart.name, __version__, __version__)
+
+
+def test_artifact_hub_is_told_the_crds_that_the_chart_has() -> None:
+    annotations = yaml.safe_load((OPERATOR / "Chart.yaml").read_text())["annotations"]
+    told = [(crd["name"], crd["kind"], crd["version"]) for crd in yaml.safe_load(annotations["artifacthub.io/crds"])]
+    assert sorted(told) == sorted(
+        (name, crd["spec"]["names"]["kind"], crd["spec"]["versions"][0]["name"])
+        for name, crd in ((crd["metadata"]["name"], crd) for crd in crds.crds().values())
+    )
+
+
+def test_artifact_hubs_examples_are_a_board_and_its_member() -> None:
+    annotations = yaml.safe_load((OPERATOR / "Chart.yaml").read_text())["annotations"]
+    documents = yaml.safe_load(annotations["artifacthub.io/crdsExamples"])
+    boards, agents = read_manifest(yaml.safe_dump_all(documents))
+    assert [agent.spec.boardroom_ref.name for agent in agents] == [board.metadata.name for board in boards]
 
 
 def test_a_crd_that_helm_would_read_as_a_template_is_refused() -> None:
