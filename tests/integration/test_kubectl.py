@@ -34,7 +34,7 @@ def test_a_wrong_name_is_told_with_the_boards_that_there_are(apiserver: ControlP
 def test_a_namespace_that_is_not_there_is_told_likewise(apiserver: ControlPlane, kube: KubeApi) -> None:
     kube.create(board("executive"))
     message = refusal(of(apiserver.kubeconfig, "nowhere"), "executive")
-    assert message.startswith("there is no namespace nowhere; there is "), message
+    assert message.startswith("namespace nowhere is not there; there is "), message
     assert "(-n " in message
 
 

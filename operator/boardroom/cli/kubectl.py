@@ -100,13 +100,13 @@ class Kubectl:
             return self.get(_BOARD, name)
         except click.ClickException as error:
             where = f"namespace {self.namespace}" if self.namespace else "the namespace of your kubeconfig"
-            if 'namespaces "' in error.message and "not found" in error.message:
-                missing = where
-            elif f'"{name}" not found' in error.message:
-                missing = f"board {name} in {where}"
+            if f'"{name}" not found' in error.message:
+                missing = f"there is no board {name} in {where}"
+            elif 'namespaces "' in error.message and "not found" in error.message:
+                missing = f"{where} is not there"
             else:
                 raise
-            raise click.ClickException(f"there is no {missing}; {self._boards()}") from error
+            raise click.ClickException(f"{missing}; {self._boards()}") from error
 
     def _boards(self) -> str:
         """Which boards there are, as far as the user may see."""
@@ -115,9 +115,8 @@ class Kubectl:
                 found = [item["metadata"] for item in self.get(_BOARD, None, *flags)["items"]]
             except click.ClickException:  # not everybody may list all namespaces
                 continue
-            found.sort(
-                key=lambda item: item["namespace"] != self.namespace
-            )  # the namespace may be right, and the name not
+            # The namespace may be right, and the name not.
+            found.sort(key=lambda item: item["namespace"] != self.namespace)
             shown = ", ".join(f"{item['name']} (-n {item['namespace']})" for item in found[:_SHOWN])
             more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
             return f"there is {shown}{more}" if found else "there is none yet: docs/install.md shows how to make one"

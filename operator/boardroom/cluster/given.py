@@ -49,7 +49,10 @@ class GivenCluster:
     def kubeconfig(self) -> Path:
         """Return the file that was given; raises ClusterError where it is gone."""
         if not self.file.exists():
-            raise ClusterError(f"{self.file} does not exist")
+            raise ClusterError(
+                f"{self.file} does not exist: name another by `boardroom cluster up --kubeconfig`, or forget it by "
+                "`boardroom cluster down`"
+            )
         return self.file
 
     def load(self, images: Sequence[str]) -> None:

@@ -178,6 +178,15 @@ async def test_a_page_for_people_is_no_server_of_adapters(
     assert (reason, f"HTTP {status} with a web page" in message, field in message) == ("DownloadFailed", True, True)
 
 
+@pytest.mark.parametrize(("of", "said"), [(hub, "HTTP 502"), (bucket, "502: Bad Gateway")])
+async def test_what_a_gateway_says_in_html_is_no_wrong_endpoint(
+    of: Callable[[str], Remote], said: str, tmp_path: Path
+) -> None:
+    server = Server(lambda _: Response(PAGE, 502, media_type="text/html"))
+    reason, message = await refusal(server, of, tmp_path)
+    assert (reason, said in message, "web page" in message) == ("DownloadFailed", True, False), message
+
+
 @pytest.mark.parametrize(
     ("of", "body"),
     [(hub, b"[]"), (hub, b"\xff"), (hub, b'{"siblings": [{}]}'), (bucket, b"{}"), (bucket, b"<a><b/></a>")],
