@@ -14,6 +14,7 @@ import click
 import httpx
 
 from boardroom.api.meta import AUDIENCE, COORDINATOR_PORT, client_name, coordinator_name
+from boardroom.api.overview import HealthResponse
 from boardroom.cli.kubectl import Kubectl
 
 CONNECT_TIMEOUT = 10.0
@@ -42,10 +43,14 @@ class Target:
         token = self._token(board)
         if self.url:
             remedy = f"see --url (BOARDROOM_URL): `boardroom serve -f FILE` prints its own, such as {_EXAMPLE}"
-            yield from self._client(self.url, token, remedy)
+            with _client(self.url, token, remedy) as client:
+                _require_board(client, board)
+                yield client
             return
-        with self.kubectl.port_forward(f"service/{coordinator_name(board)}", COORDINATOR_PORT) as url:
-            yield from self._client(url, token, f"see `kubectl get boardroom {board}` and its pods")
+        remedy = f"see `kubectl get boardroom {board}` and its pods"
+        forward = self.kubectl.port_forward(f"service/{coordinator_name(board)}", COORDINATOR_PORT)
+        with forward as url, _client(url, token, remedy) as client:
+            yield client
 
     def _token(self, board: str) -> str | None:
         """The token that was given; else, through kubectl, what the board's auth takes; None where it takes none."""
@@ -67,15 +72,26 @@ class Target:
             return _sendable(key, f"Secret {reference['name']}")
         return None
 
-    @staticmethod
-    def _client(url: str, token: str | None, remedy: str) -> Iterator[httpx.Client]:
-        timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT)
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        try:
-            with httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False) as client:
-                yield client
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise click.ClickException(f"no coordinator answers at {url}: {error}; {remedy}") from error
+
+@contextmanager
+def _client(url: str, token: str | None, remedy: str) -> Iterator[httpx.Client]:
+    timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT)
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    try:
+        with httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False) as client:
+            yield client
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        raise click.ClickException(f"no coordinator answers at {url}: {error}; {remedy}") from error
+
+
+def _require_board(client: httpx.Client, board: str) -> None:
+    """A coordinator speaks for one board: under another one's name nothing of it is to be shown."""
+    try:
+        found = HealthResponse.model_validate_json(client.get("/v1/health").content)
+    except ValueError:  # a refusal, or no coordinator: the question itself is answered with that
+        return
+    if found.board not in (None, board):
+        raise click.ClickException(f"{client.base_url} answers for the board {found.board}, and not for {board}")
 
 
 def _read(file: Path) -> str:

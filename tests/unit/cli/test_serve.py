@@ -66,6 +66,14 @@ def test_status_and_agents_show_the_board() -> None:
     assert served.stdout.count("/cto_lora_adapter") == 2
 
 
+def test_nothing_is_told_under_another_boards_name() -> None:
+    commands = [f"{BOARDROOM} ask exec 'What now?'", f"{BOARDROOM} agents exec", f"{BOARDROOM} status exec"]
+    served = serve("--", "sh", "-c", "; ".join(commands))
+    said = [line for line in served.stderr.splitlines() if line.startswith("Error: ")]
+    assert (served.returncode, served.stdout, len(said)) == (1, "", 3), served.stderr
+    assert all(line.endswith("answers for the board executive, and not for exec") for line in said)
+
+
 def test_the_commands_exit_code_is_passed_on() -> None:
     assert serve("--", "sh", "-c", "exit 7").returncode == 7
 
