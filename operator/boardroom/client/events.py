@@ -38,50 +38,58 @@ class Event:
         return self.data["text"] if self.name == "member.delta" else ""
 
 
-class _Lines:
-    """Puts lines together to events; raises BoardroomError for the event `error`."""
+class _Events:
+    """Puts pieces of a stream together to events; raises BoardroomError for the event `error`.
+
+    Lines end with a line feed alone: what a text may hold beside it, such as U+2028, ends one for str.splitlines.
+    """
 
     def __init__(self, response: httpx.Response) -> None:
         self._response = response
-        self._name = ""
-        self.ended = False
+        self._rest = b""
+        self._name = b""
+        self._ended = False
 
-    def take(self, line: str) -> Event | None:
-        if line.startswith("event: "):
-            self._name = line.removeprefix("event: ")
-        if not line.startswith("data: "):
-            return None
-        text = line.removeprefix("data: ")
+    def feed(self, piece: bytes) -> Iterator[Event]:
+        """The events that are now whole."""
+        *lines, self._rest = (self._rest + piece).split(b"\n")
+        for line in lines:
+            name, _, text = line.rstrip(b"\r").partition(b": ")
+            if name == b"event":
+                self._name = text
+            elif name == b"data":
+                yield self._event(text)
+
+    def finish(self) -> None:
+        """Raise where the stream ended without an answer."""
+        if not self._ended:
+            raise not_ours(self._response)
+
+    def _event(self, text: bytes) -> Event:
         try:
-            if self._name == "error":
+            if self._name == b"error":
                 raise refused(ErrorResponse.model_validate_json(text).error, self._response)
             data = orjson.loads(text)
-            if self._name != "result":
-                return Event(cast("EventName", self._name), data)
-            self.ended = True
+            if self._name != b"result":
+                return Event(cast("EventName", self._name.decode("utf-8", "replace")), data)
+            self._ended = True
             return Event("result", data, AskResponse.model_validate_json(text))
         except (ValidationError, orjson.JSONDecodeError) as error:
             raise not_ours(self._response) from error
 
-    def finish(self) -> None:
-        """Raise where the stream ended without an answer."""
-        if not self.ended:
-            raise not_ours(self._response)
-
 
 def read(response: httpx.Response) -> Iterator[Event]:
     """The events of a response that streams."""
-    lines = _Lines(response)
-    for line in response.iter_lines():
-        if (event := lines.take(line)) is not None:
-            yield event
-    lines.finish()
+    events = _Events(response)
+    for piece in response.iter_bytes():
+        yield from events.feed(piece)
+    events.finish()
 
 
 async def aread(response: httpx.Response) -> AsyncIterator[Event]:
     """The same."""
-    lines = _Lines(response)
-    async for line in response.aiter_lines():
-        if (event := lines.take(line)) is not None:
+    events = _Events(response)
+    async for piece in response.aiter_bytes():
+        for event in events.feed(piece):
             yield event
-    lines.finish()
+    events.finish()

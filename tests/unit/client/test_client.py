@@ -21,6 +21,8 @@ from unit.coordinator.standing_board import (
     simulated_lorax,
     standing,
 )
+from unit.coordinator.test_streaming import delta
+from unit.engine.scripted_lorax import Call, ScriptedLorax
 
 Use = Callable[..., Any]
 
@@ -246,6 +248,22 @@ async def test_a_stream_ends_with_the_answer_that_its_deltas_make(board: Board, 
     for one in answer.answers:
         assert "".join(e.text for e in events if e.agent == one.agent) == one.text
     assert {e.role for e in events if e.name == "member.started"} == {"CFO", "CEO"}
+
+
+@STREAMS
+async def test_what_unicode_takes_for_the_end_of_a_line_ends_no_event(board: Board, stream: Use) -> None:
+    said = "one\u2028two\u2029three\x85four\x0bfive\r\nsix"
+
+    async def say_it(call: Call) -> None:
+        if call.is_probe:
+            await call.say("yes")
+            return
+        await call.begin(200, "text/event-stream")
+        await call.chunk(delta(said, "stop"), last=True)
+
+    async with served(ScriptedLorax(say_it)) as url, standing(board, url) as stand:
+        events = await stream(base(stand), "And now?", agents=["cfo"])
+    assert ("".join(e.text for e in events), events[-1].answer.answers[0].text) == (said, said)
 
 
 @STREAMS
