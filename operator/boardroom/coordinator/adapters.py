@@ -174,9 +174,11 @@ class AdapterBook:
             isinstance(error, AdapterFailed) or (error.code in ("generation", "timeout") and not self.proved(path))
         ):
             return
-        record.failures += 1
-        delay = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(record.failures - 1, 16))
-        record.retry_at = self._clock() + delay
+        if record.state is not AdapterState.FAILED or self._clock() >= record.retry_at:
+            # of all that are under way the first to fail is the try, and the others say the same again
+            record.failures += 1
+            delay = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(record.failures - 1, 16))
+            record.retry_at = self._clock() + delay
         record.state, record.error, record.fault = AdapterState.FAILED, error, _reason(error)
         record.loaded_digest, record.replaced, record.load_ms = None, False, None
         record.last_probe = datetime.now(UTC)

@@ -66,6 +66,13 @@ def test_the_back_off_doubles_from_five_seconds_to_five_minutes(book: AdapterBoo
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300]
 
 
+def test_questions_that_fail_together_are_one_try(book: AdapterBook, clock: Clock) -> None:
+    for _ in range(10):
+        book.failed(PATH, MISSING)
+        clock.now += 0.1
+    assert (book[PATH].failures, book[PATH].retry_at) == (1, 1005.0)
+
+
 def test_no_question_tries_a_failed_adapter_again(book: AdapterBook, clock: Clock) -> None:
     book.failed(PATH, MISSING)
     clock.now += 6
