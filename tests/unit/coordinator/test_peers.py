@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from boardroom.coordinator.adapters import AdapterState
-from boardroom.coordinator.peers.wire import GRANT_SECONDS
-from boardroom.engine.errors import EngineError
+from boardroom.coordinator.peers.wire import GRANT_SECONDS, Told
+from boardroom.engine.errors import EngineError, GenerationFailed, Unreachable
 from boardroom.simulator.faults import Fault
 from unit.coordinator.standing_board import NAMES, ROLES, UNLOADABLE, Board, agent, until
 from unit.coordinator.standing_fleet import simulated_servers
@@ -186,6 +186,22 @@ async def test_what_a_follower_meets_is_told_to_the_leader(board: Board) -> None
         await second.ask()
         await until(lambda: first.replica.book[cfo].state is AdapterState.FAILED)
         await until(lambda: second.replica.book[cfo].state is AdapterState.FAILED)
+
+
+async def test_questions_that_fail_together_are_told_as_one_failure_of_each_kind(board: Board) -> None:
+    """A forward pass that fails takes every question along; told one by one they would not fit the leader's door."""
+    cfo, gone = str(board.adapter("CFO")), Unreachable("no connection")
+    async with simulated_servers(board, "a") as servers, standing_peers(board, servers.endpoints["a"]) as stand:
+        await stand.start("first")
+        second = await stand.start("second")
+        await second.proved(5)
+        replica = second.replica
+        for _ in range(4000):
+            replica.failed(cfo, GenerationFailed("CUDA error: " + 500 * "x"))
+            replica.failed(None, gone)
+        assert replica.news is not None
+        told = Told.of(replica, replica.news).failures
+    assert [(path, failure.code) for path, failure in told] == [(cfo, "generation"), (None, "unreachable")]
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -130,4 +130,4 @@ class Link:
             if replica is not None and replica.news is not None:
                 replica.news.answers += one.answers
                 replica.news.warm += one.warm
-                replica.news.failures[:0] = one.failures
+                replica.news.failures = one.failures | replica.news.failures

@@ -55,7 +55,7 @@ class Told(msgspec.Struct, kw_only=True):
 
     @classmethod
     def of(cls, replica: Replica, news: News) -> "Told":
-        failures = [(path, Failure.of(error)) for path, error in news.failures]
+        failures = [(path, Failure.of(error)) for (path, _), error in news.failures.items()]
         return cls(answers=news.answers, warm=news.warm, failures=failures, base=replica.admission.base_wanted)
 
 

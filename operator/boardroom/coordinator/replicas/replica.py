@@ -32,7 +32,8 @@ class News:
 
     answers: int = 0
     warm: int = 0
-    failures: list[tuple[str | None, EngineError]] = field(default_factory=list)
+    failures: dict[tuple[str | None, str], EngineError] = field(default_factory=dict)
+    """The last of each adapter and code: a forward pass that fails takes every question along, and once says it all."""
 
 
 class Replica:
@@ -179,7 +180,7 @@ class Replica:
         if isinstance(error, (Unreachable, ConnectionLost)):
             self.observer.look_soon()
         if self.news is not None:
-            self.news.failures.append((path, error))
+            self.news.failures[path, error.code] = error
 
     def _answered(self, warm: bool) -> None:
         if self.news is None:
