@@ -121,7 +121,7 @@ class ChatStream:
         if not content.startswith(self._sent):
             raise BrokenStream("what was streamed is not what the board answered in the end; ask again")
         self._send(content[len(self._sent) :])
-        self._writer.choice(self._index, {}, openai.finish_reason(answer), boardroom=openai.attribution(answer))
+        self._writer.choice(self._index, {}, openai.finish_reason(answer), boardroom=openai.attribution([answer]))
 
     def _flush(self, agent: str) -> None:
         text, self._kept[agent] = self._kept[agent], ""

@@ -114,7 +114,7 @@ def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:
             "model": chat.model,
             "choices": choices,
             "usage": usage(answers),
-            "boardroom": attribution(answers[0]),
+            "boardroom": attribution(answers),
         }
     )
 
@@ -137,9 +137,21 @@ def usage(answers: Sequence[AskResponse]) -> dict[str, Any]:
     return total([answer.usage for answer in answers]).model_dump()
 
 
-def attribution(answer: AskResponse) -> dict[str, Any]:
-    """Who spoke, with which weights, by which engine, and who could not and why."""
-    return answer.model_dump(mode="json", exclude={"reply", "usage"})
+def attribution(answers: Sequence[AskResponse]) -> dict[str, Any]:
+    """Who spoke, with which weights, by which engine, and who could not and why. Of several choices, which one agent
+    gave, `answers` has one for each in their order, and the rest holds for all of them.
+    """
+    whole = answers[0]
+    if len(answers) > 1:
+        whole = whole.model_copy(
+            update={
+                "used_lorax": any(one.used_lorax for one in answers),
+                "execution_time": max(one.execution_time for one in answers),
+                "answers": [said for one in answers for said in one.answers],
+                "warnings": list(dict.fromkeys(warning for one in answers for warning in one.warnings)),
+            }
+        )
+    return whole.model_dump(mode="json", exclude={"reply", "usage"})
 
 
 def models(roster: Roster, created: int) -> list[dict[str, Any]]:

@@ -162,3 +162,21 @@ async def gauge(stand: Standing, name: str) -> float:
         page = (await client.get(f"{stand.metrics_url}/metrics")).text
     [line] = [line for line in page.splitlines() if line.startswith(f"{name} ")]
     return float(line.split()[1])
+
+
+async def test_each_choice_of_a_completion_is_told_apart_by_its_engine(board: Board) -> None:
+    async def fail_the_second(call: Call) -> None:
+        if call.body.get("seed") == 8:
+            await call.fail(424, "Request failed during generation: CUDA error", "generation")
+        else:
+            await call.say("my own voice")
+
+    body = {"model": "executive/cfo", "messages": [{"role": "user", "content": "And now?"}], "n": 3, "seed": 7}
+    async with served(ScriptedLorax(fail_the_second)) as url, with_standard(board, url) as (stand, _server):
+        await stand.proved(*ROLES)
+        answer = (await stand.client.post("/v1/chat/completions", json=body)).raise_for_status().json()
+    spoke = [(one["engine"], one["text"]) for one in answer["boardroom"]["answers"]]
+    assert spoke == [("lorax", "my own voice"), ("standard", "as a generalist, yes"), ("lorax", "my own voice")]
+    assert [choice["message"]["content"] for choice in answer["choices"]] == [text for _, text in spoke]
+    [warning] = answer["boardroom"]["warnings"]
+    assert warning.startswith("CFO (cfo) answered by standard inference, without its adapter: ")
