@@ -96,9 +96,9 @@ def endpoint(path: str, handler: Handler, refuse: Refuse, asked: Asked) -> Calla
 
 
 async def tell(ask: Callable[[], Awaitable[None]], teller: Teller, outbox: Outbox, request_id: str) -> Streamed:
-    """Run `ask`, which writes into the outbox, and return when its first event is there.
+    """Run `ask`, which writes into the outbox, and return when its first event is there, or a sign of life is due.
 
-    Raises the AskProblem that came before any event: the caller can still have a plain error for it.
+    Raises the AskProblem that came before: the caller can still have a plain error for it.
     """
 
     async def telling() -> AskProblem | None:
@@ -119,7 +119,7 @@ async def tell(ask: Callable[[], Awaitable[None]], teller: Teller, outbox: Outbo
 
     task = asyncio.create_task(telling())
     try:
-        await outbox.begun.wait()
+        await outbox.begin()
     except BaseException:
         task.cancel()
         raise

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -26,7 +27,7 @@ class Outbox:
         self._closed = False
         self._changed = asyncio.Event()
         self.begun = asyncio.Event()
-        """Set when there was an event, or when there will be none."""
+        """Set when there was an event, when there will be none, or when the stream has begun without one."""
         self.overrun = False
         """Whether the client was too slow; nothing more is taken then."""
 
@@ -46,6 +47,13 @@ class Outbox:
         """Nothing more will come."""
         self._closed = True
         self._changed.set()
+        self.begun.set()
+
+    async def begin(self) -> None:
+        """Return when there was an event or will be none, at the latest when a sign of life is due."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
+                await self.begun.wait()
         self.begun.set()
 
     async def take(self) -> bytes:

@@ -261,6 +261,51 @@ async def test_silence_has_a_sign_of_life(board: Board, monkeypatch: pytest.Monk
     assert "event: result" in text
 
 
+async def test_a_completion_that_has_nothing_to_say_yet_has_a_sign_of_life_and_ends_where_its_client_leaves(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board that deliberates says its reply in the end, after minutes perhaps."""
+    monkeypatch.setattr(outbox, "HEARTBEAT_SECONDS", 0.05)
+    left = asyncio.Event()
+
+    async def think(call: Call) -> None:
+        if call.is_probe:
+            await call.say("yes")
+            return
+        await call.client_leaves()
+        left.set()
+
+    body = {"model": "executive", "messages": ASKED, "stream": True}
+    board.write(agent("CFO"), spec={"deliberation": {"defaultMode": "Consensus"}})
+    async with served(ScriptedLorax(think)) as url, standing(board, url) as stand:
+        await stand.proved("CFO")
+        async with stand.client.stream("POST", "/v1/chat/completions", json=body) as answer:
+            first = await anext(answer.aiter_text())
+        async with asyncio.timeout(20):
+            await left.wait()
+    assert (answer.status_code, first[:3]) == (200, ":\n\n")
+
+
+async def test_a_completion_that_fails_after_a_long_silence_ends_with_an_error_event(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "HEARTBEAT_SECONDS", 0.05)
+
+    async def fail_late(call: Call) -> None:
+        if call.is_probe:
+            await call.say("yes")
+            return
+        await asyncio.sleep(0.3)
+        await call.fail(424, "Request failed during generation: CUDA error", "generation")
+
+    async with served(ScriptedLorax(fail_late)) as url, standing(board, url) as stand:
+        await stand.proved(*ROLES)
+        [error] = await chunks(stand, model="executive/cfo")
+    assert isinstance(error, dict)
+    assert error["error"]["code"] == "not_enough_answers"
+    assert "CUDA error" in error["error"]["members"][0]["reason"]
+
+
 def test_a_client_that_reads_too_slowly_is_cut_off() -> None:
     box = outbox.Outbox()
     for _ in range(5):
