@@ -124,9 +124,10 @@ class ChatStream:
         self._writer.choice(self._index, {}, openai.finish_reason(answer), boardroom=openai.attribution([answer]))
 
     def _flush(self, agent: str) -> None:
-        text, self._kept[agent] = self._kept[agent], ""
-        if not text:
-            return
+        text = self._kept[agent]
+        if agent not in self._heard and not text.strip():
+            return  # a text of blanks alone is no answer, and could not be taken back
+        self._kept[agent] = ""
         self._heard.add(agent)
         if not self._bare and agent in self._roles:
             before = "\n\n" if self._sent else ""

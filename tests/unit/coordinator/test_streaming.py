@@ -306,6 +306,30 @@ async def test_a_completion_that_fails_after_a_long_silence_ends_with_an_error_e
     assert "CUDA error" in error["error"]["members"][0]["reason"]
 
 
+async def test_a_member_that_says_nothing_but_blanks_is_missing_from_a_streamed_completion_too(board: Board) -> None:
+    async def blanks_of_the_cfo(call: Call) -> None:
+        text = " \n" if "cfo" in call.adapter and not call.is_probe else "\nwe grow"
+        if not call.body.get("stream"):
+            await call.say(text)
+            return
+        await call.begin(200, "text/event-stream")
+        await call.chunk(delta(text[:1]))
+        await call.chunk(delta(text[1:], "stop"), last=True)
+
+    board.write(agent("CFO"), agent("CTO"))
+    async with served(ScriptedLorax(blanks_of_the_cfo)) as url, standing(board, url) as stand:
+        await stand.proved("CFO", "CTO")
+        found = await chunks(stand)
+        whole = (await stand.client.post("/v1/chat/completions", json={"model": "executive", "messages": ASKED})).json()
+    last = found[-2]
+    assert isinstance(last, dict)
+    assert [(one["agent"], one["status"]) for one in last["boardroom"]["answers"]] == [
+        ("cfo", "failed"),
+        ("cto", "answered"),
+    ]
+    assert content(found) == whole["choices"][0]["message"]["content"] == "CTO: \nwe grow"
+
+
 def test_a_client_that_reads_too_slowly_is_cut_off() -> None:
     box = outbox.Outbox()
     for _ in range(5):
