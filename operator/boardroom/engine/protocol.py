@@ -54,7 +54,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamTimeouts:
     """Seconds for each stage of a stream. LoRAX sends a sign of life every 15 s, also while an adapter loads, so that
-    `between_bytes` tells a dead connection from a slow answer, and only `whole` ends an answer that never comes.
+    `between_bytes` tells a dead connection from a slow answer, and only `whole` ends an answer that never comes. Of
+    engines that send none only `connect` and `whole` are heeded.
     """
 
     whole: float

@@ -1,10 +1,11 @@
 """Standard inference: any server with OpenAI's chat route, as the second engine of a board."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any, Final
 
 from boardroom.engine.chat import dumped, messages, read_chat, read_out, sampling, take_all
-from boardroom.engine.classify import classify_openai, clean
+from boardroom.engine.classify import classify_openai, clean, openai_refusal
 from boardroom.engine.errors import BadResponse
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
 from boardroom.engine.sse import EventReader
@@ -42,13 +43,20 @@ class StandardEngine:
         )
         if reply.status != _OK:
             raise classify_openai(reply.status, reply.body)
-        return read_chat(reply, _WHO)
+        try:
+            return read_chat(reply, _WHO)
+        except BadResponse:
+            if (refusal := openai_refusal(reply.body)) is not None:
+                raise refusal from None  # some say with HTTP 200 that they failed
+            raise
 
     async def stream(
         self, request: GenerationRequest, timeouts: StreamTimeouts
     ) -> AsyncGenerator[str | Generation, None]:
         body = dumped(self._body(request) | {"stream": True, "stream_options": {"include_usage": True}})
         assembly, events = TailedChatAssembly(), EventReader()
+        # no sign of life is part of OpenAI's protocol: silence is thought
+        timeouts = replace(timeouts, first_byte=timeouts.whole, between_bytes=timeouts.whole)
         async with self._http.stream(
             _PATH, timeouts=timeouts, limit=MAX_STREAM_BYTES, body=body, request_id=request.request_id
         ) as reply:

@@ -1,5 +1,6 @@
 """The driver for standard inference, against a server that says what a test says and against the simulator's own."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -134,6 +135,29 @@ async def test_a_stream_without_usage_and_done_is_an_answer_too() -> None:
     *_, whole = await stream(events(*EVENTS))
     assert isinstance(whole, Generation)
     assert (whole.text, whole.completion_tokens) == ("we grow", 0)
+
+
+async def test_a_server_that_thinks_before_and_while_it_speaks_has_the_whole_time() -> None:
+    async def think(call: Call) -> None:
+        await asyncio.sleep(0.3)
+        await call.begin(200, "text/event-stream")
+        for event in EVENTS:
+            await call.chunk(events(event))
+            await asyncio.sleep(0.1)
+        await call.chunk(events(b"[DONE]"), last=True)
+
+    impatient = StreamTimeouts(whole=10, first_byte=0.05, between_bytes=0.05)
+    async with standard(think) as (engine, _):
+        *texts, whole = [piece async for piece in engine.stream(REQUEST, impatient)]
+    assert isinstance(whole, Generation)
+    assert "".join(map(str, texts)) == whole.text == "we grow"
+
+
+async def test_an_error_with_status_200_is_told_in_the_servers_own_words() -> None:
+    body = orjson.dumps({"error": {"message": "the provider is out of credits", "code": 502}})
+    async with standard(lambda call: call.answer(200, body)) as (engine, _):
+        with pytest.raises(GenerationFailed, match="standard inference: the provider is out of credits"):
+            await engine.generate(REQUEST, 10)
 
 
 @pytest.mark.parametrize(
