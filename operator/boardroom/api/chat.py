@@ -54,7 +54,7 @@ class ChatPart(BaseModel):
 
 
 class ChatMessage(BaseModel):
-    """A message that a client may send back as it got it: what is null in it says nothing."""
+    """A message that a client may send back as it got it: what is null or empty in it says nothing."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -63,7 +63,7 @@ class ChatMessage(BaseModel):
     name: str | None = None
     refusal: None = None
     audio: None = None
-    tool_calls: None = None
+    tool_calls: list[Any] | None = Field(default=None, max_length=0)
     function_call: None = None
     annotations: list[Any] | None = Field(default=None, max_length=0)
 
@@ -107,7 +107,7 @@ class ChatRequest(BaseModel):
     messages: list[ChatMessage] = Field(
         min_length=1,
         max_length=MAX_MESSAGES,
-        description="The first and the last beside system messages are the user's.",
+        description="The last beside system messages is the user's.",
         examples=[[{"role": "user", "content": "Shall we hire?"}]],
     )
     max_tokens: int | None = Field(default=None, ge=1, le=32768)

@@ -28,7 +28,7 @@ from boardroom.coordinator.outbox import Outbox
 from boardroom.coordinator.pages import lorax_page, own_page
 from boardroom.coordinator.peers.door import door
 from boardroom.coordinator.peers.wire import PATH as PEERS
-from boardroom.coordinator.problems import AskProblem, Internal, MethodNotAllowed, NotFound, NotReady, UnknownModel
+from boardroom.coordinator.problems import AskProblem, Internal, MethodNotAllowed, NotFound, NotReady
 from boardroom.coordinator.questions import parse, read_body, request_id_of
 from boardroom.coordinator.record import RequestRecord
 from boardroom.coordinator.roster import Roster
@@ -95,12 +95,7 @@ class Api:
         return Whole(orjson.dumps({"object": "list", "data": openai.models(self._roster(), self._created)}))
 
     async def model(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
-        wanted = request.path_params["model"]
-        known = openai.models(self._roster(), self._created)
-        for model in known:
-            if model["id"] == wanted:
-                return Whole(orjson.dumps(model))
-        raise UnknownModel(f"there is no model {wanted!r}; the models are {', '.join(m['id'] for m in known)}")
+        return Whole(orjson.dumps(openai.model(request.path_params["model"], self._roster(), self._created)))
 
     async def chat(self, request: Request, request_id: str) -> Whole | Streamed:
         began = asyncio.get_running_loop().time()

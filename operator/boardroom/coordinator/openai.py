@@ -156,8 +156,13 @@ def attribution(answers: Sequence[AskResponse]) -> dict[str, Any]:
 
 def models(roster: Roster, created: int) -> list[dict[str, Any]]:
     """The board, and each of its members as BOARD/MEMBER."""
-    names = [roster.board, *(f"{roster.board}/{member.name}" for member in roster.members)]
-    return [{"id": name, "object": "model", "created": created, "owned_by": OWNER} for name in names]
+    return [_card(name, created) for name in (roster.board, *(f"{roster.board}/{m.name}" for m in roster.members))]
+
+
+def model(name: str, roster: Roster, created: int) -> dict[str, Any]:
+    """The one that a completion may ask for by this name; raises UnknownModel."""
+    _agent(name, roster)
+    return _card(name, created)
 
 
 def problem_body(problem: AskProblem) -> bytes:
@@ -176,6 +181,10 @@ def problem_body(problem: AskProblem) -> bytes:
 def problem_status(problem: AskProblem) -> int:
     """OpenAI answers 400 to whatever it can't understand."""
     return 400 if isinstance(problem, (InvalidQuestion, QuestionRefused)) else problem.status
+
+
+def _card(name: str, created: int) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": OWNER}
 
 
 def _schema(wanted: ResponseFormat) -> Mapping[str, Any] | None:
@@ -204,17 +213,20 @@ def _agent(model: str, roster: Roster) -> str | None:
 
 
 def _exchanges(messages: Sequence[ChatMessage]) -> list[Exchange]:
-    """Questions with their answers, the last without; messages of one side in a row are one, under each other."""
+    """Questions with their answers, the last without; messages of one side in a row are one, under each other.
+
+    Where the assistant greets first, the question before it is empty: chat templates want the user to begin.
+    """
     turns: list[tuple[str, list[str]]] = []
     for message in messages:
         if turns and turns[-1][0] == message.role:
             turns[-1][1].append(message.text)
         else:
             turns.append((message.role, [message.text]))
-    if not turns or turns[0][0] != "user" or turns[-1][0] != "user":
-        raise InvalidQuestion(
-            "messages: the first and the last beside system ones must be the user's", field="messages"
-        )
+    if turns and turns[0][0] == "assistant":
+        turns.insert(0, ("user", [""]))
+    if not turns or turns[-1][0] != "user":
+        raise InvalidQuestion("messages: the last beside system ones must be the user's", field="messages")
     texts = ["\n\n".join(parts) for _, parts in turns] + [""]
     if not texts[-2].strip():
         raise InvalidQuestion("messages: the last one is blank: ask something", field="messages")

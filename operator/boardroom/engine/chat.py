@@ -59,11 +59,11 @@ def sampling(request: GenerationRequest) -> dict[str, Any]:
 
 
 def dumped(body: dict[str, Any]) -> bytes:
-    """JSON; raises InvalidRequest for what is not valid Unicode."""
+    """JSON; raises InvalidRequest for what is none: a text that is not valid Unicode, a schema that is too deep."""
     try:
         return orjson.dumps(body)
     except TypeError as error:
-        raise InvalidRequest(f"the prompt is not valid Unicode: {error}") from error
+        raise InvalidRequest(f"the request can't be written as JSON: {error}") from error
 
 
 def read_chat(reply: Reply, who: str) -> Generation:

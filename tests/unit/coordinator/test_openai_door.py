@@ -59,9 +59,11 @@ async def test_the_models_are_the_board_and_each_member(board: Board, openai_cli
         base = str(stand.client.base_url).rstrip("/")
         found = await asyncio.to_thread(openai_client.call, base, "models")
         one = (await stand.client.get("/v1/models/executive/cfo")).json()
+        by_role_ = (await stand.client.get("/v1/models/executive/CFO")).json()
         missing = await stand.client.get("/v1/models/executive/janitor")
     assert [m["id"] for m in found["data"]] == ["executive", *(f"executive/{name}" for name in NAMES)]
     assert one.items() <= next(m for m in found["data"] if m["id"] == "executive/cfo").items()
+    assert by_role_ == one | {"id": "executive/CFO"}
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "model_not_found")
 
 
@@ -111,6 +113,23 @@ async def test_system_prompts_join_and_history_goes_along_in_turns(board: Board,
             {"role": "user", "content": "Hello\n\nShall we hire?"},
             {"role": "assistant", "content": "No."},
             {"role": "user", "content": "Why?"},
+        ]
+    ]
+
+
+async def test_a_greeting_by_the_assistant_comes_before_the_first_question(
+    board: Board, openai_client: Session
+) -> None:
+    """As chat pages begin; what a client has from elsewhere may name no tool calls."""
+    greeting = {"role": "assistant", "content": "How can I help?", "tool_calls": [], "annotations": []}
+    lorax = ScriptedLorax(say_i)
+    async with served(lorax) as url, standing(board, url) as stand:
+        await chat(openai_client, stand, model="executive/cfo", messages=[greeting, *ASKED])
+    assert [body["messages"] for body in sent(lorax)] == [
+        [
+            {"role": "user", "content": ""},
+            {"role": "assistant", "content": "How can I help?"},
+            {"role": "user", "content": "And now?"},
         ]
     ]
 
@@ -183,6 +202,10 @@ REFUSED: list[tuple[dict[str, Any], Refusal]] = [
     ),
     ({"messages": [{"role": "user", "content": " "}]}, (400, "messages", "blank")),
     ({"messages": [{"role": "system", "content": "x"}]}, (400, "messages", "the user's")),
+    (
+        {"messages": [{"role": "assistant", "content": "x", "tool_calls": [{"id": "1"}]}, *ASKED]},
+        (400, "messages.0.tool_calls", "at most 0"),
+    ),
     ({"messages": [*ASKED, {"role": "assistant", "content": "x"}]}, (400, "messages", "user's")),
     ({"messages": [{"role": "tool", "content": "x"}]}, (400, "messages.0.role", "system")),
     (
