@@ -30,6 +30,7 @@ class Outbox:
         """Set when there was an event, when there will be none, or when the stream has begun without one."""
         self.overrun = False
         """Whether the client was too slow; nothing more is taken then."""
+        self.on_overrun: Callable[[], None] = lambda: None
 
     def put(self, event: bytes) -> None:
         """One whole event."""
@@ -38,6 +39,7 @@ class Outbox:
         self._size += len(event)
         if self._size > MAX_WAITING_BYTES:
             self.overrun = True
+            self.on_overrun()
         else:
             self._waiting.append(event)
         self._changed.set()
@@ -84,14 +86,19 @@ class EventResponse(Response):
         gone = asyncio.create_task(_gone(receive, self._outbox))
         whole = False
         try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            while (chunk := await self._outbox.take()) and not gone.done():
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            whole = not gone.done() and not self._outbox.overrun
-            if whole:
-                end: MutableMapping[str, Any] = {"type": "http.response.body", "body": b""}
-                await send(end)
+            async with asyncio.timeout(None) as sending:  # a client that does not read keeps `send` waiting for ever
+                self._outbox.on_overrun = lambda: sending.reschedule(0.0)
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                while (chunk := await self._outbox.take()) and not gone.done():
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                whole = not gone.done() and not self._outbox.overrun
+                if whole:
+                    end: MutableMapping[str, Any] = {"type": "http.response.body", "body": b""}
+                    await send(end)
+        except TimeoutError:
+            whole = False
         finally:
+            self._outbox.on_overrun = lambda: None
             gone.cancel()
             await self._after(whole)
 

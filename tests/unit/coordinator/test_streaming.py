@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -328,6 +329,33 @@ async def test_a_member_that_says_nothing_but_blanks_is_missing_from_a_streamed_
         ("cto", "answered"),
     ]
     assert content(found) == whole["choices"][0]["message"]["content"] == "CTO: \nwe grow"
+
+
+async def test_the_question_of_a_client_that_does_not_read_is_ended(board: Board) -> None:
+    left = asyncio.Event()
+
+    async def speak_on(call: Call) -> None:
+        if call.is_probe:
+            await call.say("yes")
+            return
+        await call.begin(200, "text/event-stream")
+        for _ in range(16 * 64):  # 16 MiB: more than the kernel keeps for who does not read
+            await call.chunk(delta(16 * 1024 * "x"))
+        await call.client_leaves()
+        left.set()
+
+    body = json.dumps({"user_input": "And now?", "stream": True, "agents": ["ceo"]}).encode()
+    async with served(ScriptedLorax(speak_on)) as url, standing(board, url) as stand:
+        await stand.proved(*ROLES)
+        host, port = str(stand.client.base_url.host), stand.client.base_url.port
+        with socket.create_connection((host, port)) as client:
+            head = f"POST /v1/ask HTTP/1.1\r\nhost: {host}\r\ncontent-length: {len(body)}\r\n\r\n"
+            client.sendall(head.encode() + body)
+            async with asyncio.timeout(20):
+                await left.wait()
+            async with httpx.AsyncClient(trust_env=False) as page:
+                line = 'boardroom_requests_total{code="499",mode="parallel",route="/v1/ask"} 1.0'
+                await until_counted(page, stand, line)
 
 
 def test_a_client_that_reads_too_slowly_is_cut_off() -> None:
