@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, REFUSED_SECONDS, Reviews
+from boardroom.coordinator.auth import reviews
+from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, MAX_REVIEWS, REFUSED_SECONDS, Reviews
 from boardroom.coordinator.kube import KubeError
 from boardroom.coordinator.problems import AuthUnavailable, Forbidden, Unauthenticated
 from unit.coordinator.fake_kube import FakeKube
@@ -148,6 +149,16 @@ async def test_waiting_reviews_are_bounded() -> None:
         await stand.ask("one more")
     stand.kube.gate.set()
     assert set(await asyncio.gather(*asking)) == {USER["username"]}
+
+
+async def test_nobody_waits_longer_for_a_place_than_for_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reviews, "REVIEW_SECONDS", 0)
+    stand = Stand()
+    stand.kube.gate.clear()
+    asking = [asyncio.create_task(stand.ask(f"token {number}")) for number in range(3 * MAX_REVIEWS)]
+    ended = await asyncio.gather(*asking, return_exceptions=True)
+    assert {type(one) for one in ended} == {AuthUnavailable}
+    assert stand.reviewed == MAX_REVIEWS
 
 
 async def test_refused_tokens_do_not_push_out_allowed_ones() -> None:

@@ -68,18 +68,17 @@ class Reviews:
             done.exception()  # those that waited have it; where none is left, it was heard all the same
 
     async def _review(self, key: bytes, token: str) -> str:
-        async with self._places:
-            try:
-                async with asyncio.timeout(REVIEW_SECONDS):
-                    user = await self._user(token)
-                    await self._may_ask(user)
-            except (Unauthenticated, Forbidden) as refused:
-                self._refused.put(key, refused)
-                raise
-            except TimeoutError as error:
-                raise AuthUnavailable(f"the API server gave no verdict within {REVIEW_SECONDS:.0f} s") from error
-            except KubeError as error:
-                raise AuthUnavailable(_why(error)) from error
+        try:
+            async with asyncio.timeout(REVIEW_SECONDS), self._places:
+                user = await self._user(token)
+                await self._may_ask(user)
+        except (Unauthenticated, Forbidden) as refused:
+            self._refused.put(key, refused)
+            raise
+        except TimeoutError as error:
+            raise AuthUnavailable(f"the API server gave no verdict within {REVIEW_SECONDS:.0f} s") from error
+        except KubeError as error:
+            raise AuthUnavailable(_why(error)) from error
         name = str(user["username"])
         self._allowed.put(key, name)
         return name
