@@ -47,17 +47,21 @@ def read(text: str) -> Ballot | str:
         return f"{where}: {first['msg']}" if where else str(first["msg"])
 
 
-def vote(seat: Seat, answer: MemberAnswer) -> Vote:
-    """One member's vote: an answer that is no ballot is an abstention, no answer is no position at all."""
+def vote(seat: Seat, answer: MemberAnswer, broke: str | None = None) -> Vote:
+    """One member's vote: an answer that is no ballot is an abstention, no answer is no position at all.
+
+    `broke` is why the member gave no other answer where it was asked again for a ballot.
+    """
     weight, veto = (seat.weight, seat.veto) if isinstance(seat, Member) else (0, False)
     cast = Vote(agent=seat.name, role=seat.role, position=None, weight=weight, veto=veto)
     if answer.status is not AnswerStatus.ANSWERED:
         return cast.model_copy(update={"reason": answer.reason})
     ballot = read(answer.text or "")
     if isinstance(ballot, str):
-        return cast.model_copy(
-            update={"position": Position.ABSTAIN, "reason": f"its answer is no vote, also asked again: {ballot}"}
-        )
+        why = f", also asked again: {ballot}"
+        if broke is not None:
+            why = f": {ballot}; asked again, it gave no answer: {broke}"
+        return cast.model_copy(update={"position": Position.ABSTAIN, "reason": f"its answer is no vote{why}"})
     rationale = ballot.rationale[:MAX_RATIONALE_CHARS]
     return cast.model_copy(
         update={"position": ballot.position, "confidence": ballot.confidence, "rationale": rationale}

@@ -67,6 +67,18 @@ async def test_an_answer_that_is_no_vote_is_asked_again_with_the_reason() -> Non
     assert answer.reply == ("Adopted: support 1, oppose 0, abstain 0; quorum 1 met with 1.\n\nCEO: support. it pays")
 
 
+async def test_an_abstention_says_that_the_member_gave_no_answer_when_it_was_asked_again() -> None:
+    answer, _ = await ask(
+        ["ceo"], lambda _m, count, _r: "I am for it" if count == 0 else None, coordination_mode="consensus"
+    )
+    assert answer.decision is not None
+    [vote] = answer.decision.votes
+    assert vote.position is Position.ABSTAIN
+    assert vote.reason is not None
+    assert vote.reason.startswith("its answer is no vote: Invalid JSON")
+    assert vote.reason.endswith("; asked again, it gave no answer: ceo can not")
+
+
 async def test_weights_and_vetoes_of_the_members_count() -> None:
     members = (
         Member(name="cfo", role="CFO", weight=2, veto=True),

@@ -124,8 +124,9 @@ async def test_collaborative_goes_on_until_nobody_changes_position(
         assert len(engine.prompts(name)) == held
         for prompt, positions in zip(engine.prompts(name)[1:], shown, strict=False):
             seen = [f"{n.upper()}: {text}" for n, text in positions.items() if text is not None]
+            task = collaborative.FIRST if positions[name] is None else collaborative.TASK
             assert prompt == "\n\n".join(
-                ["And now?", "The board has said so far:", *seen, collaborative.TASK] if seen else ["And now?"]
+                ["And now?", "The board has said so far:", *seen, task] if seen else ["And now?"]
             )
     assert [b.size for b in answer.batches] == ([len(names)] * held if len(names) > 1 else [])
     answers = sum(text is not None for n in names for text in script[n][:held])

@@ -4,7 +4,7 @@ from typing import Final
 
 from boardroom.api.ask import CoordinationMode, MemberAnswer, Round
 from boardroom.coordinator.deliberation import Agenda, Deliberation, with_answers
-from boardroom.coordinator.meeting import Meeting
+from boardroom.coordinator.meeting import Meeting, answered
 from boardroom.coordinator.modes.registry import mode
 from boardroom.coordinator.panel import Turn
 from boardroom.coordinator.positions import KEEP, record, stands
@@ -14,15 +14,22 @@ TASK: Final = (
     "else state your new position in full."
 )
 
+FIRST: Final = "State your own position in full, in view of the others'."
+
 
 @mode(CoordinationMode.COLLABORATIVE)
 async def collaborative(meeting: Meeting, agenda: Agenda) -> Deliberation:
-    """Each member's answer is the last position that it stated; a round without a text of it changes nothing."""
+    """Each member's answer is the last position that it stated; a round without a text of it changes nothing, and who
+    has stated none yet is not told that it may keep one.
+    """
     positions: list[MemberAnswer] = []
     rounds: list[Round] = []
     for left in range(agenda.rounds, 0, -1):
-        prompt = with_answers(agenda.question, positions, TASK)
-        said = await meeting.ask([Turn(seat, prompt) for seat in agenda.seats], steps=left)
+        kept = with_answers(agenda.question, positions, TASK)
+        first = with_answers(agenda.question, positions, FIRST)
+        stated = {position.agent for position in answered(positions)}
+        turns = [Turn(seat, kept if seat.name in stated else first) for seat in agenda.seats]
+        said = await meeting.ask(turns, steps=left)
         rounds.append(record(positions or [None] * len(said), said))
         positions = [stands(*pair) for pair in zip(positions, said, strict=True)] if positions else said
         if not any(a.changed is not False for a in rounds[-1].answers):

@@ -29,7 +29,10 @@ async def consensus(meeting: Meeting, agenda: Agenda) -> Deliberation:
     }
     again = [seat for seat in agenda.seats if seat.name in unclear]
     turns = [Turn(seat, f"{prompt}\n\n{AGAIN.format(why=unclear[seat.name])}", SCHEMA) for seat in again]
-    mended = {a.agent: a for a in await meeting.ask(turns) if a.status is AnswerStatus.ANSWERED} if turns else {}
+    second = await meeting.ask(turns) if turns else []
+    mended = {a.agent: a for a in second if a.status is AnswerStatus.ANSWERED}
+    broke = {a.agent: a.reason for a in second if a.status is not AnswerStatus.ANSWERED}
     answers = [mended.get(answer.agent, answer) for answer in said]
-    decision = decide([vote(*pair) for pair in zip(agenda.seats, answers, strict=True)], agenda.quorum_percent)
+    votes = [vote(seat, answer, broke.get(seat.name)) for seat, answer in zip(agenda.seats, answers, strict=True)]
+    decision = decide(votes, agenda.quorum_percent)
     return Deliberation(answers=answers, reply=told(decision), decision=decision)
