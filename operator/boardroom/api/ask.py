@@ -130,7 +130,9 @@ class MemberAnswer(BaseModel):
     engine: EngineName | None = None
     replica: str | None = Field(default=None, description="The LoRAX server that spoke: its pod's name or its address.")
     adapter: AdapterIdentity | None = None
-    finish_reason: Literal["length", "stop"] | None = None
+    finish_reason: Literal["length", "stop", "content_filter"] | None = Field(
+        default=None, description="length: cut at its tokens. content_filter: cut by a filter of standard inference."
+    )
     usage: Usage | None = None
     latency_ms: float | None = None
     cold_load: bool | None = Field(default=None, description="Whether LoRAX had to load the adapter for this answer.")

@@ -146,7 +146,7 @@ class Choice(BaseModel):
     index: int
     message: ReplyMessage
     logprobs: None
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "content_filter"]
 
 
 class ChatCompletion(BaseModel):

@@ -126,10 +126,11 @@ def content(answer: AskResponse, *, alone: bool) -> str:
 
 
 def finish_reason(answer: AskResponse) -> str:
-    """Length if any text that is part of the content was cut."""
+    """Why a text that is part of the content was cut, if any was."""
     spoke = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
     heard = [a for a in spoke if a.agent == answer.chair] or spoke
-    return "length" if any(a.finish_reason == "length" for a in heard) else "stop"
+    reasons = {a.finish_reason for a in heard}
+    return next((cut for cut in ("content_filter", "length") if cut in reasons), "stop")
 
 
 def usage(answers: Sequence[AskResponse]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import msgspec
 import orjson
 
 from boardroom.engine.errors import BadResponse, EngineError, InvalidRequest
-from boardroom.engine.protocol import Generation, GenerationRequest
+from boardroom.engine.protocol import FinishReason, Generation, GenerationRequest
 from boardroom.engine.streaming import Assembly, Usage, finish_reason
 from boardroom.engine.transport import ChunkedReply, Reply
 
@@ -66,7 +66,7 @@ def dumped(body: dict[str, Any]) -> bytes:
         raise InvalidRequest(f"the request can't be written as JSON: {error}") from error
 
 
-def read_chat(reply: Reply, who: str) -> Generation:
+def read_chat(reply: Reply, who: str, *, filters: bool = False) -> Generation:
     """A chat answer, with LoRAX's deviations mended; raises BadResponse, which names `who`, where it is none."""
     try:
         chat = _CHAT.decode(reply.body)
@@ -76,16 +76,15 @@ def read_chat(reply: Reply, who: str) -> Generation:
         raise BadResponse(f"{who}'s answer has no choice with a text")
     choice = chat.choices[0]
     usage = chat.usage or Usage()
-    return generation(
-        reply, choice.message.content or "", choice.finish_reason, usage.prompt_tokens, usage.completion_tokens or 0
-    )
+    finish = finish_reason(choice.finish_reason, filters=filters)
+    return generation(reply, choice.message.content or "", finish, usage.prompt_tokens, usage.completion_tokens or 0)
 
 
-def generation(reply: Reply, text: str, finish: str | None, prompt_tokens: int, completion_tokens: int) -> Generation:
+def generation(reply: Reply, text: str, finish: FinishReason, prompt_tokens: int, completion_tokens: int) -> Generation:
     """A whole answer with the times that LoRAX gives in its headers."""
     return Generation(
         text=text,
-        finish_reason=finish_reason(finish),
+        finish_reason=finish,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         queue_ms=_milliseconds(reply.headers, "x-queue-time"),

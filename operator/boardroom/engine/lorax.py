@@ -13,7 +13,7 @@ from boardroom.engine.errors import BadResponse, TemplateFailed
 from boardroom.engine.metrics import EngineMetrics, parse
 from boardroom.engine.protocol import Exchange, Generation, GenerationRequest, StreamTimeouts
 from boardroom.engine.sse import EventReader
-from boardroom.engine.streaming import Assembly, ChatAssembly, Details, PlainAssembly
+from boardroom.engine.streaming import Assembly, ChatAssembly, Details, PlainAssembly, finish_reason
 from boardroom.engine.transport import HttpTransport, Reply, Transport
 
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
@@ -180,9 +180,8 @@ def read_plain(reply: Reply) -> Generation:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadResponse(f"LoRAX's answer is no generation: {error}") from error
     details = plain.details or Details()
-    return generation(
-        reply, plain.generated_text, details.finish_reason, details.prompt_tokens, details.generated_tokens
-    )
+    finish = finish_reason(details.finish_reason)
+    return generation(reply, plain.generated_text, finish, details.prompt_tokens, details.generated_tokens)
 
 
 def _adapter_source(request: GenerationRequest) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import msgspec
 
 from boardroom.engine.metrics import EngineMetrics
 
-FinishReason = Literal["length", "stop"]
+FinishReason = Literal["length", "stop", "content_filter"]
+"""content_filter: a filter of the server has cut it."""
 
 
 @dataclass(frozen=True, slots=True)

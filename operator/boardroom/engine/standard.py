@@ -44,7 +44,7 @@ class StandardEngine:
         if reply.status != _OK:
             raise classify_openai(reply.status, reply.body)
         try:
-            return read_chat(reply, _WHO)
+            return read_chat(reply, _WHO, filters=_may_be_filtered(request))
         except BadResponse:
             if (refusal := openai_refusal(reply.body)) is not None:
                 raise refusal from None  # some say with HTTP 200 that they failed
@@ -54,7 +54,7 @@ class StandardEngine:
         self, request: GenerationRequest, timeouts: StreamTimeouts
     ) -> AsyncGenerator[str | Generation, None]:
         body = dumped(self._body(request) | {"stream": True, "stream_options": {"include_usage": True}})
-        assembly, events = TailedChatAssembly(), EventReader()
+        assembly, events = TailedChatAssembly(filters=_may_be_filtered(request)), EventReader()
         # no sign of life is part of OpenAI's protocol: silence is thought
         timeouts = replace(timeouts, first_byte=timeouts.whole, between_bytes=timeouts.whole)
         async with self._http.stream(
@@ -94,3 +94,8 @@ class StandardEngine:
             **sampling(request),
             **({} if schema is None else {"response_format": wanted}),
         }
+
+
+def _may_be_filtered(request: GenerationRequest) -> bool:
+    """Whether `content_filter` means a filter: a LoRAX says so where a stop text has ended an answer."""
+    return not request.stop

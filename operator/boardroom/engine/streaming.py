@@ -81,15 +81,20 @@ _CHAT: Final = msgspec.json.Decoder(_ChatEvent)
 _PLAIN: Final = msgspec.json.Decoder(_PlainEvent)
 
 
-def finish_reason(text: str | None) -> FinishReason:
-    """LoRAX says `content_filter` for a stop sequence, and `eos_token` or `stop_sequence` on its own routes."""
+def finish_reason(text: str | None, *, filters: bool = False) -> FinishReason:
+    """LoRAX says `content_filter` for a stop sequence, and `eos_token` or `stop_sequence` on its own routes; `filters`:
+    the server may have a filter, and means it.
+    """
+    if filters and text == "content_filter":
+        return "content_filter"
     return "length" if text == "length" else "stop"
 
 
 class ChatAssembly:
     """/v1/chat/completions: deltas, with the finish reason and the usage in the last; [DONE] behind it adds nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, filters: bool = False) -> None:
+        self._filters = filters
         self._texts: list[str] = []
         self._finish: str | None = None
         self._usage = Usage()
@@ -115,7 +120,7 @@ class ChatAssembly:
     def generation(self) -> Generation:
         return Generation(
             text="".join(self._texts),
-            finish_reason=finish_reason(self._finish),
+            finish_reason=finish_reason(self._finish, filters=self._filters),
             prompt_tokens=self._usage.prompt_tokens,
             completion_tokens=self._usage.completion_tokens or 0,
         )
@@ -124,8 +129,8 @@ class ChatAssembly:
 class TailedChatAssembly(ChatAssembly):
     """The same of other servers: the usage comes in an event of its own after the finish reason, and [DONE] ends it."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, filters: bool = False) -> None:
+        super().__init__(filters=filters)
         self._done = False
 
     @property

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import orjson
 
 from boardroom.simulator.identity import voice
 from unit.coordinator.standing_board import (
@@ -162,6 +163,20 @@ async def gauge(stand: Standing, name: str) -> float:
         page = (await client.get(f"{stand.metrics_url}/metrics")).text
     [line] = [line for line in page.splitlines() if line.startswith(f"{name} ")]
     return float(line.split()[1])
+
+
+async def test_an_answer_that_a_filter_has_cut_says_so(board: Board) -> None:
+    async def cut(call: Call) -> None:
+        choice = {"message": {"role": "assistant", "content": "we"}, "finish_reason": "content_filter"}
+        await call.answer(200, orjson.dumps({"choices": [choice]}))
+
+    body = {"model": "executive", "messages": [{"role": "user", "content": "And now?"}]}
+    board.write(agent("CFO"))
+    async with with_standard(board, None, ScriptedLorax(cut)) as (stand, _):
+        answer = await stand.answer()
+        completion = (await stand.client.post("/v1/chat/completions", json=body)).raise_for_status().json()
+    assert by_role(answer)["CFO"]["finish_reason"] == "content_filter"
+    assert completion["choices"][0]["finish_reason"] == "content_filter"
 
 
 async def test_each_choice_of_a_completion_is_told_apart_by_its_engine(board: Board) -> None:

@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import reduce
+from typing import Any
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from boardroom.cli.local import free_port
 from boardroom.engine.errors import (
@@ -147,11 +150,18 @@ async def test_no_connection_is_told_apart_from_a_refused_one(url: str, expected
     assert type(raised.value) is expected
 
 
-async def test_a_prompt_that_is_not_unicode_is_refused_before_it_is_sent() -> None:
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"prompt": "\ud800"}, "can't be written as JSON: str is not valid UTF-8"),
+        ({"response_format": reduce(lambda inner, _: {"items": inner}, range(300), {})}, "JSON: Recursion limit"),
+    ],
+)
+async def test_what_is_no_json_is_refused_before_it_is_sent(fields: dict[str, Any], words: str) -> None:
     engine = LoraxEngine("http://127.0.0.1:9")
-    bad = GenerationRequest(request_id="q", system="", prompt="\ud800", adapter_id=None, max_new_tokens=1)
-    with pytest.raises(InvalidRequest, match="Unicode"):
-        await engine.generate(bad, 1)
+    request = GenerationRequest(request_id="q", system="", prompt="Why?", adapter_id=None, max_new_tokens=1)
+    with pytest.raises(InvalidRequest, match=words):
+        await engine.generate(replace(request, **fields), 1)
 
 
 async def test_metrics_that_are_nonsense_are_a_bad_response() -> None:

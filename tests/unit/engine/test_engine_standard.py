@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import msgspec
 import orjson
 import pytest
 
@@ -135,6 +136,30 @@ async def test_a_stream_without_usage_and_done_is_an_answer_too() -> None:
     *_, whole = await stream(events(*EVENTS))
     assert isinstance(whole, Generation)
     assert (whole.text, whole.completion_tokens) == ("we grow", 0)
+
+
+@pytest.mark.parametrize(
+    ("stop", "told"),
+    [((), "content_filter"), (("END",), "stop")],
+    ids=["what a filter has cut is said so", "of a stop text LoRAX, which has no filter, says the same"],
+)
+async def test_a_filter_that_cut_an_answer(stop: tuple[str, ...], told: str) -> None:
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "content_filter"}]}
+    message = {"role": "assistant", "content": "we grow"}
+    whole = orjson.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "content_filter"}]})
+
+    async def cut(call: Call) -> None:
+        if call.body.get("stream"):
+            await call.answer(200, events(*EVENTS[:3], end, b"[DONE]"), "text/event-stream")
+        else:
+            await call.answer(200, whole)
+
+    request = msgspec.structs.replace(REQUEST, stop=stop)
+    async with standard(cut) as (engine, _):
+        answer = await engine.generate(request, 10)
+        *_, streamed = [piece async for piece in engine.stream(request, StreamTimeouts(whole=10))]
+    assert isinstance(streamed, Generation)
+    assert (answer.finish_reason, streamed.finish_reason) == (told, told)
 
 
 async def test_a_server_that_thinks_before_and_while_it_speaks_has_the_whole_time() -> None:
