@@ -32,35 +32,33 @@ _PLAIN: Final = msgspec.json.Decoder(_Plain)
 
 
 class LoraxEngine:
-    """One LoRAX server, and so one base model: whether its template works is learnt once and remembered."""
+    """One LoRAX server, and so one base model: whether its template works is learnt once and remembered, of prompts
+    with a system message, which many templates refuse, apart from those without.
+    """
 
     def __init__(self, url: str, transport: Transport | None = None) -> None:
         self._http = transport or HttpTransport(url)
-        self._plain = False
+        self._plain: set[bool] = set()
+        """Whether prompts have a system message, of those that go out in the plain layout."""
 
     @property
     def url(self) -> str:
         return self._http.url
 
-    @property
-    def plain_layout(self) -> bool:
-        """Whether the chat template failed, so that prompts go out in the plain layout."""
-        return self._plain
-
     async def generate(self, request: GenerationRequest, timeout: float) -> Generation:
-        if self._plain:
+        if bool(request.system) in self._plain:
             return await self._generate(request, timeout)
         try:
             reply = await self._post("/v1/chat/completions", chat_body(request), request, timeout)
         except TemplateFailed:
-            self._plain = True
+            self._plain.add(bool(request.system))
             return await self._generate(request, timeout)
         return read_chat(reply, "LoRAX")
 
     async def stream(
         self, request: GenerationRequest, timeouts: StreamTimeouts
     ) -> AsyncGenerator[str | Generation, None]:
-        if not self._plain:
+        if bool(request.system) not in self._plain:
             spoken = False
             try:
                 async with aclosing(self._stream(request, timeouts, ChatAssembly())) as pieces:
@@ -70,7 +68,7 @@ class LoraxEngine:
             except TemplateFailed:
                 if spoken:
                     raise
-                self._plain = True
+                self._plain.add(bool(request.system))
             else:
                 return
         async with aclosing(self._stream(request, timeouts, PlainAssembly())) as pieces:

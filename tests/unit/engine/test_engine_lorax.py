@@ -60,6 +60,22 @@ async def test_the_request_id_is_passed_on() -> None:
     assert ids == ["q.ceo"]
 
 
+async def test_a_template_that_refuses_system_messages_still_lays_out_what_has_none() -> None:
+    paths: list[str] = []
+
+    async def refuse_system(call: Call) -> None:
+        paths.append(call.path)
+        if call.path != "/generate" and call.body["messages"][0]["role"] == "system":
+            await call.fail(422, "Template error: System role not supported", "template_error")
+        else:
+            await call.say("yes")
+
+    bare = replace(REQUEST, system="")
+    await generate(refuse_system, REQUEST, bare, REQUEST, bare)
+    chat, plain = "/v1/chat/completions", "/generate"
+    assert paths == [chat, plain, chat, plain, chat]
+
+
 async def test_a_model_without_a_template_is_asked_in_the_plain_layout_from_then_on() -> None:
     paths: list[str] = []
 
