@@ -1,5 +1,6 @@
 """A board's coordinator from Python: `Client`, and `AsyncClient` with the same methods to await."""
 
+import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from os import PathLike
@@ -13,12 +14,14 @@ from pydantic import ValidationError
 from boardroom.api.ask import AskResponse, CoordinationMode
 from boardroom.api.conversation import Conversation
 from boardroom.client.bearer import Bearer
-from boardroom.client.errors import checked, not_ours, unreachable
+from boardroom.client.errors import checked, not_ours, unreachable, unsent
 from boardroom.client.events import Event, aread, read
 
 CONNECT_SECONDS: Final = 5.0
 SLACK_SECONDS: Final = 5.0
 """Beyond a question's own timeout: the coordinator answers by then, and its answer has to arrive."""
+
+_JSON: Final = {"content-type": "application/json"}
 
 
 class AskOptions(TypedDict):
@@ -71,10 +74,10 @@ class Client:
 
         Raises BoardroomError, also out of the iteration.
         """
-        body = _question(user_input, options) | {"stream": True}
+        body = _question(user_input, options, stream=True)
         limit = _stages(_limit(options.get("timeout"), self._timeout))
         try:
-            with self._http.stream("POST", "/v1/ask", json=body, timeout=limit) as response:
+            with self._http.stream("POST", "/v1/ask", content=body, headers=_JSON, timeout=limit) as response:
                 if not response.is_success:
                     response.read()
                 yield read(checked(response))
@@ -127,11 +130,10 @@ class Client:
     ) -> None:
         self.close()
 
-    def _send(
-        self, method: str, path: str, body: dict[str, Any] | None = None, seconds: float | None = None
-    ) -> httpx.Response:
+    def _send(self, method: str, path: str, body: bytes | None = None, seconds: float | None = None) -> httpx.Response:
         try:
-            response = self._http.request(method, path, json=body, timeout=_stages(seconds or self._timeout))
+            limit, headers = _stages(seconds or self._timeout), _JSON if body else None
+            response = self._http.request(method, path, content=body, headers=headers, timeout=limit)
         except httpx.HTTPError as error:
             raise unreachable(error) from error
         return checked(response)
@@ -161,10 +163,10 @@ class AsyncClient:
     @asynccontextmanager
     async def stream(self, user_input: str, **options: Unpack[AskOptions]) -> AsyncIterator[AsyncIterator[Event]]:
         """What happens while the board answers; see Client.stream."""
-        body = _question(user_input, options) | {"stream": True}
+        body = _question(user_input, options, stream=True)
         limit = _stages(_limit(options.get("timeout"), self._timeout))
         try:
-            async with self._http.stream("POST", "/v1/ask", json=body, timeout=limit) as response:
+            async with self._http.stream("POST", "/v1/ask", content=body, headers=_JSON, timeout=limit) as response:
                 if not response.is_success:
                     await response.aread()
                 yield aread(checked(response))
@@ -218,21 +220,30 @@ class AsyncClient:
         await self.aclose()
 
     async def _send(
-        self, method: str, path: str, body: dict[str, Any] | None = None, seconds: float | None = None
+        self, method: str, path: str, body: bytes | None = None, seconds: float | None = None
     ) -> httpx.Response:
         try:
-            response = await self._http.request(method, path, json=body, timeout=_stages(seconds or self._timeout))
+            limit, headers = _stages(seconds or self._timeout), _JSON if body else None
+            response = await self._http.request(method, path, content=body, headers=headers, timeout=limit)
         except httpx.HTTPError as error:
             raise unreachable(error) from error
         return checked(response)
 
 
-def _question(user_input: str, options: AskOptions) -> dict[str, Any]:
-    return {"user_input": user_input} | {name: value for name, value in options.items() if value is not None}
+def _question(user_input: str, options: AskOptions, *, stream: bool = False) -> bytes:
+    said = {name: value for name, value in options.items() if value is not None}
+    body = {"user_input": user_input} | said | ({"stream": True} if stream else {})
+    try:
+        return json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError) as error:
+        raise unsent("the question", error) from error
 
 
 def _conversation_path(conv_id: str) -> str:
-    return f"/v1/conversations/{quote(conv_id, safe='')}"
+    try:
+        return f"/v1/conversations/{quote(conv_id, safe='')}"
+    except UnicodeEncodeError as error:
+        raise unsent("conv_id", error) from error
 
 
 def _limit(question: float | None, client: float | None) -> float | None:

@@ -78,3 +78,8 @@ def not_ours(response: httpx.Response) -> BoardroomError:
         said = "a stream of something else's events"
     text = f"{response.url} does not answer as a coordinator: {said}"
     return BoardroomError(text, code="bad_response", status=response.status_code)
+
+
+def unsent(what: str, error: Exception) -> BoardroomError:
+    """It is no text or no JSON, so it never left."""
+    return BoardroomError(f"{what} can't be sent: {error}", code="invalid_request")

@@ -137,6 +137,25 @@ async def test_a_board_that_can_not_answer_says_why_of_each_member(board: Board,
 
 
 @BOTH
+@pytest.mark.parametrize(
+    ("method", "asked", "options"),
+    [
+        ("ask", "caf\udce9", {}),
+        ("ask", "And now?", {"parameters": {"temperature": float("nan")}}),
+        ("ask", "And now?", {"agents": {"ceo"}}),
+        ("conversation", "caf\udce9", {}),
+    ],
+)
+async def test_what_can_not_be_sent_is_refused_by_the_client(
+    use: Use, method: str, asked: str, options: dict[str, Any]
+) -> None:
+    """A lone surrogate is what the shell makes of an argument in another encoding."""
+    with pytest.raises(BoardroomError, match="can't be sent") as raised:
+        await use("http://127.0.0.1:9", method, asked, **options)
+    assert (raised.value.code, raised.value.status) == ("invalid_request", None)
+
+
+@BOTH
 async def test_nobody_there_is_unreachable(use: Use) -> None:
     with pytest.raises(UnreachableError) as raised:
         await use(f"http://127.0.0.1:{free_port()}", "health")
