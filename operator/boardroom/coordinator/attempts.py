@@ -22,7 +22,7 @@ _NO_SERVER: Final = Unreachable("LoRAX has no pod")
 
 
 class Attempts:
-    """Long-lived: what all questions share on their way to the engines; at least one of the two is there."""
+    """One question's ways to the engines, which all questions share; at least one of the two is there."""
 
     def __init__(
         self,
