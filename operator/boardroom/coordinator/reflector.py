@@ -33,8 +33,11 @@ class Reflector:
             try:
                 if not self._version:
                     await self._list()
+                before = self._version
                 await self._watch()
                 pause = FIRST_PAUSE
+                if self._version == before:
+                    await asyncio.sleep(FIRST_PAUSE)  # whoever ends watches at once would be asked in a tight loop
             except KubeError as error:
                 if error.status == _GONE:
                     self._version = ""

@@ -70,6 +70,18 @@ async def test_a_broken_connection_is_resumed_where_it_broke() -> None:
     assert kube.listed == 1
 
 
+async def test_watches_that_end_at_once_are_not_asked_for_in_a_tight_loop() -> None:
+    """As behind a proxy that closes them."""
+    kube = FakeKube()
+    kube.lists = [listed("1")]
+    kube.watches = [[] for _ in range(100)]
+    task = asyncio.create_task(Reflector(kube, "/boards", [], lambda: None).run())
+    for _ in range(200):
+        await asyncio.sleep(0)
+    task.cancel()
+    assert kube.watched_from == ["1"]
+
+
 async def test_an_api_server_that_is_away_is_asked_again() -> None:
     kube = FakeKube()
     kube.lists = [KubeError(0, "refused"), KubeError(503, "starting", retry_after=0.01), listed("1", "a")]
