@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from boardroom.coordinator.app import create_app, create_probe_app
 from boardroom.coordinator.auth.bearer import Authenticator
+from boardroom.coordinator.callers import CallerProtocol
 from boardroom.coordinator.coordinator import Coordinator
 
 GRACE_SECONDS: Final = 20
@@ -95,7 +96,7 @@ def _server(app: Starlette) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=CallerProtocol,
             ws="none",
             lifespan="off",
             access_log=False,

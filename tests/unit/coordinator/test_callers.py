@@ -1,0 +1,85 @@
+"""Connections of callers that send no whole request: who they are is not known yet, so little is spent on them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import orjson
+import pytest
+
+from boardroom.coordinator import callers
+from boardroom.coordinator.callers import MAX_HEAD_BYTES
+from unit.coordinator.standing_board import ROLES, Board, Standing, served, standing
+from unit.engine.scripted_lorax import Call, ScriptedLorax
+
+POST = b"POST /v1/ask HTTP/1.1\r\nhost: board\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@asynccontextmanager
+async def connected(stand: Standing) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    url = stand.client.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("before", "endless"),
+    [
+        (b"GET /", b"x"),
+        (b"GET / HTTP/1.1\r\nhost: board\r\nx: ", b"x"),
+        (b"GET / HTTP/1.1\r\n", b"x: y\r\n"),
+    ],
+    ids=["line", "header", "headers"],
+)
+async def test_a_head_without_an_end_is_refused(board: Board, before: bytes, endless: bytes) -> None:
+    async with standing(board, None) as stand, connected(stand) as (reader, writer):
+        writer.write(before + endless * (MAX_HEAD_BYTES // len(endless)))
+        found = await reader.read()
+    head, _, body = found.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert orjson.loads(body)["error"]["code"] == "head_too_large"
+
+
+async def test_a_piece_of_a_body_whose_extension_has_no_end_costs_the_connection(board: Board) -> None:
+    async with standing(board, None) as stand, connected(stand) as (reader, writer):
+        writer.write(POST + b"1;")
+        await writer.drain()
+        await asyncio.sleep(0.05)  # the head is read, or comes together with some of what follows
+        writer.write(b"x" * (MAX_HEAD_BYTES + 1))
+        assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /v1/mod", b"GET / HTTP/1.1\r\nhost: board\r\n"])
+async def test_a_request_that_does_not_come_is_not_waited_for(
+    board: Board, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(callers, "HEAD_SECONDS", 0.1)
+    async with standing(board, None) as stand, connected(stand) as (reader, writer):
+        writer.write(begun)
+        async with asyncio.timeout(20):
+            assert await reader.read() == b""
+
+
+async def test_a_question_that_came_in_pieces_is_answered_however_long_that_takes(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(callers, "HEAD_SECONDS", 0.1)
+
+    async def think(call: Call) -> None:
+        await asyncio.sleep(0 if call.is_probe else 0.5)
+        await call.say("yes")
+
+    body = b'{"user_input": "And now?"}'
+    pieces = [POST[:20], POST[20:], f"{len(body):x}\r\n".encode(), body[:5], body[5:], b"\r\n0\r\n", b"\r\n"]
+    async with served(ScriptedLorax(think)) as url, standing(board, url) as stand:
+        await stand.proved(*ROLES)
+        async with connected(stand) as (reader, writer):
+            for piece in pieces:
+                writer.write(piece)
+                await asyncio.sleep(0.02)
+            found = await reader.readline()
+    assert found == b"HTTP/1.1 200 OK\r\n"
