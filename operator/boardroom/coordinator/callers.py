@@ -19,8 +19,30 @@ _TOO_LARGE: Final = (
 ).encode()
 
 
+class Caller:
+    """Who waits for the answer that the current task makes; it is made for nobody once the caller has left."""
+
+    __slots__ = ("_task", "gone")
+
+    def __init__(self) -> None:
+        self.gone = False
+        self._task = asyncio.current_task()
+
+    def left(self) -> None:
+        """The connection is lost: end the task, unless the answer is there."""
+        if self._task is not None:
+            self.gone = True
+            self._task.cancel()
+
+    def answered(self) -> None:
+        """The answer is there."""
+        self._task = None
+
+
 class CallerProtocol(HttpToolsProtocol):
-    """Closes a connection that brings neither a whole head nor body for MAX_HEAD_BYTES or HEAD_SECONDS."""
+    """Closes a connection that brings neither a whole head nor body for MAX_HEAD_BYTES or HEAD_SECONDS, and tells the
+    Caller in a request's state that the connection is lost.
+    """
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
@@ -35,6 +57,10 @@ class CallerProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._rest()
         super().connection_lost(exc)
+        if self.cycle is not None and not self.cycle.response_complete:
+            caller = self.cycle.scope["state"].get("caller")
+            if caller is not None:
+                caller.left()
 
     def data_received(self, data: bytes) -> None:
         self._moved = False

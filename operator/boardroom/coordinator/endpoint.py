@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from boardroom.coordinator.auth.bearer import Authenticator
+from boardroom.coordinator.callers import Caller
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.outbox import EventResponse, Outbox
 from boardroom.coordinator.problems import AskProblem, Internal
@@ -65,13 +66,16 @@ Refuse = Callable[[AskProblem, str], Response]
 
 
 def endpoint(path: str, handler: Handler, refuse: Refuse, asked: Asked) -> Callable[[Request], Awaitable[Response]]:
-    """The handler as Starlette wants it. `request.state` has its RequestRecord, where it says what it was asked."""
+    """The handler as Starlette wants it. `request.state` has its RequestRecord, where it says what it was asked; a
+    client that leaves ends it.
+    """
 
     async def serve(request: Request) -> Response:
         request_id = request_id_of(request.headers.get("x-request-id")) or secrets.token_hex(8)
         caller = propagation.received(request.headers)
         with asked.tracer.started(f"{request.method} {path}", Kind.SERVER, caller) as span:
             record = request.state.record = RequestRecord(path, request_id, span, asked.metrics)
+            waiting = request.state.caller = Caller()
             problem: AskProblem | None = None
             try:
                 # before a byte of the body is read
@@ -86,9 +90,15 @@ def endpoint(path: str, handler: Handler, refuse: Refuse, asked: Asked) -> Calla
                 response = refuse(problem, request_id)
             except ClientDisconnect:
                 response = Response(status_code=CLIENT_CLOSED)
+            except asyncio.CancelledError:
+                if not waiting.gone:
+                    raise
+                response = Response(status_code=CLIENT_CLOSED)
             except Exception:  # noqa: BLE001 (the last resort: whatever broke, the caller gets our error shape)
                 problem = _internal(request_id)
                 response = refuse(problem, request_id)
+            finally:
+                waiting.answered()
             record.over(response.status_code, problem)
         return response
 

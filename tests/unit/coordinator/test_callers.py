@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
 import orjson
 import pytest
 
 from boardroom.coordinator import callers
 from boardroom.coordinator.callers import MAX_HEAD_BYTES
 from unit.coordinator.standing_board import ROLES, Board, Standing, served, standing
+from unit.coordinator.test_streaming import until_counted
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 
 POST = b"POST /v1/ask HTTP/1.1\r\nhost: board\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -62,6 +64,41 @@ async def test_a_request_that_does_not_come_is_not_waited_for(
         writer.write(begun)
         async with asyncio.timeout(20):
             assert await reader.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/ask", {"user_input": "And now?", "agents": ["ceo"], "conv_id": "c1"}),
+        ("/v1/chat/completions", {"model": "executive/ceo", "messages": [{"role": "user", "content": "And now?"}]}),
+    ],
+)
+async def test_a_client_that_leaves_ends_its_question_also_where_it_asked_for_no_stream(
+    board: Board, path: str, body: dict[str, object]
+) -> None:
+    asked, left = asyncio.Event(), asyncio.Event()
+
+    async def think(call: Call) -> None:
+        if call.is_probe:
+            await call.say("yes")
+            return
+        asked.set()
+        await call.client_leaves()
+        left.set()
+
+    async with served(ScriptedLorax(think)) as url, standing(board, url) as stand:
+        await stand.proved(*ROLES)
+        asking = asyncio.create_task(stand.client.post(path, json=body))
+        async with asyncio.timeout(20):
+            await asked.wait()
+            asking.cancel()
+            await left.wait()
+        async with httpx.AsyncClient(trust_env=False) as page:
+            line = f'boardroom_requests_total{{code="499",mode="parallel",route="{path}"}} 1.0'
+            await until_counted(page, stand, line)
+            await until_counted(page, stand, "boardroom_questions_in_flight 0.0")
+        gone = await stand.client.get("/v1/conversations/c1")
+    assert gone.status_code == 404
 
 
 async def test_a_question_that_came_in_pieces_is_answered_however_long_that_takes(
