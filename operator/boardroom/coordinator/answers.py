@@ -1,5 +1,6 @@
 """A member's outcome as the API says it. Pure."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from boardroom.api.ask import AdapterIdentity, AnswerStatus, MemberAnswer, Usage
@@ -61,6 +62,11 @@ def missing(seat: Seat, status: AnswerStatus, reason: str, *, took_ms: float | N
 def fell_back(member: Member, why: str) -> str:
     """The warning about an answer that is not of the member's own weights."""
     return f"{member.role} ({member.name}) answered by standard inference, without its adapter: {why}"
+
+
+def unheeded(member: Member, fields: Sequence[str]) -> str:
+    """The warning about sampling that the second engine's model does not know."""
+    return f"{member.role} ({member.name}): standard inference's model takes no {' or '.join(fields)}: left out"
 
 
 def unnamed(member: Member, adapter: AdapterIdentity, *, replaced: bool) -> str:

@@ -156,6 +156,8 @@ class Panel:
         if outcome.engine is EngineName.STANDARD:
             if outcome.fell_back:
                 self.warnings.append(answers.fell_back(one.member, outcome.fell_back))
+            if outcome.result.unheeded:
+                self.warnings.append(answers.unheeded(one.member, outcome.result.unheeded))
         elif outcome.adapter is not None and outcome.adapter.digest is None:
             self.warnings.append(answers.unnamed(one.member, outcome.adapter, replaced=outcome.replaced))
         return answers.answered(one.member, outcome, outcome.result, spent, took_ms=1000 * took)

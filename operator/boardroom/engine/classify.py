@@ -9,6 +9,7 @@ from boardroom.engine.errors import (
     AdapterFault,
     BadResponse,
     EngineError,
+    FieldNotTaken,
     GenerationFailed,
     InvalidRequest,
     Overloaded,
@@ -38,6 +39,8 @@ class _Refusal(msgspec.Struct):
 
 class _OpenAIError(msgspec.Struct):
     message: str
+    code: object = None
+    param: object = None
 
 
 class _OpenAIRefusal(msgspec.Struct):
@@ -46,6 +49,7 @@ class _OpenAIRefusal(msgspec.Struct):
 
 _DECODER: Final = msgspec.json.Decoder(_Refusal)
 _OPENAI: Final = msgspec.json.Decoder(_OpenAIRefusal)
+_NOT_TAKEN: Final = ("unsupported_parameter", "unsupported_value")
 
 
 _STATUS: Final = {
@@ -70,22 +74,26 @@ def classify(status: int, body: bytes) -> EngineError:
 def classify_openai(status: int, body: bytes) -> EngineError:
     """The same for a server that answers as OpenAI does: {"error": {"message"}}, or whatever its proxy says."""
     try:
-        text = clean(_OPENAI.decode(body).error.message)
+        error = _OPENAI.decode(body).error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        text = clean(body.decode("utf-8", "replace"))
-    cause = f"standard inference: {text or 'no text'} (HTTP {status})"
+        error = _OpenAIError(message=body.decode("utf-8", "replace"))
+    cause = f"standard inference: {clean(error.message) or 'no text'} (HTTP {status})"
     match status:
+        case 400 if error.code in _NOT_TAKEN and isinstance(error.param, str):
+            found: EngineError = FieldNotTaken(cause, error.param)
         case 401 | 403:
-            return Refused(f"{cause}; check spec.standardInference.apiKeySecretRef")
+            found = Refused(f"{cause}; check spec.standardInference.apiKeySecretRef")
         case 404:
-            return InvalidRequest(f"{cause}; check spec.standardInference.url and model")
+            found = InvalidRequest(f"{cause}; check spec.standardInference.url and model")
         case 429:
-            return Overloaded(cause)
+            found = Overloaded(cause)
         case 503 | 502 | 504:
-            return Unhealthy(cause)
+            found = Unhealthy(cause)
         case _ if 400 <= status < 500:  # noqa: PLR2004 (the client's errors)
-            return InvalidRequest(cause)
-    return GenerationFailed(cause)
+            found = InvalidRequest(cause)
+        case _:
+            found = GenerationFailed(cause)
+    return found
 
 
 def openai_refusal(event: bytes) -> EngineError | None:

@@ -65,6 +65,14 @@ class InvalidRequest(EngineError):
     code = "invalid_request"
 
 
+class FieldNotTaken(InvalidRequest):
+    """The engine's model does not take a field of the request, whatever stands in it."""
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class TemplateFailed(InvalidRequest):
     """The model has no chat template, or its template refuses these messages."""
 

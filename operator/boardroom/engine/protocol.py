@@ -50,6 +50,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     queue_ms: float | None = None
     inference_ms: float | None = None
     total_ms: float | None = None
+    unheeded: tuple[str, ...] = ()
+    """What of the request's sampling the engine's model does not take, and was left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

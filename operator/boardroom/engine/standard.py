@@ -1,12 +1,15 @@
 """Standard inference: any server with OpenAI's chat route, as the second engine of a board."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
 
+import msgspec
+
 from boardroom.engine.chat import dumped, messages, read_chat, read_out, sampling, take_all
 from boardroom.engine.classify import classify_openai, clean, openai_refusal
-from boardroom.engine.errors import BadResponse
+from boardroom.engine.errors import BadResponse, FieldNotTaken
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
 from boardroom.engine.sse import EventReader
 from boardroom.engine.streaming import TailedChatAssembly
@@ -17,26 +20,59 @@ MAX_STREAM_BYTES: Final = 32 * 1024 * 1024
 _PATH: Final = "/chat/completions"
 _WHO: Final = "standard inference"
 _OK: Final = 200
+_RENAMED: Final = {"max_tokens": "max_completion_tokens"}
+_OPTIONAL: Final = frozenset({"temperature", "top_p", "stop", "seed"})
+"""Models that reason take neither these nor the bound under its old name."""
 
 
 class StandardEngine:
-    """One model of one server. It speaks with the member's prompt and without its adapter."""
+    """One model of one server. It speaks with the member's prompt and without its adapter. Which fields the model does
+    not take is learnt from its refusals and remembered.
+    """
 
     def __init__(self, url: str, model: str, api_key: str = "", transport: Transport | None = None) -> None:
         """`url` is all that stands before /chat/completions, for example https://api.openai.com/v1."""
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = transport or HttpTransport(url, headers=headers, who=_WHO)
         self.model = model
+        self._not_taken: set[str] = set()
 
     @property
     def url(self) -> str:
         return self._http.url
 
     async def generate(self, request: GenerationRequest, timeout: float) -> Generation:
+        body = self._body(request)
+        try:
+            return self._heeded(request, body, await self._generate(request, body, timeout))
+        except FieldNotTaken as refusal:
+            self._learn(body, refusal)
+        return await self.generate(request, timeout)
+
+    async def stream(
+        self, request: GenerationRequest, timeouts: StreamTimeouts
+    ) -> AsyncGenerator[str | Generation, None]:
+        body = self._body(request)
+        try:
+            async with aclosing(self._stream(request, body, timeouts)) as pieces:
+                async for piece in pieces:
+                    yield piece if isinstance(piece, str) else self._heeded(request, body, piece)
+        except FieldNotTaken as refusal:
+            self._learn(body, refusal)
+        else:
+            return
+        async with aclosing(self.stream(request, timeouts)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def _generate(self, request: GenerationRequest, body: dict[str, Any], timeout: float) -> Generation:
         reply = await self._http.request(
             "POST",
             _PATH,
-            body=dumped(self._body(request)),
+            body=dumped(body),
             timeout=timeout,
             limit=MAX_ANSWER_BYTES,
             request_id=request.request_id,
@@ -50,15 +86,18 @@ class StandardEngine:
                 raise refusal from None  # some say with HTTP 200 that they failed
             raise
 
-    async def stream(
-        self, request: GenerationRequest, timeouts: StreamTimeouts
+    async def _stream(
+        self, request: GenerationRequest, body: dict[str, Any], timeouts: StreamTimeouts
     ) -> AsyncGenerator[str | Generation, None]:
-        body = dumped(self._body(request) | {"stream": True, "stream_options": {"include_usage": True}})
         assembly, events = TailedChatAssembly(filters=_may_be_filtered(request)), EventReader()
         # no sign of life is part of OpenAI's protocol: silence is thought
         timeouts = replace(timeouts, first_byte=timeouts.whole, between_bytes=timeouts.whole)
         async with self._http.stream(
-            _PATH, timeouts=timeouts, limit=MAX_STREAM_BYTES, body=body, request_id=request.request_id
+            _PATH,
+            timeouts=timeouts,
+            limit=MAX_STREAM_BYTES,
+            body=dumped(body | {"stream": True, "stream_options": {"include_usage": True}}),
+            request_id=request.request_id,
         ) as reply:
             if reply.status != _OK:
                 raise classify_openai(reply.status, await reply.read_all(MAX_ANSWER_BYTES))
@@ -80,10 +119,13 @@ class StandardEngine:
             yield assembly.generation()
             await read_out(reply)
 
-    async def close(self) -> None:
-        await self._http.close()
-
     def _body(self, request: GenerationRequest) -> dict[str, Any]:
+        """What the model takes."""
+        whole = self._whole(request)
+        taken = {name: value for name, value in whole.items() if name not in self._not_taken}
+        return taken | {new: whole[old] for old, new in _RENAMED.items() if old in self._not_taken}
+
+    def _whole(self, request: GenerationRequest) -> dict[str, Any]:
         schema = request.response_format
         wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
         return {
@@ -94,6 +136,19 @@ class StandardEngine:
             **sampling(request),
             **({} if schema is None else {"response_format": wanted}),
         }
+
+    def _learn(self, body: dict[str, Any], refusal: FieldNotTaken) -> None:
+        """Leave the field out from now on; raises the refusal where it can't be helped, or is about nothing sent."""
+        if refusal.field not in body or refusal.field not in _OPTIONAL | _RENAMED.keys():
+            raise refusal
+        self._not_taken.add(refusal.field)
+
+    def _heeded(self, request: GenerationRequest, body: dict[str, Any], generation: Generation) -> Generation:
+        """The generation, with what was left out of its request."""
+        if not self._not_taken:
+            return generation
+        left_out = (_OPTIONAL & self._whole(request).keys()) - body.keys()
+        return msgspec.structs.replace(generation, unheeded=tuple(sorted(left_out)))
 
 
 def _may_be_filtered(request: GenerationRequest) -> bool:

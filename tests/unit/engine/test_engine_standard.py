@@ -92,6 +92,48 @@ async def test_a_request_says_the_servers_model_and_nothing_of_the_adapter() -> 
     }
 
 
+def refusal(field: str, code: str) -> bytes:
+    """As OpenAI's models that reason word it."""
+    return orjson.dumps({"error": {"message": f"not with this model: '{field}'", "param": field, "code": code}})
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_what_a_model_does_not_take_is_learnt_once_and_told(streams: bool) -> None:
+    async def reasons(call: Call) -> None:
+        if "max_tokens" in call.body:
+            await call.answer(400, refusal("max_tokens", "unsupported_parameter"))
+        elif "temperature" in call.body:
+            await call.answer(400, refusal("temperature", "unsupported_value"))
+        elif streams:
+            await call.answer(200, events(*EVENTS, USAGE, b"[DONE]"), "text/event-stream")
+        else:
+            await call.say("we grow")
+
+    async def ask(engine: StandardEngine, request: GenerationRequest) -> Generation:
+        if not streams:
+            return await engine.generate(request, 10)
+        *_, last = [piece async for piece in engine.stream(request, StreamTimeouts(whole=10))]
+        assert isinstance(last, Generation)
+        return last
+
+    async with standard(reasons) as (engine, server):
+        both = await asyncio.gather(ask(engine, REQUEST), ask(engine, REQUEST))
+        learning = len(server.calls)
+        later = await ask(engine, REQUEST)
+    assert {(answer.text, answer.unheeded) for answer in (*both, later)} == {("we grow", ("temperature",))}
+    assert len(server.calls) == learning + 1
+    assert (server.calls[-1].body["max_completion_tokens"], server.calls[-1].body["stop"]) == (32, ["END"])
+
+
+@pytest.mark.parametrize("field", ["messages", "logit_bias"])
+async def test_what_can_not_be_left_out_or_was_not_sent_is_refused(field: str) -> None:
+    body = refusal(field, "unsupported_parameter")
+    async with standard(lambda call: call.answer(400, body)) as (engine, server):
+        with pytest.raises(InvalidRequest, match="not with this model"):
+            await engine.generate(REQUEST, 10)
+    assert len(server.calls) == 1
+
+
 async def test_without_a_key_no_credentials_are_sent() -> None:
     async with standard(lambda call: call.say("yes")) as (engine, server):
         await engine.generate(REQUEST, 10)
