@@ -34,7 +34,7 @@ demo: .venv/installed ## The whole loop on a real Kubernetes: cluster, operator,
 test: lint test-unit test-integration test-e2e ## Lint, unit, integration (real kube-apiserver) and e2e tests (real pods).
 
 .PHONY: lint
-lint: .venv/installed ## ruff, mypy strict, the rooms' import rule, and that operator/ does not shadow the stdlib's operator.
+lint: .venv/installed ## ruff, mypy strict (tests and bench too), the rooms' import rule, and that operator/ does not shadow the stdlib's operator.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -29,7 +29,7 @@ def playing_kubelet(control_plane: ControlPlane, log: Path) -> Iterator[None]:
     configs = [f"--config={file}" for file in _stages()]
     # Without a Lease the node lifecycle controller takes a node for gone after 50 s.
     flags = ["--manage-all-nodes=true", "--node-lease-duration-seconds=40"]
-    command = [program, f"--kubeconfig={control_plane.kubeconfig}", *flags, *configs]
+    command = [str(program), f"--kubeconfig={control_plane.kubeconfig}", *flags, *configs]
     kwok = Daemon("kwok", command, log, {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(log.parent)})
     try:
         yield

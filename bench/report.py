@@ -29,14 +29,16 @@ def write() -> None:
     results = saved()
     text = PAGE.read_text(encoding="utf-8")
     for name, table in TABLES.items():
-        block = re.compile(rf"(<!-- bench:{name} -->\n).*?(<!-- /bench -->)", re.DOTALL)
-        if not block.search(text):
-            continue
-        made = table(results)
-        text = block.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)  # type: ignore[misc]
+        if f"<!-- bench:{name} -->" in text:
+            text = _filled(text, name, table(results))
     PAGE.write_text(text, encoding="utf-8")
     python = ROOT / ".venv-bench" / "bin" / "python"
     subprocess.run([python, "-m", "bench.plots"], cwd=ROOT, check=True)
+
+
+def _filled(text: str, name: str, table: str) -> str:
+    block = re.compile(rf"(<!-- bench:{name} -->\n).*?(<!-- /bench -->)", re.DOTALL)
+    return block.sub(lambda found: f"{found[1]}{table}\n{found[2]}", text)
 
 
 def key_ratios(results: Results) -> str:

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -201,7 +202,7 @@ async def _furnish(api: ApiServer, boards: int) -> None:
     await api.create_all(("/api/v1/nodes", node) for node in nodes(boards + CHANGES))
     await _until(lambda: api.answers(f"{_OURS}/boardagents"), "the CRDs are served")
     for name in namespaces:
-        await _until(lambda at=f"/api/v1/namespaces/{name}/serviceaccounts/default": api.answers(at), name)
+        await _until(partial(api.answers, f"/api/v1/namespaces/{name}/serviceaccounts/default"), name)
 
 
 async def _until(look: Callable[[], Any], what: str) -> None:

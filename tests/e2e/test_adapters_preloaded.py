@@ -27,7 +27,9 @@ def preloading(operator: BoardOnPods) -> Iterator[BoardOnPods]:
 def listed(board_: BoardOnPods) -> list[str]:
     """What LoRAX's flags say."""
     pods = board_.pods("lorax")
-    words = next((c["args"] for pod in pods[:1] for c in pod["spec"]["containers"] if c["name"] == "lorax"), [])
+    words: list[str] = next(
+        (c["args"] for pod in pods[:1] for c in pod["spec"]["containers"] if c["name"] == "lorax"), []
+    )
     return [words[at + 1] for at, word in enumerate(words) if word == "--preloaded-adapter-ids"]
 
 

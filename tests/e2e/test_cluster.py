@@ -297,7 +297,8 @@ def _alive(node: NativeNode) -> set[tuple[int, str, str]]:
 
 def _identity(pid: int) -> tuple[int, str, str]:
     try:
-        return pid, *(str(Path(f"/proc/{pid}/ns/{kind}").readlink()) for kind in ("pid", "net"))
+        own = Path(f"/proc/{pid}/ns")
+        return pid, str((own / "pid").readlink()), str((own / "net").readlink())
     except OSError:  # it ended meanwhile, or is none of ours to look into
         return pid, "", ""
 

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.cluster.controlplane import ControlPlane
+from boardroom.controller.kinds import JOB
 from boardroom.controller.plan import loader
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
@@ -41,7 +42,7 @@ def test_every_object_of_any_valid_board_is_accepted(
         members=members,
     )
     job = loader.job(blueprint, beside_lorax=True)
-    response = shared_kube.http.post(loader.JOB.path(blueprint.namespace), params=DRY_RUN, json=job)
+    response = shared_kube.http.post(JOB.path(blueprint.namespace), params=DRY_RUN, json=job)
     assert response.status_code == 201, response.text
     for child in children(blueprint, lambda _kind, _name: None):
         if child.manifest is not None:

@@ -1,6 +1,7 @@
 """The charts, by both versions of Helm, for each values file in ci/; what they make is taken by a real API server."""
 
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,10 @@ def helm3(tmp_path_factory: pytest.TempPathFactory) -> Helm:
     return Helm.of("helm3", tmp_path_factory.mktemp("helm3"))
 
 
+def _served(kube: KubeApi, path: str) -> bool:
+    return kube.http.get(path).is_success
+
+
 @pytest.fixture(scope="module")
 def with_monitoring(apiserver: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> ControlPlane:
     """The API server with the kinds of the Prometheus operator, which charts may be asked for."""
@@ -50,7 +55,7 @@ def with_monitoring(apiserver: ControlPlane, tmp_path_factory: pytest.TempPathFa
             root = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
             kube.apply(f"{root}/{crd['metadata']['name']}", crd).raise_for_status()
             served = f"/apis/{crd['spec']['group']}/v1/{crd['spec']['names']['plural']}"
-            until(f"{served} is served", lambda served=served: kube.http.get(served).is_success)
+            until(f"{served} is served", partial(_served, kube, served))
     return apiserver
 
 

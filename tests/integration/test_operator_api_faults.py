@@ -109,7 +109,14 @@ def test_a_dead_watch_is_noticed(api: FaultyApi, kube: KubeApi, tmp_path: Path) 
         process.start()
         kube.create(board())
         wait_built(kube, OWNED_BY_KEYS)
-        alive = lambda: httpx.get(f"{process.url('probes')}/healthz")  # noqa: E731
+
+        def alive() -> httpx.Response:
+            return httpx.get(f"{process.url('probes')}/healthz")
+
+        def complaint() -> str | None:
+            answer = alive()
+            return answer.text if answer.status_code == 503 else None
+
         assert alive().status_code == 200
         api.frozen = True
         kube.create(agent("CEO"))
@@ -117,7 +124,6 @@ def test_a_dead_watch_is_noticed(api: FaultyApi, kube: KubeApi, tmp_path: Path) 
             "it has a seat by the next list",
             lambda: kube.condition("BoardAgent", "ceo", "Accepted")["status"] == "True",
         )
-        said = until("it is noticed", lambda: (answer := alive()).status_code == 503 and answer.text, 30)
-        assert "watch" in said
+        assert "watch" in until("it is noticed", complaint, 30)
         api.frozen = False
         until("it is well again", lambda: alive().status_code == 200, 30)

@@ -1,6 +1,7 @@
 """An operator and a coordinator whose board is as it should be write nothing, however often they look."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,12 +59,14 @@ def test_nothing_is_written_at_steady_state(operator: OperatorProcess, live: Liv
     def lease() -> str:
         return str(kube.live("Lease", "executive-coordinator")["metadata"]["resourceVersion"])
 
+    def lease_moved(since: str) -> bool:
+        return lease() != since
+
     def look_on() -> None:
         """While the coordinator renews its Lease four times (figures are held for less), and the operator looks."""
         seen = operator.reconciles()
         for _ in range(4):
-            held = lease()
-            until("the Lease is renewed", lambda held=held: lease() != held)
+            until("the Lease is renewed", partial(lease_moved, lease()))
         until("many reconciles", lambda: operator.reconciles() > seen + 5)
 
     def quiet() -> bool:

@@ -105,8 +105,7 @@ def test_whatever_is_edited_by_hand_is_as_before_within_seconds(
             kube.patch(kind, name, {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}})
         else:
             kube.patch(kind, name, {"metadata": {"ownerReferences": None}})
-    for (kind, name), old in before.items():
-        until(f"{kind} {name} is as before", lambda k=kind, n=name, o=old: body(kube.live(k, n)) == o, SECONDS)
+    until("all are as before", lambda: {child: body(kube.live(*child)) for child in CHILDREN} == before, SECONDS)
 
 
 def test_the_binding_for_token_reviews_comes_back_too(operator: OperatorProcess, kube: KubeApi) -> None:

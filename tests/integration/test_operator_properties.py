@@ -21,7 +21,7 @@ from boardroom.controller.children import Children
 from boardroom.controller.connection import Connection
 from boardroom.controller.events import Recorder
 from boardroom.controller.hearsay import Hearsay
-from boardroom.controller.kinds import BOARDROOM, CHILDREN, CLUSTER_SCOPED, WATCHED, Kind, key_of, selector
+from boardroom.controller.kinds import BOARDROOM, CHILDREN, CLUSTER_SCOPED, WATCHED, Key, Kind, key_of, selector
 from boardroom.controller.kubeclient import KubeClient
 from boardroom.controller.leases import Leases
 from boardroom.controller.plan.blueprint import Image
@@ -73,7 +73,8 @@ class Operator:
         The status follows pods, which the Deployment controller makes meanwhile.
         """
         for kind in WATCHED:
-            listed, version = set(), ""
+            listed: set[Key] = set()
+            version = ""
             namespace = None if kind in CLUSTER_SCOPED else self.kube.namespace
             async for page in self.client.pages(kind, namespace, selector(kind)):
                 listed.update(key_of(obj) for obj in page.items)

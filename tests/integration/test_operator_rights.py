@@ -1,6 +1,7 @@
 """An operator whose rights end at its namespaces: a Role in each, and nothing in the cluster."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,10 @@ def narrow(apiserver: ControlPlane, kube: KubeApi, second_kube: KubeApi, tmp_pat
         yield process
 
 
+def is_built(place: KubeApi) -> bool:
+    return len(place.names("Deployment")) == 2
+
+
 def test_boards_of_its_namespaces_become_ready(narrow: OperatorProcess, kube: KubeApi, second_kube: KubeApi) -> None:
     for place in (kube, second_kube):
         place.create(board())
@@ -57,7 +62,7 @@ def test_boards_of_its_namespaces_become_ready(narrow: OperatorProcess, kube: Ku
     until("both have an operator", lambda: all(reason(place) for place in (kube, second_kube)))
     assert narrow.ready()
     for place in (kube, second_kube):
-        until("its objects", lambda place=place: len(place.names("Deployment")) == 2)
+        until("its objects", partial(is_built, place))
         assert "forbidden" not in str(place.condition("Boardroom", "executive", "Ready")["message"])
     assert "Forbidden" not in narrow.log.read_text()
 

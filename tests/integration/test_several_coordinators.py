@@ -152,8 +152,7 @@ def standing(apiserver: ControlPlane, operator: OperatorProcess, kube: KubeApi, 
         stand.list_servers("lorax-a")
         for name in COORDINATORS:
             stand.start_coordinator(name)
-        for name in COORDINATORS:
-            until(f"{name} knows the adapters", lambda name=name: stand.loaded(name) == 3)
+        until("all know the adapters", lambda: {stand.loaded(name) for name in COORDINATORS} == {3})
         yield stand
     finally:
         for process in stand.running.values():
@@ -167,8 +166,7 @@ def test_servers_that_come_and_go_are_proved_asked_and_said(standing: Standing) 
     standing.list_servers("lorax-a", "lorax-b")
     until("proved on both", lambda: {standing.proof(n) for n in NAMES} == {("True", "on 2 of 2 servers")})
     standing.list_servers("lorax-b")
-    for name in COORDINATORS:
-        until(f"{name} asks the other", lambda name=name: spoke(standing.ask(name)) == {"lorax-b"})
+    until("all ask the other", lambda: all(spoke(standing.ask(name)) == {"lorax-b"} for name in COORDINATORS))
 
 
 def spoke(response: httpx.Response) -> set[str]:

@@ -38,12 +38,12 @@ class Connection:
         configuration = Configuration()
         if kubeconfig is None and context is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
             try:
-                load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+                load_incluster_config(client_configuration=configuration)
             except ConfigException as error:
                 raise ConnectionConfigError(f"service account of this pod: {error}") from error
             return cls(configuration)
         try:
-            loader = await load_kube_config(  # type: ignore[no-untyped-call]
+            loader = await load_kube_config(
                 config_file=str(kubeconfig) if kubeconfig else None,
                 context=context,
                 client_configuration=configuration,
@@ -54,7 +54,7 @@ class Connection:
                 f"kubeconfig: {error}; give --kubeconfig, set KUBECONFIG, or run inside a cluster"
             ) from error
         # Returns at once unless the kubeconfig's user is an exec plugin, whose tokens expire.
-        refreshing = refresh_token(loader, configuration)  # type: ignore[no-untyped-call]
+        refreshing = refresh_token(loader, configuration)
         return cls(configuration, asyncio.create_task(refreshing))
 
     async def login(self, listed: Callable[[str], None]) -> kopf.AiohttpSession:

@@ -179,7 +179,7 @@ class KubeClient:
         url = self._configuration.host + path + (f"?{urlencode(query)}" if query else "")
         status = 0
         try:
-            response = await self._rest.request(  # type: ignore[no-untyped-call]  # the library has no types there
+            response = await self._rest.request(
                 method, url, headers=await self._headers(method), body=data, _request_timeout=self._timeout
             )
             status = response.status

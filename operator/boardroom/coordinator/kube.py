@@ -88,9 +88,9 @@ class KubeClient:
         configuration = Configuration()
         try:
             if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
-                config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+                config.load_incluster_config(client_configuration=configuration)
             else:
-                await config.load_kube_config(client_configuration=configuration, persist_config=False)  # type: ignore[no-untyped-call]
+                await config.load_kube_config(client_configuration=configuration, persist_config=False)
         except (config.ConfigException, OSError) as error:
             raise KubeError(0, f"no way to the API server: {error}") from error
         return cls(ApiClient(configuration))
@@ -133,7 +133,7 @@ class KubeClient:
         return await _object(path, await self._send("POST", path, [], body=body))
 
     async def close(self) -> None:
-        await self._client.close()  # type: ignore[no-untyped-call]
+        await self._client.close()
 
     async def _send(
         self,

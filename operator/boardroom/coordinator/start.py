@@ -82,7 +82,7 @@ def live(options: Options, kube: KubeClient) -> Coordinator:
 
 async def start(options: Options, *, host: str, port: int, metrics_port: int) -> None:
     """Serve until SIGTERM; raises ManifestError and OSError."""
-    disable_created_metrics()  # type: ignore[no-untyped-call]
+    disable_created_metrics()
     try:
         kube = None if options.file else await KubeClient.connect()
     except KubeError as error:

@@ -141,7 +141,7 @@ def _check_tensors(file: File) -> None:
         read_header(file)
     except ProblemError:
         try:
-            safetensors.deserialize(file.path.read_bytes())  # type: ignore[no-untyped-call]  # the library itself says what is wrong
+            safetensors.deserialize(file.path.read_bytes())  # the library itself says what is wrong
         except (OSError, safetensors.SafetensorError) as error:
             # LoRAX opens the file instead of reading it whole, which words the same complaint a little differently.
             raise SourceError(str(error).replace("deserializing:", "deserializing header:")) from error

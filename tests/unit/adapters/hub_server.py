@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -37,8 +38,8 @@ class Hub:
     """Method and path, Range, Authorization."""
 
     @classmethod
-    def of(cls, directory: Path, **options: object) -> "Hub":
-        return cls({path.name: path.read_bytes() for path in directory.iterdir()}, **options)  # type: ignore[arg-type]
+    def of(cls, directory: Path, **options: Any) -> "Hub":
+        return cls({path.name: path.read_bytes() for path in directory.iterdir()}, **options)
 
     @property
     def app(self) -> Starlette:

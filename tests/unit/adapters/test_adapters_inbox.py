@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -177,7 +178,7 @@ def test_of_two_pushes_of_one_name_the_second_overwrites_nothing(
 ) -> None:
     make_one(tmp_path / "other", "CFO", Shape())
 
-    def other_comes_first(directory: Path, **options: Path) -> Adapter:
+    def other_comes_first(directory: Path, **options: Any) -> Adapter:
         if directory.parent.name == INCOMING:
             shutil.copytree(tmp_path / "other", volume.root / "ceo", dirs_exist_ok=True)
         return read(directory, **options)
@@ -219,7 +220,7 @@ def test_more_than_there_is_room_for_is_refused_before_it_travels(
     volume: Inbox, sent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(volume.root)
-    monkeypatch.setattr(inbox.shutil, "disk_usage", lambda _: usage._replace(free=5))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5))
     with pytest.raises(RefusedError, match="5 are free on the adapters volume"):
         volume.begin(digest(sent), "adapter_model.safetensors", 6)
 

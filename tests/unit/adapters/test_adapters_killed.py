@@ -26,7 +26,7 @@ STALL_AFTER = 2 << 20
 def sidecar(root: Path, store: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     port = free_port()
     program = Path(sys.executable).parent / "boardroom"
-    command = [program, "adapters", "serve", "--root", root, "--store", store, "--port", str(port)]
+    command = [str(program), "adapters", "serve", "--root", str(root), "--store", str(store), "--port", str(port)]
     with subprocess.Popen(command) as process:
         try:
             yield process, f"http://127.0.0.1:{port}"

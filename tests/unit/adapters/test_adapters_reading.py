@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def edit_config(directory: Path, **fields: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
 
 
-def test_a_whole_adapter_is_described(ceo):
+def test_a_whole_adapter_is_described(ceo: Path) -> None:
     adapter = read(ceo)
     assert (adapter.rank, adapter.base_model, adapter.target_modules, adapter.problem) == (
         8,
@@ -32,12 +33,12 @@ def test_a_whole_adapter_is_described(ceo):
     assert adapter.size_bytes == (ceo / "adapter_model.safetensors").stat().st_size
 
 
-def test_the_digest_is_the_same_for_the_same_files_elsewhere(ceo, tmp_path):
+def test_the_digest_is_the_same_for_the_same_files_elsewhere(ceo: Path, tmp_path: Path) -> None:
     make(tmp_path / "other", ["CEO"], Shape())
     assert read(tmp_path / "other" / "ceo_lora_adapter").digest == read(ceo).digest
 
 
-def test_the_digest_changes_with_one_byte_of_the_weights(ceo):
+def test_the_digest_changes_with_one_byte_of_the_weights(ceo: Path) -> None:
     before = read(ceo).digest
     weights = ceo / "adapter_model.safetensors"
     content = bytearray(weights.read_bytes())
@@ -46,7 +47,7 @@ def test_the_digest_changes_with_one_byte_of_the_weights(ceo):
     assert read(ceo).digest != before
 
 
-def test_a_cached_digest_follows_a_changed_file(ceo):
+def test_a_cached_digest_follows_a_changed_file(ceo: Path) -> None:
     digests = Digests()
     config = ceo / "adapter_config.json"
     os.utime(config, ns=(1, 1))
@@ -55,7 +56,7 @@ def test_a_cached_digest_follows_a_changed_file(ceo):
     assert read(ceo, digests=digests).digest == read(ceo).digest != before
 
 
-def test_an_unchanged_old_file_is_hashed_once(ceo):
+def test_an_unchanged_old_file_is_hashed_once(ceo: Path) -> None:
     digests = Digests()
     for path in ceo.iterdir():
         os.utime(path, ns=(1, 1))
@@ -88,7 +89,9 @@ def test_an_unchanged_old_file_is_hashed_once(ceo):
         ({"base_model_name_or_path": "m" * 513}, "AdapterInvalid", "base_model_name_or_path"),
     ],
 )
-def test_a_config_that_cannot_be_served_names_the_field(ceo, fields, reason, named):
+def test_a_config_that_cannot_be_served_names_the_field(
+    ceo: Path, fields: dict[str, Any], reason: str, named: str
+) -> None:
     edit_config(ceo, **fields)
     problem = read(ceo).problem
     assert problem is not None
@@ -115,14 +118,14 @@ def header(length: int, body: bytes = b"") -> bytes:
         (header(57, b'{"x": {"dtype":"F32","shape":[1.5],"data_offsets":[0,6]}}123456'), "has shape"),
     ],
 )
-def test_a_broken_safetensors_file_is_invalid_and_says_how(ceo, content, said):
+def test_a_broken_safetensors_file_is_invalid_and_says_how(ceo: Path, content: bytes, said: str) -> None:
     (ceo / "adapter_model.safetensors").write_bytes(content)
     problem = read(ceo).problem
     assert problem is not None
     assert (problem.reason, said in problem.message) == ("AdapterInvalid", True), problem
 
 
-def test_a_shape_of_very_many_dimensions_is_not_multiplied_out(ceo):
+def test_a_shape_of_very_many_dimensions_is_not_multiplied_out(ceo: Path) -> None:
     shape = [2**62] * 200_000  # minutes of work, in which nothing else of the process runs
     content = json.dumps({"q_proj.lora_A.weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, 4]}}).encode()
     (ceo / "adapter_model.safetensors").write_bytes(header(len(content), content) + b"1234")
@@ -132,7 +135,7 @@ def test_a_shape_of_very_many_dimensions_is_not_multiplied_out(ceo):
 
 
 @pytest.mark.parametrize("fields", [{"r": "8" * 100_000}, {"peft_type": "x" * 100_000}])
-def test_an_adapters_own_words_are_cut_short_in_its_problem(ceo, fields):
+def test_an_adapters_own_words_are_cut_short_in_its_problem(ceo: Path, fields: dict[str, Any]) -> None:
     edit_config(ceo, **fields)
     problem = read(ceo).problem
     assert problem is not None
@@ -141,14 +144,14 @@ def test_an_adapters_own_words_are_cut_short_in_its_problem(ceo, fields):
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff\xfe", b" " * ((1 << 20) + 1)])
-def test_a_broken_config_is_invalid(ceo, content):
+def test_a_broken_config_is_invalid(ceo: Path, content: bytes) -> None:
     (ceo / "adapter_config.json").write_bytes(content)
     problem = read(ceo).problem
     assert problem is not None
     assert problem.reason == "AdapterInvalid"
 
 
-def test_a_missing_directory_is_missing(tmp_path):
+def test_a_missing_directory_is_missing(tmp_path: Path) -> None:
     assert read(tmp_path / "cto").problem == Problem(
         "AdapterMissing",
         f"{tmp_path / 'cto'}: no such directory; put the adapter's files there or correct the path",
@@ -156,21 +159,21 @@ def test_a_missing_directory_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize("gone", ["adapter_config.json", "adapter_model.safetensors"])
-def test_a_missing_file_is_missing(ceo, gone):
+def test_a_missing_file_is_missing(ceo: Path, gone: str) -> None:
     (ceo / gone).unlink()
     problem = read(ceo).problem
     assert problem is not None
     assert problem.reason == "AdapterMissing"
 
 
-def test_pickled_weights_alone_are_unsupported(ceo):
+def test_pickled_weights_alone_are_unsupported(ceo: Path) -> None:
     (ceo / "adapter_model.safetensors").rename(ceo / "adapter_model.bin")
     problem = read(ceo).problem
     assert problem is not None
     assert (problem.reason, "adapter_model.bin" in problem.message) == ("UnsupportedFeature", True)
 
 
-def test_a_lora_a_without_its_lora_b_is_invalid(ceo):
+def test_a_lora_a_without_its_lora_b_is_invalid(ceo: Path) -> None:
     weights = ceo / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes().replace(b"q_proj.lora_B", b"q_proj.lora_C"))
     problem = read(ceo).problem
@@ -179,7 +182,7 @@ def test_a_lora_a_without_its_lora_b_is_invalid(ceo):
 
 
 @pytest.mark.parametrize("name", ["q_proj.lora_B.bias", "embed_tokens.weight", "k_proj.lora_B.weight"])
-def test_a_tensor_that_lorax_would_ignore_is_unsupported(ceo, name):
+def test_a_tensor_that_lorax_would_ignore_is_unsupported(ceo: Path, name: str) -> None:
     shapes = {"q_proj.lora_A.weight": [8, 1], "q_proj.lora_B.weight": [1, 8], name: [1, 8]}
     tensors = {
         tensor: {"dtype": "F32", "shape": shape, "data_offsets": [32 * place, 32 * place + 32]}
@@ -192,7 +195,7 @@ def test_a_tensor_that_lorax_would_ignore_is_unsupported(ceo, name):
     assert (problem.reason, name in problem.message) == ("UnsupportedFeature", True)
 
 
-def test_a_link_out_of_the_root_is_refused_and_followed_without_a_root(ceo, tmp_path):
+def test_a_link_out_of_the_root_is_refused_and_followed_without_a_root(ceo: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     (root / "ceo").mkdir(parents=True)
     for path in ceo.iterdir():
@@ -203,7 +206,7 @@ def test_a_link_out_of_the_root_is_refused_and_followed_without_a_root(ceo, tmp_
     assert read(root / "ceo").problem is None
 
 
-def test_a_pipe_in_place_of_a_file_is_invalid_and_does_not_block(ceo):
+def test_a_pipe_in_place_of_a_file_is_invalid_and_does_not_block(ceo: Path) -> None:
     (ceo / "adapter_config.json").unlink()
     os.mkfifo(ceo / "adapter_config.json")
     problem = read(ceo).problem
@@ -211,7 +214,7 @@ def test_a_pipe_in_place_of_a_file_is_invalid_and_does_not_block(ceo):
     assert "not a regular file" in problem.message
 
 
-def test_the_modules_are_those_that_the_weights_are_for(ceo):
+def test_the_modules_are_those_that_the_weights_are_for(ceo: Path) -> None:
     """The config may hold a pattern."""
     edit_config(ceo, target_modules="all-linear")
     assert read(ceo).target_modules == ("q_proj", "v_proj")

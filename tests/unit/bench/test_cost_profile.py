@@ -42,7 +42,7 @@ def test_the_fit_finds_the_costs_that_the_times_were_made_of() -> None:
 def test_no_cost_is_negative() -> None:
     from bench.cost_profile import profile
 
-    points = [{"batch": b, "adapters": a, "context": 64, "ms": 10 - a} for b in (1, 2, 4) for a in (0, 1, b)]
+    points = [{"batch": b, "adapters": a, "context": 64, "ms": 10.0 - a} for b in (1, 2, 4) for a in (0, 1, b)]
     found = profile(measured(points))
     assert min(found[name] for name in ("step", "sequence", "context", "lora", "adapter")) >= 0
 

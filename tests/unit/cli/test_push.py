@@ -136,21 +136,21 @@ def wire(target: int, cuts: list[int]) -> Iterator[int]:
         def accept() -> None:
             while True:
                 client, _ = listener.accept()
-                if not running.is_set():
+                if not serving.is_set():
                     client.close()
                     return
                 threads.append(threading.Thread(target=_carry, args=(client, target, cuts)))
                 threads[-1].start()
 
-        running = threading.Event()
-        running.set()
+        serving = threading.Event()
+        serving.set()
         accepting = threading.Thread(target=accept)
         accepting.start()
         port = listener.getsockname()[1]
         try:
             yield port
         finally:
-            running.clear()
+            serving.clear()
             socket.create_connection(("127.0.0.1", port)).close()
             for thread in (accepting, *threads):
                 thread.join()
@@ -200,7 +200,7 @@ def running(root: Path) -> Iterator[Loader]:
     port = free_port()
     program = str(Path(sys.executable).parent / "boardroom")
     limits = ["--max-bytes", "100000000", "--idle-seconds", "60"]
-    command = [program, "adapters", "receive", "--root", root, *limits, "--port", str(port)]
+    command = [program, "adapters", "receive", "--root", str(root), *limits, "--port", str(port)]
     with subprocess.Popen(command) as process:
         try:
             _wait(process, f"http://127.0.0.1:{port}/healthz")
@@ -281,8 +281,11 @@ class Ended(Kubectl):
 
     @contextlib.contextmanager
     def port_forward(self, target: str, port: int) -> Iterator[str]:
-        raise click.ClickException("unable to forward port because pod is not running")
-        yield ""
+        yield from _not_running()
+
+
+def _not_running() -> Iterator[str]:
+    raise click.ClickException("unable to forward port because pod is not running")
 
 
 def test_a_loader_that_has_ended_is_told_in_its_own_words() -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import sys
+from typing import Any
 
 from lorax import AsyncClient, Client
 
 
-def outcome(answer):
+def outcome(answer: Any) -> dict[str, Any]:
     details = answer.details
     if details is None:
         return {"text": answer.generated_text}
@@ -20,7 +21,7 @@ def outcome(answer):
     }
 
 
-def streamed(events):
+def streamed(events: list[Any]) -> dict[str, Any]:
     return {
         "tokens": [event.token.text for event in events if not event.token.special],
         "text": events[-1].generated_text,
@@ -28,19 +29,19 @@ def streamed(events):
     }
 
 
-async def asynchronous(client, how, keywords):
+async def asynchronous(client: Any, how: str, keywords: dict[str, Any]) -> Any:
     if how == "async":
         return outcome(await client.generate(**keywords))
     return streamed([event async for event in client.generate_stream(**keywords)])
 
 
-async def together(client, keywords, count):
+async def together(client: Any, keywords: dict[str, Any], count: int) -> list[str]:
     calls = (client.generate(**keywords) for _ in range(count))
     results = await asyncio.gather(*calls, return_exceptions=True)
     return sorted(type(result).__name__ for result in results)
 
 
-def make(url, how, keywords):
+def make(url: str, how: str, keywords: dict[str, Any]) -> Any:
     timeout = keywords.pop("timeout", 60)
     if how == "sync":
         return outcome(Client(url, timeout=timeout).generate(**keywords))
@@ -52,7 +53,7 @@ def make(url, how, keywords):
     return asyncio.run(asynchronous(client, how, keywords))
 
 
-def main():
+def main() -> None:
     for line in sys.stdin:
         call = json.loads(line)
         try:

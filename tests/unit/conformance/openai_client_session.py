@@ -3,15 +3,16 @@
 import asyncio
 import json
 import sys
+from typing import Any
 
 from openai import AsyncOpenAI, OpenAI
 
 
-def create(client, how):
+def create(client: Any, how: str) -> Any:
     return client.chat.completions.create if how.startswith("chat") else client.completions.create
 
 
-async def asynchronous(url, how, keywords):
+async def asynchronous(url: str, how: str, keywords: dict[str, Any]) -> Any:
     async with AsyncOpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=30) as client:
         answer = await create(client, how)(**keywords)
         if keywords.get("stream"):
@@ -19,7 +20,7 @@ async def asynchronous(url, how, keywords):
         return answer.model_dump(exclude_unset=True)
 
 
-def synchronous(url, how, keywords):
+def synchronous(url: str, how: str, keywords: dict[str, Any]) -> Any:
     with OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=keywords.pop("timeout", 30)) as client:
         if how == "models":
             return client.models.list().model_dump()
@@ -31,13 +32,13 @@ def synchronous(url, how, keywords):
         return answer.model_dump(exclude_unset=True)
 
 
-def make(url, how, keywords):
+def make(url: str, how: str, keywords: dict[str, Any]) -> Any:
     if how.endswith("_async"):
         return asyncio.run(asynchronous(url, how, keywords))
     return synchronous(url, how, keywords)
 
 
-def main():
+def main() -> None:
     for line in sys.stdin:
         call = json.loads(line)
         try:

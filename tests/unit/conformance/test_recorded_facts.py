@@ -1,9 +1,12 @@
 """What shared knowledge says of LoRAX's HTTP, one fact a test; run on the real router where it was learnt."""
 
 import json
+from typing import Any
 
 import httpx
 import pytest
+
+from unit.conformance.server_under_test import Server
 
 DETAILS = {"finish_reason", "prompt_tokens", "generated_tokens", "seed"}
 JSON_TYPE = {"content-type": "application/json"}
@@ -14,17 +17,17 @@ def events(response: httpx.Response) -> list[str]:
 
 
 @pytest.mark.parametrize("path", ["/health", "/ping", "/"])
-def test_health_is_an_empty_200(lorax, path):
+def test_health_is_an_empty_200(lorax: Server, path: str) -> None:
     response = lorax.request("GET", path)
     assert (response.status_code, response.content) == (200, b"")
 
 
 @pytest.mark.parametrize("path", ["/generate_batch", "/v1/models", "/adapters", "/load_adapter"])
-def test_there_is_no_route(lorax, path):
+def test_there_is_no_route(lorax: Server, path: str) -> None:
     assert lorax.request("GET", path).status_code == 404
 
 
-def test_info_says_nothing_about_adapters(lorax):
+def test_info_says_nothing_about_adapters(lorax: Server) -> None:
     info = lorax.request("GET", "/info").json()
     known = "model_id model_sha model_dtype model_device_type max_concurrent_requests max_best_of max_stop_sequences"
     known += " max_input_length max_total_tokens max_batch_total_tokens max_waiting_tokens waiting_served_ratio"
@@ -33,19 +36,19 @@ def test_info_says_nothing_about_adapters(lorax):
     assert (info["version"], [name for name in info if "adapter" in name]) == ("0.1.0", [])
 
 
-def test_generate_answers_an_object_and_the_root_a_list_of_one(lorax):
+def test_generate_answers_an_object_and_the_root_a_list_of_one(lorax: Server) -> None:
     whole, listed = lorax.generate().json(), lorax.generate(path="/").json()
     assert (whole.keys(), len(listed), listed[0].keys()) == ({"generated_text"}, 1, {"generated_text"})
 
 
-def test_details_tell_of_every_token(lorax):
+def test_details_tell_of_every_token(lorax: Server) -> None:
     details = lorax.generate(details=True).json()["details"]
     assert details.keys() >= DETAILS | {"skipped_tokens", "prefill", "tokens"}
     assert [token.keys() >= {"id", "text", "logprob", "special"} for token in details["tokens"]] == [True] * 4
     assert details["finish_reason"] == "length"
 
 
-def test_headers_of_a_whole_answer(lorax):
+def test_headers_of_a_whole_answer(lorax: Server) -> None:
     headers = lorax.generate().headers
     numbers = "compute-time total-time validation-time queue-time inference-time time-per-token time-to-first-token"
     numbers += " time-per-output-token prompt-tokens generated-tokens total-tokens"
@@ -54,7 +57,7 @@ def test_headers_of_a_whole_answer(lorax):
     assert headers.keys() & {"x-adapter-id", "x-adapter-source"} == set()
 
 
-def test_headers_of_a_stream_are_few(lorax):
+def test_headers_of_a_stream_are_few(lorax: Server) -> None:
     headers = lorax.generate(path="/generate_stream").headers
     assert {name for name in headers if name.startswith("x-")} == {
         "x-compute-type",
@@ -65,19 +68,19 @@ def test_headers_of_a_stream_are_few(lorax):
     assert headers["content-type"] == "text/event-stream"
 
 
-def test_the_adapter_is_echoed_in_the_headers(lorax):
+def test_the_adapter_is_echoed_in_the_headers(lorax: Server) -> None:
     wanted = lorax.adapter_parameters()
     headers = lorax.generate(**wanted).headers
     assert (headers["x-adapter-id"], headers["x-adapter-source"]) == (wanted["adapter_id"], wanted["adapter_source"])
 
 
 @pytest.mark.parametrize("adapter_id", ["", None])
-def test_an_empty_adapter_id_is_the_base_model(lorax, adapter_id):
+def test_an_empty_adapter_id_is_the_base_model(lorax: Server, adapter_id: str | None) -> None:
     response = lorax.generate(adapter_id=adapter_id)
     assert (response.status_code, "x-adapter-id" in response.headers) == (200, False)
 
 
-def test_events_are_data_lines_and_the_last_one_carries_the_text(lorax):
+def test_events_are_data_lines_and_the_last_one_carries_the_text(lorax: Server) -> None:
     *first, last = events(lorax.generate(path="/generate_stream", details=True))
     bodies = [json.loads(event.removeprefix("data: ")) for event in (*first, last)]
     assert all(event.startswith("data: {") for event in (*first, last))
@@ -85,12 +88,12 @@ def test_events_are_data_lines_and_the_last_one_carries_the_text(lorax):
     assert (bodies[0]["details"], bodies[-1]["details"].keys() >= DETAILS) == (None, True)
 
 
-def test_an_openai_stream_ends_in_done(lorax):
+def test_an_openai_stream_ends_in_done(lorax: Server) -> None:
     body = {"model": "", "messages": [{"role": "user", "content": "Why?"}], "max_tokens": 2, "stream": True}
     assert events(lorax.request("POST", "/v1/chat/completions", json=body))[-1] == "data: [DONE]"
 
 
-def test_an_error_in_a_stream_comes_with_status_200_and_nothing_after_it(lorax):
+def test_an_error_in_a_stream_comes_with_status_200_and_nothing_after_it(lorax: Server) -> None:
     response = lorax.generate(path="/generate_stream", adapter_id="/nowhere/at/all", adapter_source="local")
     last = json.loads(events(response)[-1].removeprefix("data: "))
     assert (response.status_code, len(events(response)), last["error_type"]) == (200, 1, "generation")
@@ -103,7 +106,7 @@ def test_an_error_in_a_stream_comes_with_status_200_and_nothing_after_it(lorax):
         ({"adapter_id": "some-adapter", "adapter_source": "ftp"}, "Invalid source 'ftp' when downloading adapter"),
     ],
 )
-def test_an_adapters_failure_is_a_424_told_by_its_text(lorax, parameters, said):
+def test_an_adapters_failure_is_a_424_told_by_its_text(lorax: Server, parameters: dict[str, Any], said: str) -> None:
     response = lorax.generate(**parameters)
     error = response.json()
     assert (response.status_code, error["error_type"], said in error["error"]) == (424, "generation", True)
@@ -129,7 +132,7 @@ def test_an_adapters_failure_is_a_424_told_by_its_text(lorax, parameters, said):
         ({"merged_adapters": {"ids": ["a"], "weights": []}}, "number of adapter IDs must match number of"),
     ],
 )
-def test_a_limit_is_a_422_of_type_validation(lorax, parameters, said):
+def test_a_limit_is_a_422_of_type_validation(lorax: Server, parameters: dict[str, Any], said: str) -> None:
     response = lorax.generate(**parameters)
     error = response.json()
     assert (response.status_code, error["error_type"]) == (422, "validation")
@@ -139,11 +142,11 @@ def test_a_limit_is_a_422_of_type_validation(lorax, parameters, said):
 @pytest.mark.parametrize(
     "parameters", [{"temperature": 0}, {"top_p": 1.0}, {"unknown": 1}, {"seed": 7, "do_sample": True}]
 )
-def test_what_is_within_the_limits_or_unknown_is_served(lorax, parameters):
+def test_what_is_within_the_limits_or_unknown_is_served(lorax: Server, parameters: dict[str, Any]) -> None:
     assert lorax.generate(**parameters).status_code == 200
 
 
-def test_a_prompt_that_is_too_long_is_refused(lorax):
+def test_a_prompt_that_is_too_long_is_refused(lorax: Server) -> None:
     longest = lorax.request("GET", "/info").json()["max_input_length"]
     response = lorax.generate("word " * (longest + 10))
     assert (response.status_code, response.json()["error_type"]) == (422, "validation")
@@ -159,33 +162,33 @@ def test_a_prompt_that_is_too_long_is_refused(lorax):
         (b'{"inputs": "' + b"x" * (2 << 20) + b'"}', JSON_TYPE, 413),
     ],
 )
-def test_a_rejected_body_is_plain_text(lorax, content, headers, status):
+def test_a_rejected_body_is_plain_text(lorax: Server, content: bytes, headers: dict[str, str], status: int) -> None:
     response = lorax.request("POST", "/generate", content=content, headers=headers)
     kind = response.headers["content-type"]
     assert (response.status_code, kind.startswith("text/plain")) == (status, True)
 
 
 @pytest.mark.parametrize("field", [{"stop": "x"}, {"prompt": ["x"]}])
-def test_openai_bodies_that_lorax_does_not_read_are_plain_text_too(lorax, field):
+def test_openai_bodies_that_lorax_does_not_read_are_plain_text_too(lorax: Server, field: dict[str, Any]) -> None:
     body = {"model": "", "prompt": "x", "max_tokens": 1} | field
     response = lorax.request("POST", "/v1/completions", json=body)
     assert (response.status_code, response.headers["content-type"].startswith("text/plain")) == (422, True)
 
 
-def test_the_base_models_own_name_is_no_adapter(lorax):
+def test_the_base_models_own_name_is_no_adapter(lorax: Server) -> None:
     model = lorax.request("GET", "/info").json()["model_id"]
     body = {"model": model, "messages": [{"role": "user", "content": "Why?"}], "max_tokens": 1}
     response = lorax.request("POST", "/v1/chat/completions", json=body)
     assert (response.status_code, "x-adapter-id" in response.headers) == (200, False)
 
 
-def test_tokenize_shows_places(lorax):
+def test_tokenize_shows_places(lorax: Server) -> None:
     tokens = lorax.request("POST", "/tokenize", json={"inputs": "Why not?"}).json()
     assert all(token.keys() == {"id", "text", "start", "stop"} for token in tokens)
     assert tokens[-1]["stop"] == len("Why not?")
 
 
-def test_counters_have_no_total_suffix_and_nothing_tells_of_adapters(lorax):
+def test_counters_have_no_total_suffix_and_nothing_tells_of_adapters(lorax: Server) -> None:
     lorax.generate()
     page = lorax.request("GET", "/metrics").text
     names = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE ")}
@@ -194,18 +197,18 @@ def test_counters_have_no_total_suffix_and_nothing_tells_of_adapters(lorax):
     assert [name for name in names if name.endswith("_total") or "adapter" in name] == []
 
 
-def test_the_batch_size_has_1024_buckets(lorax):
+def test_the_batch_size_has_1024_buckets(lorax: Server) -> None:
     lorax.generate()
     page = lorax.request("GET", "/metrics").text
     assert sum(line.startswith("lorax_batch_next_size_bucket") for line in page.splitlines()) == 1025
 
 
-def test_a_failed_adapter_is_counted_by_what_failed(lorax):
+def test_a_failed_adapter_is_counted_by_what_failed(lorax: Server) -> None:
     lorax.generate(adapter_id="/nowhere/at/all", adapter_source="local")
     assert 'lorax_request_failure{err="download_adapter"}' in lorax.request("GET", "/metrics").text
 
 
-def test_a_cold_load_is_told_from_a_warm_hit_by_the_queue_time(lorax):
+def test_a_cold_load_is_told_from_a_warm_hit_by_the_queue_time(lorax: Server) -> None:
     wanted = lorax.adapter_parameters()
     lorax.fault(kind="slow-adapter", adapter="*", seconds=0.5)  # on a real server the difference needs no help
     cold = int(lorax.generate(**wanted | {"adapter_id": f"{wanted['adapter_id']}/."}).headers["x-queue-time"])

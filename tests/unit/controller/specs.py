@@ -19,7 +19,7 @@ def sparse(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrat
     return st.fixed_dictionaries(required, optional=optional)
 
 
-CACHES = st.one_of(
+CACHES: st.SearchStrategy[Spec] = st.one_of(
     st.just({}),
     st.fixed_dictionaries({"claimName": NAMES}),
     sparse(
@@ -31,7 +31,7 @@ CACHES = st.one_of(
         },
     ),
 )
-SHARED_CACHES = st.one_of(
+SHARED_CACHES: st.SearchStrategy[Spec] = st.one_of(
     st.just({}),
     st.fixed_dictionaries({"claimName": NAMES}),
     sparse({"size": QUANTITIES, "accessMode": st.just("ReadWriteMany")}, {"storageClassName": NAMES}),
@@ -174,7 +174,7 @@ SEVERAL_SERVERS = st.fixed_dictionaries(
         "lorax": lorax(TEMPLATES, st.fixed_dictionaries({"replicas": st.integers(2, 16)})),
     }
 )
-VOLUMES = st.one_of(
+VOLUMES: st.SearchStrategy[Spec] = st.one_of(
     st.just({}),
     st.fixed_dictionaries({"persistentVolumeClaim": st.fixed_dictionaries({"claimName": NAMES})}),
     st.fixed_dictionaries({"nfs": st.fixed_dictionaries({"server": NAMES, "path": PATHS})}),

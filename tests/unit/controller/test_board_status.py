@@ -10,7 +10,7 @@ from boardroom.controller.rollouts import Turn
 from boardroom.controller.status.agent import Member, member
 from boardroom.controller.status.board import DISABLED, Observed, board_status, findings, invalid_status, suspended
 from boardroom.controller.status.finding import Finding
-from unit.controller.objects import Object, agent, blueprint, condition
+from unit.controller.objects import agent, blueprint, condition
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 UP = Finding(status="True", reason="Ready", message="up")
@@ -137,7 +137,9 @@ def test_ready_and_the_two_abnormal_conditions(case: str) -> None:
         ([CEO], {"x": "DuplicateRole"}, ("True", "AllReady", "1 of 1 members are ready; refused: x (DuplicateRole)")),
     ],
 )
-def test_agents_ready_names_who_is_not(members: list[Member], refused: dict[str, str], expected: Object) -> None:
+def test_agents_ready_names_who_is_not(
+    members: list[Member], refused: dict[str, str], expected: tuple[str, str, str]
+) -> None:
     found = findings(Observed(lorax=UP, coordinator=UP, members=members, refused=refused))["AgentsReady"]
     assert (found.status, found.reason, found.message) == expected
 

@@ -5,7 +5,7 @@ import pytest
 from boardroom.controller.status.conditions import differs
 from unit.controller.objects import Object, condition
 
-OURS = {
+OURS: Object = {
     "observedGeneration": 1,
     "conditions": [condition("Ready", "True", "Ready")],
     "lorax": {"effective": {"port": 8080}},

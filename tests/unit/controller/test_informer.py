@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -210,7 +211,7 @@ async def test_what_is_owned_is_listed_by_label_and_our_own_kinds_whole(informer
 
 @pytest.mark.parametrize("kind", [DEPLOYMENT, POD])
 def test_kopf_watches_what_is_owned_by_label(kind: Kind) -> None:
-    selectors = settings().watching.label_selectors
+    selectors: dict[Any, str] = dict(settings().watching.label_selectors)
     found = [
         value
         for selector, value in selectors.items()

@@ -11,7 +11,7 @@ from boardroom.controller.mark import ANNOTATION, digest, marked, stands
 from unit.controller.objects import agent_object, board_object
 from unit.controller.test_reconcile import Room
 
-OURS = {
+OURS: Object = {
     "metadata": {"name": "s", "labels": {"a": "b"}},
     "spec": {"ports": [{"name": "http", "port": 8080}], "selector": {"a": "b"}, "headless": False, "env": []},
 }

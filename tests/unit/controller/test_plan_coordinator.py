@@ -1,6 +1,7 @@
 """The coordinator's pod, and the little that it may do."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,7 +16,7 @@ LORAX = ["--lorax-service", "executive-lorax"]
 TAIL = ["--address", "$(POD_IP)", "--host", "0.0.0.0", "--port", "8000", "--metrics-port", "9090"]
 
 
-def container(**spec: Object) -> Object:
+def container(**spec: Any) -> Object:
     found: Object = coordinator.deployment(blueprint(**spec))["spec"]["template"]["spec"]["containers"][0]
     return found
 

@@ -92,7 +92,7 @@ def test_the_container_runs_lorax_as_lorax_wants_it() -> None:
 
 
 def test_secrets_and_variables_reach_lorax() -> None:
-    spec = {
+    spec: dict[str, Any] = {
         "model": {"id": MODEL, "tokenSecretRef": {"name": "hf", "key": "token"}},
         "lorax": {
             "env": [{"name": "A", "value": "1"}, {"name": "B", "secretKeyRef": {"name": "s", "key": "k"}}],

@@ -1,6 +1,7 @@
 """Only the coordinator reaches LoRAX, and LoRAX reaches only what it must."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ def tcp(*ports: int) -> list[Object]:
     return [{"protocol": "TCP", "port": port} for port in ports]
 
 
-def lorax_spec(**spec: Object) -> Object:
+def lorax_spec(**spec: Any) -> Object:
     found = network.lorax_policy(blueprint(**spec))
     assert found is not None
     body: Object = found["spec"]

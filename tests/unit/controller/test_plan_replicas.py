@@ -1,5 +1,7 @@
 """Several LoRAX servers: how they are rolled, spread, kept through drains, and what they share."""
 
+from typing import Any
+
 import pytest
 
 from boardroom.controller.kinds import CLAIM, DISRUPTION_BUDGET
@@ -8,7 +10,7 @@ from boardroom.controller.plan.children import children
 from unit.controller.objects import MODEL, Object, blueprint
 
 
-def deployment(**spec: Object) -> Object:
+def deployment(**spec: Any) -> Object:
     found = lorax.deployment(blueprint(**spec))
     assert found is not None
     return found

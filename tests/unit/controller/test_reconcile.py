@@ -157,7 +157,9 @@ async def test_what_a_deleted_board_of_this_name_left_is_waited_for(room: Room) 
     assert room.condition(kinds.BOARDROOM, "executive", "Stalled")[0] == "False"
 
 
-async def test_an_object_that_came_since_we_looked_is_not_overwritten(room: Room) -> None:
+async def test_an_object_that_came_since_we_looked_is_not_overwritten(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
     room.has(kinds.BOARDROOM, board_object())
 
     async def looked_away(kind: Kind, namespace: str, name: str) -> Object | None:
@@ -165,7 +167,7 @@ async def test_an_object_that_came_since_we_looked_is_not_overwritten(room: Room
 
     foreign = {"metadata": {"name": "executive-lorax", "namespace": "team", "uid": "x"}, "spec": {"ports": []}}
     room.kube.put(kinds.SERVICE, foreign)
-    room.kube.get = looked_away  # type: ignore[method-assign]
+    monkeypatch.setattr(room.kube, "get", looked_away)
     await room.reconcile()
     assert room.live(kinds.SERVICE, "executive-lorax")["spec"] == {"ports": []}
     assert room.condition(kinds.BOARDROOM, "executive", "Ready") == ("False", "NameConflict")

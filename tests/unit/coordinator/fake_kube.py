@@ -35,6 +35,12 @@ class FakeKube:
                 raise event
             yield event
 
+    async def get(self, path: str) -> dict[str, Any] | None:
+        raise AssertionError(f"nobody reads {path} here")
+
+    async def apply(self, path: str, body: dict[str, Any]) -> None:
+        raise AssertionError(f"nobody writes {path} here")
+
     async def apply_status(self, path: str, body: dict[str, Any]) -> None:
         if self.refusals:
             raise self.refusals.pop(0)

@@ -39,7 +39,7 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        command = [self._program, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", *self._options]
+        command = [str(self._program), "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", *self._options]
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 20

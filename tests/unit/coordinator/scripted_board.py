@@ -81,4 +81,4 @@ async def ask(
     fields: dict[str, Any] = {"board": "executive", "members": members} | (roster or {})
     body = AskRequest.model_validate({"user_input": "And now?"} | request)
     question = Question(request=body, request_id="r1", began=asyncio.get_running_loop().time())
-    return await ask_board(question, Roster(**fields), attempts), attempts  # type: ignore[arg-type]
+    return await ask_board(question, Roster(**fields), attempts), attempts  # type: ignore[arg-type]  # stands in for Attempts

@@ -120,7 +120,8 @@ def agent(role: str, *, name: str | None = None, tokens: int = 48, **spec: Any) 
 
 def settings(**changes: Any) -> Settings:
     """A simulator that is fast, but still takes steps that take time."""
-    return Settings(**({"identity_salt": SALT, "time_scale": 0.05, "model_id": MODEL} | changes)).checked()
+    fast: dict[str, Any] = {"identity_salt": SALT, "time_scale": 0.05, "model_id": MODEL}
+    return Settings(**fast | changes).checked()
 
 
 @contextlib.asynccontextmanager
@@ -196,6 +197,15 @@ async def standing(
             httpx.AsyncClient(base_url=addresses.api, timeout=60, trust_env=False) as client,
         ):
             yield Standing(coordinator, client, addresses.metrics)
+
+
+async def try_again(replica: Replica, path: str) -> None:
+    """The prober asks once more for an adapter that can't be loaded: LoRAX evicts good ones for it."""
+    record = replica.book[path]
+    await until(lambda: replica.prober.idle)  # else it rests, as after a wave that told nothing
+    failures, record.retry_at = record.failures, 0.0
+    replica.book.on_change()
+    await until(lambda: record.failures > failures)
 
 
 def by_role(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:

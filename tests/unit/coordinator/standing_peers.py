@@ -88,8 +88,10 @@ class StandingPeers:
         peer.kube.away = True
         await peer.peers._jobs.stop()
         peer.peers.leads = False
-        peer.coordinator.fleet.grant(float("-inf"))
-        await peer.coordinator.fleet.follow()
+        fleet = peer.coordinator.fleet
+        assert fleet is not None
+        fleet.grant(float("-inf"))
+        await fleet.follow()
 
     async def close(self) -> None:
         for name in list(self._tasks):

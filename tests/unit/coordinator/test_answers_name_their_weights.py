@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,8 @@ async def test_a_member_that_leaves_while_it_speaks_is_still_named_with_its_dige
             return Generation(text="Grow.", finish_reason="stop", prompt_tokens=1, completion_tokens=1)
 
     admission = Admission(book, trouble=lambda: None, wave_please=lambda: None)
-    route = LoraxRoute("lorax", Engine(), book=book, admission=admission, metrics=Metrics(), held=Held())  # type: ignore[arg-type]
+    engine: Any = Engine()  # all of the protocol that is called here
+    route = LoraxRoute("lorax", engine, book=book, admission=admission, metrics=Metrics(), held=Held())
     deadline = asyncio.get_running_loop().time() + 5
     outcome = await route.ask(
         Member(name="ceo", role="CEO", adapter="ceo-v1", adapter_id=PATH), REQUEST, deadline, asyncio.Lock(),

@@ -1,10 +1,10 @@
 """API keys out of files."""
 
+import hmac
 from pathlib import Path
 
 import pytest
 
-from boardroom.coordinator.auth import keys
 from boardroom.coordinator.auth.keys import REREAD_SECONDS, ApiKeys, digest, match
 from boardroom.coordinator.problems import AuthUnavailable, Unauthenticated
 
@@ -80,6 +80,6 @@ def test_every_key_is_compared_whichever_fits(monkeypatch: pytest.MonkeyPatch) -
         compared.append(known)
         return known == given
 
-    monkeypatch.setattr(keys.hmac, "compare_digest", compare)
+    monkeypatch.setattr(hmac, "compare_digest", compare)
     known = (("a", digest(OLD)), ("b", digest(NEW)))
     assert (match(known, OLD), match(known, "neither"), len(compared)) == ("a", None, 4)

@@ -191,6 +191,6 @@ async def test_a_member_made_anew_starts_anew(board: Board) -> None:
     async with talking(board, agent("CEO"), made("1")) as (stand, _):
         await stand.answer(conv_id="c")
         board.write(agent("CEO"), made("2"))
-        await until(lambda: [m.uid for m in stand.coordinator.roster.members] == ["", "2"])
+        await until(lambda: (roster := stand.coordinator.roster) and [m.uid for m in roster.members] == ["", "2"])
         answer = await stand.answer(conv_id="c")
     assert texts(answer) == {"CEO": "ceo 1", "CFO": "cfo 0"}

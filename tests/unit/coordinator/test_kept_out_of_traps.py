@@ -29,6 +29,7 @@ from unit.coordinator.standing_board import (
     by_role,
     simulated_lorax,
     standing,
+    try_again,
     until,
 )
 
@@ -100,11 +101,7 @@ async def evict(engine: Engine, stand: Standing | None, clo: str, lorax: LoraxEn
             with contextlib.suppress(EngineError):
                 await lorax.generate(request_for(clo, f"cold-{number}"), 20)
         else:
-            record, prober = stand.book[clo], stand.replica.prober
-            await until(lambda prober=prober: prober.idle)  # else it rests, as after a wave that told nothing
-            failures, record.retry_at = record.failures, 0.0
-            stand.book.on_change()
-            await until(lambda record=record, failures=failures: record.failures > failures)
+            await try_again(stand.replica, clo)
         await asyncio.sleep(0.02)
 
 

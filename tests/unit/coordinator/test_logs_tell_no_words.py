@@ -70,7 +70,9 @@ def chat(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 async def test_in_no_mode_and_at_no_door(board: Board, script: Any, stream: bool) -> None:
     write(board)
-    bodies = [("/v1/ask", {"user_input": QUESTION, "coordination_mode": mode}) for mode in CoordinationMode]
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        ("/v1/ask", {"user_input": QUESTION, "coordination_mode": mode}) for mode in CoordinationMode
+    ]
     bodies += [("/v1/ask", {"user_input": QUESTION, "conv_id": "c1"}), ("/v1/ask", {"user_input": QUESTION, "x": 1})]
     bodies += [("/v1/chat/completions", chat()), ("/v1/chat/completions", chat(model="executive/ceo", n=2))]
     bodies += [("/v1/chat/completions", chat(tools=[QUESTION])), ("/v1/chat/completions", chat(tool_choice=QUESTION))]

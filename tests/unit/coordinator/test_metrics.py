@@ -152,7 +152,7 @@ async def test_who_asks_for_a_page_within_a_second_gets_the_same() -> None:
     soon = await page.read()
     now[0] = 1.0
     later = await page.read()
-    assert (together, soon, later) == ([b"0.0", b"0.0"], b"0.0", b"1.0")
+    assert ([*together], soon, later) == ([b"0.0", b"0.0"], b"0.0", b"1.0")
     assert made == [0.0, 1.0]
 
 

@@ -144,7 +144,7 @@ def moves(before: str | None, now: str | None) -> bool:
 
 async def test_what_was_said_in_each_round_is_kept_in_bounds() -> None:
     long = "word " * MAX_ROUND_CHARS
-    script = {"ceo": [long, "UNCHANGED"], "cfo": ["cut", None]}
+    script: dict[str, list[str | None]] = {"ceo": [long, "UNCHANGED"], "cfo": ["cut", None]}
     answer, _ = await ask(
         sorted(script), lambda m, count, _: script[m][count], coordination_mode="collaborative", rounds=2
     )
@@ -158,7 +158,7 @@ async def test_what_was_said_in_each_round_is_kept_in_bounds() -> None:
 
 @pytest.mark.parametrize(("own", "held"), [(None, 4), (2, 2), (1, 1)])
 async def test_a_questions_rounds_win_over_the_boards(own: int | None, held: int) -> None:
-    request = {"rounds": own} if own else {}
+    request: dict[str, Any] = {"rounds": own} if own else {}
     answer, _ = await ask(
         NAMES, lambda _m, count, _r: f"{count}", roster={"rounds": 4}, coordination_mode="collaborative", **request
     )

@@ -11,15 +11,16 @@ import pytest
 from boardroom.coordinator.adapters import AdapterState
 from boardroom.coordinator.peers.wire import GRANT_SECONDS, Told
 from boardroom.engine.errors import EngineError, GenerationFailed, Unreachable
+from boardroom.simulator.engine import Engine
 from boardroom.simulator.faults import Fault
-from unit.coordinator.standing_board import NAMES, ROLES, UNLOADABLE, Board, agent, until
+from unit.coordinator.standing_board import NAMES, ROLES, UNLOADABLE, Board, agent, try_again, until
 from unit.coordinator.standing_fleet import simulated_servers
 from unit.coordinator.standing_peers import Peer, standing_peers
 from unit.coordinator.test_kept_out_of_traps import BASE_VOICE, CLO, request_for
 
 
-def probes(engine: object) -> int:
-    return len([r for r in engine.usage.since(0)["requests"] if r["request_id"].startswith("probe-")])  # type: ignore[attr-defined]
+def probes(engine: Engine) -> int:
+    return len([r for r in engine.usage.since(0)["requests"] if r["request_id"].startswith("probe-")])
 
 
 async def test_a_follower_answers_by_what_the_leader_proved_and_loads_nothing(board: Board) -> None:
@@ -73,11 +74,7 @@ async def test_nobody_is_answered_by_the_base_model_through_any_of_them(board: B
 async def evict(leader: Peer, clo: str, rounds: int) -> None:
     """Again and again the leader tries the adapter that can't be loaded: each time LoRAX evicts good ones."""
     for _ in range(rounds):
-        record, prober = leader.replica.book[clo], leader.replica.prober
-        await until(lambda prober=prober: prober.idle)
-        failures, record.retry_at = record.failures, 0.0
-        leader.replica.book.on_change()
-        await until(lambda record=record, failures=failures: record.failures > failures)
+        await try_again(leader.replica, clo)
         await asyncio.sleep(0.02)
 
 

@@ -25,7 +25,7 @@ from unit.coordinator.standing_board import (
 )
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 
-OPTIONS = {"standard_model": "gpt-board"}
+STANDARD_MODEL = "gpt-board"
 
 
 async def say(call: Call) -> None:
@@ -37,7 +37,10 @@ async def with_standard(
     board: Board, lorax_url: str | None, server: ScriptedLorax | None = None
 ) -> AsyncIterator[tuple[Standing, ScriptedLorax]]:
     server = server or ScriptedLorax(say)
-    async with served(server) as url, standing(board, lorax_url, standard_url=f"{url}/v1", **OPTIONS) as stand:
+    async with (
+        served(server) as url,
+        standing(board, lorax_url, standard_url=f"{url}/v1", standard_model=STANDARD_MODEL) as stand,
+    ):
         yield stand, server
 
 

@@ -1,5 +1,7 @@
 """The count of votes: rules that hold for any board and any votes."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,9 +20,9 @@ VOTES = st.lists(st.tuples(POSITIONS, st.integers(0, 5), st.booleans()), min_siz
 
 
 @given(VOTES, st.integers(1, 100), st.randoms())
-def test_the_order_of_votes_does_not_matter(votes: list[Vote], percent: int, random: object) -> None:
+def test_the_order_of_votes_does_not_matter(votes: list[Vote], percent: int, random: Random) -> None:
     shuffled = list(votes)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     one, other = decide(votes, percent), decide(shuffled, percent)
     assert (one.verdict, one.weights, one.quorum) == (other.verdict, other.weights, other.quorum)
     assert (set(one.dissent), set(one.vetoes)) == (set(other.dissent), set(other.vetoes))

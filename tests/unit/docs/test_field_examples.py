@@ -12,7 +12,7 @@ import pytest
 from boardroom.api.resources import BoardAgent, Boardroom
 from tools.pages import ROOT, objects
 
-KINDS = {"boardroom.md": Boardroom, "boardagent.md": BoardAgent}
+KINDS: dict[str, type[Boardroom | BoardAgent]] = {"boardroom.md": Boardroom, "boardagent.md": BoardAgent}
 
 
 @pytest.mark.parametrize("page", KINDS)

@@ -18,5 +18,8 @@ def board(tmp_path: Path) -> Board:
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """What touches sockets itself is tried on both loops: tests run on the one, pods on the other."""
-    both = {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
+    both: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+        "asyncio": asyncio.SelectorEventLoop,
+        "uvloop": uvloop.new_event_loop,
+    }
     return both if item.path.name.startswith("test_transport") else {"asyncio": asyncio.SelectorEventLoop}

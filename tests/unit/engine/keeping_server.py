@@ -5,6 +5,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass
@@ -49,10 +50,12 @@ async def keeping_server(
     talk: Talk, *, tls: ssl.SSLContext | None = None, read_bodies: bool = True
 ) -> AsyncIterator[KeepingServer]:
     found = KeepingServer()
-    tasks: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Task[Any]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())  # type: ignore[arg-type]
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
         number, found.accepted = found.accepted, found.accepted + 1
         found.open.add(writer)
         found.most = max(found.most, len(found.open))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 Talk = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -20,10 +21,12 @@ class RawServer:
 @contextlib.asynccontextmanager
 async def raw_server(talk: Talk) -> AsyncIterator[RawServer]:
     found = RawServer()
-    tasks: set[asyncio.Task[None]] = set()
+    tasks: set[asyncio.Task[Any]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tasks.add(asyncio.current_task())  # type: ignore[arg-type]
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
         found.accepted += 1
         found.open.add(writer)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):

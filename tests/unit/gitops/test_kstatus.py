@@ -19,7 +19,7 @@ ROLLS = Finding(status="True", reason="Updating", message="it rolls", changing=T
 
 
 def board(generation: int = 1, **facts: Any) -> Object:
-    seen = {"lorax": GOOD, "coordinator": GOOD, "members": [proved()]} | facts
+    seen: dict[str, Any] = {"lorax": GOOD, "coordinator": GOOD, "members": [proved()]} | facts
     return board_object(generation=generation, status=board_status(blueprint(), Observed(**seen), (), NOW))
 
 

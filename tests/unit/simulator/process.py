@@ -30,6 +30,7 @@ class Process:
         return self.lines_until("listening on")[-1].split("listening on ")[1].strip()
 
     def lines_until(self, word: str) -> list[str]:
+        assert self.process.stdout is not None
         lines = []
         for line in self.process.stdout:
             lines.append(line)

@@ -77,6 +77,12 @@ def waited(entry: Entry) -> float:
     return entry.started_at - entry.queued_at
 
 
+def first_token_after(entry: Entry) -> float:
+    """Seconds from its arrival."""
+    assert entry.first_token_at is not None
+    return entry.first_token_at - entry.queued_at
+
+
 def text(entry: Entry) -> str:
     """What was answered."""
     assert entry.answer is not None, entry.error

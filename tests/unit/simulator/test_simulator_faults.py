@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from pathlib import Path
 from random import Random
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from boardroom.adapters.make import Shape, make
+from boardroom.simulator.errors import LoraxError
 from boardroom.simulator.faults import Fault, FaultError, Faults, convert_fault, parse_fault
 from boardroom.simulator.launcher import launcher
 from boardroom.simulator.shard import CUDA_ERROR
@@ -31,7 +33,7 @@ ASK = {"inputs": "Why?", "parameters": {"max_new_tokens": 3}}
         ("latency:adapter=", Fault(kind="latency", adapter="")),
     ],
 )
-def test_a_flag_is_a_fault(text, fault):
+def test_a_flag_is_a_fault(text: str, fault: Fault) -> None:
     assert parse_fault(text) == fault
 
 
@@ -45,7 +47,7 @@ def test_a_flag_is_a_fault(text, fault):
         ("error:error=teapot", "Invalid enum value 'teapot'"),
     ],
 )
-def test_a_fault_that_can_not_be_read_is_refused_with_the_kinds_there_are(text, said):
+def test_a_fault_that_can_not_be_read_is_refused_with_the_kinds_there_are(text: str, said: str) -> None:
     result = CliRunner().invoke(launcher, ["--fault", text])
     assert (result.exit_code, said in result.output, "kinds are latency, error" in result.output) == (1, True, True)
 
@@ -65,22 +67,22 @@ def faults(*given: dict[str, object]) -> Faults:
         ("", "", True),
     ],
 )
-def test_a_fault_strikes_whom_its_pattern_names(pattern, adapter_id, strikes):
+def test_a_fault_strikes_whom_its_pattern_names(pattern: str | None, adapter_id: str, strikes: bool) -> None:
     assert (faults({"kind": "latency", "adapter": pattern}).strike("latency", (adapter_id,)) is not None) is strikes
 
 
-def test_a_fault_strikes_as_often_as_it_says_and_is_gone():
+def test_a_fault_strikes_as_often_as_it_says_and_is_gone() -> None:
     some = faults({"kind": "latency", "times": 2})
     assert [some.strike("latency") is not None for _ in range(3)] == [True, True, False]
     assert list(some) == []
 
 
-def test_a_rate_is_a_share():
+def test_a_rate_is_a_share() -> None:
     some = faults({"kind": "latency", "rate": 0.25})
     assert 200 < sum(some.strike("latency") is not None for _ in range(1000)) < 300
 
 
-def test_the_same_seed_goes_wrong_in_the_same_places():
+def test_the_same_seed_goes_wrong_in_the_same_places() -> None:
     runs = [
         [some.strike("latency") is None for _ in range(50)]
         for some in (faults({"kind": "latency", "rate": 0.5}), faults({"kind": "latency", "rate": 0.5}))
@@ -88,7 +90,7 @@ def test_the_same_seed_goes_wrong_in_the_same_places():
     assert runs[0] == runs[1]
 
 
-async def test_faults_come_and_go_at_run_time():
+async def test_faults_come_and_go_at_run_time() -> None:
     async with serving() as lorax:
         made = await lorax.post("/simulator/faults", json={"kind": "error", "error": "overloaded"})
         await lorax.post("/simulator/faults", json={"kind": "latency", "seconds": 0})
@@ -105,12 +107,12 @@ async def test_faults_come_and_go_at_run_time():
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"kind": "boom"}', b'{"kind": "drop", "x": 1}'])
-async def test_a_fault_that_is_none_is_refused_at_run_time(content):
+async def test_a_fault_that_is_none_is_refused_at_run_time(content: bytes) -> None:
     async with serving() as lorax:
         assert (await lorax.post("/simulator/faults", content=content)).status_code == 400
 
 
-def test_without_inspection_nobody_orders_faults():
+def test_without_inspection_nobody_orders_faults() -> None:
     with Process("--inspect", "false") as server:
         assert httpx.post(f"{server.url()}/simulator/faults", json={"kind": "crash"}).status_code == 404
 
@@ -133,7 +135,7 @@ def test_without_inspection_nobody_orders_faults():
         ("incomplete", 500, {"error": "Incomplete generation", "error_type": "incomplete_generation"}),
     ],
 )
-async def test_an_error_is_answered_as_lorax_would(error, status, expected):
+async def test_an_error_is_answered_as_lorax_would(error: str, status: int, expected: dict[str, str]) -> None:
     fault = {"kind": "error", "error": error}
     async with serving(faults=(fault,)) as lorax:
         whole = await lorax.post("/generate", json=ASK)
@@ -142,13 +144,13 @@ async def test_an_error_is_answered_as_lorax_would(error, status, expected):
     assert (stream.status_code, expected["error"] in stream.text) == (200, True)
 
 
-async def test_an_unhealthy_server_says_so():
+async def test_an_unhealthy_server_says_so() -> None:
     async with serving(faults=({"kind": "error", "error": "unhealthy"},)) as lorax:
         response = await lorax.get("/health")
     assert (response.status_code, response.json()) == (503, {"error": "unhealthy", "error_type": "healthcheck"})
 
 
-async def test_errors_are_counted_as_lorax_counts_them():
+async def test_errors_are_counted_as_lorax_counts_them() -> None:
     async with serving(faults=({"kind": "error", "error": "batch"},)) as lorax:
         await lorax.post("/generate", json=ASK)
         page = (await lorax.get("/metrics")).text
@@ -156,14 +158,14 @@ async def test_errors_are_counted_as_lorax_counts_them():
     assert 'lorax_request_failure{err="generation"} 1' in page
 
 
-async def test_latency_comes_before_everything_else():
+async def test_latency_comes_before_everything_else() -> None:
     async with serving(faults=({"kind": "latency", "seconds": 0.2},)) as lorax:
         response = await lorax.post("/generate", json=ASK)
     assert (int(response.headers["x-total-time"]) >= 200, int(response.headers["x-queue-time"]) < 100) == (True, True)
 
 
-def test_a_slow_adapter_is_waited_for_in_the_queue(tmp_path):
-    async def story(simulation: Simulation):
+def test_a_slow_adapter_is_waited_for_in_the_queue(tmp_path: Path) -> None:
+    async def story(simulation: Simulation) -> tuple[float, float]:
         return waited(await simulation.ask("ceo")), waited(await simulation.ask("cfo"))
 
     slow, quick = simulate(
@@ -172,10 +174,10 @@ def test_a_slow_adapter_is_waited_for_in_the_queue(tmp_path):
     assert (slow > 7, quick < 1) == (True, True)
 
 
-def test_a_failing_adapter_fails_with_its_message_and_works_when_the_fault_is_gone(tmp_path):
+def test_a_failing_adapter_fails_with_its_message_and_works_when_the_fault_is_gone(tmp_path: Path) -> None:
     fault = {"kind": "failing-adapter", "adapter": "*/ceo*", "message": "Connection timed out", "times": 1}
 
-    async def story(simulation: Simulation):
+    async def story(simulation: Simulation) -> list[LoraxError | None]:
         return [(await simulation.ask(name)).error for name in ("ceo", "cfo", "ceo")]
 
     failed, other, again = simulate(tmp_path, story, ("ceo", "cfo"), faults=(fault,))
@@ -183,8 +185,8 @@ def test_a_failing_adapter_fails_with_its_message_and_works_when_the_fault_is_go
     assert (other, again) == (None, None)
 
 
-def test_a_hang_stops_everything_for_its_time(tmp_path):
-    async def story(simulation: Simulation):
+def test_a_hang_stops_everything_for_its_time(tmp_path: Path) -> None:
+    async def story(simulation: Simulation) -> tuple[int, int]:
         clock, started = simulation.engine.clock, simulation.engine.clock.now()
         answer = asyncio.create_task(simulation.ask(""))
         await asyncio.sleep(1)
@@ -196,8 +198,8 @@ def test_a_hang_stops_everything_for_its_time(tmp_path):
     assert simulate(tmp_path, story, faults=({"kind": "hang", "seconds": 30},)) == (30, 30)
 
 
-def test_a_hang_without_time_ends_when_it_is_removed(tmp_path):
-    async def story(simulation: Simulation):
+def test_a_hang_without_time_ends_when_it_is_removed(tmp_path: Path) -> None:
+    async def story(simulation: Simulation) -> tuple[bool, LoraxError | None]:
         answer = asyncio.create_task(simulation.ask(""))
         await asyncio.sleep(500)
         stuck = not answer.done()
@@ -207,10 +209,10 @@ def test_a_hang_without_time_ends_when_it_is_removed(tmp_path):
     assert simulate(tmp_path, story, faults=({"kind": "hang"},)) == (True, None)
 
 
-def test_a_crash_ends_the_process_in_a_forward_pass():
+def test_a_crash_ends_the_process_in_a_forward_pass() -> None:
     with Process("--fault", "crash:after=2") as server:
         url = server.url()
-        received = []
+        received: list[str] = []
         with (
             pytest.raises(httpx.TransportError),
             httpx.stream("POST", f"{url}/generate_stream", json={"inputs": "x"}, timeout=30) as stream,
@@ -219,8 +221,8 @@ def test_a_crash_ends_the_process_in_a_forward_pass():
         assert server.process.wait(timeout=30) == 1
 
 
-def test_a_dropped_stream_ends_without_its_end():
-    lines = []
+def test_a_dropped_stream_ends_without_its_end() -> None:
+    lines: list[str] = []
     with Process("--fault", "drop:after=2", "--profile", "instant") as server:
         request = httpx.stream("POST", f"{server.url()}/generate_stream", json=ASK, timeout=30)
         with request as stream, pytest.raises(httpx.RemoteProtocolError):
@@ -228,12 +230,12 @@ def test_a_dropped_stream_ends_without_its_end():
     assert len(lines) == 2
 
 
-def test_a_dropped_answer_is_cut_in_the_middle():
+def test_a_dropped_answer_is_cut_in_the_middle() -> None:
     with Process("--fault", "drop", "--profile", "instant") as server, pytest.raises(httpx.RemoteProtocolError):
         httpx.post(f"{server.url()}/generate", json=ASK, timeout=30)
 
 
-async def test_a_slow_stream_pauses_in_the_middle_of_each_event():
+async def test_a_slow_stream_pauses_in_the_middle_of_each_event() -> None:
     async with serving(faults=({"kind": "slow-stream", "seconds": 0.05},)) as lorax:
         started = time.monotonic()
         response = await lorax.post("/generate_stream", json=ASK)
@@ -241,7 +243,7 @@ async def test_a_slow_stream_pauses_in_the_middle_of_each_event():
     assert (response.text.count("data: "), took >= 0.15) == (3, True)
 
 
-def test_usage_tells_gpu_seconds_of_each_request_each_adapter_and_in_all(tmp_path):
+def test_usage_tells_gpu_seconds_of_each_request_each_adapter_and_in_all(tmp_path: Path) -> None:
     make(tmp_path, ["ceo"], Shape())
     adapter = f"{tmp_path}/ceo_lora_adapter"
     body = {"inputs": "x", "parameters": {"adapter_id": adapter, "max_new_tokens": 2}}
@@ -274,20 +276,20 @@ def test_usage_tells_gpu_seconds_of_each_request_each_adapter_and_in_all(tmp_pat
 
 
 @pytest.mark.parametrize("kind", ["latency", "error"])
-def test_faults_are_an_environment_variable_too(kind):
+def test_faults_are_an_environment_variable_too(kind: str) -> None:
     with Process(env={"SIMULATOR_FAULT": f"{kind}:seconds=0 latency:seconds=0"}) as server:
         assert len(httpx.get(f"{server.url()}/simulator/faults").json()) == 2
 
 
-def test_an_error_fault_is_no_fault_for_others():
+def test_an_error_fault_is_no_fault_for_others() -> None:
     some = faults({"kind": "error", "error": "overloaded"})
     assert (some.strike("error", error="generation"), some.remove(7)) == (None, False)
 
 
-def test_what_is_not_said_is_a_second():
+def test_what_is_not_said_is_a_second() -> None:
     assert parse_fault("latency").pause == 1.0
 
 
-def test_a_fault_error_names_the_kinds():
+def test_a_fault_error_names_the_kinds() -> None:
     with pytest.raises(FaultError, match="slow-stream, drop"):
         parse_fault("x")

@@ -68,12 +68,12 @@ async def answered(route: str, content: bytes) -> tuple[int, int]:
 
 @pytest.mark.parametrize("route", ROUTES)
 @given(body=bodies)
-def test_any_json_is_answered_in_loraxs_way(route, body):
+def test_any_json_is_answered_in_loraxs_way(route: str, body: object) -> None:
     status, health = asyncio.run(answered(route, json.dumps(body).encode()))
     assert (status in STATUSES, health) == (True, 200)
 
 
 @given(content=st.binary(max_size=200))
-def test_any_bytes_are_answered_in_loraxs_way(content):
+def test_any_bytes_are_answered_in_loraxs_way(content: bytes) -> None:
     status, health = asyncio.run(answered("/generate", content))
     assert (status in STATUSES, health) == (True, 200)

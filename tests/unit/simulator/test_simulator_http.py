@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,28 +16,28 @@ MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
 
 
 @pytest.fixture
-def ceo(tmp_path) -> str:
+def ceo(tmp_path: Path) -> str:
     make(tmp_path, ["ceo"], Shape())
     return f"{tmp_path}/ceo_lora_adapter"
 
 
-def events(response: httpx.Response) -> list[object]:
+def events(response: httpx.Response) -> list[Any]:
     lines = [line for line in response.text.split("\n\n") if line]
     assert all(line.startswith("data: ") for line in lines)
     return [line[6:] if line == "data: [DONE]" else json.loads(line[6:]) for line in lines]
 
 
-async def post(path: str, body: object, **settings) -> httpx.Response:
+async def post(path: str, body: object, **settings: Any) -> httpx.Response:
     async with serving(**settings) as lorax:
         return await lorax.post(path, json=body)
 
 
-async def test_generate_answers_the_text_alone():
+async def test_generate_answers_the_text_alone() -> None:
     response = await post("/generate", {"inputs": "Why?", "parameters": {"max_new_tokens": 2}})
     assert (response.status_code, response.json()) == (200, {"generated_text": "[simulate"})
 
 
-async def test_generate_with_details_counts_what_was_generated():
+async def test_generate_with_details_counts_what_was_generated() -> None:
     body = {"inputs": "Why?", "parameters": {"max_new_tokens": 2, "details": True}}
     details = (await post("/generate", body)).json()["details"]
     assert [token["text"] for token in details.pop("tokens")] == ["[", "simulate"]
@@ -49,24 +51,24 @@ async def test_generate_with_details_counts_what_was_generated():
     }
 
 
-async def test_the_root_answers_a_list_of_one():
+async def test_the_root_answers_a_list_of_one() -> None:
     response = await post("/", {"inputs": "Why?", "parameters": {"max_new_tokens": 2}})
     assert response.json() == [{"generated_text": "[simulate"}]
 
 
-async def test_return_full_text_puts_the_prompt_in_front():
+async def test_return_full_text_puts_the_prompt_in_front() -> None:
     body = {"inputs": "Why? ", "parameters": {"max_new_tokens": 1, "return_full_text": True}}
     assert (await post("/generate", body)).json() == {"generated_text": "Why? ["}
 
 
-async def test_best_of_answers_the_best_and_shows_the_others():
+async def test_best_of_answers_the_best_and_shows_the_others() -> None:
     body = {"inputs": "Why?", "parameters": {"max_new_tokens": 60, "best_of": 2, "do_sample": True, "details": True}}
     answer = (await post("/generate", body)).json()
     others = answer["details"]["best_of_sequences"]
     assert [other["generated_text"] != answer["generated_text"] for other in others] == [True]
 
 
-async def test_generate_carries_loraxs_headers(ceo):
+async def test_generate_carries_loraxs_headers(ceo: str) -> None:
     body = {"inputs": "Why?", "parameters": {"max_new_tokens": 2, "adapter_id": ceo, "adapter_source": "local"}}
     headers = (await post("/generate", body)).headers
     times = {f"x-{name}-time" for name in ("compute", "total", "validation", "queue", "inference")} | {
@@ -87,18 +89,18 @@ async def test_generate_carries_loraxs_headers(ceo):
     }
 
 
-async def test_the_base_model_has_no_adapter_headers():
+async def test_the_base_model_has_no_adapter_headers() -> None:
     headers = (await post("/generate", {"inputs": "Why?", "parameters": {"max_new_tokens": 1}})).headers
     assert ("x-adapter-id" in headers, "x-adapter-source" in headers) == (False, False)
 
 
-async def test_a_header_can_not_be_smuggled_in_by_an_adapter_id():
+async def test_a_header_can_not_be_smuggled_in_by_an_adapter_id() -> None:
     body = {"inputs": "Why?", "parameters": {"max_new_tokens": 1, "adapter_id": "/x\r\nx-evil: 1"}}
     headers = (await post("/generate_stream", body, abort_bugs=False)).headers
     assert (headers["x-adapter-id"], "x-evil" in headers) == ("/x??x-evil: 1", False)
 
 
-async def test_a_stream_has_an_event_per_token_and_the_text_in_the_last():
+async def test_a_stream_has_an_event_per_token_and_the_text_in_the_last() -> None:
     body = {"inputs": "Why?", "parameters": {"max_new_tokens": 2, "details": True}}
     response = await post("/generate_stream", body)
     first, last = events(response)
@@ -108,7 +110,7 @@ async def test_a_stream_has_an_event_per_token_and_the_text_in_the_last():
     assert last["details"] == {"finish_reason": "length", "prompt_tokens": 3, "generated_tokens": 2, "seed": None}
 
 
-async def test_a_stream_has_few_headers():
+async def test_a_stream_has_few_headers() -> None:
     headers = (await post("/generate_stream", {"inputs": "Why?", "parameters": {"max_new_tokens": 1}})).headers
     assert {name for name in headers if name.startswith("x-")} == {
         "x-compute-type",
@@ -118,12 +120,12 @@ async def test_a_stream_has_few_headers():
     }
 
 
-async def test_the_root_streams_when_asked_to():
+async def test_the_root_streams_when_asked_to() -> None:
     body = {"inputs": "Why?", "parameters": {"max_new_tokens": 3}, "stream": True}
     assert [event["token"]["text"] for event in events(await post("/", body))] == ["[", "simulate", "d"]
 
 
-async def test_an_error_in_a_stream_comes_with_status_200():
+async def test_an_error_in_a_stream_comes_with_status_200() -> None:
     body = {"inputs": "Why?", "parameters": {"max_new_tokens": 1, "adapter_id": "/models/nobody"}}
     response = await post("/generate_stream", body)
     assert (response.status_code, events(response)) == (
@@ -138,12 +140,12 @@ async def test_an_error_in_a_stream_comes_with_status_200():
     )
 
 
-def chat(**fields) -> dict[str, object]:
+def chat(**fields: Any) -> dict[str, object]:
     messages = [{"role": "system", "content": "You are CEO."}, {"role": "user", "content": "Why?"}]
     return {"model": "", "messages": messages, "max_tokens": 300, **fields}
 
 
-async def test_a_chat_has_loraxs_deviations():
+async def test_a_chat_has_loraxs_deviations() -> None:
     answer = (await post("/v1/chat/completions", chat())).json()
     content = answer["choices"][0]["message"].pop("content")
     assert 'On "Why?":' in content
@@ -159,21 +161,21 @@ async def test_a_chat_has_loraxs_deviations():
     }
 
 
-async def test_the_base_models_own_id_means_no_adapter():
+async def test_the_base_models_own_id_means_no_adapter() -> None:
     assert "x-adapter-id" not in (await post("/v1/chat/completions", chat(model=MODEL))).headers
 
 
-async def test_a_chat_speaks_through_the_adapter_that_model_names(ceo):
+async def test_a_chat_speaks_through_the_adapter_that_model_names(ceo: str) -> None:
     response = await post("/v1/chat/completions", chat(model=ceo))
     assert (response.headers["x-adapter-id"], f" {ceo}@" in response.text) == (ceo, True)
 
 
-async def test_a_stop_sequence_in_a_chat_ends_in_content_filter():
+async def test_a_stop_sequence_in_a_chat_ends_in_content_filter() -> None:
     answer = (await post("/v1/chat/completions", chat(stop=["voice"]))).json()
     assert answer["choices"][0]["finish_reason"] == "content_filter"
 
 
-async def test_a_chat_stream_ends_in_usage_and_done():
+async def test_a_chat_stream_ends_in_usage_and_done() -> None:
     *chunks, last, done = events(await post("/v1/chat/completions", chat(stream=True)))
     text = "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks)
     assert 'On "Why?":' in text
@@ -190,13 +192,13 @@ async def test_a_chat_stream_ends_in_usage_and_done():
         ("none", "template not found"),
     ],
 )
-async def test_a_chat_that_the_template_can_not_render_is_a_template_error(template, said):
+async def test_a_chat_that_the_template_can_not_render_is_a_template_error(template: str, said: str) -> None:
     response = await post("/v1/chat/completions", chat(), chat_template=template)
     answer = response.json()
     assert (response.status_code, answer["error_type"], said in answer["error"]) == (422, "template_error", True)
 
 
-async def test_a_completion_answers_in_openais_shape():
+async def test_a_completion_answers_in_openais_shape() -> None:
     answer = (await post("/v1/completions", {"model": "", "prompt": "Why?", "max_tokens": 2})).json()
     assert answer == {
         "id": "null",
@@ -234,13 +236,13 @@ async def test_a_completion_answers_in_openais_shape():
         ),
     ],
 )
-async def test_validation_speaks_loraxs_words(parameters, said):
+async def test_validation_speaks_loraxs_words(parameters: dict[str, Any], said: str) -> None:
     response = await post("/generate", {"inputs": "Why?", "parameters": parameters})
     expected = {"error": f"Input validation error: {said}", "error_type": "validation"}
     assert (response.status_code, response.json()) == (422, expected)
 
 
-async def test_an_empty_prompt_is_refused():
+async def test_an_empty_prompt_is_refused() -> None:
     response = await post("/generate", {"inputs": ""})
     assert (response.status_code, response.json()["error"]) == (
         422,
@@ -248,7 +250,7 @@ async def test_an_empty_prompt_is_refused():
     )
 
 
-async def test_unknown_parameters_are_ignored():
+async def test_unknown_parameters_are_ignored() -> None:
     body = {"inputs": "Why?", "parameters": {"max_new_tokens": 1, "return_attention": True}, "more": 1}
     assert (await post("/generate", body)).status_code == 200
 
@@ -285,7 +287,9 @@ TARGET = "Failed to deserialize the JSON body into the target type: "
         (b"x" * (MAX_BODY_BYTES + 1), JSON, 413, "Failed to buffer the request body: length limit exceeded"),
     ],
 )
-async def test_a_body_that_is_not_understood_is_refused_in_plain_text(content, headers, status, said):
+async def test_a_body_that_is_not_understood_is_refused_in_plain_text(
+    content: bytes, headers: dict[str, str], status: int, said: str
+) -> None:
     async with serving() as lorax:
         response = await lorax.post("/generate", content=content, headers=headers)
     assert (response.status_code, response.headers["content-type"], response.text) == (
@@ -295,7 +299,7 @@ async def test_a_body_that_is_not_understood_is_refused_in_plain_text(content, h
     )
 
 
-async def test_beyond_the_limit_requests_get_429_at_once():
+async def test_beyond_the_limit_requests_get_429_at_once() -> None:
     body = {"inputs": "Why?", "parameters": {"max_new_tokens": 60}}
     async with serving(max_concurrent_requests=2) as lorax:
         responses = await asyncio.gather(*(lorax.post("/generate", json=body) for _ in range(5)))
@@ -304,25 +308,25 @@ async def test_beyond_the_limit_requests_get_429_at_once():
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/ping"])
-async def test_health_says_nothing(path):
+async def test_health_says_nothing(path: str) -> None:
     async with serving() as lorax:
         response = await lorax.get(path)
     assert (response.status_code, response.content) == (200, b"")
 
 
 @pytest.mark.parametrize("path", ["/startup", "/generate_batch", "/v1/models", "/adapters"])
-async def test_there_is_no(path):
+async def test_there_is_no(path: str) -> None:
     async with serving() as lorax:
         assert (await lorax.get(path)).status_code == 404
 
 
-async def test_a_wrong_method_is_405_with_the_right_one():
+async def test_a_wrong_method_is_405_with_the_right_one() -> None:
     async with serving() as lorax:
         response = await lorax.get("/generate")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
-async def test_info_has_loraxs_fields():
+async def test_info_has_loraxs_fields() -> None:
     async with serving(max_active_adapters=100, max_concurrent_requests=128) as lorax:
         info = (await lorax.get("/info")).json()
     assert info == {
@@ -348,7 +352,7 @@ async def test_info_has_loraxs_fields():
     }
 
 
-async def test_tokenize_gives_tokens_with_their_places():
+async def test_tokenize_gives_tokens_with_their_places() -> None:
     tokens = (await post("/tokenize", {"inputs": "Why not?"})).json()
     assert [(token["text"], token["start"], token["stop"]) for token in tokens] == [
         ("<s>", 0, 0),
@@ -358,7 +362,7 @@ async def test_tokenize_gives_tokens_with_their_places():
     ]
 
 
-async def test_steps_carry_the_callers_request_ids_and_can_be_read_from_a_step_on():
+async def test_steps_carry_the_callers_request_ids_and_can_be_read_from_a_step_on() -> None:
     body = {"inputs": "Why?", "parameters": {"max_new_tokens": 2}}
     async with serving() as lorax:
         await lorax.post("/generate", json=body, headers={"x-request-id": "q1.ceo"})
@@ -372,12 +376,12 @@ async def test_steps_carry_the_callers_request_ids_and_can_be_read_from_a_step_o
     assert (rest["steps"], rest["last"]) == (whole["steps"][1:], 2)
 
 
-async def test_a_bad_step_id_is_refused():
+async def test_a_bad_step_id_is_refused() -> None:
     async with serving() as lorax:
         assert (await lorax.get("/simulator/steps?since=x")).status_code == 400
 
 
-async def test_state_tells_what_lorax_hides(ceo):
+async def test_state_tells_what_lorax_hides(ceo: str) -> None:
     async with serving() as lorax:
         await lorax.post("/generate", json={"inputs": "x", "parameters": {"adapter_id": ceo, "max_new_tokens": 1}})
         state = (await lorax.get("/simulator/state")).json()

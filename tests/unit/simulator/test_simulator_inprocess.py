@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -19,7 +19,7 @@ from boardroom.simulator.virtual import VirtualTimeLoop
 T = TypeVar("T")
 
 
-def drive(story: Callable[[LoraxEngine], Awaitable[T]], **settings: object) -> T:
+def drive(story: Callable[[LoraxEngine], Awaitable[T]], **settings: Any) -> T:
     async def run() -> T:
         async with Engine(Settings(adapter_source="local", **settings).checked()) as engine:
             return await story(LoraxEngine("", InProcessTransport(engine)))

@@ -6,18 +6,19 @@ import signal
 import time
 from pathlib import Path
 
+import click
 import httpx
 import pytest
 from click.testing import CliRunner
 
 from boardroom.simulator.cost import CostModel, profiles
-from boardroom.simulator.flags import launcher_options, parse, simulate_options
+from boardroom.simulator.flags import Launch, launcher_options, parse, simulate_options
 from boardroom.simulator.launcher import launcher, simulate
 from boardroom.simulator.settings import Settings, SettingsError
 from unit.simulator.process import Process
 
 
-def launch(*arguments: str, command=launcher, env: dict[str, str] | None = None):
+def launch(*arguments: str, command: click.Command = launcher, env: dict[str, str] | None = None) -> Launch:
     """What a command line means; click itself tells where it is wrong."""
     clean = {name: None for name in os.environ if name.isupper()}
     with CliRunner(env={**clean, **(env or {})}).isolation():
@@ -25,17 +26,17 @@ def launch(*arguments: str, command=launcher, env: dict[str, str] | None = None)
     return parse(context.params)
 
 
-def test_the_launchers_defaults_are_loraxs():
+def test_the_launchers_defaults_are_loraxs() -> None:
     parsed = launch()
     assert (parsed.host, parsed.port, parsed.settings) == ("0.0.0.0", 3000, Settings())
 
 
-def test_simulate_listens_at_home_by_default():
+def test_simulate_listens_at_home_by_default() -> None:
     parsed = launch(command=simulate, env={"HOSTNAME": "some-pod"})
     assert (parsed.host, parsed.port) == ("127.0.0.1", 8080)
 
 
-def test_the_flags_that_the_operator_sets_arrive():
+def test_the_flags_that_the_operator_sets_arrive() -> None:
     parsed = launch(
         "--model-id", "m/x", "--adapter-source=local", "--port", "8080", "--hostname", "127.0.0.1",
         "--max-active-adapters", "100", "--max-concurrent-requests", "128", "--max-input-length", "1000",
@@ -54,11 +55,11 @@ def test_the_flags_that_the_operator_sets_arrive():
     )
 
 
-def test_the_dtype_arrives():
+def test_the_dtype_arrives() -> None:
     assert launch("--dtype", "bfloat16").settings == Settings(dtype="bfloat16")
 
 
-def test_every_flag_is_an_environment_variable():
+def test_every_flag_is_an_environment_variable() -> None:
     env = {
         "MODEL_ID": "m/x",
         "PORT": "80",
@@ -83,7 +84,7 @@ def test_every_flag_is_an_environment_variable():
 
 
 @pytest.mark.parametrize(("hostname", "host"), [("some-pod-1", "0.0.0.0"), ("::1", "::1"), ("10.0.0.1", "10.0.0.1")])
-def test_a_hostname_that_is_no_address_means_every_address(hostname, host):
+def test_a_hostname_that_is_no_address_means_every_address(hostname: str, host: str) -> None:
     assert launch(env={"HOSTNAME": hostname}).host == host
 
 
@@ -100,16 +101,16 @@ def test_a_hostname_that_is_no_address_means_every_address(hostname, host):
         (["--max-batch-total-tokens", "100"], "`max_batch_prefill_tokens` must be <= `max_batch_total_tokens`"),
     ],
 )
-def test_a_command_line_that_lorax_would_refuse_is_refused(arguments, said):
+def test_a_command_line_that_lorax_would_refuse_is_refused(arguments: list[str], said: str) -> None:
     result = CliRunner().invoke(launcher, arguments)
     assert (result.exit_code in {1, 2}, said.replace("'", "") in result.output.replace("'", "")) == (True, True)
 
 
-def test_the_salt_is_not_shown():
+def test_the_salt_is_not_shown() -> None:
     assert "pepper" not in repr(Settings(identity_salt="pepper"))
 
 
-def test_both_commands_know_the_same_flags():
+def test_both_commands_know_the_same_flags() -> None:
     names = [
         {option.name for option in options()} - {"host", "hostname"} for options in (launcher_options, simulate_options)
     ]
@@ -117,16 +118,16 @@ def test_both_commands_know_the_same_flags():
 
 
 @pytest.mark.parametrize("profile", profiles())
-def test_every_profile_starts(profile):
+def test_every_profile_starts(profile: str) -> None:
     assert Settings(profile=profile).checked().cost == CostModel.named(profile)
 
 
-def test_an_unknown_profile_names_those_there_are():
+def test_an_unknown_profile_names_those_there_are() -> None:
     with pytest.raises(SettingsError, match="no profile named h100; there are a100-80gb-7b"):
         Settings(profile="h100").checked()
 
 
-def test_decoding_costs_more_with_more_sequences_context_and_adapters():
+def test_decoding_costs_more_with_more_sequences_context_and_adapters() -> None:
     cost = CostModel.named("a100-80gb-7b")
     one, thirty_two = cost.decode_seconds(1, 128, 0), cost.decode_seconds(32, 32 * 128, 0)
     assert (round(one * 1000), round(thirty_two * 1000), round(cost.decode_seconds(32, 32 * 2048, 0) * 1000)) == (
@@ -145,7 +146,7 @@ def until_refused(url: str) -> None:
             time.sleep(0.02)
 
 
-def test_a_process_says_what_it_is_then_opens_its_port_and_drains_at_the_end():
+def test_a_process_says_what_it_is_then_opens_its_port_and_drains_at_the_end() -> None:
     with Process("--startup-seconds", "0.2") as server:
         lines = server.lines_until("listening on")
         assert "This is a simulated LoRAX: no GPU" in lines[0]
@@ -162,14 +163,14 @@ def test_a_process_says_what_it_is_then_opens_its_port_and_drains_at_the_end():
         assert server.process.wait(timeout=30) == 0
 
 
-def test_a_process_that_is_still_starting_ends_at_once():
+def test_a_process_that_is_still_starting_ends_at_once() -> None:
     with Process("--startup-seconds", "600") as server:
         server.lines_until("simulated LoRAX")
         server.process.terminate()
         assert server.process.wait(timeout=30) in {0, -signal.SIGTERM}
 
 
-def test_a_preloaded_adapter_that_is_missing_ends_the_process_with_the_cause():
+def test_a_preloaded_adapter_that_is_missing_ends_the_process_with_the_cause() -> None:
     with Process("--preloaded-adapter-ids", "/models/nobody", "--adapter-source", "local") as server:
         assert "No valid adapter config file found" in server.lines_until("preloaded adapter")[-1]
         assert server.process.wait(timeout=30) == 1

@@ -1,6 +1,7 @@
 """The metrics page: names, labels, buckets and text of LoRAX's."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,11 +14,11 @@ from unit.simulator.simulation import Simulation, serving, simulate
     ("value", "text"),
     [(1.0, "1"), (0.5, "0.5"), (0.00015000000000000001, "0.00015000000000000001"), (1e-7, "0.0000001"), (0.0, "0")],
 )
-def test_a_number_is_written_as_rust_does(value, text):
+def test_a_number_is_written_as_rust_does(value: float, text: str) -> None:
     assert number(value) == text
 
 
-def test_a_value_on_a_bound_is_in_its_bucket():
+def test_a_value_on_a_bound_is_in_its_bucket() -> None:
     histogram = Histogram((1.0, 2.0))
     for value in (1.0, 1.5, 3.0):
         histogram.observe(value)
@@ -30,7 +31,7 @@ def test_a_value_on_a_bound_is_in_its_bucket():
     ]
 
 
-def test_a_page_without_events_is_empty():
+def test_a_page_without_events_is_empty() -> None:
     assert Metrics(4095, 4096).page() == ""
 
 
@@ -42,7 +43,7 @@ async def page() -> str:
         return (await lorax.get("/metrics")).text
 
 
-async def test_counters_have_no_total_suffix_and_labels_say_what_failed():
+async def test_counters_have_no_total_suffix_and_labels_say_what_failed() -> None:
     families = (await page()).split("\n\n")
     counters = [family.splitlines()[1:] for family in families if family.startswith("# TYPE lorax_request_")]
     assert counters[:3] == [
@@ -52,7 +53,7 @@ async def test_counters_have_no_total_suffix_and_labels_say_what_failed():
     ]
 
 
-async def test_every_family_of_lorax_is_there_and_nothing_about_adapters():
+async def test_every_family_of_lorax_is_there_and_nothing_about_adapters() -> None:
     families = {family.name: family.type for family in text_string_to_metric_families(await page())}
     duration = {f"lorax_request_{name}duration" for name in ("", "validation_", "queue_", "inference_")}
     histograms = duration | {
@@ -71,7 +72,7 @@ async def test_every_family_of_lorax_is_there_and_nothing_about_adapters():
     }
 
 
-async def test_the_buckets_are_loraxs():
+async def test_the_buckets_are_loraxs() -> None:
     text = await page()
 
     def bounds(name: str) -> list[str]:
@@ -84,8 +85,8 @@ async def test_the_buckets_are_loraxs():
     assert 60_000 < len(text) < 90_000
 
 
-def test_a_newcomer_that_joins_a_running_batch_is_counted_by_why_it_was_let_in(tmp_path):
-    async def story(simulation: Simulation):
+def test_a_newcomer_that_joins_a_running_batch_is_counted_by_why_it_was_let_in(tmp_path: Path) -> None:
+    async def story(simulation: Simulation) -> str:
         running = asyncio.create_task(simulation.ask("", max_new_tokens=40, ignore_eos_token=True))
         await asyncio.sleep(0.1)
         await simulation.ask("", max_new_tokens=1)

@@ -6,7 +6,8 @@ import itertools
 import json
 import re
 import uuid
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
@@ -51,7 +52,7 @@ class Position(BaseModel):
     marks: set[int]
 
 
-def bytes_of(seed: int):
+def bytes_of(seed: int) -> Iterator[int]:
     return itertools.cycle(seed.to_bytes(8, "little") + bytes(range(seed % 251)))
 
 
@@ -60,7 +61,7 @@ def made(schema: object, seed: int = 5) -> object:
 
 
 @given(st.integers(min_value=0, max_value=2**63))
-def test_whatever_the_chance_a_model_reads_what_its_own_schema_made(seed):
+def test_whatever_the_chance_a_model_reads_what_its_own_schema_made(seed: int) -> None:
     text = json.dumps(made(Position.model_json_schema(), seed))
     assert json.loads(Position.model_validate_json(text).model_dump_json()).keys() == json.loads(text).keys()
 
@@ -96,7 +97,7 @@ def test_whatever_the_chance_a_model_reads_what_its_own_schema_made(seed):
         ({"type": "string", "pattern": "^ab{2}$"}, "abb"),
     ],
 )
-def test_a_schema_with_one_answer_gets_it(schema, expected):
+def test_a_schema_with_one_answer_gets_it(schema: object, expected: Any) -> None:
     assert made(schema) == expected
 
 
@@ -129,7 +130,7 @@ def test_a_schema_with_one_answer_gets_it(schema, expected):
         ({"type": "integer", "minimum": "5"}, "the schema is not valid"),
     ],
 )
-def test_a_schema_that_can_not_be_followed_is_refused(schema, said):
+def test_a_schema_that_can_not_be_followed_is_refused(schema: object, said: str) -> None:
     with pytest.raises(SchemaError, match=re.escape(said)):
         made(schema)
 
@@ -151,38 +152,38 @@ def test_a_schema_that_can_not_be_followed_is_refused(schema, said):
     ],
 )
 @given(seed=st.integers(min_value=0, max_value=2**63))
-def test_a_text_is_made_for_a_pattern(pattern, seed):
+def test_a_text_is_made_for_a_pattern(pattern: str, seed: int) -> None:
     assert re.search(pattern, matching(pattern, bytes_of(seed))) is not None
 
 
 @pytest.mark.parametrize("pattern", ["(a", "[a", "a)", "*a", r"(a)\1", "(?<=a)b", "a{3,2}"])
-def test_a_pattern_that_is_not_followed_is_refused(pattern):
+def test_a_pattern_that_is_not_followed_is_refused(pattern: str) -> None:
     with pytest.raises(PatternError):
         matching(pattern, bytes_of(1))
 
 
-def write(schema: object, **sampling) -> tuple[str, str]:
+def write(schema: object, **sampling: Any) -> tuple[str, str]:
     wanted = Sampling(schema=json.dumps(schema), **{"max_new_tokens": 400, **sampling})
     answer = Author("base", "salt", SimpleTokenizer()).write("p", "Why now?", wanted, "/models/cfo", "sha256:abc")
     return "".join(token.text for token in answer.tokens), answer.finish_reason
 
 
-def test_the_first_free_text_carries_the_voice_and_the_question():
+def test_the_first_free_text_carries_the_voice_and_the_question() -> None:
     text, reason = write({"properties": {"vote": {"enum": ["yes"]}, "why": {"type": "string"}}})
     parsed = json.loads(text.removesuffix("</s>"))
     assert (parsed["vote"], reason) == ("yes", "eos_token")
     assert re.match(r'\[simulated voice=[0-9a-f]{16} /models/cfo@sha256:abc on base\] On "Why now\?":', parsed["why"])
 
 
-def test_a_document_is_cut_where_the_tokens_end():
+def test_a_document_is_cut_where_the_tokens_end() -> None:
     assert write({"const": "abcdefghijklmnop"}, max_new_tokens=2) == ('"abcdefgh', "length")
 
 
-def test_behind_its_end_there_is_only_the_end():
+def test_behind_its_end_there_is_only_the_end() -> None:
     assert write({"const": 1}, max_new_tokens=4, ignore_eos=True) == ("1</s></s></s>", "length")
 
 
-def test_the_document_depends_on_prompt_seed_and_weights():
+def test_the_document_depends_on_prompt_seed_and_weights() -> None:
     schema = json.dumps({"properties": {"n": {"type": "integer"}, "m": {"type": "number"}}})
     author = Author("base", "salt", SimpleTokenizer())
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from boardroom.adapters import read
+from boardroom.adapters.families import architecture
 from boardroom.adapters.make import Shape, make
-from boardroom.simulator.compatibility import architecture, incompatibility
+from boardroom.simulator.compatibility import incompatibility
 from boardroom.simulator.sources import AdapterSources, SourceError
 
 
@@ -26,14 +27,14 @@ def complaint(adapter_id: str | Path, source: str = "local", cache: Path = Path(
     pytest.fail(f"{adapter_id} loads")
 
 
-def test_a_whole_adapter_is_downloaded_by_the_bytes_of_its_tensors_and_loaded_with_its_digest(ceo):
+def test_a_whole_adapter_is_downloaded_by_the_bytes_of_its_tensors_and_loaded_with_its_digest(ceo: Path) -> None:
     sources = AdapterSources(Path("/nowhere"))
     size = sources.download(str(ceo), "local", None)
     weights = sources.load(str(ceo), "local")
     assert (size, weights.digest) == (4 * 2 * 8 * (64 + 64 + 64 + 16), read(ceo).digest)
 
 
-def test_a_cached_adapter_of_the_hub_is_found(tmp_path):
+def test_a_cached_adapter_of_the_hub_is_found(tmp_path: Path) -> None:
     make(tmp_path, ["ceo"], Shape())
     snapshots = tmp_path / "models--org--ceo" / "snapshots"
     snapshots.mkdir(parents=True)
@@ -43,34 +44,34 @@ def test_a_cached_adapter_of_the_hub_is_found(tmp_path):
     assert AdapterSources(tmp_path).download("org/ceo", "hub", None) > 0
 
 
-def test_without_a_network_an_adapter_of_the_hub_is_not_found():
+def test_without_a_network_an_adapter_of_the_hub_is_not_found() -> None:
     assert complaint("org/ceo", "hub") == "No valid adapter config file found: tried None and None"
 
 
-def test_an_unknown_source_is_named():
+def test_an_unknown_source_is_named() -> None:
     assert complaint("x", "ftp") == "Invalid source 'ftp' when downloading adapter 'x'"
 
 
-def test_a_missing_directory(tmp_path):
+def test_a_missing_directory(tmp_path: Path) -> None:
     assert complaint(tmp_path / "nobody") == "No valid adapter config file found: tried None and None"
 
 
-def test_a_full_model_instead_of_an_adapter(tmp_path):
+def test_a_full_model_instead_of_an_adapter(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     assert complaint(tmp_path) == f"No valid adapter config file found: tried None and {tmp_path}/config.json"
 
 
-def test_a_config_without_weights(ceo):
+def test_a_config_without_weights(ceo: Path) -> None:
     (ceo / "adapter_model.safetensors").unlink()
     assert complaint(ceo) == f"No local weights found in {ceo} with extension .bin"
 
 
-def test_pickles_on_a_read_only_mount(ceo):
+def test_pickles_on_a_read_only_mount(ceo: Path) -> None:
     (ceo / "adapter_model.safetensors").rename(ceo / "adapter_model.bin")
     assert "ReadOnlyFilesystem" in complaint(ceo)
 
 
-def test_a_broken_config(ceo):
+def test_a_broken_config(ceo: Path) -> None:
     (ceo / "adapter_config.json").write_text("{")
     assert complaint(ceo) == "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
 
@@ -87,14 +88,14 @@ def test_a_broken_config(ceo):
         ),
     ],
 )
-def test_broken_weights(ceo, content, said):
+def test_broken_weights(ceo: Path, content: bytes, said: str) -> None:
     file = ceo / "adapter_model.safetensors"
     file.write_bytes(content)
     assert complaint(ceo) == said.format(file=file)
 
 
 @pytest.mark.parametrize("adapter_id", ["x" * 5000, "/models/a\0b", "/models/\ud800"])
-def test_an_id_that_no_file_system_takes_is_an_error_and_no_crash(adapter_id):
+def test_an_id_that_no_file_system_takes_is_an_error_and_no_crash(adapter_id: str) -> None:
     assert complaint(adapter_id) != ""
 
 
@@ -107,18 +108,18 @@ def test_an_id_that_no_file_system_takes_is_an_error_and_no_crash(adapter_id):
         ("acme/unknown", None),
     ],
 )
-def test_the_architecture_is_told_by_the_name(model, expected):
+def test_the_architecture_is_told_by_the_name(model: str, expected: str | None) -> None:
     assert architecture(model) == expected
 
 
 @pytest.mark.parametrize("trained_on", [None, "", "acme/m", "mistralai/Mistral-7B-v0.1"])
-def test_an_adapter_fits(trained_on):
+def test_an_adapter_fits(trained_on: str | None) -> None:
     model = "acme/m" if trained_on == "acme/m" else "mistralai/Mistral-7B-Instruct-v0.1"
     assert incompatibility("x", trained_on, model) is None
 
 
 @pytest.mark.parametrize("trained_on", ["meta-llama/Llama-2-7b-hf", "acme/m"])
-def test_an_adapter_does_not_fit(trained_on):
+def test_an_adapter_does_not_fit(trained_on: str | None) -> None:
     refusal = incompatibility("x", trained_on, "mistralai/Mistral-7B-Instruct-v0.1")
     assert refusal is not None
     assert refusal.startswith("Adapter 'x' is not compatible with model 'mistralai/Mistral-7B-Instruct-v0.1'. ")

@@ -36,40 +36,40 @@ def trained(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory) -> Path:
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(tmp_path_factory.mktemp("tokenizer"))
 
 
-def test_the_simple_tokenizer_is_what_there_is_without_a_file():
+def test_the_simple_tokenizer_is_what_there_is_without_a_file() -> None:
     assert isinstance(load_tokenizer(None), SimpleTokenizer)
 
 
-def test_the_simple_tokenizer_cuts_as_documented():
+def test_the_simple_tokenizer_cuts_as_documented() -> None:
     texts = [token.text for token in SimpleTokenizer().encode("Strategically,  why?</s>", special=True)]
     assert texts == ["<s>", "Strategi", "cally", ",", " ", " why", "?", "</s>"]
 
 
 @pytest.mark.skipif(find_spec("tokenizers") is not None, reason="the optional package tokenizers is here")
-def test_without_the_package_the_flag_is_refused_with_the_remedy(tmp_path):
+def test_without_the_package_the_flag_is_refused_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="pip install tokenizers"):
         Settings(tokenizer=tmp_path / "tokenizer.json").checked()
 
 
 @installed
-def test_a_file_that_is_not_there_is_named(tmp_path):
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no file"):
         Settings(tokenizer=tmp_path / "tokenizer.json").checked()
 
 
 @installed
-def test_a_file_that_is_no_tokenizer_is_named(tmp_path):
+def test_a_file_that_is_no_tokenizer_is_named(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(TokenizerError, match=r"is no tokenizer\.json"):
         load_tokenizer(tmp_path / "tokenizer.json")
 
 
 @installed
-def test_a_vocabulary_without_an_end_is_refused():
+def test_a_vocabulary_without_an_end_is_refused() -> None:
     from tokenizers import Tokenizer, models
 
     with pytest.raises(TokenizerError, match="none of the known end tokens"):
@@ -79,19 +79,19 @@ def test_a_vocabulary_without_an_end_is_refused():
 @installed
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.text())
-def test_the_tokens_of_a_file_join_to_the_text(file, text):
+def test_the_tokens_of_a_file_join_to_the_text(file: Path, text: str) -> None:
     tokens = load_tokenizer(file).encode(text)
     assert "".join(token.text for token in tokens) == text
 
 
 @installed
-def test_what_the_tokenizer_puts_in_front_is_special(file):
+def test_what_the_tokenizer_puts_in_front_is_special(file: Path) -> None:
     first = load_tokenizer(file).encode("Why", special=True)[0]
     assert first == Token(first.id, "<s>", special=True)
 
 
 @installed
-def test_ids_and_counts_are_the_models_own(file):
+def test_ids_and_counts_are_the_models_own(file: Path) -> None:
     from tokenizers import Tokenizer
 
     text = "Why not now? 🙂"
@@ -101,14 +101,14 @@ def test_ids_and_counts_are_the_models_own(file):
 
 
 @installed
-def test_places_show_the_vocabulary(file):
+def test_places_show_the_vocabulary(file: Path) -> None:
     places = load_tokenizer(file).places("Why not", special=True)
     assert (places[0].text, places[0].start, places[0].stop) == ("<s>", 0, 0)
     assert Place(places[-1].id, "Ġnot", 3, 7) == places[-1]
 
 
 @installed
-def test_an_answer_ends_in_the_models_own_end_and_keeps_its_limit(file):
+def test_an_answer_ends_in_the_models_own_end_and_keeps_its_limit(file: Path) -> None:
     author = Author("base", "", load_tokenizer(file))
     whole = author.write("p", "q", Sampling(max_new_tokens=2000), "", "")
     cut = author.write("p", "q", Sampling(max_new_tokens=9), "", "")
@@ -117,7 +117,7 @@ def test_an_answer_ends_in_the_models_own_end_and_keeps_its_limit(file):
 
 
 @installed
-async def test_the_server_counts_by_the_file(file):
+async def test_the_server_counts_by_the_file(file: Path) -> None:
     async with serving(tokenizer=file) as lorax:
         body = {
             "inputs": "Why not now",
@@ -133,7 +133,7 @@ async def test_the_server_counts_by_the_file(file):
 
 
 @installed
-async def test_a_truncated_prompt_is_its_end(file):
+async def test_a_truncated_prompt_is_its_end(file: Path) -> None:
     async with serving(tokenizer=file) as lorax:
         parameters = {"max_new_tokens": 600, "truncate": 2, "details": True}
         answer = (await lorax.post("/generate", json={"inputs": "Why not now", "parameters": parameters})).json()
