@@ -73,7 +73,7 @@ PROOFS: Final[dict[str, str]] = {
         "tests/unit/coordinator/test_http_surface.py::test_metrics_count_requests_by_route_mode_and_code"
     ),
     r"curl .*/simulator/faults": "tests/unit/simulator/test_simulator_faults.py::test_faults_come_and_go_at_run_time",
-    r"curl .*/generate": "tests/unit/simulator/test_simulator_http.py::test_generate_carries_loraxs_headers",
+    r"curl .*/generate": "tests/unit/simulator/test_simulator_generate.py::test_generate_carries_loraxs_headers",
 }
 
 

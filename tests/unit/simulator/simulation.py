@@ -1,6 +1,7 @@
 """Helpers of the simulator's tests: an engine on virtual time, and one behind httpx."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from boardroom.simulator.settings import Settings
 from boardroom.simulator.validation import Prompt
 from boardroom.simulator.virtual import VirtualTimeLoop
 
+MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
 T = TypeVar("T")
 
 
@@ -100,3 +102,22 @@ async def serving(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
         transport = httpx.ASGITransport(Application(engine))
         async with httpx.AsyncClient(transport=transport, base_url="http://lorax", timeout=10) as client:
             yield client
+
+
+async def post(path: str, body: object, **settings: Any) -> httpx.Response:
+    """The answer of a simulated LoRAX that is asked this alone."""
+    async with serving(**settings) as lorax:
+        return await lorax.post(path, json=body)
+
+
+def events(response: httpx.Response) -> list[Any]:
+    """What came in a stream, decoded but for [DONE]."""
+    lines = [line for line in response.text.split("\n\n") if line]
+    assert all(line.startswith("data: ") for line in lines)
+    return [line[6:] if line == "data: [DONE]" else json.loads(line[6:]) for line in lines]
+
+
+def chat(**fields: Any) -> dict[str, Any]:
+    """The body of a chat's request."""
+    messages = [{"role": "system", "content": "You are CEO."}, {"role": "user", "content": "Why?"}]
+    return {"model": "", "messages": messages, "max_tokens": 300, **fields}

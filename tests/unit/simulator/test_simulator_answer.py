@@ -10,8 +10,8 @@ from boardroom.simulator.answer import Author, question_in
 from boardroom.simulator.entry import Sampling
 from boardroom.simulator.identity import voice
 from boardroom.simulator.tokenizer import SimpleTokenizer
+from unit.simulator.simulation import MODEL
 
-MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
 CEO = "/models/ceo_lora_adapter"
 DIGEST = "sha256:" + "ab" * 32
 

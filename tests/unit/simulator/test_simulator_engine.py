@@ -12,7 +12,7 @@ from boardroom.simulator.identity import voice
 from boardroom.simulator.request import Parameters
 from boardroom.simulator.steps import Step
 from boardroom.simulator.validation import Prompt
-from unit.simulator.simulation import Simulation, simulate, text, waited
+from unit.simulator.simulation import MODEL, Simulation, simulate, text, waited
 
 BOARD = ("ceo", "cfo", "coo", "cmo", "cto")
 
@@ -36,9 +36,8 @@ def test_each_member_answers_with_its_own_weights(tmp_path: Path) -> None:
         return [text(entry) for entry in entries], [loaded[entry.adapter_id].digest for entry in entries[1:]]
 
     texts, digests = simulate(tmp_path, story, BOARD, identity_salt="salt")
-    model = "mistralai/Mistral-7B-Instruct-v0.1"
-    expected = [voice("salt", model, "", "")] + [
-        voice("salt", model, f"{tmp_path}/{name}_lora_adapter", digest)
+    expected = [voice("salt", MODEL, "", "")] + [
+        voice("salt", MODEL, f"{tmp_path}/{name}_lora_adapter", digest)
         for name, digest in zip(BOARD, digests, strict=True)
     ]
     assert [voice_ in text_ for voice_, text_ in zip(expected, texts, strict=True)] == [True] * 6

@@ -9,12 +9,7 @@ from boardroom.adapters.families import architecture
 from boardroom.adapters.make import Shape, make
 from boardroom.simulator.compatibility import incompatibility
 from boardroom.simulator.sources import AdapterSources, SourceError
-
-
-@pytest.fixture
-def ceo(tmp_path: Path) -> Path:
-    make(tmp_path, ["ceo"], Shape())
-    return tmp_path / "ceo_lora_adapter"
+from unit.simulator.simulation import MODEL
 
 
 def complaint(adapter_id: str | Path, source: str = "local", cache: Path = Path("/nowhere")) -> str:
@@ -114,12 +109,12 @@ def test_the_architecture_is_told_by_the_name(model: str, expected: str | None) 
 
 @pytest.mark.parametrize("trained_on", [None, "", "acme/m", "mistralai/Mistral-7B-v0.1"])
 def test_an_adapter_fits(trained_on: str | None) -> None:
-    model = "acme/m" if trained_on == "acme/m" else "mistralai/Mistral-7B-Instruct-v0.1"
+    model = "acme/m" if trained_on == "acme/m" else MODEL
     assert incompatibility("x", trained_on, model) is None
 
 
 @pytest.mark.parametrize("trained_on", ["meta-llama/Llama-2-7b-hf", "acme/m"])
 def test_an_adapter_does_not_fit(trained_on: str | None) -> None:
-    refusal = incompatibility("x", trained_on, "mistralai/Mistral-7B-Instruct-v0.1")
+    refusal = incompatibility("x", trained_on, MODEL)
     assert refusal is not None
     assert refusal.startswith("Adapter 'x' is not compatible with model 'mistralai/Mistral-7B-Instruct-v0.1'. ")

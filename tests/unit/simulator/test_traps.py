@@ -17,10 +17,9 @@ import pytest
 from boardroom.adapters.make import Shape, make
 from boardroom.simulator.errors import LoraxError, RouterAborted
 from unit.simulator.process import Process
-from unit.simulator.simulation import Simulation, first_token_after, serving, simulate, text
+from unit.simulator.simulation import MODEL, Simulation, first_token_after, serving, simulate, text
 
 BOARD = ("ceo", "cfo", "coo", "cmo", "cto")
-MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
 
 
 def test_trap_1_a_pending_adapter_evicts_one_idle_adapter_whatever_the_cap(tmp_path: Path) -> None:
