@@ -62,7 +62,7 @@ PROOFS: Final[dict[str, str]] = {
     ),
     r"boardroom cluster (up|status|kubeconfig|bin)": _UP,
     r"boardroom cluster load": "tests/e2e/test_cluster.py::test_an_unchanged_image_is_not_loaded_again",
-    r"boardroom cluster down": "tests/e2e/test_cluster.py::test_down_leaves_nothing_after_a_kill_of",
+    r"boardroom cluster down": "tests/e2e/test_cluster_down.py::test_down_leaves_nothing_after_a_kill_of",
     # What curl asks, by another client.
     r"curl -N .*/v1/ask": (
         "tests/unit/coordinator/test_streaming.py::test_members_speak_at_once_and_the_result_is_what_they_said"
