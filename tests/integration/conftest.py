@@ -89,6 +89,15 @@ def operator(operator_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
         yield process
 
 
+@pytest.fixture
+def operator_here(operator_kubeconfig: Path, kube: KubeApi, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """The same for the test's own namespace only: others may be being deleted just now."""
+    flags = ["--namespace", kube.namespace, "--resync-seconds", "1"]
+    with OperatorProcess(operator_kubeconfig, tmp_path / "log", *flags) as process:
+        process.start()
+        yield process
+
+
 def _own_namespace(apiserver: ControlPlane) -> Iterator[KubeApi]:
     name = f"test-{uuid.uuid4().hex[:8]}"
     with KubeApi(apiserver.kubeconfig, apiserver.server, name) as kube:

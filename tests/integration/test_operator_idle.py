@@ -19,18 +19,9 @@ LEASE = "Lease/executive-coordinator"
 
 
 @pytest.fixture
-def operator(operator_kubeconfig: Path, kube: KubeApi, tmp_path: Path) -> Iterator[OperatorProcess]:
-    """Of this namespace only: others may be being deleted just now."""
-    flags = ["--namespace", kube.namespace, "--resync-seconds", "1"]
-    with OperatorProcess(operator_kubeconfig, tmp_path / "log", *flags) as process:
-        process.start()
-        yield process
-
-
-@pytest.fixture
-def live(apiserver: ControlPlane, operator: OperatorProcess, kube: KubeApi, tmp_path: Path) -> Iterator[LiveBoard]:
+def live(apiserver: ControlPlane, operator_here: OperatorProcess, kube: KubeApi, tmp_path: Path) -> Iterator[LiveBoard]:
     """A board of one, Ready because its coordinator says so."""
-    assert operator is not None
+    assert operator_here is not None
     models = tmp_path / "models"
     make(models, ["CEO"], Shape(base_model=MODEL))
     keys = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "executive-api-keys"}}
@@ -53,7 +44,7 @@ def versions(kube: KubeApi) -> dict[str, str]:
     }
 
 
-def test_nothing_is_written_at_steady_state(operator: OperatorProcess, live: LiveBoard) -> None:
+def test_nothing_is_written_at_steady_state(operator_here: OperatorProcess, live: LiveBoard) -> None:
     kube = live.kube
 
     def lease() -> str:
@@ -64,21 +55,21 @@ def test_nothing_is_written_at_steady_state(operator: OperatorProcess, live: Liv
 
     def look_on() -> None:
         """While the coordinator renews its Lease four times (figures are held for less), and the operator looks."""
-        seen = operator.reconciles()
+        seen = operator_here.reconciles()
         for _ in range(4):
             until("the Lease is renewed", partial(lease_moved, lease()))
-        until("many reconciles", lambda: operator.reconciles() > seen + 5)
+        until("many reconciles", lambda: operator_here.reconciles() > seen + 5)
 
     def quiet() -> bool:
-        writes = operator.writes()
+        writes = operator_here.writes()
         look_on()
-        return operator.writes() == writes
+        return operator_here.writes() == writes
 
     until("it settles", quiet)
-    before, writes, said = versions(kube), operator.writes(), live.status_writes()
+    before, writes, said = versions(kube), operator_here.writes(), live.status_writes()
     assert writes > 0
     assert said > 0
     look_on()
     after = versions(kube)
     assert {name for name in before | after if before.get(name) != after.get(name)} == {LEASE}
-    assert (operator.writes(), live.status_writes()) == (writes, said)
+    assert (operator_here.writes(), live.status_writes()) == (writes, said)
