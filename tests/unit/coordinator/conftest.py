@@ -2,7 +2,18 @@ from pathlib import Path
 
 import pytest
 
+from boardroom.adapters import server
+from boardroom.coordinator import sources
+from boardroom.coordinator.replicas import replica
 from unit.coordinator.standing_board import ROLES, Board, agent
+
+
+@pytest.fixture(autouse=True)
+def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What changes on disk is known at once, where else it is looked for every second or three."""
+    monkeypatch.setattr(sources, "FILE_SECONDS", 0.05)
+    monkeypatch.setattr(replica, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(server, "RESCAN_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -35,6 +35,15 @@ Asgi = Callable[..., Awaitable[None]]
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ends = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Told that it ends, where uvicorn looks every 0.1 s: most tests have two of these."""
+        await self.on_tick(0)
+        await self.ends.wait()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -62,7 +71,7 @@ async def served(app: Asgi, port: int = 0) -> AsyncIterator[str]:
         await until(lambda: server.started)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.ends.set()
         await task
         listener.close()
 
