@@ -279,9 +279,8 @@ def test_an_event_of_an_object_with_a_long_name_is_written(operator: OperatorPro
     kube.create(agent("CEO"))
     wait_built(kube)
     kube.create(agent("ceo", name=name))
-    refused = lambda: [e for e in kube.every("Event") if e["reason"] == "AgentRefused"]  # noqa: E731
-    until("the event", refused)
-    assert [event["regarding"]["name"] for event in refused()] == [name]
+    refused = until("the event", lambda: [e for e in kube.every("Event") if e["reason"] == "AgentRefused"])
+    assert [event["regarding"]["name"] for event in refused] == [name]
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])

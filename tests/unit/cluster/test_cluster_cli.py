@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from boardroom.cli.cluster import cluster
-from boardroom.cluster import choice, given, host
+from boardroom.cluster import build, choice, given, host
 from boardroom.cluster.given import GivenCluster
 from boardroom.cluster.kind import KindCluster, why_no_docker
 from boardroom.cluster.native import NativeNode
@@ -94,7 +94,7 @@ def test_a_given_cluster_whose_login_waits_for_somebody_is_not_waited_for(
     waiting = tmp_path / "kubectl"
     waiting.write_text("#!/bin/sh\nexec sleep 60\n")
     waiting.chmod(0o755)
-    monkeypatch.setattr(given.build, "program", lambda _: waiting)
+    monkeypatch.setattr(build, "program", lambda _: waiting)
     monkeypatch.setattr(given, "_LOGIN_SECONDS", 0.2)
     [problem] = GivenCluster(tmp_path / "kubeconfig").status().problems
     assert f"does the login of {tmp_path / 'kubeconfig'} wait for you?" in problem

@@ -1,6 +1,7 @@
 """Whether a Deployment does what it should: what is said of it while it is made, replaced, refused or up."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def refused(message: str) -> Object:
     return deployment(conditions=[FAILURE | {"message": message}], updatedReplicas=0)
 
 
-def paused(**status: int) -> Object:
+def paused(**status: Any) -> Object:
     found = deployment(**status)
     found["spec"]["paused"] = True
     return found
