@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import reduce
 from typing import Any
 
 import orjson
@@ -166,11 +165,15 @@ async def test_no_connection_is_told_apart_from_a_refused_one(url: str, expected
     assert type(raised.value) is expected
 
 
+def nested(levels: int) -> dict[str, Any]:
+    return {"items": nested(levels - 1)} if levels else {}
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
         ({"prompt": "\ud800"}, "can't be written as JSON: str is not valid UTF-8"),
-        ({"response_format": reduce(lambda inner, _: {"items": inner}, range(300), {})}, "JSON: Recursion limit"),
+        ({"response_format": nested(300)}, "JSON: Recursion limit"),
     ],
 )
 async def test_what_is_no_json_is_refused_before_it_is_sent(fields: dict[str, Any], words: str) -> None:
