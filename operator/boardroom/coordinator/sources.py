@@ -96,12 +96,13 @@ class FileSource:
 
     def load(self) -> None:
         """Read the file now; raises ManifestError."""
+        seen = self._path.stat().st_mtime_ns  # before it is read: what is written meanwhile is read next time
         boards, agents = read_manifest(self._path.read_text(encoding="utf-8"))
         chosen = [b for b in boards if self._board in (None, b.metadata.name)]
         if len(chosen) != 1:
             names = ", ".join(b.metadata.name for b in boards) or "none"
             raise ManifestError(f"{self._path} holds the Boardrooms {names}: name one of them with --board")
-        self._seen = self._path.stat().st_mtime_ns
+        self._seen = seen
         self.roster = build(chosen[0], agents, self._defaults, self._root)
         self.on_change()
 
