@@ -80,6 +80,12 @@ def preloading(blueprint: Blueprint, changes: Iterable[Change]) -> list[Event]:
     return [Event(type="Normal", reason="AdaptersPreloaded", note=f"{note} {changed}") for changed in told if changed]
 
 
+def failed(error: Exception) -> Event:
+    """What no status can say, because the reconcile that would write it broke."""
+    note = f"the operator could not reconcile this board ({type(error).__name__}: {error}) and tries again"
+    return Event(type="Warning", reason="ReconcileFailed", note=f"{note}; its log has the trace: please report it")
+
+
 def agent_events(before: Iterable[Object], after: Iterable[Object]) -> list[Event]:
     """What a member's conditions say has happened: a refusal, and a seat after one."""
     old = list(before)

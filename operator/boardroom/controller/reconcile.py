@@ -17,10 +17,10 @@ from boardroom.api.settings import Defaults
 from boardroom.api.status import EffectiveSettings
 from boardroom.controller.bindings import Bindings
 from boardroom.controller.children import Children, Problem
-from boardroom.controller.events import Recorder, agent_events, board_events, preloading
+from boardroom.controller.events import Recorder, agent_events, board_events, failed, preloading
 from boardroom.controller.hearsay import Hearsay
 from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, Key, Kind, Object, key_of
-from boardroom.controller.kubeclient import Kube, NamespaceTerminatingError
+from boardroom.controller.kubeclient import Kube, KubeError, NamespaceTerminatingError
 from boardroom.controller.leases import AGAIN_SECONDS
 from boardroom.controller.plan import coordinator, lorax, preload, rbac, rollout
 from boardroom.controller.plan.blueprint import Blueprint, Image
@@ -86,6 +86,11 @@ class Reconciler:
             return await self._board(key, live, board, agents)
         except NamespaceTerminatingError:
             return None  # the board goes with its namespace
+        except KubeError:
+            raise
+        except Exception as error:
+            await self.recorder.record(BOARDROOM, live, [failed(error)])
+            raise
 
     async def _board(self, key: Key, live: Object, board: Boardroom, agents: list[Object]) -> float | None:
         found = partial(self.store.get_in, key[0])

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Never
 
 import pytest
 from hypothesis import given
@@ -215,6 +216,22 @@ async def test_an_api_server_that_fails_is_not_the_boards_fault(room: Room) -> N
     with pytest.raises(KubeError):
         await room.reconcile()
     assert "conditions" not in room.live(kinds.BOARDROOM, "executive")["status"]
+
+
+async def test_a_fault_of_ours_is_told_by_an_event_because_no_status_can(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Never:
+        raise ValueError("Port out of range 0-65535")
+
+    monkeypatch.setattr(room.reconciler.children, "converge", broken)
+    room.has(kinds.BOARDROOM, board_object())
+    for _ in range(2):
+        with pytest.raises(ValueError, match="Port out of range"):
+            await room.reconcile()
+    [event] = [obj for (kind, _), obj in room.kube.objects.items() if kind is kinds.EVENT]
+    assert (event["type"], event["reason"], event["regarding"]["name"]) == ("Warning", "ReconcileFailed", "executive")
+    assert "ValueError: Port out of range" in event["note"]
 
 
 async def test_without_lorax_its_objects_are_deleted_and_no_others(room: Room) -> None:
