@@ -42,9 +42,10 @@ class StandardEngine:
         return self._http.url
 
     async def generate(self, request: GenerationRequest, timeout: float) -> Generation:
-        body = self._body(request)
+        whole = self._whole(request)
+        body = self._taken(whole)
         try:
-            return self._heeded(request, body, await self._generate(request, body, timeout))
+            return _heeded(whole, body, await self._generate(request, body, timeout))
         except FieldNotTaken as refusal:
             self._learn(body, refusal)
         return await self.generate(request, timeout)
@@ -52,11 +53,12 @@ class StandardEngine:
     async def stream(
         self, request: GenerationRequest, timeouts: StreamTimeouts
     ) -> AsyncGenerator[str | Generation, None]:
-        body = self._body(request)
+        whole = self._whole(request)
+        body = self._taken(whole)
         try:
             async with aclosing(self._stream(request, body, timeouts)) as pieces:
                 async for piece in pieces:
-                    yield piece if isinstance(piece, str) else self._heeded(request, body, piece)
+                    yield piece if isinstance(piece, str) else _heeded(whole, body, piece)
         except FieldNotTaken as refusal:
             self._learn(body, refusal)
         else:
@@ -119,9 +121,10 @@ class StandardEngine:
             yield assembly.generation()
             await read_out(reply)
 
-    def _body(self, request: GenerationRequest) -> dict[str, Any]:
-        """What the model takes."""
-        whole = self._whole(request)
+    def _taken(self, whole: dict[str, Any]) -> dict[str, Any]:
+        """What the model takes of it."""
+        if not self._not_taken:
+            return whole
         taken = {name: value for name, value in whole.items() if name not in self._not_taken}
         return taken | {new: whole[old] for old, new in _RENAMED.items() if old in self._not_taken}
 
@@ -143,14 +146,13 @@ class StandardEngine:
             raise refusal
         self._not_taken.add(refusal.field)
 
-    def _heeded(self, request: GenerationRequest, body: dict[str, Any], generation: Generation) -> Generation:
-        """The generation, with what was left out of its request."""
-        if not self._not_taken:
-            return generation
-        left_out = (_OPTIONAL & self._whole(request).keys()) - body.keys()
-        return msgspec.structs.replace(generation, unheeded=tuple(sorted(left_out)))
-
 
 def _may_be_filtered(request: GenerationRequest) -> bool:
     """Whether `content_filter` means a filter: a LoRAX says so where a stop text has ended an answer."""
     return not request.stop
+
+
+def _heeded(whole: dict[str, Any], body: dict[str, Any], generation: Generation) -> Generation:
+    """The generation, with what was left out of its request."""
+    left_out = _OPTIONAL & whole.keys() - body.keys()
+    return msgspec.structs.replace(generation, unheeded=tuple(sorted(left_out))) if left_out else generation

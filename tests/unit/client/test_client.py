@@ -21,8 +21,7 @@ from unit.coordinator.standing_board import (
     simulated_lorax,
     standing,
 )
-from unit.coordinator.test_streaming import delta
-from unit.engine.scripted_lorax import Call, ScriptedLorax
+from unit.engine.scripted_lorax import Call, ScriptedLorax, beside_probes, delta
 
 Use = Callable[..., Any]
 
@@ -273,10 +272,8 @@ async def test_a_stream_ends_with_the_answer_that_its_deltas_make(board: Board, 
 async def test_what_unicode_takes_for_the_end_of_a_line_ends_no_event(board: Board, stream: Use) -> None:
     said = "one\u2028two\u2029three\x85four\x0bfive\r\nsix"
 
+    @beside_probes
     async def say_it(call: Call) -> None:
-        if call.is_probe:
-            await call.say("yes")
-            return
         await call.begin(200, "text/event-stream")
         await call.chunk(delta(said, "stop"), last=True)
 

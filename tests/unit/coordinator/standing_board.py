@@ -219,3 +219,9 @@ async def try_again(replica: Replica, path: str) -> None:
 
 def by_role(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {a["role"]: a for a in answer["answers"]}
+
+
+async def until_counted(client: httpx.AsyncClient, stand: Standing, line: str) -> None:
+    async with asyncio.timeout(20):
+        while line not in (await client.get(f"{stand.metrics_url}/metrics")).text:  # noqa: ASYNC110 (another task's)
+            await asyncio.sleep(0.1)

@@ -10,9 +10,8 @@ import pytest
 
 from boardroom.coordinator import callers
 from boardroom.coordinator.callers import MAX_HEAD_BYTES
-from unit.coordinator.standing_board import ROLES, Board, Standing, served, standing
-from unit.coordinator.test_streaming import until_counted
-from unit.engine.scripted_lorax import Call, ScriptedLorax
+from unit.coordinator.standing_board import ROLES, Board, Standing, served, standing, until_counted
+from unit.engine.scripted_lorax import Call, ScriptedLorax, beside_probes
 
 POST = b"POST /v1/ask HTTP/1.1\r\nhost: board\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -78,10 +77,8 @@ async def test_a_client_that_leaves_ends_its_question_also_where_it_asked_for_no
 ) -> None:
     asked, left = asyncio.Event(), asyncio.Event()
 
+    @beside_probes
     async def think(call: Call) -> None:
-        if call.is_probe:
-            await call.say("yes")
-            return
         asked.set()
         await call.client_leaves()
         left.set()

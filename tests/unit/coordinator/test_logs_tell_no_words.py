@@ -14,7 +14,7 @@ from boardroom.api.ask import CoordinationMode
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.telemetry.logs import JsonFormatter
 from unit.coordinator.standing_board import ROLES, Board, agent, served, standing, until
-from unit.engine.scripted_lorax import Call, ScriptedLorax
+from unit.engine.scripted_lorax import Call, ScriptedLorax, beside_probes
 
 QUESTION, SYSTEM, ANSWER = "marzipan question", "nougat prompt", "truffle answer"
 WORDS = ("marzipan", "nougat", "truffle")
@@ -127,10 +127,8 @@ async def test_a_question_has_one_line_with_what_became_of_it_and_its_trace(boar
 async def test_a_caller_that_leaves_has_its_line_too(board: Board) -> None:
     asked = asyncio.Event()
 
+    @beside_probes
     async def hang(call: Call) -> None:
-        if call.is_probe:
-            await call.say("yes")
-            return
         await call.begin(200, "text/event-stream")
         asked.set()
         await call.client_leaves()

@@ -27,10 +27,9 @@ from unit.coordinator.standing_board import (
     simulated_lorax,
     standing,
 )
+from unit.coordinator.streams import ASKED
 from unit.coordinator.test_asking_fuzzed import JSON, encoded
 from unit.engine.scripted_lorax import Call, ScriptedLorax
-
-ASKED = [{"role": "user", "content": "And now?"}]
 
 
 @pytest.fixture(scope="module")
@@ -297,3 +296,17 @@ async def test_any_body_gets_a_refusal_in_openais_shape(board: Board, body: byte
     error = response.json()["error"]
     assert response.status_code in {400, 404, 503}
     assert {"message", "type", "param", "code"} <= error.keys()
+
+
+async def test_a_schema_reaches_lorax_and_the_answer_satisfies_it(board: Board) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"go": {"type": "boolean"}},
+        "required": ["go"],
+        "additionalProperties": False,
+    }
+    wanted = {"type": "json_schema", "json_schema": {"name": "verdict", "schema": schema, "strict": True}}
+    body = {"model": "executive/cfo", "messages": ASKED, "response_format": wanted, "max_tokens": 200}
+    async with simulated_lorax() as (url, _), standing(board, url) as stand:
+        found = (await stand.client.post("/v1/chat/completions", json=body)).json()
+    assert set(orjson.loads(found["choices"][0]["message"]["content"])) == {"go"}

@@ -1,13 +1,10 @@
-"""Answers while they are being made: /v1/ask's events, and OpenAI's chunks."""
+"""Answers while they are being made: /v1/ask's events."""
 
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
-import orjson
 import pytest
 
 from boardroom.coordinator import outbox
@@ -18,66 +15,15 @@ from unit.coordinator.standing_board import (
     ROLES,
     SALT,
     Board,
-    Standing,
     agent,
     by_role,
     served,
     simulated_lorax,
     standing,
+    until_counted,
 )
-from unit.engine.scripted_lorax import Call, ScriptedLorax
-
-Event = tuple[str, dict[str, Any]]
-ASKED = [{"role": "user", "content": "And now?"}]
-
-
-async def events(stand: Standing, **body: Any) -> list[Event]:
-    async with stand.client.stream("POST", "/v1/ask", json={"user_input": "And now?", "stream": True} | body) as answer:
-        assert answer.headers["content-type"] == "text/event-stream"
-        return [event async for event in read(answer)]
-
-
-async def read(answer: httpx.Response) -> AsyncIterator[Event]:
-    name = ""
-    async for line in answer.aiter_lines():
-        if line.startswith("event: "):
-            name = line.removeprefix("event: ")
-        elif line.startswith("data: "):
-            yield name, json.loads(line.removeprefix("data: "))
-
-
-def said(found: list[Event], agent: str, round_: int = 1) -> str:
-    return "".join(
-        data["text"]
-        for name, data in found
-        if name == "member.delta" and (data["agent"], data["round"]) == (agent, round_)
-    )
-
-
-def named(found: list[Event], name: str) -> list[dict[str, Any]]:
-    return [data for event, data in found if event == name]
-
-
-async def chunks(stand: Standing, **body: Any) -> list[dict[str, Any] | str]:
-    """The events of a streamed completion."""
-    fields = {"model": "executive", "messages": ASKED, "stream": True} | body
-    found: list[dict[str, Any] | str] = []
-    async with stand.client.stream("POST", "/v1/chat/completions", json=fields) as answer:
-        async for line in answer.aiter_lines():
-            if line.startswith("data: "):
-                data = line.removeprefix("data: ")
-                found.append(data if data == "[DONE]" else json.loads(data))
-    return found
-
-
-def content(found: list[Any], index: int = 0) -> str:
-    return "".join(
-        choice["delta"].get("content", "")
-        for chunk in found
-        if isinstance(chunk, dict)
-        for choice in chunk.get("choices", ())
-        if choice["index"] == index
-    )
+from unit.coordinator.streams import Event, chunks, events, named, read, said
+from unit.engine.scripted_lorax import Call, ScriptedLorax, beside_probes, delta
 
 
 async def test_members_speak_at_once_and_the_result_is_what_they_said(board: Board) -> None:
@@ -132,10 +78,8 @@ async def test_accept_asks_for_a_stream_too(board: Board) -> None:
 
 
 async def test_a_failure_after_the_beginning_is_an_event_with_the_members_reasons(board: Board) -> None:
+    @beside_probes
     async def fall_over(call: Call) -> None:
-        if call.is_probe:
-            await call.say("yes")
-            return
         await call.begin(200, "text/event-stream")
         await call.chunk(b'data: {"error": "CUDA error", "error_type": "generation"}\n\n', last=True)
 
@@ -149,10 +93,8 @@ async def test_a_failure_after_the_beginning_is_an_event_with_the_members_reason
 
 
 async def test_what_was_said_in_an_attempt_that_broke_is_taken_back(board: Board) -> None:
+    @beside_probes
     async def break_once(call: Call) -> None:
-        if call.is_probe:
-            await call.say("yes")
-            return
         await call.begin(200, "text/event-stream")
         again = len([c for c in lorax.calls if not c.is_probe]) > 1
         await call.chunk(delta("second" if again else "first"))
@@ -181,19 +123,11 @@ async def test_what_was_said_in_an_attempt_that_broke_is_taken_back(board: Board
     assert "CUDA error" in last["error"]["message"]
 
 
-def delta(text: str, finish: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
-    usage = {"usage": {"prompt_tokens": 1, "completion_tokens": 1}} if finish else {}
-    return b"data: " + orjson.dumps({"choices": [choice]} | usage) + b"\n\n"
-
-
 async def test_the_first_delta_leaves_before_loraxs_second_token(board: Board) -> None:
     go_on = asyncio.Event()
 
+    @beside_probes
     async def one_and_wait(call: Call) -> None:
-        if call.is_probe:
-            await call.say("yes")
-            return
         await call.begin(200, "text/event-stream")
         await call.chunk(delta("we"))
         await go_on.wait()
@@ -214,10 +148,8 @@ async def test_the_first_delta_leaves_before_loraxs_second_token(board: Board) -
 async def test_a_client_that_leaves_frees_loraxs_places(board: Board) -> None:
     left = asyncio.Event()
 
+    @beside_probes
     async def speak_on(call: Call) -> None:
-        if call.is_probe:
-            await call.say("yes")
-            return
         await call.begin(200, "text/event-stream")
         await call.chunk(delta("we"))
         await call.client_leaves()
@@ -235,12 +167,6 @@ async def test_a_client_that_leaves_frees_loraxs_places(board: Board) -> None:
         page = httpx.AsyncClient(trust_env=False)
         async with page:
             await until_counted(page, stand, 'boardroom_requests_total{code="499",mode="parallel",route="/v1/ask"} 1.0')
-
-
-async def until_counted(client: httpx.AsyncClient, stand: Standing, line: str) -> None:
-    async with asyncio.timeout(20):
-        while line not in (await client.get(f"{stand.metrics_url}/metrics")).text:  # noqa: ASYNC110 (another task's)
-            await asyncio.sleep(0.1)
 
 
 async def test_silence_has_a_sign_of_life(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,82 +188,11 @@ async def test_silence_has_a_sign_of_life(board: Board, monkeypatch: pytest.Monk
     assert "event: result" in text
 
 
-async def test_a_completion_that_has_nothing_to_say_yet_has_a_sign_of_life_and_ends_where_its_client_leaves(
-    board: Board, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A board that deliberates says its reply in the end, after minutes perhaps."""
-    monkeypatch.setattr(outbox, "HEARTBEAT_SECONDS", 0.05)
-    left = asyncio.Event()
-
-    async def think(call: Call) -> None:
-        if call.is_probe:
-            await call.say("yes")
-            return
-        await call.client_leaves()
-        left.set()
-
-    body = {"model": "executive", "messages": ASKED, "stream": True}
-    board.write(agent("CFO"), spec={"deliberation": {"defaultMode": "Consensus"}})
-    async with served(ScriptedLorax(think)) as url, standing(board, url) as stand:
-        await stand.proved("CFO")
-        async with stand.client.stream("POST", "/v1/chat/completions", json=body) as answer:
-            first = await anext(answer.aiter_text())
-        async with asyncio.timeout(20):
-            await left.wait()
-    assert (answer.status_code, first[:3]) == (200, ":\n\n")
-
-
-async def test_a_completion_that_fails_after_a_long_silence_ends_with_an_error_event(
-    board: Board, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outbox, "HEARTBEAT_SECONDS", 0.05)
-
-    async def fail_late(call: Call) -> None:
-        if call.is_probe:
-            await call.say("yes")
-            return
-        await asyncio.sleep(0.3)
-        await call.fail(424, "Request failed during generation: CUDA error", "generation")
-
-    async with served(ScriptedLorax(fail_late)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
-        [error] = await chunks(stand, model="executive/cfo")
-    assert isinstance(error, dict)
-    assert error["error"]["code"] == "not_enough_answers"
-    assert "CUDA error" in error["error"]["members"][0]["reason"]
-
-
-async def test_a_member_that_says_nothing_but_blanks_is_missing_from_a_streamed_completion_too(board: Board) -> None:
-    async def blanks_of_the_cfo(call: Call) -> None:
-        text = " \n" if "cfo" in call.adapter and not call.is_probe else "\nwe grow"
-        if not call.body.get("stream"):
-            await call.say(text)
-            return
-        await call.begin(200, "text/event-stream")
-        await call.chunk(delta(text[:1]))
-        await call.chunk(delta(text[1:], "stop"), last=True)
-
-    board.write(agent("CFO"), agent("CTO"))
-    async with served(ScriptedLorax(blanks_of_the_cfo)) as url, standing(board, url) as stand:
-        await stand.proved("CFO", "CTO")
-        found = await chunks(stand)
-        whole = (await stand.client.post("/v1/chat/completions", json={"model": "executive", "messages": ASKED})).json()
-    last = found[-2]
-    assert isinstance(last, dict)
-    assert [(one["agent"], one["status"]) for one in last["boardroom"]["answers"]] == [
-        ("cfo", "failed"),
-        ("cto", "answered"),
-    ]
-    assert content(found) == whole["choices"][0]["message"]["content"] == "CTO: \nwe grow"
-
-
 async def test_the_question_of_a_client_that_does_not_read_is_ended(board: Board) -> None:
     left = asyncio.Event()
 
+    @beside_probes
     async def speak_on(call: Call) -> None:
-        if call.is_probe:
-            await call.say("yes")
-            return
         await call.begin(200, "text/event-stream")
         for _ in range(16 * 64):  # 16 MiB: more than the kernel keeps for who does not read
             await call.chunk(delta(16 * 1024 * "x"))
@@ -363,47 +218,3 @@ def test_a_client_that_reads_too_slowly_is_cut_off() -> None:
     for _ in range(5):
         box.put(b"x" * (outbox.MAX_WAITING_BYTES // 4))
     assert box.overrun
-
-
-@pytest.mark.parametrize("mode", ["Parallel", "Sequential", "Hierarchical", "Collaborative", "Consensus"])
-async def test_a_streamed_completion_of_the_board_is_its_whole_one(board: Board, mode: str) -> None:
-    board.write(*(agent(role, tokens=400) for role in ROLES), spec={"deliberation": {"defaultMode": mode}})
-    async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
-        found = await chunks(stand, stream_options={"include_usage": True})
-        whole = (await stand.client.post("/v1/chat/completions", json={"model": "executive", "messages": ASKED})).json()
-    assert found[-1] == "[DONE]"
-    assert content(found) == whole["choices"][0]["message"]["content"]
-    *pieces, last, usage, _done = found
-    assert isinstance(last, dict)
-    assert isinstance(usage, dict)
-    assert (usage["choices"], usage["usage"]) == ([], whole["usage"])
-    assert last["choices"][0]["finish_reason"] == whole["choices"][0]["finish_reason"]
-    assert [a["text"] for a in last["boardroom"]["answers"]] == [a["text"] for a in whole["boardroom"]["answers"]]
-    if mode in ("Parallel", "Hierarchical"):
-        assert len(pieces) > 5
-
-
-async def test_several_choices_of_one_agent_stream_side_by_side(board: Board) -> None:
-    async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
-        asked = {"model": "executive/cfo", "n": 4, "temperature": 0.9, "seed": 5, "max_tokens": 200}
-        found = await chunks(stand, **asked)
-        whole = (await stand.client.post("/v1/chat/completions", json={"messages": ASKED} | asked)).json()
-    texts = [choice["message"]["content"] for choice in whole["choices"]]
-    assert [content(found, index) for index in range(4)] == texts
-    assert len(set(texts)) > 1  # two seeds may choose the same words, four do not
-
-
-async def test_a_schema_reaches_lorax_and_the_answer_satisfies_it(board: Board) -> None:
-    schema = {
-        "type": "object",
-        "properties": {"go": {"type": "boolean"}},
-        "required": ["go"],
-        "additionalProperties": False,
-    }
-    wanted = {"type": "json_schema", "json_schema": {"name": "verdict", "schema": schema, "strict": True}}
-    body = {"model": "executive/cfo", "messages": ASKED, "response_format": wanted, "max_tokens": 200}
-    async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        found = (await stand.client.post("/v1/chat/completions", json=body)).json()
-    assert set(json.loads(found["choices"][0]["message"]["content"])) == {"go"}

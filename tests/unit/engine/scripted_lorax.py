@@ -64,6 +64,22 @@ class Call:
             pass
 
 
+def delta(text: str, finish: str | None = None) -> bytes:
+    """One event of a chat stream; the last has a finish reason."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
+    usage = {"usage": {"prompt_tokens": 1, "completion_tokens": 1}} if finish else {}
+    return b"data: " + orjson.dumps({"choices": [choice]} | usage) + b"\n\n"
+
+
+def beside_probes(script: Script) -> Script:
+    """The script for the questions; the coordinator's probes are answered, so that its adapters are proved."""
+
+    async def answered(call: Call) -> None:
+        await (call.say("yes") if call.is_probe else script(call))
+
+    return answered
+
+
 class ScriptedLorax:
     """An ASGI application; `script` answers generations, health and metrics answer by themselves."""
 
