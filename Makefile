@@ -42,9 +42,9 @@ lint: .venv/installed ## ruff, mypy strict (tests and bench too), the rooms' imp
 	$(BIN)/python -c "import operator; operator.add"
 
 .PHONY: test-unit
-test-unit: .venv/installed $(CLIENTS) torch ## Unit tests: no cluster.
+test-unit: .venv/installed $(CLIENTS) torch ## Unit tests, and inputs that people tried: no cluster.
 	@PYTHONPATH=tests $(BIN)/python -m tools.programs kstatus >/dev/null # here its progress can be seen
-	$(PYTEST) tests/unit
+	$(PYTEST) tests/unit tests/tried
 
 # PyPI's for Linux brings CUDA along, 5 GB of it; Debian's is for the CPU. Where it can't be had, what needs it is skipped.
 .PHONY: torch
