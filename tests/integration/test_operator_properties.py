@@ -24,10 +24,12 @@ from boardroom.controller.hearsay import Hearsay
 from boardroom.controller.kinds import BOARDROOM, CHILDREN, CLUSTER_SCOPED, WATCHED, Key, Kind, key_of, selector
 from boardroom.controller.kubeclient import KubeClient
 from boardroom.controller.leases import Leases
+from boardroom.controller.ownership import Ownership
 from boardroom.controller.plan.blueprint import Image
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts
 from boardroom.controller.store import Store
+from boardroom.controller.tenures import Tenures
 from integration.boards import board
 from integration.kube_api import KubeApi, Object
 from unit.controller.specs import SPECS, Spec
@@ -54,6 +56,8 @@ class Operator:
     requests: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        recorder = Recorder(self.client, now, "test")
+        tenures = Tenures(self.client, time.monotonic, now)
         self.reconciler = Reconciler(
             kube=self.client,
             store=self.store,
@@ -61,7 +65,8 @@ class Operator:
             bindings=Bindings(kube=self.client, store=self.store, clusterwide=True),
             hearsay=Hearsay(self.client, self.store, Leases(self.client, time.monotonic, now), now),
             rollouts=Rollouts(clock=time.monotonic, wake=lambda _: None),
-            recorder=Recorder(self.client, now, "test"),
+            ownership=Ownership(self.client, self.store, tenures, recorder, now, "boardroom-system"),
+            recorder=recorder,
             defaults=Defaults(),
             image=Image(name="boardroom-operator:1"),
             now=now,

@@ -222,6 +222,7 @@ PRINTER_COLUMNS = (
     ("LoRAX", "string", '.status.conditions[?(@.type=="LoraxReady")].status', 1, "Whether LoRAX is up."),
     ("Latency-ms", "integer", ".status.lorax.metrics.averageLatencyMs", 1, "Average over the last minute."),
     ("Endpoint", "string", ".status.endpoint", 1, "Where the coordinator listens."),
+    ("Operator", "string", ".status.operator", 1, "Namespace of the operator that reconciles it."),
     ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1, "Why, in words."),
     ("Age", "date", ".metadata.creationTimestamp", 0, "Since when it exists."),
 )

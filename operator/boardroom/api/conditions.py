@@ -21,6 +21,7 @@ class BoardCondition(StrEnum):
     AGENTS_READY = "AgentsReady"
     UP_TO_DATE = "UpToDate"
     LATENCY_HIGH = "LatencyHigh"
+    OPERATOR_CONFLICT = "OperatorConflict"
 
 
 class AgentCondition(StrEnum):

@@ -89,6 +89,9 @@ class BoardroomStatus(Model):
         default=(), max_length=512, description="The members.", json_schema_extra=map_list("name")
     )
     endpoint: str | None = Field(default=None, max_length=512, description="URL of the coordinator in the cluster.")
+    operator: str | None = Field(
+        default=None, max_length=63, description="Namespace of the operator that reconciles the board."
+    )
     auth: AuthSpec | None = Field(
         default=None, description="Who may ask the board: spec.coordinator.auth, or its default."
     )

@@ -59,6 +59,13 @@ from boardroom.api.meta import OPERATOR_HEALTH_PORT, OPERATOR_METRICS_PORT
     "Unset: no others run.",
 )
 @click.option(
+    "--takeover-seconds",
+    type=click.FloatRange(min=1),
+    default=60,
+    show_default=True,
+    help="How long the Lease of another operator has no holder before this one takes its boards over.",
+)
+@click.option(
     "--kubeconfig",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Default: the pod's service account, else KUBECONFIG.",
@@ -82,6 +89,7 @@ def operator(
     watch_grace_seconds: float,
     rollouts_at_once: int,
     lease_namespace: str | None,
+    takeover_seconds: float,
     kubeconfig: Path | None,
     context: str | None,
     log_level: str,
@@ -119,6 +127,7 @@ def operator(
             watch_grace_seconds=watch_grace_seconds,
             rollouts_at_once=rollouts_at_once,
             lease_namespace=lease_namespace,
+            takeover_seconds=takeover_seconds,
         )
         uvloop.run(run(options, os.environ))
     except (SettingsError, StartError, ConnectionConfigError, KubeError, OSError) as error:

@@ -22,6 +22,7 @@ from boardroom.controller.kubeclient import Kube
 from boardroom.controller.leases import Leases
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.options import Options
+from boardroom.controller.ownership import Ownership
 from boardroom.controller.plan.blueprint import Image
 from boardroom.controller.probes import Health
 from boardroom.controller.queue import WorkQueue
@@ -29,6 +30,7 @@ from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts, unfinished
 from boardroom.controller.stopping import before, stop_on_signals
 from boardroom.controller.store import Store
+from boardroom.controller.tenures import Tenures
 from boardroom.controller.watches import Watches
 from boardroom.controller.workers import Workers
 
@@ -56,6 +58,15 @@ class Leader:
         """Reconcile until told to stop."""
         loop, store = asyncio.get_running_loop(), Store()
         queue: WorkQueue[Key] = WorkQueue(loop.call_later)
+        recorder = Recorder(kube, self.now, self.instance)
+        ownership = Ownership(
+            kube,
+            store,
+            Tenures(kube, time.monotonic, self.now, self.options.takeover_seconds),
+            recorder,
+            self.now,
+            self.options.lease_namespace,
+        )
         reconciler = Reconciler(
             kube=kube,
             store=store,
@@ -65,10 +76,11 @@ class Leader:
             rollouts=Rollouts(
                 clock=time.monotonic,
                 wake=queue.add,
-                unfinished=lambda: unfinished(store.of_kind(BOARDROOM)),
+                unfinished=lambda: unfinished(filter(ownership.ours, store.of_kind(BOARDROOM))),
                 at_once=self.options.rollouts_at_once,
             ),
-            recorder=Recorder(kube, self.now, self.instance),
+            ownership=ownership,
+            recorder=recorder,
             defaults=self.options.defaults,
             image=self.image,
             now=self.now,
@@ -96,6 +108,7 @@ class Leader:
         self.metrics.leader.set(1)
         self.metrics.resync.set(self.options.resync_seconds)
         await self._run(informer, workers)
+        await ownership.withdraw()
 
     async def _run(self, informer: Informer, workers: Workers) -> None:
         """Let Kopf watch until a signal comes or a part fails; then finish what is being reconciled."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from boardroom.api.meta import OPERATOR_HEALTH_PORT, OPERATOR_METRICS_PORT
 from boardroom.api.settings import Defaults
+from boardroom.controller.tenures import VACANT_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,3 +27,5 @@ class Options:
     """Boards whose pods are replaced at the same time where the reason is the operator's own."""
     lease_namespace: str | None = None
     """Where the Lease is by which one of several operators leads; None: this one does."""
+    takeover_seconds: float = VACANT_SECONDS
+    """How long another operator's Lease has no holder before this one takes its boards over."""

@@ -22,6 +22,7 @@ from boardroom.controller.hearsay import Hearsay
 from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, Key, Kind, Object, key_of
 from boardroom.controller.kubeclient import Kube, KubeError, NamespaceTerminatingError
 from boardroom.controller.leases import AGAIN_SECONDS
+from boardroom.controller.ownership import Ownership
 from boardroom.controller.plan import coordinator, lorax, preload, rbac, rollout
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
@@ -51,6 +52,7 @@ class Reconciler:
     bindings: Bindings
     hearsay: Hearsay
     rollouts: Rollouts
+    ownership: Ownership
     recorder: Recorder
     defaults: Defaults
     image: Image
@@ -70,6 +72,7 @@ class Reconciler:
             self.rollouts.leave(key)
             self.children.forget(key)
             self.hearsay.leases.forget(key)
+            self.ownership.forget(key)
             self.shown(key, ())
             await self.bindings.converge(key, None)
             await self._judge_all(agents, unknown_board(key[1], key[0]))
@@ -77,6 +80,11 @@ class Reconciler:
         if "deletionTimestamp" in live["metadata"]:
             self.rollouts.leave(key)
             return None
+        if (again := await self.ownership.keeps_off(live)) is not None:
+            self.rollouts.leave(key)
+            self.shown(key, ())
+            return again
+        live = self.store.get(BOARDROOM, *key) or live
         try:
             board = Boardroom.model_validate(live)
         except ValidationError as error:

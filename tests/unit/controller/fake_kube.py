@@ -1,4 +1,4 @@
-"""An API server of dicts: enough of server-side apply for one writer, and every request kept."""
+"""An API server of dicts: enough of server-side apply for one writer of each field, and every request kept."""
 
 import copy
 from collections.abc import AsyncIterator
@@ -16,6 +16,8 @@ class FakeKube:
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     failures: dict[tuple[str, str], Exception] = field(default_factory=dict)
     """By verb and kind."""
+    applied: dict[tuple[str, Kind, str], set[str]] = field(default_factory=dict)
+    """The types of the conditions that each field manager has applied, by manager, kind and name."""
     version: int = 100
 
     @property
@@ -38,9 +40,7 @@ class FakeKube:
         self._take("apply", kind, name)
         key = (kind, (manifest["metadata"].get("namespace", ""), name))
         live = self.objects.get(key)
-        version = manifest["metadata"].get("resourceVersion")
-        if version and version != (live or {"metadata": {}})["metadata"].get("resourceVersion"):
-            raise ConflictError(409, "Conflict", "the object has been modified")
+        self._check_version(manifest, live)
         if live is not None and not force:
             raise ConflictError(409, "Conflict", "conflicts with another manager")
         made = (live or {}) | {k: v for k, v in manifest.items() if k != "metadata"}
@@ -54,8 +54,12 @@ class FakeKube:
         self._take("apply_status", kind, name)
         live = self.objects[kind, (manifest["metadata"].get("namespace", ""), name)]
         standing = {c["type"]: c for c in live.get("status", {}).get("conditions", ())}  # others own some of them
-        conditions = standing | {c["type"]: c for c in manifest["status"]["conditions"]}
-        status = manifest["status"] | {"conditions": list(conditions.values())}
+        self._check_version(manifest, live)
+        given = {c["type"]: c for c in manifest["status"].get("conditions", ())}
+        before = self.applied.get((manager, kind, name), set())
+        kept = {type_: c for type_, c in standing.items() if type_ not in before}
+        self.applied[manager, kind, name] = set(given)
+        status = manifest["status"] | {"conditions": list((kept | given).values())}
         return self.put(kind, live | {"status": live.get("status", {}) | status})
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
@@ -76,6 +80,11 @@ class FakeKube:
         stored = copy.deepcopy(obj | {"metadata": metadata})
         self.objects[kind, (metadata.get("namespace", ""), metadata["name"])] = stored
         return copy.deepcopy(stored)
+
+    def _check_version(self, manifest: Object, live: Object | None) -> None:
+        version = manifest["metadata"].get("resourceVersion")
+        if version and version != (live or {"metadata": {}})["metadata"].get("resourceVersion"):
+            raise ConflictError(409, "Conflict", "the object has been modified")
 
     def _take(self, verb: str, kind: Kind, name: str) -> None:
         self.requests.append((verb, kind.name, name))

@@ -17,9 +17,11 @@ from boardroom.controller.hearsay import Hearsay
 from boardroom.controller.kinds import Kind, Object
 from boardroom.controller.kubeclient import KubeError, NamespaceTerminatingError, RefusedError, WebhookError
 from boardroom.controller.leases import Leases
+from boardroom.controller.ownership import Ownership
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts
 from boardroom.controller.store import Store
+from boardroom.controller.tenures import Tenures
 from unit.controller.fake_kube import FakeKube
 from unit.controller.objects import IMAGE, agent_object, board_object
 from unit.controller.specs import SPECS, Spec
@@ -37,8 +39,12 @@ class Room:
     rollouts: Rollouts = field(default_factory=lambda: Rollouts(clock=lambda: 0.0, wake=lambda _: None))
     defaults: Defaults = field(default_factory=Defaults)
     seconds: float = 0.0
+    operator: str | None = None
+    """The namespace of the operator's Lease."""
 
     def __post_init__(self) -> None:
+        recorder = Recorder(self.kube, lambda: NOW, "test")
+        tenures = Tenures(self.kube, lambda: self.seconds, lambda: NOW)
         self.reconciler = Reconciler(
             kube=self.kube,
             store=self.store,
@@ -46,7 +52,8 @@ class Room:
             bindings=Bindings(kube=self.kube, store=self.store),
             hearsay=Hearsay(self.kube, self.store, Leases(self.kube, lambda: self.seconds, lambda: NOW), lambda: NOW),
             rollouts=self.rollouts,
-            recorder=Recorder(self.kube, lambda: NOW, "test"),
+            ownership=Ownership(self.kube, self.store, tenures, recorder, lambda: NOW, self.operator),
+            recorder=recorder,
             defaults=self.defaults,
             image=IMAGE,
             now=lambda: NOW,

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[3]
 CODE = ROOT / "operator" / "boardroom"
 SOURCES = [
     *sorted((CODE / "controller" / "status").glob("*.py")),
-    *(CODE / "controller" / name for name in ("bindings.py", "children.py", "reconcile.py", "rollouts.py")),
+    *(CODE / "controller" / f"{name}.py" for name in ("bindings", "children", "ownership", "reconcile", "rollouts")),
     *(CODE / "coordinator" / name for name in ("adapters.py", "health.py")),
     CODE / "adapters" / "problem.py",
     CODE / "api" / "admission.py",

@@ -1,0 +1,154 @@
+"""Which operator reconciles a board, where several look at it (docs/decisions/0024).
+
+The one that comes first claims the board in its status; the others keep off while the Lease of that one has a holder,
+and say so. A user's annotation decides over any claim. An operator is known by the namespace of its Lease.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+
+from boardroom.api.conditions import BoardCondition, read
+from boardroom.api.meta import CLAIM_MANAGER, OPERATOR_ANNOTATION, STANDBY_MANAGER
+from boardroom.controller.events import Event, Recorder
+from boardroom.controller.kinds import BOARDROOM, Key, Object, key_of
+from boardroom.controller.kubeclient import Kube, KubeError
+from boardroom.controller.status.conditions import stated
+from boardroom.controller.status.finding import Finding
+from boardroom.controller.store import Store
+from boardroom.controller.tenures import LOOK_SECONDS, Tenure, Tenures
+
+_log = logging.getLogger(__name__)
+_CONDITION: Final = str(BoardCondition.OPERATOR_CONFLICT)
+
+
+def claimant(board: Object) -> str:
+    """The operator that has claimed a board; "" where none has."""
+    return str((board.get("status") or {}).get("operator") or "")
+
+
+def chosen(board: Object) -> str:
+    """The operator that a user has chosen for a board; "" where nobody has."""
+    return str((board["metadata"].get("annotations") or {}).get(OPERATOR_ANNOTATION) or "")
+
+
+@dataclass
+class Ownership:
+    """Claims boards for one operator, and keeps it off those of others."""
+
+    kube: Kube
+    store: Store
+    tenures: Tenures
+    recorder: Recorder
+    now: Callable[[], datetime]
+    operator: str | None
+    """The namespace of this operator's Lease; None where it has none: it then claims nothing."""
+    _taken: set[Key] = field(default_factory=set)
+    """The boards that this operator reconciles."""
+    _others: set[Key] = field(default_factory=set)
+    """The boards that it keeps off."""
+
+    async def keeps_off(self, board: Object) -> float | None:
+        """Seconds after which to look again at a board that is another operator's; None: this one reconciles it.
+
+        Raises ConflictError where somebody else wrote at the same time, the claim of another operator, say.
+        """
+        rival = chosen(board) or claimant(board)
+        if rival in ("", self.operator):
+            await self._take(board)
+            return None
+        tenure = await self.tenures.look(rival)
+        if tenure is Tenure.VACANT and not chosen(board):
+            _log.info("takes board %s/%s over from the operator in namespace %s", *key_of(board), rival)
+            await self._take(board)
+            return None
+        await self._stand_by(board, rival, tenure)
+        return LOOK_SECONDS
+
+    def ours(self, board: Object) -> bool:
+        """Whether no other operator has the board, as far as the board itself tells."""
+        return (chosen(board) or claimant(board)) in ("", self.operator)
+
+    def forget(self, board: Key) -> None:
+        """The board is gone."""
+        self._taken.discard(board)
+        self._others.discard(board)
+
+    async def withdraw(self) -> None:
+        """Say no more that this operator keeps off: it ends."""
+        for key in sorted(self._others):
+            board = self.store.get(BOARDROOM, *key)
+            try:
+                if board is not None:
+                    await self._say(board, None)
+            except KubeError as error:
+                _log.warning("board %s/%s still says %s: %s", *key, _CONDITION, error)
+
+    async def _take(self, board: Object) -> None:
+        if self.operator is not None and claimant(board) != self.operator:
+            # With its version: of two operators that saw no claim, one writes and the other is told of a conflict.
+            board = await self._apply(board, CLAIM_MANAGER, {"operator": self.operator}, versioned=True)
+        if chosen(board) or key_of(board) not in self._taken:
+            await self._say(board, None)  # who wrote it may have ended since; one that has not writes it again
+        self._others.discard(key_of(board))
+        self._taken.add(key_of(board))
+
+    async def _stand_by(self, board: Object, rival: str, tenure: Tenure) -> None:
+        finding = _finding(board, rival, tenure)
+        self._taken.discard(key_of(board))
+        if key_of(board) not in self._others:
+            self._others.add(key_of(board))
+            _log.warning("keeps off board %s/%s, which is of the operator in namespace %s", *key_of(board), rival)
+        await self._say(board, finding)
+        if finding is not None:
+            note = f"the operator in namespace {self.operator or '(none)'} keeps off: {finding.message}"
+            await self.recorder.record(BOARDROOM, board, [Event(type="Warning", reason=finding.reason, note=note)])
+
+    async def _say(self, board: Object, finding: Finding | None) -> None:
+        """Write the condition, or take it away. All operators that keep off write the same, as one field manager."""
+        before = read((board.get("status") or {}).get("conditions"))
+        held = next((c for c in before if c.type == _CONDITION), None)
+        said = None if held is None else (held.reason, held.message)
+        if said == (None if finding is None else (finding.reason, finding.message)):
+            return
+        findings = {} if finding is None else {_CONDITION: finding}
+        conditions = stated(findings, board["metadata"]["generation"], before, self.now())
+        await self._apply(board, STANDBY_MANAGER, {"conditions": conditions} if conditions else {})
+
+    async def _apply(self, board: Object, manager: str, status: Object, *, versioned: bool = False) -> Object:
+        names = ("name", "namespace", "uid", *(("resourceVersion",) if versioned else ()))
+        manifest: Object = {
+            "apiVersion": BOARDROOM.api_version,
+            "kind": BOARDROOM.name,
+            "metadata": {name: board["metadata"][name] for name in names},
+            "status": status,
+        }
+        result = await self.kube.apply_status(BOARDROOM, manifest, manager=manager)
+        self.store.put(BOARDROOM, result)
+        return result
+
+
+def _finding(board: Object, rival: str, tenure: Tenure) -> Finding | None:
+    """What is to be said of a board that is another operator's; None where that is as somebody chose it."""
+    choose = f"kubectl -n {board['metadata']['namespace']} annotate boardroom {board['metadata']['name']} --overwrite"
+    if chosen(board):
+        if tenure is not Tenure.VACANT:
+            return None
+        message = (
+            f"the annotation {OPERATOR_ANNOTATION} names namespace {rival}, where no operator holds the Lease: start "
+            f"that operator, or name another one's namespace: {choose} {OPERATOR_ANNOTATION}=NAMESPACE"
+        )
+        return _conflict("OperatorNotFound", message)
+    unread = ", and this one may not read its Lease, so that it can't know when that one is gone"
+    message = (
+        f"the operator in namespace {rival} reconciles this board; another one looks at this namespace too and keeps "
+        f"off{unread if tenure is Tenure.UNREADABLE else ''}: let each look at namespaces of its own "
+        f"(watchNamespaces), uninstall one, or choose: {choose} {OPERATOR_ANNOTATION}=NAMESPACE"
+    )
+    return _conflict("ReconciledElsewhere", message)
+
+
+def _conflict(reason: Literal["OperatorNotFound", "ReconciledElsewhere"], message: str) -> Finding:
+    return Finding(status="True", reason=reason, message=message)

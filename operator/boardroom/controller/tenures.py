@@ -1,0 +1,64 @@
+"""Whether another operator is still there: its Lease has a holder that renews it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from boardroom.api.lease import Candidacy
+from boardroom.controller.election import LEASE_NAME
+from boardroom.controller.kinds import LEASE
+from boardroom.controller.kubeclient import Kube, RefusedError
+
+LOOK_SECONDS: Final = 5.0
+"""How often the Lease of another operator is read, at most."""
+VACANT_SECONDS: Final = 60.0
+"""How long a Lease has no holder before its operator counts as gone: an upgrade replaces the pod in less."""
+
+
+class Tenure(StrEnum):
+    """What is known of another operator."""
+
+    HELD = "Held"
+    VACANT = "Vacant"
+    UNREADABLE = "Unreadable"
+
+
+@dataclass
+class _Seen:
+    observer: Candidacy
+    looked: float = float("-inf")
+    vacant_since: float | None = None
+    tenure: Tenure = Tenure.HELD
+
+
+@dataclass
+class Tenures:
+    """The Leases of other operators, by namespace, as one that stands for none of them sees them."""
+
+    kube: Kube
+    clock: Callable[[], float]
+    """Monotonic seconds."""
+    now: Callable[[], datetime]
+    vacant_seconds: float = VACANT_SECONDS
+    _seen: dict[str, _Seen] = field(default_factory=dict)
+
+    async def look(self, namespace: str) -> Tenure:
+        """Whether the operator of that namespace is there; HELD until it is known that it is not."""
+        seen = self._seen.setdefault(namespace, _Seen(Candidacy(namespace, LEASE_NAME, "", self.clock, self.now)))
+        if self.clock() - seen.looked < LOOK_SECONDS:
+            return seen.tenure
+        seen.looked = self.clock()
+        try:
+            lease = await self.kube.get(LEASE, namespace, LEASE_NAME)
+        except RefusedError:
+            seen.tenure, seen.vacant_since = Tenure.UNREADABLE, None
+            return seen.tenure
+        if lease is not None and seen.observer.other(lease):
+            seen.vacant_since = None
+        elif seen.vacant_since is None:
+            seen.vacant_since = self.clock()
+        gone = seen.vacant_since is not None and self.clock() - seen.vacant_since >= self.vacant_seconds
+        seen.tenure = Tenure.VACANT if gone else Tenure.HELD
+        return seen.tenure
