@@ -6,9 +6,11 @@ from pathlib import Path
 
 from boardroom.adapters.config import read_config
 from boardroom.adapters.digest import Digests
+from boardroom.adapters.engine_rules import engine_rules
 from boardroom.adapters.files import CONFIG, File, adapter_files
+from boardroom.adapters.modules import check_modules, last_parts
 from boardroom.adapters.problem import Problem, ProblemError
-from boardroom.adapters.weights import check_lora, read_header
+from boardroom.adapters.weights import Tensor, read_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,8 @@ class Adapter:
     base_model: str | None = None
     target_modules: tuple[str, ...] = ()
     """Those that the weights are for; of weights that can't be read, what the config says, which may be a pattern."""
+    modules: tuple[str, ...] = ()
+    """The same by their paths in the base model, with `*` for the layer's number; only of weights that can be read."""
     size_bytes: int = 0
     """Bytes of *.safetensors."""
     problem: Problem | None = None
@@ -69,12 +73,14 @@ def _described(adapter: Adapter, files: Mapping[str, File]) -> Adapter:
     if config.unsupported is not None:
         return replace(described, problem=Problem("UnsupportedFeature", config.unsupported))
     try:
-        return replace(described, target_modules=_check_weights(adapter.path, files, config.rank))
+        tensors = _tensors(adapter.path, files)
+        modules = check_modules(tensors, config.rank, config.base_model, engine_rules())
     except ProblemError as error:
         return replace(described, problem=error.problem)
+    return replace(described, target_modules=last_parts(modules), modules=modules)
 
 
-def _check_weights(directory: Path, files: Mapping[str, File], rank: int) -> tuple[str, ...]:
+def _tensors(directory: Path, files: Mapping[str, File]) -> dict[str, tuple[File, Tensor]]:
     weights = _weights(files)
     pickled = [name for name in files if name.endswith(".bin")]
     if not weights and pickled:
@@ -87,7 +93,17 @@ def _check_weights(directory: Path, files: Mapping[str, File], rank: int) -> tup
         raise ProblemError(
             "AdapterMissing", f"{directory}: no *.safetensors file; copy adapter_model.safetensors there"
         )
-    return check_lora({name: (file, tensor) for file in weights for name, tensor in read_header(file).items()}, rank)
+    tensors: dict[str, tuple[File, Tensor]] = {}
+    for file in weights:
+        for name, tensor in read_header(file).items():
+            if name in tensors:
+                raise ProblemError(
+                    "AdapterInvalid",
+                    f"{file.path}: tensor {name} is in {tensors[name][0].name} too, and which of them is read is not "
+                    "certain; remove the file that is no part of the adapter",
+                )
+            tensors[name] = file, tensor
+    return tensors
 
 
 def _weights(files: Mapping[str, File]) -> list[File]:

@@ -1,5 +1,6 @@
-"""adapter_config.json as PEFT writes it, and which of its features LoRAX would silently ignore."""
+"""adapter_config.json as PEFT writes it, and which of its features an engine would silently ignore."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any, Final
 
 import orjson
 
+from boardroom.adapters.content import not_itself
+from boardroom.adapters.engine_rules import EngineRules, engine_rules
 from boardroom.adapters.files import CONFIG, File, unreadable
 from boardroom.adapters.problem import ProblemError
 
@@ -16,11 +19,6 @@ _MAX_NAME: Final = 512
 """As much of a base model's name as a BoardAgent's status holds."""
 
 _RETRAIN: Final = "train without it, or merge the adapter into the base model"
-UNSUPPORTED: Final = (
-    *("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save"),
-    *("lora_bias", "layer_replication", "trainable_token_indices", "target_parameters", "alora_invocation_tokens"),
-)
-"""LoRAX pins peft 0.4.0, which ignores these: the adapter would load and answer wrongly (LORAX.md, trap 9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +29,10 @@ class AdapterConfig:
     base_model: str | None
     target_modules: tuple[str, ...]
     unsupported: str | None
-    """The message of the first feature that LoRAX would ignore; None when there is none."""
+    """The message of the first feature that the engine would get wrong; None when there is none."""
 
 
-def read_config(directory: Path, files: Mapping[str, File]) -> AdapterConfig:
+def read_config(directory: Path, files: Mapping[str, File], rules: EngineRules | None = None) -> AdapterConfig:
     """Parse adapter_config.json; raises ProblemError AdapterMissing or AdapterInvalid."""
     file = files.get(CONFIG)
     if file is None:
@@ -45,22 +43,29 @@ def read_config(directory: Path, files: Mapping[str, File]) -> AdapterConfig:
         raise ProblemError(
             "AdapterInvalid", f"{file.path}: {file.size} bytes, more than {MAX_BYTES}; this is no PEFT adapter_config"
         )
+    fields = _fields(file)
+    rank = _rank(file, fields)
+    _check_alpha(file, fields)
+    return AdapterConfig(
+        rank=rank,
+        base_model=_base_model(file, fields),
+        target_modules=_target_modules(file, fields),
+        unsupported=_unsupported(file, fields, rank, rules or engine_rules()),
+    )
+
+
+def _fields(file: File) -> dict[str, Any]:
     try:
-        fields = orjson.loads(file.path.read_bytes())
+        content = file.path.read_bytes()
+        fields = orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        raise ProblemError(
-            "AdapterInvalid", f"{file.path}: not JSON ({error}); save the adapter again with PEFT's save_pretrained"
-        ) from error
+        remedy = not_itself(content) or f"not JSON ({error}); save the adapter again with PEFT's save_pretrained"
+        raise ProblemError("AdapterInvalid", f"{file.path}: {remedy}") from error
     except OSError as error:
         raise unreadable(file.path, error) from error
     if not isinstance(fields, dict):
         raise ProblemError("AdapterInvalid", f"{file.path}: not a JSON object; save the adapter again with PEFT")
-    return AdapterConfig(
-        rank=_rank(file, fields),
-        base_model=_base_model(file, fields),
-        target_modules=_target_modules(file, fields),
-        unsupported=_unsupported(file, fields),
-    )
+    return fields
 
 
 def _rank(file: File, fields: dict[str, Any]) -> int:
@@ -70,6 +75,17 @@ def _rank(file: File, fields: dict[str, Any]) -> int:
     if fields.get("peft_type", "LORA") != "LORA":  # another kind has no rank; _unsupported says so
         return 0
     raise ProblemError("AdapterInvalid", f"{file.path}: field r is {rank!r}; it must be the LoRA rank, 1 to {MAX_RANK}")
+
+
+def _check_alpha(file: File, fields: dict[str, Any]) -> None:
+    """LoRAX divides it by r, at each load; of one that is absent it takes 8, as PEFT does."""
+    alpha = fields.get("lora_alpha", 8)
+    if isinstance(alpha, int | float) and not isinstance(alpha, bool) and math.isfinite(alpha) and alpha != 0:
+        return
+    raise ProblemError(
+        "AdapterInvalid",
+        f"{file.path}: field lora_alpha is {alpha!r}; it must be a number other than 0, which is divided by r",
+    )
 
 
 def _base_model(file: File, fields: dict[str, Any]) -> str | None:
@@ -96,11 +112,18 @@ def _target_modules(file: File, fields: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _unsupported(file: File, fields: dict[str, Any]) -> str | None:
+def _unsupported(file: File, fields: dict[str, Any], rank: int, rules: EngineRules) -> str | None:
     kind = fields.get("peft_type", "LORA")
     if kind != "LORA":
         return f"{file.path}: field peft_type is {kind!r}, and only LORA is served; train a LoRA adapter"
-    for field in UNSUPPORTED:
-        if fields.get(field):
-            return f"{file.path}: field {field} is set and LoRAX ignores it, which gives wrong answers; {_RETRAIN}"
-    return None
+    if field := rules.ignored_field(fields):
+        return f"{file.path}: field {field} is set and {rules.name} ignores it, which gives wrong answers; {_RETRAIN}"
+    start = fields.get("init_lora_weights")
+    if rules.changes_base(start):
+        return (
+            f"{file.path}: field init_lora_weights is {start!r}, which changes the base model before the training, and "
+            f"{rules.name} adds the adapter to the base model as it is; save it anew with PEFT's save_pretrained and "
+            "path_initial_model_for_weight_conversion, which makes a plain adapter of it, or train it with true"
+        )
+    why = rules.rank_problem(rank)
+    return f"{file.path}: {why}" if why else None

@@ -8,16 +8,16 @@ from typing import Final
 from boardroom.adapters.files import File
 
 _RACY_NS: Final = 2_000_000_000
-"""A file this young may be written again within its own timestamp, so its hash isn't kept."""
+"""A file this young may be written again within its own timestamps, so its hash isn't kept."""
 
 
 def settled(file: File) -> bool:
-    """Whether a change from now on shows in the file's time."""
-    return time.time_ns() - file.mtime_ns > _RACY_NS
+    """Whether a change from now on shows in the file's times."""
+    return time.time_ns() - (file.ctime_ns or file.mtime_ns) > _RACY_NS
 
 
 class Digests:
-    """Hashes files, and remembers the hash of each by name, size, mtime and inode."""
+    """Hashes files, and remembers the hash of each by name, size, times and inode."""
 
     def __init__(self, capacity: int = 65_536) -> None:
         self._capacity = capacity

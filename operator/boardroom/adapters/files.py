@@ -22,6 +22,8 @@ class File:
     name: str
     size: int
     mtime_ns: int
+    ctime_ns: int
+    """When the kernel saw content, times or owner change last; unlike mtime, nobody can set it back."""
     inode: int
     device: int
 
@@ -40,7 +42,10 @@ def adapter_files(directory: Path, root: Path | None) -> Mapping[str, File]:
         ) from None
     except OSError as error:
         raise unreadable(directory, error) from error
-    return {name: _file(directory / name, root) for name in map(_told, names) if is_read(name)}
+    read = [name for name in names if is_read(name)]
+    for name in read:
+        _check_name(directory, name)
+    return {name: _file(directory / name, root) for name in read}
 
 
 def unreadable(path: Path, error: OSError) -> ProblemError:
@@ -53,11 +58,16 @@ def is_read(name: str) -> bool:
     return name == CONFIG or name.endswith((".safetensors", ".bin"))
 
 
-def _told(name: str) -> str:
-    """The name, where it can be told at all; LoRAX would read the file under any."""
-    if is_read(name) and not is_text(name):
+def _check_name(directory: Path, name: str) -> None:
+    """LoRAX would read the file under any name; raises ProblemError for one that is no adapter file's."""
+    if not is_text(name):
         raise ProblemError("AdapterInvalid", f"the file name {name!a} is not UTF-8; rename the file, or remove it")
-    return name
+    if name.startswith("._") and name.endswith(".safetensors"):
+        raise ProblemError(
+            "AdapterInvalid",
+            f"{directory / name}: macOS leaves such a file beside a copied one, and LoRAX would read it as weights; "
+            "remove it",
+        )
 
 
 def is_text(name: str) -> bool:
@@ -80,4 +90,12 @@ def _file(path: Path, root: Path | None) -> File:
         raise ProblemError("AdapterInvalid", f"{path}: {error}; repair or remove it") from error
     if not stat.S_ISREG(status.st_mode):
         raise ProblemError("AdapterInvalid", f"{path}: not a regular file; replace it by one")
-    return File(path, path.name, status.st_size, status.st_mtime_ns, status.st_ino, status.st_dev)
+    return File(
+        path=path,
+        name=path.name,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        ctime_ns=status.st_ctime_ns,
+        inode=status.st_ino,
+        device=status.st_dev,
+    )

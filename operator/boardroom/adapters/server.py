@@ -67,6 +67,7 @@ def adapter_object(found: Found) -> dict[str, Any]:
         "rank": adapter.rank,
         "baseModel": adapter.base_model,
         "targetModules": list(adapter.target_modules),
+        "modules": list(adapter.modules),
         "sizeBytes": adapter.size_bytes,
         "problem": asdict(adapter.problem) if adapter.problem else None,
     }

@@ -1,18 +1,23 @@
-"""The header of a safetensors file: tensor names and shapes, without reading a weight."""
+"""The header of a safetensors file: tensor names and shapes, without reading a weight.
 
+What the safetensors library refuses is refused here. That library itself maps the file into memory, where a file that
+is cut short meanwhile ends the process.
+"""
+
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-import orjson
-
+from boardroom.adapters.content import not_itself
 from boardroom.adapters.files import File, unreadable
 from boardroom.adapters.problem import ProblemError
 
 MAX_HEADER_BYTES: Final = 16 << 20
 MAX_TENSORS: Final = 100_000
+_LENGTH_BYTES: Final = 8
 _MAX_DIMENSIONS: Final = 8
 """LoRA matrices have two, those of a convolution four."""
 
@@ -52,76 +57,67 @@ def read_header(file: File) -> Mapping[str, Tensor]:
     """
     try:
         with file.path.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            if file.size < 8 or 8 + length > file.size:  # noqa: PLR2004 (the length field's width)
-                raise _broken(file, "it ends inside its header")
+            begin = stream.read(_LENGTH_BYTES)
+            length = int.from_bytes(begin, "little")
+            if file.size < _LENGTH_BYTES or _LENGTH_BYTES + length > file.size:
+                raise _broken(file, "it ends inside its header", begin + stream.read(64))
             if length > MAX_HEADER_BYTES:
                 raise _broken(file, f"its header claims {length} bytes, more than {MAX_HEADER_BYTES}")
-            header = orjson.loads(stream.read(length))
-    except orjson.JSONDecodeError as error:
-        raise _broken(file, f"its header is not JSON: {error}") from error
+            header = _parsed(file, stream.read(length))
     except OSError as error:
         raise unreadable(file.path, error) from error
-    if not isinstance(header, dict) or len(header) > MAX_TENSORS:
-        raise _broken(file, f"its header is not an object of at most {MAX_TENSORS} tensors")
-    header.pop("__metadata__", None)
+    _check_metadata(file, header.pop("__metadata__", None))
     tensors = {name: _tensor(file, name, entry) for name, entry in header.items()}
-    _check_layout(file, tensors, data_bytes=file.size - 8 - length)
+    _check_layout(file, tensors, data_bytes=file.size - _LENGTH_BYTES - length)
     return tensors
 
 
-def check_lora(file_tensors: Mapping[str, tuple[File, Tensor]], rank: int) -> tuple[str, ...]:
-    """There are pairs of lora_A and lora_B of the rank that the config states, and nothing else; raises ProblemError.
-
-    Returns the modules that they are for, by the last part of their names, sorted.
-    """
-    pairs = [name for name in file_tensors if ".lora_A." in name]
-    if not pairs:
-        raise ProblemError(
-            "AdapterInvalid",
-            f"{_any_path(file_tensors)}: holds no lora_A tensor; save the adapter itself, not the merged model",
-        )
-    for name in pairs:
-        file, tensor = file_tensors[name]
-        other = name.replace(".lora_A.", ".lora_B.")
-        if other not in file_tensors:
-            raise _broken(file, f"tensor {name} has no {other}")
-        if tensor.shape[:1] != (rank,) or file_tensors[other][1].shape[1:] != (rank,):
-            raise ProblemError(
-                "AdapterInvalid",
-                f"{file.path}: tensor {name} has shape {list(tensor.shape)}, and adapter_config.json says r={rank}; "
-                "copy config and weights of the same training run",
-            )
-    ignored = file_tensors.keys() - {*pairs, *(name.replace(".lora_A.", ".lora_B.") for name in pairs)}
-    if ignored:
-        name = min(ignored)
-        raise ProblemError(
-            "UnsupportedFeature",
-            f"{file_tensors[name][0].path}: tensor {name} is no lora_A with its lora_B, and LoRAX ignores it, which "
-            "gives wrong answers; train without what it belongs to (a bias, embeddings, modules_to_save)",
-        )
-    return tuple(sorted({name.split(".lora_")[0].rsplit(".", 1)[-1] for name in pairs}))
+def _parsed(file: File, text: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(text.decode(), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise _broken(file, f"its header is not JSON: {error}") from error
+    if not isinstance(header, dict) or len(header) > MAX_TENSORS:
+        raise _broken(file, f"its header is not an object of at most {MAX_TENSORS} tensors")
+    return header
 
 
-def _any_path(file_tensors: Mapping[str, tuple[File, Tensor]]) -> str:
-    return str(next((file.path for file, _ in file_tensors.values()), "*.safetensors"))
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        name.encode()  # a lone surrogate, which no answer of ours could carry
+        if isinstance(value, str):
+            value.encode()
+        if name in fields:
+            raise ValueError(f"{name} stands there twice")
+        fields[name] = value
+    return fields
+
+
+def _check_metadata(file: File, metadata: Any) -> None:
+    if metadata is None:
+        return
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise _broken(file, "its __metadata__ is not an object of texts")
+    if "total_size" in metadata:  # LoRAX adds it up as a number, and the format has texts only
+        raise _broken(file, "its __metadata__ has a total_size, with which LoRAX can't load it")
 
 
 def _tensor(file: File, name: str, entry: Any) -> Tensor:
     try:
         begin, end = entry["data_offsets"]
-        shape = tuple(entry["shape"])
-        bits = _BITS.get(entry["dtype"])
-        numbers = (begin, end, *shape)
-        if len(shape) > _MAX_DIMENSIONS:
-            raise _broken(file, f"tensor {name} has {len(shape)} dimensions")
-        if not all(isinstance(number, int) and number >= 0 for number in numbers):
-            raise _broken(file, f"tensor {name} has shape {list(shape)} and offsets {begin}, {end}")
+        shape, dtype = tuple(entry["shape"]), entry["dtype"]
     except (KeyError, TypeError, ValueError) as error:
         raise _broken(file, f"tensor {name} lacks dtype, shape or data_offsets") from error
-    if bits is not None and math.prod(shape) * bits != (end - begin) * 8:
+    if not isinstance(dtype, str) or dtype not in _BITS:
+        raise _broken(file, f"tensor {name} has the dtype {dtype!r}, and there are {', '.join(_BITS)}")
+    if len(shape) > _MAX_DIMENSIONS:
+        raise _broken(file, f"tensor {name} has {len(shape)} dimensions")
+    if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
+        raise _broken(file, f"tensor {name} has shape {list(shape)} and offsets {begin}, {end}")
+    if math.prod(shape) * _BITS[dtype] != (end - begin) * 8:
         raise _broken(file, f"tensor {name} of shape {list(shape)} doesn't fill its {end - begin} bytes")
-    return Tensor(entry["dtype"], shape, begin, end)
+    return Tensor(dtype, shape, begin, end)
 
 
 def _check_layout(file: File, tensors: Mapping[str, Tensor], data_bytes: int) -> None:
@@ -132,5 +128,6 @@ def _check_layout(file: File, tensors: Mapping[str, Tensor], data_bytes: int) ->
         raise _broken(file, "its data is cut short or longer than its header says")
 
 
-def _broken(file: File, what: str) -> ProblemError:
-    return ProblemError("AdapterInvalid", f"{file.path}: not a whole safetensors file, {what}; copy it again")
+def _broken(file: File, what: str, begin: bytes = b"") -> ProblemError:
+    remedy = not_itself(begin) or f"not a whole safetensors file, {what}; copy it again"
+    return ProblemError("AdapterInvalid", f"{file.path}: {remedy}")

@@ -129,7 +129,7 @@ def _refusal(found: Found, rules: fitness.Rules) -> str:
             digest=adapter.digest,
             rank=adapter.rank,
             base_model=adapter.base_model,
-            modules=adapter.target_modules,
+            modules=adapter.modules,
             size_bytes=adapter.size_bytes,
         ),
         rules,

@@ -47,7 +47,7 @@ class Finding:
     rank: int | None = None
     base_model: str | None = None
     modules: tuple[str, ...] = ()
-    """What its weights are for."""
+    """What its weights are for: paths in the base model, with `*` for the layer's number."""
     size_bytes: int = 0
     problem: str | None = None
     """Why it can't be served, in one word, or None."""

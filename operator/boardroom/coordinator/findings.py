@@ -35,7 +35,7 @@ class _Adapter(msgspec.Struct, rename="camel"):
     digest: str | None = None
     rank: int | None = None
     base_model: str | None = None
-    target_modules: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
     size_bytes: int = 0
     problem: _Problem | None = None
 
@@ -46,7 +46,7 @@ class _Adapter(msgspec.Struct, rename="camel"):
             digest=self.digest,
             rank=self.rank,
             base_model=self.base_model,
-            modules=self.target_modules,
+            modules=self.modules,
             size_bytes=self.size_bytes,
             problem=self.problem.reason if self.problem else None,
             message=self.problem.message if self.problem else "",

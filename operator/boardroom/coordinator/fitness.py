@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from boardroom.adapters import families
+from boardroom.adapters.engine_rules import engine_rules
+from boardroom.adapters.modules import ignored
 from boardroom.api.boardroom import BoardroomSpec
 from boardroom.api.model import quantity_bytes
 from boardroom.coordinator.adapters import Finding
@@ -15,6 +16,7 @@ class Rules:
     base_models: frozenset[str] | None = None
     """Names of the base model in lower case; None: any, because the model is known by a directory only."""
     model: str = ""
+    shards: int = 1
     max_rank: int = 64
     max_bytes: int = 2 << 30
 
@@ -25,6 +27,7 @@ class Rules:
         return cls(
             base_models=frozenset(name.lower() for name in names) or None,
             model=spec.model.id,
+            shards=spec.lorax.shard_count,
             max_rank=spec.adapters.max_rank,
             max_bytes=quantity_bytes(spec.adapters.max_size),
         )
@@ -34,7 +37,7 @@ def fitted(finding: Finding, rules: Rules) -> Finding:
     """The finding, with the first problem that the board has with it."""
     if finding.problem is not None:
         return finding
-    checks = (_base_model, _rank, _size, _modules)
+    checks = (_base_model, _rank, _shards, _size, _modules)
     problem = next((found for check in checks if (found := check(finding, rules)) is not None), None)
     return replace(finding, problem=problem[0], message=problem[1]) if problem else finding
 
@@ -59,6 +62,12 @@ def _rank(finding: Finding, rules: Rules) -> tuple[str, str] | None:
     )
 
 
+def _shards(finding: Finding, rules: Rules) -> tuple[str, str] | None:
+    """A rank that LoRAX pads on one GPU is found without the board; on more of them it pads more."""
+    why = engine_rules().rank_problem(finding.rank, rules.shards) if finding.rank is not None else None
+    return ("UnsupportedFeature", f"the board shards its model over {rules.shards} GPUs: {why}") if why else None
+
+
 def _size(finding: Finding, rules: Rules) -> tuple[str, str] | None:
     if finding.size_bytes <= rules.max_bytes:
         return None
@@ -70,10 +79,7 @@ def _size(finding: Finding, rules: Rules) -> tuple[str, str] | None:
 
 def _modules(finding: Finding, rules: Rules) -> tuple[str, str] | None:
     """LoRAX ignores weights for modules that it does not adapt, which gives wrong answers without a word."""
-    known = families.modules(rules.model) or families.modules(finding.base_model or "")
-    if known is None or not (ignored := [module for module in finding.modules if module not in known]):
-        return None
-    return "UnsupportedFeature", (
-        f"its weights change {', '.join(ignored)}, which LoRAX ignores in a model of this family: it would answer "
-        f"wrongly; train it with target_modules out of {', '.join(sorted(known))}"
-    )
+    engine = engine_rules()
+    layout = engine.layout(rules.model) or engine.layout(finding.base_model)
+    why = ignored(finding.modules, layout, engine) if layout else None
+    return ("UnsupportedFeature", why) if why else None

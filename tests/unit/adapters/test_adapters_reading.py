@@ -2,12 +2,14 @@
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from boardroom.adapters import Digests, Problem, read
+from boardroom.adapters.files import adapter_files
 from boardroom.adapters.make import Shape, make
 
 
@@ -56,18 +58,36 @@ def test_a_cached_digest_follows_a_changed_file(ceo: Path) -> None:
     assert read(ceo, digests=digests).digest == read(ceo).digest != before
 
 
+@pytest.fixture
+def an_hour_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file is young any more: nobody can set a file's ctime back."""
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 3_600_000_000_000)
+
+
+@pytest.mark.usefixtures("an_hour_later")
 def test_an_unchanged_old_file_is_hashed_once(ceo: Path) -> None:
     digests = Digests()
-    for path in ceo.iterdir():
-        os.utime(path, ns=(1, 1))
-    before = read(ceo, digests=digests).digest
+    files = adapter_files(ceo, None).values()
+    before = digests.of(files)
+    for file in files:
+        file.path.unlink()
+    assert digests.of(files) == before
+
+
+@pytest.mark.usefixtures("an_hour_later")
+def test_other_bytes_under_the_same_inode_size_and_mtime_are_found(ceo: Path) -> None:
+    digests = Digests()
     weights = ceo / "adapter_model.safetensors"
+    before, status = read(ceo, digests=digests).digest, weights.stat()
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     with weights.open("r+b") as stream:
         stream.write(content)
-    os.utime(weights, ns=(1, 1))
-    assert read(ceo, digests=digests).digest == before
+    os.utime(weights, ns=(status.st_atime_ns, status.st_mtime_ns))
+    after = weights.stat()
+    assert (after.st_ino, after.st_size, after.st_mtime_ns) == (status.st_ino, status.st_size, status.st_mtime_ns)
+    assert read(ceo, digests=digests).digest == read(ceo).digest != before
 
 
 @pytest.mark.parametrize(
@@ -183,7 +203,8 @@ def test_a_lora_a_without_its_lora_b_is_invalid(ceo: Path) -> None:
 
 @pytest.mark.parametrize("name", ["q_proj.lora_B.bias", "embed_tokens.weight", "k_proj.lora_B.weight"])
 def test_a_tensor_that_lorax_would_ignore_is_unsupported(ceo: Path, name: str) -> None:
-    shapes = {"q_proj.lora_A.weight": [8, 1], "q_proj.lora_B.weight": [1, 8], name: [1, 8]}
+    prefix = "base_model.model.model.layers.0.self_attn"
+    shapes = {f"{prefix}.q_proj.lora_A.weight": [8, 1], f"{prefix}.q_proj.lora_B.weight": [1, 8], name: [1, 8]}
     tensors = {
         tensor: {"dtype": "F32", "shape": shape, "data_offsets": [32 * place, 32 * place + 32]}
         for place, (tensor, shape) in enumerate(shapes.items())

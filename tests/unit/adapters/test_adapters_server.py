@@ -29,6 +29,7 @@ async def test_adapters_are_listed_with_everything_that_is_known(tmp_path: Path)
                 "rank": 16,
                 "baseModel": "mistralai/Mistral-7B-Instruct-v0.1",
                 "targetModules": ["q_proj", "v_proj"],
+                "modules": ["model.layers.*.self_attn.q_proj", "model.layers.*.self_attn.v_proj"],
                 "sizeBytes": (path / "adapter_model.safetensors").stat().st_size,
                 "problem": None,
             }
