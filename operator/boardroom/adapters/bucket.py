@@ -16,13 +16,14 @@ from botocore.session import Session
 from boardroom.adapters.bounded import Answers
 from boardroom.adapters.credentials import Credentials
 from boardroom.adapters.problem import ProblemError
-from boardroom.adapters.remote import CHUNK_BYTES, Checksum, Manifest, RemoteFile, few, manifest
+from boardroom.adapters.remote import CHUNK_BYTES, Checksum, Manifest, RemoteFile, few, manifest, told
 from boardroom.api.adapter import S3Source
 
 _REGION: Final = "us-east-1"
-_MD5: Final = re.compile(r"[0-9a-f]{32}")
+_MD5: Final = re.compile(r"[0-9a-fA-F]{32}")
 _DENIED: Final = frozenset({"ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "XAdminUserNotFound"})
 """Codes that not every server sends with status 401 or 403."""
+_LATE: Final = frozenset({"RequestTimeTooSkewed"})
 _ABSENT: Final = frozenset({"NoSuchBucket", "NoSuchKey", "404"})
 _CHANGED: Final = frozenset({"PreconditionFailed", "412"})
 _MAX_LISTED: Final = 1000
@@ -72,16 +73,18 @@ class BucketRemote:
                 yield body.iter_chunks(CHUNK_BYTES)
 
     def _file(self, name: str, item: dict[str, Any]) -> RemoteFile:
-        """With the best checksum that the server has: its own sha256 of the whole object, else an md5 as entity tag."""
+        """With the best checksum that the server has: its own sha256 of the whole object, else an md5 as entity tag.
+
+        The tag is no md5 of an object that a key of KMS or of the customer encrypts, and no listing tells of that.
+        """
         tag: str = item["ETag"]
+        head = self._client.head_object(Bucket=self._source.bucket, Key=item["Key"], ChecksumMode="ENABLED")
+        sha256 = head.get("ChecksumSHA256", "")
         checksum = None
-        if item.get("ChecksumAlgorithm"):
-            head = self._client.head_object(Bucket=self._source.bucket, Key=item["Key"], ChecksumMode="ENABLED")
-            sha256 = head.get("ChecksumSHA256", "")
-            if sha256 and "-" not in sha256 and head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
-                checksum = Checksum("sha256", base64.b64decode(sha256).hex())
-        if checksum is None and _MD5.fullmatch(tag.strip('"')) and not item.get("ServerSideEncryption"):
-            checksum = Checksum("md5", tag.strip('"'))
+        if sha256 and "-" not in sha256 and head.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
+            checksum = Checksum("sha256", base64.b64decode(sha256).hex())
+        elif _MD5.fullmatch(tag.strip('"')) and head.get("ServerSideEncryption", "AES256") == "AES256":
+            checksum = Checksum("md5", tag.strip('"').lower())
         return RemoteFile(name, int(item["Size"]), tag, checksum)
 
     @contextmanager
@@ -119,17 +122,20 @@ def _client(source: S3Source, credentials: Credentials) -> Any:
 
 def _problem(key: str, error: ClientError, *, anonymous: bool) -> ProblemError:
     said = error.response.get("Error", {})
-    code, text = str(said.get("Code", "")), str(said.get("Message", ""))
+    code, words = str(said.get("Code", "")), told(str(said.get("Message", "")))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if code in _LATE:
+        return ProblemError("DownloadFailed", f"{key}: {code}{words}: set the clock of LoRAX's node")
     if code in _DENIED or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         which = "AWS_ACCESS_KEY_ID is missing" if anonymous else "its keys are not taken"
         return ProblemError(
             "CredentialsMissing",
-            f"{key}: {code}: {which}; put AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY that may list and read it into "
-            "the Secret of the Boardroom's spec.adapters.credentialsSecretRef",
+            f"{key}: {code}{words}: {which}; put AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (of temporary keys "
+            "AWS_SESSION_TOKEN too) that may list and read it into the Secret of the Boardroom's "
+            "spec.adapters.credentialsSecretRef",
         )
     if code in _ABSENT:
-        return ProblemError("AdapterMissing", f"{key}: {code}; correct spec.adapter.s3, or upload the adapter")
+        return ProblemError("AdapterMissing", f"{key}: {code}{words}; correct spec.adapter.s3, or upload the adapter")
     if code in _CHANGED:
         return ProblemError("DownloadFailed", f"{key}: it changed while it was read; give each version its own prefix")
-    return ProblemError("DownloadFailed", f"{key}: {code}: {text}")
+    return ProblemError("DownloadFailed", f"{key}: {code}{words}")

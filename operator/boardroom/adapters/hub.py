@@ -1,7 +1,9 @@
 """Adapters of a Hugging Face hub, or of a server that speaks like one."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Annotated, Final
 from urllib.parse import quote
 
@@ -12,6 +14,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import build_hf_headers, get_session, validate_repo_id
 
 from boardroom.adapters.credentials import Credentials
+from boardroom.adapters.files import CONFIG
 from boardroom.adapters.problem import ProblemError
 from boardroom.adapters.remote import (
     SOCKET_SECONDS,
@@ -22,15 +25,21 @@ from boardroom.adapters.remote import (
     manifest,
     metadata,
     refuse_page,
+    told,
 )
 from boardroom.api.adapter import HUB, HuggingFaceSource
 
 _MAX_LISTED: Final = 10_000
+_MAX_NAMED: Final = 3
+_MAX_SAID_BYTES: Final = 4096
+"""What is read of an error."""
 _REMEDY: Final = "spec.adapter.huggingFace.endpoint must be the URL of a hub that answers as huggingface.co does"
+_WHERE_TOKENS_ARE: Final = "the Secret of the Boardroom's spec.adapters.credentialsSecretRef"
 
 
 class _Lfs(msgspec.Struct):
-    sha256: str
+    sha256: str | None = None
+    size: int | None = None
 
 
 class _Sibling(msgspec.Struct, rename="camel"):
@@ -81,14 +90,19 @@ class HubRemote:
                 f"{key}: its hub lists {len(info.siblings)} files, and {_MAX_LISTED} is the most that is looked at; "
                 "name a repository of one adapter",
             )
-        siblings = {sibling.rfilename: sibling for sibling in info.siblings if "/" not in sibling.rfilename}
-        files = [self._file(siblings[name]) for name in few(key, siblings)]
+        folder = source.folder
+        below = {s.rfilename.removeprefix(folder): s for s in info.siblings if s.rfilename.startswith(folder)}
+        siblings = {name: sibling for name, sibling in below.items() if "/" not in name}
+        if CONFIG not in siblings:
+            self._refuse_without_config([sibling.rfilename for sibling in info.siblings])
+        files = [self._file(name, siblings[name]) for name in few(key, siblings)]
         return manifest(key, info.sha or source.revision, files, list(siblings))
 
     @contextmanager
     def open(self, manifest: Manifest, file: RemoteFile, offset: int) -> Iterator[Iterator[bytes]]:
         """A stream of the file's bytes."""
-        url = hf_hub_url(self._source.repo, file.name, revision=manifest.revision, endpoint=self._endpoint)
+        name = self._source.folder + file.name
+        url = hf_hub_url(self._source.repo, name, revision=manifest.revision, endpoint=self._endpoint)
         with self._answer(url, {"range": f"bytes={offset}-"}) as response:
             whole = response.status_code == httpx2.codes.OK  # a server that knows no ranges starts from the beginning
             yield _skip(response.iter_raw(), offset if whole else 0)
@@ -106,23 +120,66 @@ class HubRemote:
             status = response.status_code
             refuse_page(self.source, self._endpoint, status, response.headers.get("content-type", ""), _REMEDY)
             if response.is_error:
-                raise _problem(self.source, status, tokened=bool(self._token))
+                raise self._refusal(response)
             encoding = response.headers.get("content-encoding", "identity")
             if encoding != "identity":  # nobody asked for that, and a few bytes of it can be many
                 raise ProblemError("DownloadFailed", f"{self.source}: its hub answers in {encoding}; {_REMEDY}")
             yield response
 
-    def _file(self, sibling: _Sibling) -> RemoteFile:
-        if sibling.size is None:
+    def _file(self, name: str, sibling: _Sibling) -> RemoteFile:
+        lfs = sibling.lfs or _Lfs()
+        size = sibling.size if sibling.size is not None else lfs.size
+        if size is None:
             raise ProblemError(
                 "DownloadFailed",
                 f"{self.source}: its hub does not say how large {sibling.rfilename} is, so it can't be bounded; "
                 f"{_REMEDY} with ?blobs=true, or give the adapter by spec.adapter.s3 or spec.adapter.path",
             )
-        checksum = Checksum("git", sibling.blob_id) if sibling.blob_id else None
-        if sibling.lfs is not None:
-            checksum = Checksum("sha256", sibling.lfs.sha256)
-        return RemoteFile(sibling.rfilename, sibling.size, checksum.hexdigest if checksum else "", checksum)
+        checksum = Checksum("git", sibling.blob_id.lower()) if sibling.blob_id else None
+        if sibling.lfs is not None:  # blobId is the pointer's then
+            checksum = Checksum("sha256", lfs.sha256.lower()) if lfs.sha256 else None
+        return RemoteFile(name, size, checksum.hexdigest if checksum else "", checksum)
+
+    def _refuse_without_config(self, names: list[str]) -> None:
+        """Raises ProblemError that names the folders that hold an adapter, where some do."""
+        folders = sorted(name.removesuffix(f"/{CONFIG}") for name in names if name.endswith(f"/{CONFIG}"))
+        if folders:
+            more = f" and {len(folders) - _MAX_NAMED} more" if len(folders) > _MAX_NAMED else ""
+            raise ProblemError(
+                "AdapterMissing",
+                f"{self.source}: holds no {CONFIG} there, but in {', '.join(folders[:_MAX_NAMED])}{more}; name the "
+                "folder by spec.adapter.huggingFace.subfolder",
+            )
+
+    def _refusal(self, response: httpx2.Response) -> ProblemError:
+        """What an error answer means; a hub sends on to a storage, which refuses for reasons of its own."""
+        key, status, said = self.source, response.status_code, _said(response)
+        code = response.headers.get("x-error-code", "")
+        if response.history and not code:
+            return ProblemError(
+                "DownloadFailed",
+                f"{key}: the storage that its hub sends on to answers HTTP {status}{said}; the next attempt asks the "
+                "hub for a new link",
+            )
+        if code == "GatedRepo" and self._token:
+            return ProblemError(
+                "CredentialsMissing",
+                f"{key}: HTTP {status}{said}: it is gated, and the account of HF_TOKEN has not been let in; ask for "
+                f"access on the page of {self._source.repo}, or put another account's token into {_WHERE_TOKENS_ARE}",
+            )
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            which = "is not taken" if self._token else "is missing"
+            return ProblemError(
+                "CredentialsMissing",
+                f"{key}: HTTP {status}{said}: there is no such repository, or it is private or gated and HF_TOKEN "
+                f"{which}; correct spec.adapter.huggingFace, or put a token that may read it under HF_TOKEN (and "
+                f"HF_ENDPOINT, for a hub other than huggingface.co) into {_WHERE_TOKENS_ARE}",
+            )
+        if status == HTTPStatus.NOT_FOUND:
+            return ProblemError(
+                "AdapterMissing", f"{key}: no such repository, revision or file{said}; correct spec.adapter"
+            )
+        return ProblemError("DownloadFailed", f"{key}: HTTP {status}{said}")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -135,20 +192,14 @@ class HubRemote:
             raise ProblemError("DownloadFailed", f"{key}: {type(error).__name__}: {error}") from error
 
 
-def _problem(key: str, status: int, *, tokened: bool) -> ProblemError:
-    match status:
-        case 401 | 403:
-            which = "is not taken" if tokened else "is missing"
-            return ProblemError(
-                "CredentialsMissing",
-                f"{key}: HTTP {status}: there is no such repository, or it is private or gated and HF_TOKEN {which}; "
-                "correct spec.adapter.huggingFace, or put a token that may read it under HF_TOKEN (and HF_ENDPOINT, "
-                "for a hub other than huggingface.co) into the Secret of the Boardroom's "
-                "spec.adapters.credentialsSecretRef",
-            )
-        case 404:
-            return ProblemError("AdapterMissing", f"{key}: no such repository, revision or file; correct spec.adapter")
-    return ProblemError("DownloadFailed", f"{key}: HTTP {status}")
+def _said(response: httpx2.Response) -> str:
+    """The server's own reason, in parentheses: a hub's header, else what its JSON or a storage's XML says."""
+    text = response.headers.get("x-error-message", "")
+    if not text:
+        body = next(response.iter_raw(_MAX_SAID_BYTES), b"").decode(errors="replace")
+        match = re.search(r'"(?:error|message)": *"([^"]*)"|<Message>([^<]*)</Message>', body)
+        text = (match[1] or match[2] or "") if match else ""
+    return told(text)
 
 
 def _skip(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:

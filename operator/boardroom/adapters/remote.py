@@ -22,6 +22,7 @@ CHUNK_BYTES: Final = 1 << 17
 SOCKET_SECONDS: Final = 30.0
 """How long a server may say nothing."""
 
+_MAX_WORDS: Final = 300
 _WANTED: Final = re.compile(rf"{re.escape(CONFIG)}|[A-Za-z0-9][A-Za-z0-9._-]{{0,200}}\.safetensors")
 
 
@@ -136,6 +137,12 @@ def refuse_page(source: str, endpoint: str, status: int, content_type: str, reme
         raise ProblemError(
             "DownloadFailed", f"{source}: {endpoint} answers HTTP {status} with a web page (text/html); {remedy}"
         )
+
+
+def told(text: str) -> str:
+    """A server's own words in parentheses, as a message may carry them: short, and without control characters."""
+    words = " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_MAX_WORDS]
+    return f" ({words})" if words else ""
 
 
 def wanted(name: str) -> bool:

@@ -22,7 +22,12 @@ ADAPTER_PATH_IN_WORDS: Final = (
 
 _REPO: Final = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$"
 _REVISION: Final = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"
-_BUCKET: Final = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"
+_BUCKET: Final = (
+    r"^([A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9_]"
+    r"|arn:aws[a-z-]*:s3:[a-z0-9-]*:[0-9]{12}:accesspoint[/:][A-Za-z0-9.-]{1,63}"
+    r"|arn:aws[a-z-]*:s3-outposts:[a-z0-9-]+:[0-9]{12}:outpost[/:][A-Za-z0-9-]{1,63}[/:]accesspoint[/:][A-Za-z0-9-]{1,63})$"
+)
+"""Names of today, those that us-east-1 gave until 2018 (capitals and underscores, to 255 characters), access points."""
 _PREFIX: Final = r"^[.]*[A-Za-z0-9_=-][A-Za-z0-9_.=-]*(/[.]*[A-Za-z0-9_=-][A-Za-z0-9_.=-]*)*/?$"
 _ENDPOINT: Final = rf"^https?://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:{PORT})?(/[A-Za-z0-9._~-]+)*/?$"
 _REGION: Final = r"^[a-z0-9-]+$"
@@ -63,6 +68,18 @@ class HuggingFaceSource(Model):
             _REVISION, "give a commit, tag or branch of the repository: letters, digits, . _ - and /"
         ),
     )
+    subfolder: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=512,
+        pattern=_PREFIX,
+        description="Folder of the repository with the adapter's files, for example adapters/ceo. Unset: its top.",
+        json_schema_extra=said(
+            _PREFIX,
+            "give a folder of the repository, without a leading slash, for example adapters/ceo: letters, digits, "
+            ". _ = - and /, and no part of it may be . or ..",
+        ),
+    )
     endpoint: Endpoint | None = Field(
         default=None,
         description="Another hub or a mirror, for example https://hub.example. Unset: huggingface.co.",
@@ -77,7 +94,13 @@ class HuggingFaceSource(Model):
     @property
     def key(self) -> str:
         """The source in one line, which is its identity."""
-        return f"hf://{self.repo}@{self.revision}{_at(self.endpoint)}"
+        within = f"#{self.folder.rstrip('/')}" if self.subfolder else ""
+        return f"hf://{self.repo}@{self.revision}{within}{_at(self.endpoint)}"
+
+    @property
+    def folder(self) -> str:
+        """The subfolder, which ends in one slash then; empty for the top."""
+        return f"{self.subfolder.rstrip('/')}/" if self.subfolder else ""
 
     @property
     def port(self) -> int:
@@ -88,15 +111,22 @@ class HuggingFaceSource(Model):
 class S3Source(Model):
     """An adapter below a prefix of an S3 bucket."""
 
+    model_config = checked(
+        rule(
+            "!self.bucket.startsWith('arn:') || !has(self.endpoint)",
+            "an access point is AWS's own: leave endpoint out, or give a bucket's name",
+            ".endpoint",
+        )
+    )
     bucket: str = Field(
         min_length=3,
-        max_length=63,
+        max_length=255,
         pattern=_BUCKET,
-        description="Name of the bucket.",
+        description="Name of the bucket, or the ARN of an access point.",
         json_schema_extra=said(
             _BUCKET,
-            "give the bucket's name alone, without s3:// and without a path (that is prefix): lower-case "
-            "letters, digits, . and -",
+            "give the bucket's name alone, without s3:// and without a path (that is prefix): letters, digits, ., _ "
+            "and -; or the ARN of an access point, arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME",
         ),
     )
     prefix: str = Field(

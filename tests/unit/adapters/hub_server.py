@@ -22,10 +22,19 @@ REPO = "board/ceo-lora"
 
 @dataclass
 class Hub:
-    """`files` by name; `token` makes the repository private."""
+    """`files` by name; `token` makes the repository private, `gated` keeps its owner out too."""
 
     files: dict[str, bytes]
     token: str | None = None
+    gated: bool = False
+    folder: str = ""
+    """Where in the repository the files are: empty, or with a slash at its end."""
+    sizes_in_lfs: bool = False
+    """A large file's size stands in its lfs only."""
+    upper_case: bool = False
+    """Checksums are written in capitals."""
+    expired: int = 0
+    """So many links to the storage are no longer valid when they are followed."""
     commit: str = "a" * 40
     cut_after: int | None = None
     """The storage closes the connection after so many bytes of an answer."""
@@ -45,7 +54,7 @@ class Hub:
     def app(self) -> Starlette:
         routes = [
             Route("/api/models/{owner}/{name}/revision/{revision:path}", self._info),
-            Route("/{owner}/{name}/resolve/{commit}/{file}", self._resolve),
+            Route("/{owner}/{name}/resolve/{commit}/{file:path}", self._resolve),
             Route("/storage/{file}", self._storage),
         ]
         return Starlette(routes=routes)
@@ -60,7 +69,12 @@ class Hub:
         if request.path_params["revision"] not in ("main", self.commit):
             return _error(404, "RevisionNotFound", "Invalid rev id")
         siblings = [
-            self._sibling(name) for name in [*self.files, "README.md", "checkpoint-1/adapter_model.safetensors"]
+            self._sibling(name)
+            for name in [
+                *(self.folder + name for name in self.files),
+                "README.md",
+                "checkpoint-1/adapter_model.safetensors",
+            ]
         ]
         return JSONResponse({"id": REPO, "modelId": REPO, "sha": self.commit, "siblings": siblings})
 
@@ -68,7 +82,7 @@ class Hub:
         self._note(request)
         if refused := self._refused(request):
             return refused
-        name = request.path_params["file"]
+        name = request.path_params["file"].removeprefix(self.folder)
         headers = {"x-repo-commit": self.commit, "accept-ranges": "bytes"}
         if name.endswith(".safetensors"):
             linked = {"x-linked-etag": f'"{_sha256(self.files[name])}"', "x-linked-size": str(len(self.files[name]))}
@@ -77,6 +91,10 @@ class Hub:
 
     async def _storage(self, request: Request) -> Response:
         self._note(request)
+        if self.expired:
+            self.expired -= 1
+            said = "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+            return Response(said, 403, media_type="application/xml")
         content = self.files[request.path_params["file"]]
         return self._bytes(request, bytes(len(content)) if self.corrupt else content, {}, faulty=True)
 
@@ -99,12 +117,17 @@ class Hub:
         return StreamingResponse(pieces(), status, headers)
 
     def _sibling(self, name: str) -> dict[str, object]:
-        content = self.files.get(name, b"#")
+        content = self.files.get(name.removeprefix(self.folder), b"#")
         blob = hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
-        entry: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": blob}
+        entry: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": self._case(blob)}
         if name.endswith((".safetensors", ".bin")):
-            entry["lfs"] = {"size": len(content), "sha256": _sha256(content), "pointerSize": 134}
+            entry["lfs"] = {"size": len(content), "sha256": self._case(_sha256(content)), "pointerSize": 134}
+            if self.sizes_in_lfs:
+                del entry["size"]
         return entry
+
+    def _case(self, checksum: str) -> str:
+        return checksum.upper() if self.upper_case else checksum
 
     def _refused(self, request: Request) -> Response | None:
         if f"{request.path_params['owner']}/{request.path_params['name']}" != REPO:
@@ -112,6 +135,10 @@ class Hub:
             return _error(status, "RepoNotFound", "Repository not found")
         if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
             return _error(401, "RepoNotFound", "Repository not found")
+        if self.gated:
+            return _error(
+                403, "GatedRepo", f"Access to model {REPO} is restricted and you are not in the authorized list."
+            )
         return None
 
     def _note(self, request: Request) -> None:

@@ -178,7 +178,7 @@ async def test_a_page_for_people_is_no_server_of_adapters(
     assert (reason, f"HTTP {status} with a web page" in message, field in message) == ("DownloadFailed", True, True)
 
 
-@pytest.mark.parametrize(("of", "said"), [(hub, "HTTP 502"), (bucket, "502: Bad Gateway")])
+@pytest.mark.parametrize(("of", "said"), [(hub, "HTTP 502"), (bucket, "502 (Bad Gateway)")])
 async def test_what_a_gateway_says_in_html_is_no_wrong_endpoint(
     of: Callable[[str], Remote], said: str, tmp_path: Path
 ) -> None:
