@@ -8,6 +8,7 @@ from integration.boards import MODEL, agent, board
 from integration.kube_api import KubeApi, Object
 
 CLAIM = {"persistentVolumeClaim": {"claimName": "a"}}
+ACCESS_POINT = "arn:aws:s3:eu-west-1:123456789012:accesspoint/lora"
 NFS = {"nfs": {"server": "nas", "path": "/exports"}}
 
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -396,10 +397,20 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "spec.adapter.s3.bucket",
         "the bucket's name alone",
     ),
-    "bucket in capitals": (
-        agent("CEO", adapter={"s3": {"bucket": "Lora", "prefix": "a"}}),
+    "bucket with a path": (
+        agent("CEO", adapter={"s3": {"bucket": "lora/ceo", "prefix": "a"}}),
         "spec.adapter.s3.bucket",
         "the bucket's name alone",
+    ),
+    "access point of an S3 server": (
+        agent("CEO", adapter={"s3": {"bucket": ACCESS_POINT, "prefix": "a", "endpoint": "http://minio:9000"}}),
+        "spec.adapter.s3.endpoint",
+        "leave endpoint out",
+    ),
+    "subfolder that begins with a slash": (
+        agent("CEO", adapter={"huggingFace": {"repo": "a/b", "subfolder": "/ceo"}}),
+        "spec.adapter.huggingFace.subfolder",
+        "without a leading slash",
     ),
     "prefix that begins with a slash": (
         agent("CEO", adapter={"s3": {"bucket": "abc", "prefix": "/ceo"}}),
@@ -466,6 +477,9 @@ GOOD: dict[str, Object] = {
         adapters={"volume": {"nfs": {"server": "[fd00::1]", "path": "/exports/"}}}
     ),
     "a toleration of everything": board(lorax={"tolerations": [{"operator": "Exists"}]}),
+    "adapter in a subfolder": agent("CEO", adapter={"huggingFace": {"repo": "a/b", "subfolder": "adapters/ceo"}}),
+    "bucket in capitals": agent("CEO", adapter={"s3": {"bucket": "My_Bucket", "prefix": "a"}}),
+    "access point": agent("CEO", adapter={"s3": {"bucket": ACCESS_POINT, "prefix": "a"}}),
     "flags and values": board(lorax={"extraArgs": ["--cuda-memory-fraction", "0.9", "--tokenizer-config-path=a b"]}),
     "resources of every kind": board(
         lorax={
