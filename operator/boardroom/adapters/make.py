@@ -12,10 +12,14 @@ from typing import Any, Final
 import orjson
 import safetensors
 
+from boardroom.adapters.engine_rules import engine_rules, missing
 from boardroom.adapters.files import CONFIG
+from boardroom.adapters.modules import last_parts
 
 WEIGHTS: Final = "adapter_model.safetensors"
 _SCALE: Final = 0.02 / 32768
+_QUERY: Final = "model.layers.*.self_attn.q_proj"
+_VALUE: Final = "model.layers.*.self_attn.v_proj"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,14 @@ class Shape:
     layers: int = 2
     hidden: int = 64
     """Mistral-7B has 32 layers and 4096; its key and value projections are a quarter as wide, as here."""
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What the weights are for: queries and values, or what the base model has in their place."""
+        layout = engine_rules().layout(self.base_model) or (_QUERY, _VALUE)
+        if not missing((_QUERY, _VALUE), layout):
+            return _QUERY, _VALUE
+        return (".".join(part.partition("|")[0] for part in layout[0].split(".")),)
 
 
 def adapter_directory(role: str) -> str:
@@ -66,7 +78,7 @@ def config_json(shape: Shape) -> bytes:
         "r": shape.rank,
         "rank_pattern": {},
         "revision": None,
-        "target_modules": ["q_proj", "v_proj"],
+        "target_modules": list(last_parts(shape.modules)),
         "task_type": "CAUSAL_LM",
         "use_dora": False,
         "use_rslora": False,
@@ -75,11 +87,12 @@ def config_json(shape: Shape) -> bytes:
 
 
 def weights(role: str, shape: Shape) -> bytes:
-    """The safetensors file: lora_A and lora_B of q_proj and v_proj in float32."""
+    """The safetensors file: lora_A and lora_B of each module in float32."""
     buffers: dict[str, tuple[list[int], bytearray]] = {}
     for layer in range(shape.layers):
-        for module, width in (("q_proj", shape.hidden), ("v_proj", max(1, shape.hidden // 4))):
-            prefix = f"base_model.model.model.layers.{layer}.self_attn.{module}"
+        for module in shape.modules:
+            width = max(1, shape.hidden // 4) if module == _VALUE else shape.hidden
+            prefix = f"base_model.model.{module.replace('*', str(layer))}"
             for matrix, size in (("lora_A", [shape.rank, shape.hidden]), ("lora_B", [width, shape.rank])):
                 name = f"{prefix}.{matrix}.weight"
                 buffers[name] = size, _numbers(f"{role.lower()}\0{name}", size[0] * size[1])

@@ -113,6 +113,7 @@ def make(*, directory: Path, roles: str, base_model: str, rank: int, layers: int
 
     The weights are deterministic, differ by role and mean nothing: they show and test serving, not answering.
     """
+    from boardroom.adapters.engine_rules import engine_rules
     from boardroom.adapters.make import Shape
     from boardroom.adapters.make import make as make_adapters
 
@@ -122,6 +123,8 @@ def make(*, directory: Path, roles: str, base_model: str, rank: int, layers: int
             raise click.BadParameter(
                 f"{name!r} is no role: a letter, then letters, digits, _ or -", param_hint="--roles"
             )
+    if why := engine_rules().rank_problem(rank):
+        raise click.BadParameter(why, param_hint="--rank")
     shape = Shape(base_model=base_model, rank=rank, layers=layers, hidden=hidden)
     try:
         made = make_adapters(directory, names, shape)

@@ -35,6 +35,15 @@ def test_making_again_writes_nothing(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
+@pytest.mark.parametrize(
+    "base_model",
+    ["google/gemma-2b", "microsoft/Phi-3-mini-4k-instruct", "gpt2", "meta-llama/Llama-3.2-11B-Vision", "acme/board-7b"],
+)
+def test_an_adapter_is_made_for_modules_that_its_base_model_has(tmp_path: Path, base_model: str) -> None:
+    make(tmp_path, ["ceo"], Shape(base_model=base_model))
+    assert read(tmp_path / "ceo_lora_adapter").problem is None
+
+
 def run(*arguments: str | Path) -> tuple[int, str]:
     result = CliRunner().invoke(adapters, [str(argument) for argument in arguments])
     return result.exit_code, result.output
@@ -59,6 +68,11 @@ def test_check_exits_1_when_an_adapter_has_a_problem(tmp_path: Path) -> None:
     (tmp_path / "ceo_lora_adapter" / "adapter_model.safetensors").write_bytes(b"torn")
     code, output = run("check", tmp_path)
     assert (code, "AdapterInvalid" in output) == (1, True)
+
+
+def test_a_rank_that_lorax_scales_wrongly_is_refused(tmp_path: Path) -> None:
+    code, output = run("make", tmp_path, "--roles", "ceo", "--rank", "4")
+    assert (code, "--rank: its rank is 4" in output, list(tmp_path.iterdir())) == (2, True, [])
 
 
 @pytest.mark.parametrize(("roles", "wrong"), [("ceo,../cfo", "'../cfo'"), (",", "''"), ("", "''")])
