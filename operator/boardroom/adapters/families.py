@@ -7,7 +7,7 @@ from importlib import resources
 
 def architecture(model: str) -> str | None:
     """The architecture of a model by its name; None when the name says nothing."""
-    whole = model.lower()
+    whole = model.lower().rstrip("/")
     name = whole.rsplit("/", 1)[-1]
     known = _architectures()
     found = (prefix for prefix in known if (whole if "/" in prefix else name).startswith(prefix))

@@ -66,6 +66,8 @@ def test_of_a_model_in_a_directory_the_adapter_itself_tells_the_family() -> None
         ("unsloth/Phi-3-mini-4k-instruct", "MistralForCausalLM"),
         ("Qwen/Qwen1.5-7B", "Qwen2ForCausalLM"),
         ("Qwen/Qwen3-8B", None),
+        ("ibm-granite/granite-3b-code-base", None),
+        ("./saves/llama-3-merged/", "LlamaForCausalLM"),
         ("Qwen/Qwen2.5-7B", "Qwen2ForCausalLM"),
         ("acme/board-7b", None),
     ],
