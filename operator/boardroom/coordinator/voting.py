@@ -27,13 +27,15 @@ SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
         "position": {"type": "string", "enum": [position.value for position in Position]},
-        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
-        "rationale": {"type": "string", "minLength": 1, "maxLength": MAX_RATIONALE_CHARS},
+        "confidence": {"type": "number"},
+        "rationale": {"type": "string"},
     },
     "required": ["position", "confidence", "rationale"],
     "additionalProperties": False,
 }
-"""For `response_format`."""
+"""For `response_format`, without bounds: LoRAX heeds none of a number's, and one of length would freeze it for minutes.
+The Ballot holds them.
+"""
 
 
 def read(text: str) -> Ballot | str:

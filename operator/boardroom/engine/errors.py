@@ -2,8 +2,12 @@
 
 # ruff: noqa: N818 (named for what happened, as aiohttp and asyncio name theirs)
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
+
+
+MAX_PATH_CHARS: Final = 200
 
 
 class EngineError(Exception):
@@ -63,6 +67,16 @@ class InvalidRequest(EngineError):
     """The engine refuses the request as it stands: too long, out of range."""
 
     code = "invalid_request"
+
+
+class SchemaRefused(InvalidRequest):
+    """A JSON schema that the engine must not be sent; `path` leads to the place in it, and str() names both."""
+
+    def __init__(self, path: Sequence[str], why: str) -> None:
+        named = ".".join(part[:64] for part in path)
+        self.path = named if len(named) <= MAX_PATH_CHARS else f"{named[: MAX_PATH_CHARS - 1]}…"
+        super().__init__(f"{self.path}: {why}" if path else why)
+        self.why = why
 
 
 class FieldNotTaken(InvalidRequest):

@@ -21,6 +21,7 @@ from boardroom.coordinator.replicas.replica import Replica
 from boardroom.coordinator.roster import Roster
 from boardroom.coordinator.routes import LoraxRoute
 from boardroom.coordinator.versions import Server, findings
+from boardroom.engine.lorax import LoraxEngine
 from boardroom.engine.protocol import Engine
 from boardroom.telemetry.tracing import OFF, Tracer
 
@@ -57,6 +58,8 @@ class Fleet:
         self._granted_until = math.inf
         self.wanted: Callable[[], Wanted | None] = lambda: None
         """What the sidecars are to fetch."""
+        self.schema: Final = LoraxEngine.schema
+        """A JSON schema as these servers may be sent it; raises SchemaRefused."""
         self._endpoints, self._engine, self._look = endpoints, engine, findings
         self._metrics, self._tracer = metrics, tracer
         self._paths: set[str] = set()
