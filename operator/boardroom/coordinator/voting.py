@@ -27,14 +27,14 @@ SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
         "position": {"type": "string", "enum": [position.value for position in Position]},
-        "confidence": {"type": "number"},
+        "confidence": {"type": "number", "enum": [tenths / 10 for tenths in range(11)]},
         "rationale": {"type": "string"},
     },
     "required": ["position", "confidence", "rationale"],
     "additionalProperties": False,
 }
-"""For `response_format`, without bounds: LoRAX heeds none of a number's, and one of length would freeze it for minutes.
-The Ballot holds them.
+"""For `response_format`, without bounds: LoRAX heeds none of a number, so the values stand here, and one of length would
+freeze it for minutes, so the coordinator cuts.
 """
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import ClassVar, Final
 
-
 MAX_PATH_CHARS: Final = 200
 
 
