@@ -153,7 +153,7 @@ REFUSED: dict[str, Refusal] = {
     ),
     "a list without items": Refusal(demanding(a={"type": "array"}), "properties.a", "items is missing", "nothing"),
     "values that are lists": Refusal({"enum": [["a"]]}, "enum", "write what it is by type", "refuses"),
-    "no values": Refusal({"enum": []}, "enum", "a list of values", "nothing"),
+    "no values": Refusal({"enum": []}, "enum", "a list of values", "refuses"),
     "a const that is an object": Refusal({"const": {"a": 1}}, "const", "write what it is by type", "refuses"),
     "a dictionary of what is not": Refusal(
         {"type": "object", "additionalProperties": {"not": {}}}, "additionalProperties.not", "leave it out", "refuses"

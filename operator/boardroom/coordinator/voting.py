@@ -33,8 +33,8 @@ SCHEMA: Final[dict[str, Any]] = {
     "required": ["position", "confidence", "rationale"],
     "additionalProperties": False,
 }
-"""For `response_format`, without bounds: LoRAX heeds none of a number, so the values stand here, and one of length would
-freeze it for minutes, so the coordinator cuts.
+"""For `response_format`, without bounds: LoRAX heeds none of a number, so the values stand here, and one of length
+would freeze it for minutes, so the coordinator cuts.
 """
 
 

@@ -10,7 +10,7 @@ import random
 import sys
 from importlib.machinery import PathFinder
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import interegular
 from jsonschema import Draft202012Validator
@@ -94,19 +94,24 @@ def satisfies(text: str, schema: Any) -> bool:
         return False
 
 
-def states(fsm: Any, tokenizer: Tokenizer | None) -> int:
-    """Of the machine over bytes; with a tokenizer of that over its tokens, which is what LoRAX walks."""
-    machine, _ = make_deterministic_fsm(make_byte_level_fsm(fsm, keep_utf8=True))
-    return len(machine.states) if tokenizer is None else len(create_fsm_index_tokenizer(machine, tokenizer)[0])
+class Compiled(NamedTuple):
+    """What the library makes of a schema: an expression, a machine over characters, and how many states LoRAX walks."""
+
+    expression: str
+    fsm: Any
+    states: int
 
 
-def compiled(build: Any, schema: str) -> tuple[str, Any]:
-    """The regular expression and its machine, or why the library refuses the schema and None."""
+def compiled(build: Any, schema: str, tokenizer: Tokenizer | None) -> Compiled | str:
+    """Or why the library refuses it. Without a tokenizer the states are those of the machine over bytes: as many."""
     try:
         expression = build(schema)
-        return expression, interegular.parse_pattern(expression).to_fsm().reduce()
+        fsm = interegular.parse_pattern(expression).to_fsm().reduce()
+        machine, _ = make_deterministic_fsm(make_byte_level_fsm(fsm, keep_utf8=True))
+        states = machine.states if tokenizer is None else create_fsm_index_tokenizer(machine, tokenizer)[0]
     except Exception as error:  # noqa: BLE001 (whatever it raises fails the prefill)
-        return f"{type(error).__name__}: {error}", None
+        return f"{type(error).__name__}: {error}"
+    return Compiled(expression, fsm, len(states))
 
 
 def tried(build: Any, call: dict[str, Any], tokenizer: Tokenizer) -> dict[str, Any]:
@@ -114,17 +119,17 @@ def tried(build: Any, call: dict[str, Any], tokenizer: Tokenizer) -> dict[str, A
     schema = json.dumps(call["sent"])
     if "most_characters" in call and (length := len(build(schema))) > call["most_characters"]:
         return {"characters": length}  # its machine takes up to minutes
-    expression, fsm = compiled(build, schema)
-    later, later_fsm = compiled(core.build_regex_from_schema, schema) if call.get("core", True) else ("", fsm)
-    refusals = [expression if fsm is None else "", later if later_fsm is None else ""]
-    if fsm is None:
+    made = compiled(build, schema, tokenizer if call.get("tokens") else None)
+    later = compiled(core.build_regex_from_schema, schema, None) if call.get("core", True) else ""
+    refusals = [refusal if isinstance(refusal, str) else "" for refusal in (made, later)]
+    if isinstance(made, str):
         return {"refusals": refusals}
-    sampler = Sampler(fsm)
+    sampler = Sampler(made.fsm)
     samples = [sampler.text() for _ in range(call.get("samples", 0))]
     return {
         "refusals": refusals,
-        "characters": len(expression),
-        "states": states(fsm, tokenizer if call.get("tokens") else None),
+        "characters": len(made.expression),
+        "states": made.states,
         "wrong": [text for text in samples if not satisfies(text, call["asked"])][:3],
     }
 

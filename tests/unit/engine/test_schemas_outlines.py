@@ -1,7 +1,7 @@
 """LoRAX's own library on every schema of tests/tried/test_schemas.py.
 
-It takes what we send it, makes no more of it than we think, and lets nothing through that does not satisfy the schema as
-it was asked for; and what we refuse, it would spoil.
+It takes what we send it, makes no more of it than we think, and lets nothing through that does not satisfy the schema
+as it was asked for; and what we refuse, it would spoil. The simulator says of each what the library says.
 """
 
 import json
@@ -14,11 +14,15 @@ import pytest
 
 from boardroom.engine.schema_price import MOST, price
 from boardroom.engine.schema_subset import subset
+from boardroom.simulator.schema_compiler import states
+from boardroom.simulator.schema_text import SchemaError
 from tried.test_schemas import OURS, REFUSED, TAKEN
 
 ROOT = Path(__file__).parents[3]
 SESSION = Path(__file__).parent / "outlines_session.py"
 SAMPLES = 40
+SLOW = {"a thousand values", "a list of anything", "anything"}
+"""Half a minute each, to learn nothing new."""
 
 
 class Library:
@@ -42,6 +46,14 @@ class Library:
 
     def close(self) -> None:
         self._process.communicate(timeout=60)
+
+
+def simulated(schema: Mapping[str, Any], *, lists: bool) -> bool:
+    """Whether the simulator refuses it."""
+    try:
+        return not states(schema, lists=lists)
+    except SchemaError:
+        return True
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +81,15 @@ def test_what_is_sent_is_taken_is_no_larger_than_we_think_and_nothing_else_comes
     assert found["states"] <= estimated.states <= MOST.states
     assert found["characters"] <= estimated.characters <= MOST.characters
     assert estimated.states < 2 * found["states"] + 40  # or the bound would keep out what is cheap
+    assert 0.8 * found["states"] - 3 <= states(sent, lists=False) <= 1.7 * found["states"] + 3  # the simulator's price
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED if name not in SLOW])
+def test_the_simulator_refuses_what_the_library_refuses(library: Library, name: str) -> None:
+    schema = REFUSED[name].schema
+    python, core = library.try_(schema, core=name != "a schema in itself")["refusals"]
+    refused = [simulated(schema, lists=lists) for lists in (True, False)]
+    assert refused == [bool(python)] * 2, (python, core, refused)
 
 
 @pytest.mark.parametrize("name", [name for name, refusal in REFUSED.items() if refusal.library == "refuses"])
