@@ -38,6 +38,12 @@ class ConnectionLost(EngineError):
     retryable = True
 
 
+class Quarantined(EngineError):
+    """The request was not sent: engines were lost while they worked on its like."""
+
+    code = "quarantined"
+
+
 class EngineTimeout(EngineError):
     """No answer within the time given."""
 

@@ -14,6 +14,7 @@ from boardroom.coordinator.findings import Findings
 from boardroom.coordinator.held import Held
 from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.quarantine import Quarantine
 from boardroom.coordinator.replicas.books import Books
 from boardroom.coordinator.replicas.choice import choose
 from boardroom.coordinator.replicas.endpoints import Endpoint, Endpoints
@@ -52,6 +53,7 @@ class Fleet:
         self.replicas: dict[str, Replica] = {}
         self.breaker = Breaker(metrics.breaker_open.set)
         self.held = Held(metrics.held.set)
+        self._quarantine = Quarantine()
         self.on_change = on_change
         self.before_wave: Callable[[Replica], Awaitable[None]] = _nobody_else
         """Called before a server loads adapters; returns when nobody else sends to it."""
@@ -201,6 +203,7 @@ class Fleet:
             metrics=self._metrics,
             tracer=self._tracer,
             held=self.held,
+            quarantine=self._quarantine,
             on_change=self._changed,
             before_wave=self._before_wave,
         )
