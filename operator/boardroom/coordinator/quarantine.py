@@ -1,10 +1,10 @@
 """Questions that a LoRAX did not survive are not put to one again and again.
 
-A prefill that fails while others decode ends LoRAX's router (LORAX.md, 11), and the same question makes it fail again: a
-batch that is retried member by member, for callers whose clients retry too, would end each server as soon as it is up.
-Nobody tells which question did it, since all in flight lose the connection at once. So a question that was in flight
-when a server was lost is sent once more, for its neighbours' sake; after the second loss it rests for a minute, and
-after each further one twice as long.
+A prefill that fails while others decode ends LoRAX's router (LORAX.md, 11), and the same question makes it fail again.
+A batch that is retried member by member, for callers whose clients retry too, would end each server as soon as it is
+up. Nobody tells which question did it, since all in flight lose the connection at once. So a question that was in
+flight when a server was lost is sent once more, for its neighbours' sake; after the second loss it rests for a minute,
+and after each further one twice as long.
 """
 
 import hashlib

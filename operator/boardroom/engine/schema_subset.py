@@ -1,7 +1,7 @@
 """The JSON schemas that a LoRAX may be sent: what its library takes, holds answers to, and compiles in seconds.
 
 A schema that the library refuses fails a prefill, and that ends the whole router where others are being answered; a
-bound of length freezes it for minutes (docs/decisions/0024). So nothing but this subset reaches LoRAX. What says the
+bound of length freezes it for minutes (docs/decisions/0026). So nothing but this subset reaches LoRAX. What says the
 same in the subset is rewritten: references are put in place, annotations go, a list of types becomes anyOf. Rewriting
 may narrow a schema and never widens it: whatever LoRAX can answer satisfies the schema as it was asked for. So a
 constraint that the library does not heed is refused rather than left out. Pure.

@@ -3,15 +3,18 @@
 """
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from boardroom.simulator.engine import Engine
 from boardroom.simulator.errors import RouterAborted
 from boardroom.simulator.settings import Settings
 from boardroom.simulator.shard import SCHEMAS_KEPT
+from unit.simulator.process import Process
 from unit.simulator.simulation import Simulation, simulate
 
 EMAIL = {"type": "object", "properties": {"when": {"type": "string", "format": "email"}}, "required": ["when"]}
@@ -45,6 +48,21 @@ def test_a_prefill_that_fails_beside_others_ends_the_router() -> None:
     with pytest.raises(RouterAborted):
         asyncio.run(run())
     assert said == ["ID not found in entries"]
+
+
+def test_everybody_in_flight_is_lost_with_the_process() -> None:
+    with Process("--adapter-source", "local") as server:
+        url = server.url()
+        body = {"inputs": "x", "parameters": {"max_new_tokens": 1000, "ignore_eos_token": True}}
+        with httpx.stream("POST", f"{url}/generate_stream", json=body, timeout=30) as other:
+            events = other.iter_lines()
+            next(events)
+            spoilt = {"inputs": "x", "parameters": {"max_new_tokens": 9, **formatted(EMAIL)}}
+            with contextlib.suppress(httpx.TransportError):
+                httpx.post(f"{url}/generate", json=spoilt, timeout=30)
+            with pytest.raises(httpx.TransportError):
+                list(events)
+        assert server.process.wait(timeout=30) == 1
 
 
 @pytest.mark.parametrize("schema", [EMAIL, {"not": TEXT}, {"type": "text"}, {"$ref": "#/$defs/nowhere"}])
