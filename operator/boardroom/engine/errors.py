@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 MAX_PATH_CHARS: Final = 200
+MAX_WHY_CHARS: Final = 400
 
 
 class EngineError(Exception):
@@ -78,10 +79,9 @@ class SchemaRefused(InvalidRequest):
     """A JSON schema that the engine must not be sent; `path` leads to the place in it, and str() names both."""
 
     def __init__(self, path: Sequence[str], why: str) -> None:
-        named = ".".join(part[:64] for part in path)
-        self.path = named if len(named) <= MAX_PATH_CHARS else f"{named[: MAX_PATH_CHARS - 1]}…"
-        super().__init__(f"{self.path}: {why}" if path else why)
-        self.why = why
+        self.path = _cut(".".join(part[:64] for part in path), MAX_PATH_CHARS)
+        self.why = _cut(why, MAX_WHY_CHARS)
+        super().__init__(f"{self.path}: {self.why}" if path else self.why)
 
 
 class FieldNotTaken(InvalidRequest):
@@ -130,3 +130,7 @@ class AdapterFailed(EngineError):
     def __init__(self, fault: AdapterFault, cause: str) -> None:
         super().__init__(cause)
         self.fault = fault
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -22,6 +22,10 @@ MOST_OPTIONAL: Final = 5
 """Properties of an object that requires none of them: the library's time doubles with each."""
 MOST_NODES: Final = 1_000
 """Schemas in a schema: references that are followed can double them with each level."""
+MOST_STEPS: Final = 64
+"""To a place in it, references included."""
+MOST_ALTERNATIVES: Final = 32
+"""Of a oneOf: each is compared with all others."""
 FORMATS: Final = ("date-time", "date", "uuid")
 """The library knows `time` too, and lets through what is no JSON: a fraction of a second begins with a backslash."""
 
@@ -91,6 +95,8 @@ class _Rewriting:
         self._nodes += 1
         if self._nodes > MOST_NODES:
             raise SchemaRefused(path, f"with its references put in place it has more than {MOST_NODES} schemas")
+        if len(path) > MOST_STEPS:
+            raise SchemaRefused(path, f"with its references put in place it is nested deeper than {MOST_STEPS} steps")
         if not isinstance(schema, dict):
             raise SchemaRefused(path, f"{schema!r} says nothing of the type: give one")
         said = {keyword: value for keyword, value in schema.items() if keyword not in _ANNOTATIONS}
@@ -162,6 +168,8 @@ class _Rewriting:
         required = said.get("required", [])
         if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
             raise SchemaRefused((*path, "required"), "it must be a list of names")
+        if not isinstance(properties, dict | None):
+            raise SchemaRefused((*path, "properties"), "it must be an object of schemas")
         absent = next((name for name in required if name not in (properties or {})), None)
         if absent is not None:
             raise SchemaRefused((*path, "required"), f"{absent!r} is not in properties: say there what it is")
@@ -172,8 +180,6 @@ class _Rewriting:
             return {"type": "object", "additionalProperties": values}
         properties = {} if properties is None else properties
         path = (*path, "properties")
-        if not isinstance(properties, dict):
-            raise SchemaRefused(path, "it must be an object of schemas")
         if not required and len(properties) > MOST_OPTIONAL:
             raise SchemaRefused(
                 path,
@@ -223,17 +229,18 @@ def _literals(said: Mapping[str, Any], path: Path) -> dict[str, Any]:
     if not isinstance(values, list) or not values:
         raise SchemaRefused((*path, keyword), "it must be a list of values")
     kinds = said.get("type")
+    kinds = kinds if isinstance(kinds, list) or kinds is None else [kinds]
     for value in values:
         if isinstance(value, dict | list):
             raise SchemaRefused(
                 (*path, keyword), "LoRAX takes texts, numbers, true, false and null here: write what it is by type"
             )
-        if kinds is not None and not any(_is(value, kind) for kind in (kinds if isinstance(kinds, list) else [kinds])):
+        if kinds is not None and not any(_is(value, str(kind)) for kind in kinds):
             raise SchemaRefused((*path, keyword), f"{value!r} is of no type that stands beside it: {kinds!r}")
     return {keyword: said[keyword]}
 
 
-def _is(value: Any, kind: Any) -> bool:
+def _is(value: Any, kind: str) -> bool:
     if kind in {"integer", "number"}:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return number and (kind == "number" or float(value).is_integer())
@@ -248,6 +255,8 @@ def _any(options: Sequence[dict[str, Any]], path: Path) -> dict[str, Any]:
 
 def _told_apart(options: Sequence[dict[str, Any]], path: Path) -> None:
     """LoRAX takes oneOf for anyOf, and that is the same where no answer can satisfy two of them."""
+    if len(options) > MOST_ALTERNATIVES:
+        raise SchemaRefused(path, f"at most {MOST_ALTERNATIVES} alternatives are compared: write anyOf")
     for index, one in enumerate(options):
         for other in options[:index]:
             if not _apart(one, other):
