@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-u
 BOARD := manifests/examples/executive-board.yaml
 QUESTION := Analyze Q2 performance and recommend a strategy
 PYTEST := $(BIN)/pytest
-CLIENTS := .venv-lorax-client/installed .venv-openai-client/installed .venv-schemathesis/installed
+CLIENTS := .venv-lorax-client/installed .venv-openai-client/installed .venv-schemathesis/installed .venv-outlines/installed
 
 .PHONY: help
 help: ## Show this help.
@@ -125,6 +125,7 @@ lock: .venv/installed ## Write requirements/*.lock from pyproject.toml (hashed, 
 	$(LOCK) pyproject.toml --group dev -c requirements/runtime.lock -o requirements/dev.lock
 	$(LOCK) --group lorax-client -o requirements/lorax-client.lock
 	$(LOCK) --group openai-client -o requirements/openai-client.lock
+	$(LOCK) --group outlines --overrides requirements/outlines.overrides -o requirements/outlines.lock
 	$(LOCK) --group schemathesis -o requirements/schemathesis.lock
 	$(LOCK) --group bench -o requirements/bench.lock
 	$(LOCK) --group gpu -o requirements/gpu.lock

@@ -23,6 +23,7 @@ from boardroom.coordinator.particulars import NO_CONTEXT, Context, Particulars
 from boardroom.coordinator.problems import InvalidQuestion, LoraxDown, NotEnoughAnswers, QuestionRefused
 from boardroom.coordinator.roster import Roster
 from boardroom.coordinator.selection import Seat, select
+from boardroom.engine.errors import SchemaRefused
 
 _MODES = load()
 
@@ -30,6 +31,7 @@ NO_ENGINE = (
     "this board runs without LoRAX (spec.enableLorax is false) and has no standard inference: set it to true, or "
     "spec.standardInference"
 )
+SCHEMA_FIELD = "response_format.json_schema.schema"
 NO_STANDARD = (
     "use_lorax=false asks for standard inference, and board {board!r} has none (spec.standardInference); leave "
     "use_lorax out"
@@ -59,6 +61,7 @@ async def ask(question: Question, roster: Roster, attempts: Attempts) -> AskResp
         raise NotEnoughAnswers(
             f"board {roster.board!r} has no members: create a BoardAgent whose spec.boardroomRef.name is its name"
         )
+    _check_schema(question, attempts)
     meeting = Meeting(attempts, _particulars(question, roster))
     agenda = Agenda(
         question=request.user_input,
@@ -89,6 +92,17 @@ async def ask(question: Question, roster: Roster, attempts: Attempts) -> AskResp
         usage=meeting.usage,
         warnings=[*question.context.notes, *meeting.warnings, *_warnings(made, roster)],
     )
+
+
+def _check_schema(question: Question, attempts: Attempts) -> None:
+    """Raises InvalidQuestion for a schema that an engine can't be sent; nobody is asked then."""
+    if question.context.response_format is None:
+        return
+    try:
+        attempts.check_schema(question.context.response_format, use_lorax=question.request.use_lorax)
+    except SchemaRefused as refusal:
+        field = ".".join(part for part in (SCHEMA_FIELD, refusal.path) if part)
+        raise InvalidQuestion(f"{field}: {refusal.why}", field=field) from refusal
 
 
 def _particulars(question: Question, roster: Roster) -> Particulars:

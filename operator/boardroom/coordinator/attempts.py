@@ -1,7 +1,7 @@
 """One member's way to an answer: LoRAX, and where that fails or is not wanted, standard inference."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -51,6 +51,15 @@ class Attempts:
     def by_lorax(self, member: Member, via: LoraxRoute | None, *, use_lorax: bool) -> bool:
         """Whether the member would be asked through LoRAX now."""
         return use_lorax and self._past_lorax(member, via) is None
+
+    def check_schema(self, schema: Mapping[str, Any], *, use_lorax: bool) -> None:
+        """Raises SchemaRefused where the engine that the question is for can't be sent it: LoRAX, also while it is down
+        and standard inference stands in for it, so that the same question is answered alike tomorrow.
+        """
+        if self.lorax is not None and use_lorax:
+            self.lorax.schema(schema)
+        elif self.standard is not None:
+            self.standard.engine.schema(schema)
 
     @property
     def down(self) -> bool:

@@ -17,6 +17,7 @@ from boardroom.coordinator.held import Held
 from boardroom.coordinator.listening import Hearing
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.occupancy import Occupancy
+from boardroom.coordinator.quarantine import Watch
 from boardroom.coordinator.roster import Member
 from boardroom.engine.errors import (
     AdapterFailed,
@@ -26,6 +27,7 @@ from boardroom.engine.errors import (
     EngineTimeout,
     GenerationFailed,
     Overloaded,
+    Quarantined,
     Unhealthy,
     Unreachable,
 )
@@ -73,6 +75,7 @@ class LoraxRoute:
         admission: Admission,
         metrics: Metrics,
         held: Held,
+        watch: Watch,
         tracer: Tracer = OFF,
     ) -> None:
         self.name = name
@@ -86,6 +89,7 @@ class LoraxRoute:
         self.load: set[asyncio.Task[Any]] = set()
         """Runs of members that were sent this way and have not ended."""
         self._held = held
+        self._watch = watch
         self._metrics = metrics
         self._occupancy = Occupancy(time.monotonic, metrics)
         self._tracer = tracer
@@ -162,7 +166,11 @@ class LoraxRoute:
         generation: Generation | None = None
         stay = self._occupancy.entered()
         try:
-            generation = await generated(self.engine, request, remaining + _GRACE_SECONDS, hearing)
+            generation = await self._watch.over(
+                request, lambda: generated(self.engine, request, remaining + _GRACE_SECONDS, hearing)
+            )
+        except Quarantined as kept:
+            return broken(kept, loop.time())
         except EngineError as failure:
             self.on_failure(path, failure)
             return broken(failure, loop.time())

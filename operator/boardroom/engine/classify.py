@@ -27,9 +27,24 @@ _ADAPTER_TEXTS: Final = (
     ("is larger than adapter memory reservation", AdapterFault.TOO_LARGE),
     ("Memory reserved for adapters is 0", AdapterFault.REFUSED),
     ("does not support adapter loading", AdapterFault.REFUSED),
+    ("does not support dynamic adapter loading", AdapterFault.REFUSED),
     ("when downloading adapter", AdapterFault.REFUSED),
+    ("when loading adapter", AdapterFault.REFUSED),
 )
 """Every adapter failure is 424 `generation`: only its text tells it from a failed forward pass."""
+
+_SCHEMA_TEXTS: Final = (
+    "is not supported by Outlines",
+    "Could not translate the instance",
+    "Unsupported JSON Schema",
+    "Unsupported data type in",
+    "Invalid JSON Schema",
+    "Invalid reference path",
+    "PointerToNowhere",
+    "'type' must be a string",
+    "The vocabulary does not allow us to build a sequence",
+)
+"""Of LoRAX's libraries, about a schema that they refuse; that fails as a forward pass does, and fails each time."""
 
 
 class _Refusal(msgspec.Struct):
@@ -114,7 +129,7 @@ def _error(status: int, cause: str, kind: str) -> EngineError:
         case 429:
             error: EngineError = Overloaded(cause)
         case 424:
-            error = adapter_failure(cause) or GenerationFailed(cause)
+            error = adapter_failure(cause) or _schema_failure(cause) or GenerationFailed(cause)
         case 422 if kind == "template_error":
             error = TemplateFailed(cause)
         case 422:
@@ -133,6 +148,11 @@ def _error(status: int, cause: str, kind: str) -> EngineError:
 def adapter_failure(cause: str) -> AdapterFailed | None:
     """The adapter failure that a text of LoRAX stands for, if it does."""
     return next((AdapterFailed(fault, cause) for text, fault in _ADAPTER_TEXTS if text in cause), None)
+
+
+def _schema_failure(cause: str) -> InvalidRequest | None:
+    refused = any(text in cause for text in _SCHEMA_TEXTS)
+    return InvalidRequest(f"LoRAX refuses the schema of response_format: {cause}") if refused else None
 
 
 def _read(body: bytes) -> tuple[str, str]:

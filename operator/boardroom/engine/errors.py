@@ -2,8 +2,12 @@
 
 # ruff: noqa: N818 (named for what happened, as aiohttp and asyncio name theirs)
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
+
+MAX_PATH_CHARS: Final = 200
+MAX_WHY_CHARS: Final = 400
 
 
 class EngineError(Exception):
@@ -35,6 +39,12 @@ class ConnectionLost(EngineError):
     retryable = True
 
 
+class Quarantined(EngineError):
+    """The request was not sent: engines were lost while they worked on its like."""
+
+    code = "quarantined"
+
+
 class EngineTimeout(EngineError):
     """No answer within the time given."""
 
@@ -63,6 +73,15 @@ class InvalidRequest(EngineError):
     """The engine refuses the request as it stands: too long, out of range."""
 
     code = "invalid_request"
+
+
+class SchemaRefused(InvalidRequest):
+    """A JSON schema that the engine must not be sent; `path` leads to the place in it, and str() names both."""
+
+    def __init__(self, path: Sequence[str], why: str) -> None:
+        self.path = _cut(".".join(part[:64] for part in path), MAX_PATH_CHARS)
+        self.why = _cut(why, MAX_WHY_CHARS)
+        super().__init__(f"{self.path}: {self.why}" if path else self.why)
 
 
 class FieldNotTaken(InvalidRequest):
@@ -111,3 +130,7 @@ class AdapterFailed(EngineError):
     def __init__(self, fault: AdapterFault, cause: str) -> None:
         super().__init__(cause)
         self.fault = fault
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,7 +1,7 @@
 """The LoRAX driver: /v1/chat/completions, or /generate with a plain layout where the model has no chat template."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from boardroom.engine.classify import classify, clean
 from boardroom.engine.errors import BadResponse, TemplateFailed
 from boardroom.engine.metrics import EngineMetrics, parse
 from boardroom.engine.protocol import Exchange, Generation, GenerationRequest, StreamTimeouts
+from boardroom.engine.schema_subset import subset
 from boardroom.engine.sse import EventReader
 from boardroom.engine.streaming import Assembly, ChatAssembly, Details, PlainAssembly, finish_reason
 from boardroom.engine.transport import HttpTransport, Reply, Transport
@@ -44,6 +45,10 @@ class LoraxEngine:
     @property
     def url(self) -> str:
         return self._http.url
+
+    @staticmethod
+    def schema(schema: Mapping[str, Any], /) -> Mapping[str, Any]:
+        return subset(schema)
 
     async def generate(self, request: GenerationRequest, timeout: float) -> Generation:
         if bool(request.system) in self._plain:
@@ -190,4 +195,4 @@ def _adapter_source(request: GenerationRequest) -> dict[str, Any]:
 def _format(request: GenerationRequest) -> dict[str, Any]:
     """The one form of a schema that the release, the main branch and both kinds of route take alike."""
     schema = request.response_format
-    return {} if schema is None else {"response_format": {"type": "json_object", "schema": schema}}
+    return {} if schema is None else {"response_format": {"type": "json_object", "schema": LoraxEngine.schema(schema)}}

@@ -74,6 +74,12 @@ class Inference(Protocol):
     def url(self) -> str:
         """Where it is, for messages."""
 
+    @staticmethod
+    def schema(schema: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """A JSON schema as this kind of engine may be sent it; raises SchemaRefused without asking anybody. What is
+        sent goes through it in any case.
+        """
+
     async def generate(self, request: GenerationRequest, timeout: float) -> Generation:
         """One whole answer. Cancelling disconnects from the engine: mind LORAX.md, trap 5."""
 

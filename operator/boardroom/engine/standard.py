@@ -1,6 +1,6 @@
 """Standard inference: any server with OpenAI's chat route, as the second engine of a board."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
@@ -11,6 +11,7 @@ from boardroom.engine.chat import dumped, messages, read_chat, read_out, samplin
 from boardroom.engine.classify import classify_openai, clean, openai_refusal
 from boardroom.engine.errors import BadResponse, FieldNotTaken
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
+from boardroom.engine.schema_limits import bounded
 from boardroom.engine.sse import EventReader
 from boardroom.engine.streaming import TailedChatAssembly
 from boardroom.engine.transport import HttpTransport, Transport
@@ -40,6 +41,10 @@ class StandardEngine:
     @property
     def url(self) -> str:
         return self._http.url
+
+    @staticmethod
+    def schema(schema: Mapping[str, Any], /) -> Mapping[str, Any]:
+        return bounded(schema)
 
     async def generate(self, request: GenerationRequest, timeout: float) -> Generation:
         whole = self._whole(request)
@@ -129,7 +134,7 @@ class StandardEngine:
         return taken | {new: whole[old] for old, new in _RENAMED.items() if old in self._not_taken}
 
     def _whole(self, request: GenerationRequest) -> dict[str, Any]:
-        schema = request.response_format
+        schema = None if request.response_format is None else self.schema(request.response_format)
         wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
         return {
             "model": self.model,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from boardroom.simulator.blocks import BLOCK_TOKENS, BlockBudget, blocks_for
 from boardroom.simulator.clock import Clock
 from boardroom.simulator.entry import Entry
-from boardroom.simulator.errors import GenerationError, StepError
+from boardroom.simulator.errors import GenerationError, LoraxError, StepError
 from boardroom.simulator.loader import Loader
 from boardroom.simulator.metrics import Metrics
 from boardroom.simulator.queues import AdapterQueues, Status
@@ -40,7 +40,9 @@ class Batcher:
         clock: Clock,
         limits: BatchLimits,
         woken: asyncio.Event,
+        panic: Callable[[str], None],
     ) -> None:
+        """`panic` is called where LoRAX's router aborts; it returns where its bugs are off."""
         self._shard = shard
         self._queues = queues
         self._loader = loader
@@ -48,6 +50,7 @@ class Batcher:
         self._clock = clock
         self._limits = limits
         self._woken = woken
+        self._panic = panic
         self._blocks = BlockBudget(limits.max_batch_total_tokens)
 
     async def run(self) -> None:
@@ -70,7 +73,7 @@ class Batcher:
                 reason = "wait_exceeded" if min_size is None else "backpressure"
                 self._metrics.count("lorax_batch_concat", f'reason="{reason}"')
                 in_use.update(entry.adapter_id for entry in newcomers)
-                running += await self._step("prefill", self._shard.prefill, newcomers)
+                running = await self._joined(running, newcomers)
                 waiting_tokens = 1
                 if not self._limits.eager_prefill:
                     break
@@ -78,6 +81,18 @@ class Batcher:
                 running = await self._step("decode", self._shard.decode, running)
             waiting_tokens += 1
         self._gauge(())
+
+    async def _joined(self, running: list[Entry], newcomers: list[Entry]) -> list[Entry]:
+        """The batch with the newcomers, once their prompts are read. Where that fails LoRAX's router fails those that
+        decode as well, and aborts when it meets them in the next step.
+        """
+        fresh = await self._step("prefill", self._shard.prefill, newcomers)
+        failed = next((entry.error for entry in newcomers if entry.error is not None), None)
+        if failed is None or not running:
+            return running + fresh
+        self._panic("ID not found in entries")
+        self._fail(running, failed)
+        return []
 
     def _min_size(self, running: int, waiting_tokens: int) -> int | None:
         """How many must wait before the batch is interrupted for them; None after long enough."""
@@ -139,15 +154,18 @@ class Batcher:
             await step(entries)
         except StepError as error:
             self._metrics.count("lorax_batch_inference_failure", labels)
-            for entry in entries:
-                self._metrics.failed("generation")
-                entry.fail(GenerationError(str(error)))
-                self._blocks.release(entry.reserved_tokens)
+            self._fail(entries, GenerationError(str(error)))
             return []
         self._metrics.emitted(len(entries))
         self._metrics.observe("lorax_batch_inference_duration", self._clock.now() - started, labels)
         self._metrics.count("lorax_batch_inference_success", labels)
         return [entry for entry in entries if not self._ended(entry)]
+
+    def _fail(self, entries: Collection[Entry], error: LoraxError) -> None:
+        for entry in entries:
+            self._metrics.failed("generation")
+            entry.fail(error)
+            self._blocks.release(entry.reserved_tokens)
 
     def _ended(self, entry: Entry) -> bool:
         if entry.abandoned and not entry.done:

@@ -27,6 +27,11 @@ class CostModel:
     load_gb_s: float
     gpu_memory_gb: float
     kv_tokens: int
+    schema: float = 23.0
+    schema_growth: float = 0.0021
+    """A schema's compilation for each state of its machine, on the CPU, and how it grows with their number: the library
+    took 5, 15, 55 and 584 s for 122, 602, 2,402 and 12,082 states over a vocabulary of 32,000 (LORAX.md, 12).
+    """
 
     @classmethod
     def named(cls, profile: str) -> Self:
@@ -41,6 +46,10 @@ class CostModel:
         """One decode step of a batch that attends to so many tokens in all."""
         lora = self.lora + self.adapter * adapters if adapters else 0.0
         return (self.step + self.sequence * sequences + self.context * context_tokens + lora) / 1000
+
+    def schema_seconds(self, states: int) -> float:
+        """Compiling a schema, while everything else waits."""
+        return (self.schema * states + self.schema_growth * states**2) / 1000
 
     def download_seconds(self, size_bytes: int) -> float:
         """Fetching and checking an adapter."""

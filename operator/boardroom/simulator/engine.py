@@ -61,6 +61,7 @@ class Engine:
             adapter_memory_fraction=settings.adapter_memory_fraction,
             faults=self.faults,
             crash=self._abort,
+            type_lists=settings.lorax_version == "v0.12.1",
         )
         self.queues = AdapterQueues(settings.max_active_adapters, settings.adapter_cycle_time_s)
         self.permits_taken = 0
@@ -74,6 +75,7 @@ class Engine:
             clock=self.clock,
             limits=settings.batch_limits,
             woken=self._woken,
+            panic=self.panic,
         )
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -5,6 +5,7 @@ LoRAX's server handles its calls on one thread, so a download or a load stalls e
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
@@ -15,10 +16,13 @@ from boardroom.simulator.cost import CostModel
 from boardroom.simulator.entry import BASE_MODEL, Answer, Entry
 from boardroom.simulator.errors import StepError, UnhealthyError
 from boardroom.simulator.faults import Faults
+from boardroom.simulator.schema_compiler import states
 from boardroom.simulator.schema_text import SchemaError
 from boardroom.simulator.sources import AdapterSources, SourceError, Weights
 from boardroom.simulator.steps import StepLog
 
+SCHEMAS_KEPT: Final = 32
+"""Compiled ones, each for the next request; LoRAX forgets the one that was not used for longest."""
 CUDA_ERROR: Final = "CUDA error: an illegal memory access was encountered"
 
 
@@ -36,7 +40,9 @@ class Shard:
         adapter_memory_fraction: float,
         faults: Faults,
         crash: Callable[[str], NoReturn],
+        type_lists: bool = True,
     ) -> None:
+        """`type_lists`: whether its schema library takes a list of types."""
         self.model_id = model_id
         self._faults = faults
         self._crash = crash
@@ -50,6 +56,9 @@ class Shard:
         self.loads = 0
         """Adapters brought onto the GPU so far."""
         self._preloaded: dict[str, float] = {}
+        self._type_lists = type_lists
+        self._compiled: dict[str, None] = {}
+        """The schemas that are, the one that was used last at the end."""
         self._lock = asyncio.Lock()
 
     @property
@@ -131,6 +140,8 @@ class Shard:
         """Read the prompts and emit the first token of each. Raises StepError."""
         async with self._lock:
             await self._begin(entries)
+            for entry in entries:
+                await self._compile(entry.sampling.schema)
             at = self._clock.now()
             for entry in entries:
                 entry.answer = self._answer(entry)
@@ -154,6 +165,21 @@ class Shard:
             self.steps.record("decode", at, duration, entries)
         for entry in entries:
             entry.emit()
+
+    async def _compile(self, schema: str | None) -> None:
+        """Compile a schema unless it has been since the start; everything waits. Raises StepError."""
+        if schema is None:
+            return
+        if schema not in self._compiled:
+            try:
+                size = states(json.loads(schema), lists=self._type_lists)
+            except SchemaError as error:
+                raise StepError(str(error)) from error
+            await self._clock.sleep(self._cost.schema_seconds(size))
+        self._compiled.pop(schema, None)
+        self._compiled[schema] = None
+        if len(self._compiled) > SCHEMAS_KEPT:
+            self._compiled.pop(next(iter(self._compiled)))
 
     async def _begin(self, entries: Sequence[Entry]) -> None:
         """What may go wrong with a forward pass before it has begun."""

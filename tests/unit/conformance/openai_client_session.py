@@ -1,11 +1,29 @@
 """Calls of the real openai client: a call as JSON on each line of stdin, its outcome on a line of stdout."""
 
 import asyncio
+import datetime as dt
 import json
 import sys
-from typing import Any
+from typing import Any, Literal
 
 from openai import AsyncOpenAI, OpenAI
+from pydantic import BaseModel, Field
+
+
+class Step(BaseModel):
+    title: str
+    hours: int
+    done: bool = False
+
+
+class Plan(BaseModel):
+    """As people write models for `parse`."""
+
+    stance: Literal["support", "oppose"]
+    summary: str = Field(description="Two sentences.")
+    condition: str | None = None
+    steps: list[Step]
+    due: dt.date
 
 
 def create(client: Any, how: str) -> Any:
@@ -24,6 +42,9 @@ def synchronous(url: str, how: str, keywords: dict[str, Any]) -> Any:
     with OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=keywords.pop("timeout", 30)) as client:
         if how == "models":
             return client.models.list().model_dump()
+        if how == "parse":
+            answer = client.chat.completions.parse(response_format=Plan, **keywords)
+            return answer.choices[0].message.parsed.model_dump(mode="json")
         if how == "embeddings":
             return client.embeddings.create(**keywords).model_dump()
         answer = create(client, how)(**keywords)

@@ -11,6 +11,7 @@ from boardroom.coordinator.adapters import AdapterBook, Finding
 from boardroom.coordinator.admission import Admission
 from boardroom.coordinator.held import Held
 from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.quarantine import Quarantine, Watch
 from boardroom.coordinator.roster import Member
 from boardroom.coordinator.routes import LoraxRoute
 from boardroom.engine.protocol import Generation, GenerationRequest
@@ -33,7 +34,9 @@ async def test_a_member_that_leaves_while_it_speaks_is_still_named_with_its_dige
 
     admission = Admission(book, trouble=lambda: None, wave_please=lambda: None)
     engine: Any = Engine()  # all of the protocol that is called here
-    route = LoraxRoute("lorax", engine, book=book, admission=admission, metrics=Metrics(), held=Held())
+    route = LoraxRoute(
+        "lorax", engine, book=book, admission=admission, metrics=Metrics(), held=Held(), watch=Watch(Quarantine())
+    )
     deadline = asyncio.get_running_loop().time() + 5
     outcome = await route.ask(
         Member(name="ceo", role="CEO", adapter="ceo-v1", adapter_id=PATH), REQUEST, deadline, asyncio.Lock(),

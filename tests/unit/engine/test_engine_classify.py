@@ -29,6 +29,8 @@ def refusal(error: str, error_type: str) -> bytes:
         (429, refusal("Model is overloaded", "overloaded"), Overloaded, False),
         (424, refusal(PREFIX + "CUDA error", "generation"), GenerationFailed, True),
         (422, refusal("Input validation error: too long", "validation"), InvalidRequest, False),
+        (424, refusal(PREFIX + "Format email is not supported by Outlines", "generation"), InvalidRequest, False),
+        (424, refusal(PREFIX + "'type' must be a string", "generation"), InvalidRequest, False),
         (422, refusal("Template error: template not found", "template_error"), TemplateFailed, False),
         (422, b"Failed to deserialize the JSON body", InvalidRequest, False),
         (400, b"Failed to parse the request body as JSON", InvalidRequest, False),

@@ -173,7 +173,7 @@ def nested(levels: int) -> dict[str, Any]:
     ("fields", "words"),
     [
         ({"prompt": "\ud800"}, "can't be written as JSON: str is not valid UTF-8"),
-        ({"response_format": nested(300)}, "JSON: Recursion limit"),
+        ({"response_format": nested(300)}, "it is nested deeper than 32 levels"),
     ],
 )
 async def test_what_is_no_json_is_refused_before_it_is_sent(fields: dict[str, Any], words: str) -> None:

@@ -83,12 +83,15 @@ async def test_format_and_tools_exclude_each_other() -> None:
 
 
 async def test_a_schema_that_can_not_be_followed_is_a_generation_error() -> None:
-    parameters = {"max_new_tokens": 9, "response_format": {"type": "json_schema", "schema": {"not": {}}}}
+    parameters = {
+        "max_new_tokens": 9,
+        "response_format": {"type": "json_schema", "schema": {"type": "string", "format": "email"}},
+    }
     response = await post("/generate", {"inputs": "Why?", "parameters": parameters})
     assert (response.status_code, response.json()) == (
         424,
         {
-            "error": "Request failed during generation: Server error: JSON schema: `not` is not followed",
+            "error": "Request failed during generation: Server error: Format email is not supported by Outlines",
             "error_type": "generation",
         },
     )

@@ -11,7 +11,7 @@ from boardroom.coordinator.voting import SCHEMA, decide, read, told, vote
 
 TASK: Final = (
     "Vote on this as a proposal to the board. Answer with one JSON object and nothing else: "
-    '{"position": "support", "oppose" or "abstain", "confidence": a number from 0 to 1, '
+    '{"position": "support", "oppose" or "abstain", "confidence": a number from 0 to 1 in tenths, '
     '"rationale": one or two sentences}.'
 )
 AGAIN: Final = "Your last answer was no such JSON object ({why}). Give the JSON object only, and keep it short."

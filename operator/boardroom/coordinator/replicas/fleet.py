@@ -14,6 +14,7 @@ from boardroom.coordinator.findings import Findings
 from boardroom.coordinator.held import Held
 from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.quarantine import Quarantine
 from boardroom.coordinator.replicas.books import Books
 from boardroom.coordinator.replicas.choice import choose
 from boardroom.coordinator.replicas.endpoints import Endpoint, Endpoints
@@ -21,6 +22,7 @@ from boardroom.coordinator.replicas.replica import Replica
 from boardroom.coordinator.roster import Roster
 from boardroom.coordinator.routes import LoraxRoute
 from boardroom.coordinator.versions import Server, findings
+from boardroom.engine.lorax import LoraxEngine
 from boardroom.engine.protocol import Engine
 from boardroom.telemetry.tracing import OFF, Tracer
 
@@ -51,12 +53,15 @@ class Fleet:
         self.replicas: dict[str, Replica] = {}
         self.breaker = Breaker(metrics.breaker_open.set)
         self.held = Held(metrics.held.set)
+        self._quarantine = Quarantine()
         self.on_change = on_change
         self.before_wave: Callable[[Replica], Awaitable[None]] = _nobody_else
         """Called before a server loads adapters; returns when nobody else sends to it."""
         self._granted_until = math.inf
         self.wanted: Callable[[], Wanted | None] = lambda: None
         """What the sidecars are to fetch."""
+        self.schema: Final = LoraxEngine.schema
+        """A JSON schema as these servers may be sent it; raises SchemaRefused."""
         self._endpoints, self._engine, self._look = endpoints, engine, findings
         self._metrics, self._tracer = metrics, tracer
         self._paths: set[str] = set()
@@ -198,6 +203,7 @@ class Fleet:
             metrics=self._metrics,
             tracer=self._tracer,
             held=self.held,
+            quarantine=self._quarantine,
             on_change=self._changed,
             before_wave=self._before_wave,
         )

@@ -14,6 +14,7 @@ from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.observer import Observer
 from boardroom.coordinator.prober import Prober
+from boardroom.coordinator.quarantine import Quarantine, Watch
 from boardroom.coordinator.replicas.choice import Candidate
 from boardroom.coordinator.replicas.endpoints import Endpoint
 from boardroom.coordinator.routes import LoraxRoute
@@ -48,6 +49,7 @@ class Replica:
         metrics: Metrics,
         tracer: Tracer,
         held: Held,
+        quarantine: Quarantine,
         on_change: Callable[[], None],
         before_wave: Callable[["Replica"], Awaitable[None]],
     ) -> None:
@@ -68,6 +70,7 @@ class Replica:
             admission=self.admission,
             metrics=metrics,
             held=held,
+            watch=Watch(quarantine),
             tracer=tracer,
         )
         self.route.on_answer = self._answered

@@ -1,0 +1,99 @@
+"""Questions that a LoRAX did not survive are not put to one again and again.
+
+A prefill that fails while others decode ends LoRAX's router (LORAX.md, 11), and the same question makes it fail again.
+A batch that is retried member by member, for callers whose clients retry too, would end each server as soon as it is
+up. Nobody tells which question did it, since all in flight lose the connection at once. So a question that was in
+flight when a server was lost is sent once more, for its neighbours' sake; after the second loss it rests for a minute,
+and after each further one twice as long.
+"""
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+
+from boardroom.engine.errors import ConnectionLost, Quarantined
+from boardroom.engine.protocol import Generation, GenerationRequest
+
+MOST_LOSSES: Final = 2
+REST_SECONDS: Final = 60.0
+LONGEST_REST_SECONDS: Final = 3600.0
+_KEPT: Final = 1024
+
+
+class _Suspect(msgspec.Struct):
+    losses: int = 0
+    last: float = 0.0
+    """When the last one was."""
+
+    @property
+    def rest(self) -> float:
+        """Seconds after the last loss."""
+        if self.losses < MOST_LOSSES:
+            return 0.0
+        return min(REST_SECONDS * 2.0 ** min(self.losses - MOST_LOSSES, 16), LONGEST_REST_SECONDS)
+
+
+class Quarantine:
+    """What all servers of a board lost, by question: its text and schema, whichever member it is put to."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._suspects: dict[bytes, _Suspect] = {}
+        """The one that was lost last at the end; older ones than the longest rest are forgotten."""
+
+    def refusal(self, key: bytes) -> Quarantined | None:
+        """Why the question is not sent now."""
+        suspect = self._suspects.get(key)
+        left = suspect.last + suspect.rest - self._clock() if suspect is not None else 0.0
+        if suspect is None or left <= 0:
+            return None
+        return Quarantined(
+            f"LoRAX was lost {suspect.losses} times while it worked on this question: it is not sent there for "
+            f"{left:.0f} s; look into LoRAX's log, or ask less at once (a shorter question, no response_format)"
+        )
+
+    def lost(self, key: bytes) -> None:
+        """A server was, with the question in it."""
+        now = self._clock()
+        suspect = self._suspects.pop(key, None)
+        if suspect is None or now - suspect.last > LONGEST_REST_SECONDS:
+            suspect = _Suspect()
+        suspect.losses, suspect.last = suspect.losses + 1, now
+        self._suspects[key] = suspect
+        while len(self._suspects) > _KEPT:
+            self._suspects.pop(next(iter(self._suspects)))
+
+
+class Watch:
+    """Of one server: all requests that it is lost with are lost once."""
+
+    def __init__(self, quarantine: Quarantine) -> None:
+        self._quarantine = quarantine
+        self._losses = 0
+        self._told: set[bytes] = set()
+        """Questions of which the last loss is known already."""
+
+    async def over(self, request: GenerationRequest, answer: Callable[[], Awaitable[Generation]]) -> Generation:
+        """The answer; raises EngineError, and Quarantined without asking for it."""
+        key = fingerprint(request)
+        if (refusal := self._quarantine.refusal(key)) is not None:
+            raise refusal
+        sent = self._losses
+        try:
+            return await answer()
+        except ConnectionLost:
+            if sent == self._losses:
+                self._losses, self._told = self._losses + 1, set()
+            if key not in self._told:
+                self._told.add(key)
+                self._quarantine.lost(key)
+            raise
+
+
+def fingerprint(request: GenerationRequest) -> bytes:
+    """The same for all members that are asked the same."""
+    asked = repr((request.prompt, request.response_format)).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(asked, digest_size=16).digest()

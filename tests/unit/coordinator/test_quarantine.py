@@ -1,0 +1,120 @@
+"""A question that LoRAX did not survive is sent twice at most, and then rests."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from msgspec.structs import replace
+
+from boardroom.coordinator.quarantine import LONGEST_REST_SECONDS, Quarantine, Watch, fingerprint
+from boardroom.engine.errors import ConnectionLost, GenerationFailed, Quarantined
+from boardroom.engine.protocol import Generation, GenerationRequest
+from unit.coordinator.standing_board import ROLES, Board, served, standing
+from unit.coordinator.test_asking_scripted_lorax import answers_unless
+from unit.engine.scripted_lorax import Call
+
+POISON = GenerationRequest(request_id="q.ceo", system="A", prompt="Why?", adapter_id="/models/ceo", max_new_tokens=9)
+FINE = replace(POISON, prompt="How?")
+SAID = Generation(text="So.", finish_reason="stop", prompt_tokens=1, completion_tokens=1)
+
+
+class Time:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def lost() -> Generation:
+    raise ConnectionLost("gone")
+
+
+async def failed() -> Generation:
+    raise GenerationFailed("CUDA out of memory")
+
+
+async def said() -> Generation:
+    return SAID
+
+
+async def outcome(watch: Watch, request: GenerationRequest, answer: Callable[[], Awaitable[Generation]]) -> str:
+    try:
+        return (await watch.over(request, answer)).text
+    except (ConnectionLost, GenerationFailed, Quarantined) as error:
+        return error.code
+
+
+async def test_after_the_second_loss_it_is_not_sent_until_it_has_rested_longer_each_time() -> None:
+    time = Time()
+    watch = Watch(Quarantine(time))
+    rests = []
+    for _ in range(9):
+        await outcome(watch, POISON, lost)
+        began = time.now
+        while await outcome(watch, POISON, said) == "quarantined":
+            time.now += 30
+        rests.append(time.now - began)
+    assert rests == [0, 60, 120, 240, 480, 960, 1920, 3600, 3600]
+
+
+async def test_it_rests_for_every_member_and_every_server_and_no_other_question_does() -> None:
+    quarantine = Quarantine(Time())
+    for _ in range(2):
+        await outcome(Watch(quarantine), POISON, lost)
+    other_member = replace(POISON, system="B", adapter_id="/models/cfo", request_id="q.cfo")
+    assert await outcome(Watch(quarantine), other_member, said) == "quarantined"
+    assert await outcome(Watch(quarantine), FINE, said) == "So."
+    assert await outcome(Watch(quarantine), replace(POISON, response_format={"type": "null"}), said) == "So."
+
+
+async def test_a_whole_batch_that_is_lost_at_once_is_lost_once() -> None:
+    watch = Watch(Quarantine(Time()))
+    broken: asyncio.Event = asyncio.Event()
+
+    async def until_it_breaks() -> Generation:
+        await broken.wait()
+        raise ConnectionLost("gone")
+
+    batch = [asyncio.create_task(outcome(watch, POISON, until_it_breaks)) for _ in range(15)]
+    await asyncio.sleep(0)
+    broken.set()
+    assert set(await asyncio.gather(*batch)) == {"connection_lost"}
+    assert await outcome(watch, POISON, lost) == "connection_lost"
+    assert await outcome(watch, POISON, lost) == "quarantined"
+
+
+async def test_a_failed_forward_pass_is_no_loss() -> None:
+    watch = Watch(Quarantine(Time()))
+    assert [await outcome(watch, POISON, failed) for _ in range(3)] == ["generation"] * 3
+
+
+async def test_what_was_lost_long_ago_begins_anew() -> None:
+    time = Time()
+    watch = Watch(Quarantine(time))
+    await outcome(watch, POISON, lost)
+    time.now += LONGEST_REST_SECONDS + 1
+    await outcome(watch, POISON, lost)
+    assert await outcome(watch, POISON, said) == "So."
+
+
+def test_a_text_that_is_no_valid_unicode_has_a_fingerprint() -> None:
+    assert fingerprint(replace(POISON, prompt="\ud800")) != fingerprint(POISON)
+
+
+async def test_a_board_sends_it_twice_whatever_its_members_and_callers_try_again(board: Board) -> None:
+    asked: list[str] = []
+
+    async def breaks(call: Call) -> bool:
+        poison = "poison" in str(call.body["messages"])
+        if poison:
+            asked.append(call.adapter)
+            await call.begin(200, "application/json")
+            await call.chunk(b"{")  # and no more: the connection ends
+        return poison
+
+    async with served(answers_unless(breaks)) as url, standing(board, url) as stand:
+        await stand.proved(*ROLES)
+        first, *again = [await stand.ask(user_input="poison") for _ in range(3)]
+        sound = await stand.ask(user_input="sound")
+    reasons = [[member["reason"] for member in one.json()["error"]["members"]] for one in again]
+    assert (len(asked), first.status_code, sound.status_code) == (len(ROLES) + 1, 503, 200)
+    assert all("LoRAX was lost 2 times while it worked on this question" in said for one in reasons for said in one)
