@@ -59,18 +59,16 @@ class Refused(EngineError):
     code = "refused"
 
 
+class Misconfigured(EngineError):
+    """No question can be answered as the engine is set up: a wrong URL, no such model, an account without credit."""
+
+    code = "misconfigured"
+
+
 class InvalidRequest(EngineError):
     """The engine refuses the request as it stands: too long, out of range."""
 
     code = "invalid_request"
-
-
-class FieldNotTaken(InvalidRequest):
-    """The engine's model does not take a field of the request, whatever stands in it."""
-
-    def __init__(self, message: str, field: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 class TemplateFailed(InvalidRequest):
