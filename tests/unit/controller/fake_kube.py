@@ -9,6 +9,9 @@ from boardroom.api.meta import OPERATOR_MANAGER
 from boardroom.controller.kinds import Key, Kind, Object
 from boardroom.controller.kubeclient import ConflictError, Page
 
+MADE = "2026-11-23T00:00:00Z"
+"""When everything was created."""
+
 
 @dataclass
 class FakeKube:
@@ -44,7 +47,7 @@ class FakeKube:
         if live is not None and not force:
             raise ConflictError(409, "Conflict", "conflicts with another manager")
         made = (live or {}) | {k: v for k, v in manifest.items() if k != "metadata"}
-        before = (live or {}).get("metadata") or {"uid": f"{name}-uid"}
+        before = (live or {}).get("metadata") or {"uid": f"{name}-uid", "creationTimestamp": MADE}
         changed = made.get("spec") != (live or {}).get("spec")
         made["metadata"] = before | manifest["metadata"] | {"generation": before.get("generation", 0) + changed}
         return self.put(kind, made)
