@@ -1,5 +1,6 @@
 """Who may ask, decided by a real API server; the bindings it takes, made and swept under the operator's real rights."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
+from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
+from boardroom.coordinator.auth.bearer import ends
 from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, Reviews
 from boardroom.coordinator.kube import KubeClient
 from boardroom.coordinator.problems import AuthUnavailable, Forbidden, Unauthenticated
@@ -106,9 +109,11 @@ async def test_a_token_asks_for_as_long_as_it_has_the_right(
     seconds = 0.0
     reviews = Reviews(client, "executive", kube.namespace, now=lambda: seconds)
     try:
-        asks = f"Bearer {token(kube, 'executive-client', 'boardroom')}"
+        given = token(kube, "executive-client", "boardroom")
+        asks = f"Bearer {given}"
         expected = f"system:serviceaccount:{kube.namespace}:executive-client"
         assert await reviews.caller(asks) == expected
+        assert 0 < ends(given) - time.time() <= STALE_IF_ERROR_SECONDS
         with pytest.raises(Unauthenticated):  # a pod's own token is good for the API server, and not for a board
             await reviews.caller(f"Bearer {token(kube, 'executive-client', 'https://kubernetes.default.svc')}")
         with pytest.raises(Forbidden, match="boardrooms/ask"):

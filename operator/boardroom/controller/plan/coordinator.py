@@ -183,6 +183,8 @@ def _arguments(blueprint: Blueprint) -> list[str]:
         arguments += ["--redis-url", redis.url]
     if blueprint.auth.mode != "None":
         arguments += ["--auth", blueprint.auth.mode]
+    if blueprint.auth.stale_if_error_seconds is not None:
+        arguments += ["--auth-stale-if-error", str(blueprint.auth.stale_if_error_seconds)]
     if blueprint.auth.mode == "ApiKey":
         arguments += ["--api-keys", KEYS_PATH]
     ports = ["--port", str(COORDINATOR_PORT), "--metrics-port", str(COORDINATOR_METRICS_PORT)]
