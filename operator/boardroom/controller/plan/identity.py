@@ -21,9 +21,20 @@ def replaced(account: Object | None, deployment: Object | None) -> dict[str, str
     if deployment is None:
         return {}
     if account is None:  # it is about to be made anew: nothing moves before it is there
-        annotations = deployment["spec"]["template"]["metadata"].get("annotations") or {}
-        return {ANNOTATION: annotations[ANNOTATION]} if ANNOTATION in annotations else {}
+        return _annotations(deployment)
     return {ANNOTATION: account["metadata"]["uid"]} if _made(account) - _made(deployment) > _SKEW else {}
+
+
+def outlived(account: Object | None, deployment: Object | None) -> bool:
+    """Whether pods by the live Deployment's template may be of an account before this one."""
+    if account is None or deployment is None:
+        return False
+    return replaced(account, deployment) != _annotations(deployment)
+
+
+def _annotations(deployment: Object) -> dict[str, str]:
+    found = deployment["spec"]["template"]["metadata"].get("annotations") or {}
+    return {ANNOTATION: found[ANNOTATION]} if ANNOTATION in found else {}
 
 
 def _made(live: Object) -> datetime:
