@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from boardroom.engine.classify import clean
 from boardroom.engine.errors import (
@@ -71,6 +72,10 @@ class Refusal(msgspec.Struct, frozen=True):
     codes: frozenset[str] = frozenset()
     """`code`, `type` and their like, in lower case."""
     param: str = ""
+
+    def without(self, secret: str) -> "Refusal":
+        """The same where the server repeats the key that it was sent: callers read its words."""
+        return replace(self, text=self.text.replace(secret, "…")) if secret else self
 
     @property
     def cause(self) -> str:

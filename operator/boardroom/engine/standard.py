@@ -40,6 +40,7 @@ class StandardEngine:
         base = url.rstrip("/").removesuffix(_PATH)
         self._http = transport or HttpTransport(base, headers=headers, who=_WHO)
         self.model = model
+        self._api_key = api_key
         self._supported = SupportedParameters()
 
     @property
@@ -87,12 +88,12 @@ class StandardEngine:
             request_id=request.request_id,
         )
         if reply.status != _OK:
-            raise RefusedError(read_refusal(reply.status, reply.body))
+            raise self._refused(read_refusal(reply.status, reply.body))
         try:
             return read_chat(reply, _WHO, filters=_may_be_filtered(request))
         except BadResponse:
             if (refusal := refusal_within(reply.body)) is not None:
-                raise RefusedError(refusal) from None  # some say with HTTP 200 that they failed
+                raise self._refused(refusal) from None  # some say with HTTP 200 that they failed
             raise
 
     async def _stream(
@@ -109,7 +110,7 @@ class StandardEngine:
             request_id=request.request_id,
         ) as reply:
             if reply.status != _OK:
-                raise RefusedError(read_refusal(reply.status, await reply.read_all(MAX_ANSWER_BYTES)))
+                raise self._refused(read_refusal(reply.status, await reply.read_all(MAX_ANSWER_BYTES)))
             if reply.content_type != "text/event-stream":
                 raise BadResponse(
                     f"standard inference's answer is {clean(reply.content_type)}, and no stream of events"
@@ -127,6 +128,9 @@ class StandardEngine:
                     raise failure
             yield assembly.generation()
             await read_out(reply)
+
+    def _refused(self, refusal: Refusal) -> RefusedError:
+        return RefusedError(refusal.without(self._api_key))
 
     def _told(self, attempt: Attempt, generation: Generation) -> Generation:
         """The generation, with what its request did not say; that is remembered now."""

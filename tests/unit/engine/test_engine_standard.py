@@ -242,6 +242,13 @@ async def test_a_refusal_is_told_by_its_status_with_the_servers_own_words(
             await engine.generate(REQUEST, 10)
 
 
+async def test_a_key_that_the_server_repeats_is_not_told() -> None:
+    body = orjson.dumps({"error": {"message": "Incorrect API key provided: sk-sesame."}})
+    async with standard(lambda call: call.answer(401, body), key="sk-sesame") as (engine, _):
+        with pytest.raises(Refused, match=r"Incorrect API key provided: …\. \(HTTP 401\)"):
+            await engine.generate(REQUEST, 10)
+
+
 async def test_a_server_that_is_not_there_is_unreachable_and_named() -> None:
     engine = StandardEngine(f"http://127.0.0.1:{free_port()}/v1", "m")
     with pytest.raises(Unreachable, match="standard inference refuses connections"):
