@@ -61,7 +61,9 @@ class Reviews:
         self._silent = False
         """Whether the API server gave no verdict when it was asked last."""
         self._underway: dict[bytes, asyncio.Task[str]] = {}
-        self._places = asyncio.Semaphore(MAX_REVIEWS)
+        self._strangers = 0
+        """How many of them are of tokens that were not allowed lately."""
+        self._places = {known: asyncio.Semaphore(MAX_REVIEWS) for known in (False, True)}
 
     async def problem(self) -> str:
         return ""  # that the API server is away shows elsewhere, and those who are known may still ask
@@ -75,38 +77,39 @@ class Reviews:
             raise refused.again()
         stale = self._stale.get(key)
         review = self._underway.get(key)
-        if review is None and len(self._underway) < MAX_WAITING:
-            review = self._begin(key, token)
+        if review is None and stale is None and self._strangers >= MAX_WAITING:
+            raise AuthUnavailable(f"{MAX_WAITING} tokens wait for the API server's review")
+        if review is None:
+            review = self._begin(key, token, known=stale is not None)
         if stale is not None:
             return await self._reviewed_or(stale, review)
-        if review is None:
-            raise AuthUnavailable(f"{MAX_WAITING} tokens wait for the API server's review")
         # a caller that leaves does not take the review from the others that wait for it
         return await asyncio.shield(review)
 
-    async def _reviewed_or(self, stale: str, review: asyncio.Task[str] | None) -> str:
+    async def _reviewed_or(self, stale: str, review: asyncio.Task[str]) -> str:
         """What a review says; `stale` where it says nothing, which is not awaited each time while that is known."""
-        if review is None:
-            return stale
         await asyncio.wait({review}, timeout=SILENT_SECONDS if self._silent else None)
         try:
             return review.result() if review.done() else stale
         except AuthUnavailable:
             return stale
 
-    def _begin(self, key: bytes, token: str) -> asyncio.Task[str]:
-        task = self._underway[key] = asyncio.create_task(self._review(key, token))
-        task.add_done_callback(lambda done: self._ended(key, done))
+    def _begin(self, key: bytes, token: str, *, known: bool) -> asyncio.Task[str]:
+        """Review a token. Strangers never keep it from those who are known: whose right has gone would gain by that."""
+        task = self._underway[key] = asyncio.create_task(self._review(key, token, self._places[known]))
+        self._strangers += not known
+        task.add_done_callback(lambda done: self._ended(key, done, known=known))
         return task
 
-    def _ended(self, key: bytes, done: asyncio.Task[str]) -> None:
+    def _ended(self, key: bytes, done: asyncio.Task[str], *, known: bool) -> None:
         del self._underway[key]
+        self._strangers -= not known
         if not done.cancelled():
             done.exception()  # those that waited have it; where none is left, it was heard all the same
 
-    async def _review(self, key: bytes, token: str) -> str:
+    async def _review(self, key: bytes, token: str, places: asyncio.Semaphore) -> str:
         try:
-            name = await self._verdict(token)
+            name = await self._verdict(token, places)
         except (Unauthenticated, Forbidden) as refused:
             self._refused.put(key, refused)
             self._stale.drop(key)
@@ -120,10 +123,10 @@ class Reviews:
         self._heard()
         return name
 
-    async def _verdict(self, token: str) -> str:
+    async def _verdict(self, token: str, places: asyncio.Semaphore) -> str:
         """The caller's name; raises Unauthenticated, Forbidden and AuthUnavailable."""
         try:
-            async with asyncio.timeout(REVIEW_SECONDS), self._places:
+            async with asyncio.timeout(REVIEW_SECONDS), places:
                 user = await self._user(token)
                 await self._may_ask(user)
         except TimeoutError as error:
