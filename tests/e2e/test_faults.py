@@ -81,6 +81,20 @@ def test_a_board_answers_without_the_operator_and_is_reconciled_by_the_next(exec
     assert executive.lorax_pod() == lorax
 
 
+def test_a_coordinator_whose_account_was_deleted_is_replaced_and_answers(executive: BoardOnPods) -> None:
+    """Its token died with the account, and the kubelet would keep it for most of an hour."""
+    (before,), lorax = executive.pods("coordinator"), executive.lorax_pod()
+    executive.kubectl.run("delete", "serviceaccount", f"{executive.name}-coordinator")
+    until("another pod is there alone", lambda: before["metadata"]["uid"] not in coordinators(executive))
+    executive.wait_ready()
+    until("all five answer again", lambda: len(executive.ask().json().get("agents_involved", [])) == 5)
+    assert (len(coordinators(executive)), executive.lorax_pod()) == (1, lorax)
+
+
+def coordinators(board_: BoardOnPods) -> set[str]:
+    return {pod["metadata"]["uid"] for pod in board_.pods("coordinator")}
+
+
 def test_a_changed_boardroom_is_rolled_out_and_ready_again(executive: BoardOnPods) -> None:
     before = executive.lorax_pod()
     executive.apply(board(executive, gpu={"count": 2}, adapterCacheSize=7))

@@ -1,5 +1,6 @@
 """Who may ask, decided by a real API server; the bindings it takes, made and swept under the operator's real rights."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
+from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
+from boardroom.coordinator.auth.bearer import ends
 from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, Reviews
 from boardroom.coordinator.kube import KubeClient
 from boardroom.coordinator.problems import AuthUnavailable, Forbidden, Unauthenticated
@@ -20,6 +23,20 @@ from tools.waiting import until
 
 BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
 KUBERNETES = {"auth": {"mode": "Kubernetes"}}
+
+ASKER = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "Role",
+    "metadata": {"name": "asker"},
+    "rules": [{"apiGroups": ["boardroom.dev"], "resources": ["boardrooms/ask"], "verbs": ["create"]}],
+}
+ASKER_BINDING = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "RoleBinding",
+    "metadata": {"name": "asker"},
+    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "asker"},
+    "subjects": [{"kind": "ServiceAccount", "name": "app", "namespace": "default"}],
+}
 
 
 @pytest.fixture
@@ -106,9 +123,11 @@ async def test_a_token_asks_for_as_long_as_it_has_the_right(
     seconds = 0.0
     reviews = Reviews(client, "executive", kube.namespace, now=lambda: seconds)
     try:
-        asks = f"Bearer {token(kube, 'executive-client', 'boardroom')}"
+        given = token(kube, "executive-client", "boardroom")
+        asks = f"Bearer {given}"
         expected = f"system:serviceaccount:{kube.namespace}:executive-client"
         assert await reviews.caller(asks) == expected
+        assert 0 < ends(given) - time.time() <= STALE_IF_ERROR_SECONDS
         with pytest.raises(Unauthenticated):  # a pod's own token is good for the API server, and not for a board
             await reviews.caller(f"Bearer {token(kube, 'executive-client', 'https://kubernetes.default.svc')}")
         with pytest.raises(Forbidden, match="boardrooms/ask"):
@@ -124,3 +143,30 @@ async def test_a_token_asks_for_as_long_as_it_has_the_right(
             await reviews.caller(f"Bearer {token(kube, 'executive-client', 'boardroom')}x")
     finally:
         await client.close()
+
+
+async def test_who_was_allowed_is_let_in_while_the_api_server_is_away_and_nobody_else(tmp_path: Path) -> None:
+    seconds = 0.0
+    with ControlPlane(tmp_path) as plane, KubeApi(plane.kubeconfig, plane.server) as kube:
+        for account in ("app", "other"):
+            kube.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}})
+        kube.create(ASKER)
+        kube.create(ASKER_BINDING)
+        configuration = Configuration()
+        await config.load_kube_config(str(plane.kubeconfig), client_configuration=configuration, persist_config=False)
+        client = KubeClient(ApiClient(configuration))
+        reviews = Reviews(client, "executive", kube.namespace, now=lambda: seconds)
+        asks, other = (f"Bearer {token(kube, account, 'boardroom')}" for account in ("app", "other"))
+        try:
+            name = await reviews.caller(asks)
+            plane.stop()
+            seconds = 2 * ALLOWED_SECONDS
+            assert await reviews.caller(asks) == name == f"system:serviceaccount:{kube.namespace}:app"
+            with pytest.raises(AuthUnavailable):
+                await reviews.caller(other)
+            plane.start()
+            kube.delete("RoleBinding", "asker")
+            with pytest.raises(Forbidden):
+                await reviews.caller(asks)
+        finally:
+            await client.close()

@@ -1,6 +1,6 @@
 """spec.coordinator of a Boardroom: who may ask, how many answer, and what they remember."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,9 @@ from boardroom.api.model import Model, ObjectName, checked, map_list, rule
 from boardroom.api.pods import EnvVar, ResourceRequirements
 
 AuthMode = Literal["Kubernetes", "ApiKey", "None"]
+
+STALE_IF_ERROR_SECONDS: Final = 3600
+"""As long as a projected token lives: the kubelet can't renew one without the API server either."""
 
 
 class ApiKeySecretRef(Model):
@@ -31,7 +34,12 @@ class AuthSpec(Model):
         rule(
             "(self.mode == 'ApiKey') == has(self.apiKeySecretRef)",
             "mode ApiKey needs apiKeySecretRef (a Secret of this namespace), and no other mode takes it",
-        )
+        ),
+        rule(
+            "!has(self.staleIfErrorSeconds) || self.mode == 'Kubernetes'",
+            "staleIfErrorSeconds belongs to mode Kubernetes: no other asks the API server",
+            ".staleIfErrorSeconds",
+        ),
     )
     mode: AuthMode = Field(
         description="Kubernetes: whose bearer token has the audience `boardroom` and may `create boardrooms/ask` of "
@@ -43,6 +51,20 @@ class AuthSpec(Model):
         description="ApiKey: the Secret. Each value holds one key a line, of at least 16 characters; several are "
         "valid at once, so that they can be rotated, and a change counts within two minutes without a restart.",
     )
+    stale_if_error_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        le=86400,
+        description="Kubernetes: for so long after its review an allowed token is let in while the API server gives no "
+        f"answer, and never beyond the token's own end. 0: only while the verdict is fresh (60 s). Unset: "
+        f"{STALE_IF_ERROR_SECONDS}.",
+    )
+
+    @property
+    def stale_seconds(self) -> int:
+        """The same with its default."""
+        given = self.stale_if_error_seconds
+        return STALE_IF_ERROR_SECONDS if given is None else given
 
 
 class CoordinatorSpec(Model):

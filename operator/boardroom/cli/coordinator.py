@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from boardroom.api.coordinator import AuthMode
+from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS, AuthMode
 from boardroom.api.meta import COORDINATOR_METRICS_PORT, COORDINATOR_PORT, REDIS_CA, REDIS_PASSWORD, STANDARD_API_KEY
 from boardroom.api.resources import ManifestError
 from boardroom.api.settings import Defaults, SettingsError
@@ -46,6 +46,13 @@ from boardroom.api.settings import Defaults, SettingsError
     help="Who may ask: anybody; who has one of --api-keys; or, in a cluster, whose token may create boardrooms/ask.",
 )
 @click.option(
+    "--auth-stale-if-error",
+    default=STALE_IF_ERROR_SECONDS,
+    show_default=True,
+    type=click.IntRange(0, 86400),
+    help="Kubernetes: seconds for which an allowed token is let in while the API server gives no answer.",
+)
+@click.option(
     "--api-keys",
     type=click.Path(path_type=Path),
     help="ApiKey: a file with one key a line, or a directory of such files. It is read again when it changes.",
@@ -80,6 +87,7 @@ def coordinator(
     file: Path | None,
     adapters_root: Path | None,
     auth: AuthMode,
+    auth_stale_if_error: int,
     api_keys: Path | None,
     address: str | None,
     host: str,
@@ -129,6 +137,7 @@ def coordinator(
             max_in_flight=max_in_flight,
             tracer=tracer(os.environ, "boardroom-coordinator", _resource(board, namespace)),
             auth=auth,
+            auth_stale_seconds=auth_stale_if_error,
             api_keys=api_keys.absolute() if api_keys else None,
         )
         configure(log_level, quote_exceptions=False)

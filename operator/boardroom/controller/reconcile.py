@@ -19,11 +19,21 @@ from boardroom.controller.bindings import Bindings
 from boardroom.controller.children import Children, Problem
 from boardroom.controller.events import Recorder, agent_events, board_events, failed, preloading
 from boardroom.controller.hearsay import Hearsay
-from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, Key, Kind, Object, key_of
+from boardroom.controller.kinds import (
+    BOARDAGENT,
+    BOARDROOM,
+    DEPLOYMENT,
+    POD,
+    SERVICE_ACCOUNT,
+    Key,
+    Kind,
+    Object,
+    key_of,
+)
 from boardroom.controller.kubeclient import Kube, KubeError, NamespaceTerminatingError
 from boardroom.controller.leases import AGAIN_SECONDS
 from boardroom.controller.ownership import Ownership
-from boardroom.controller.plan import coordinator, lorax, preload, rbac, rollout
+from boardroom.controller.plan import coordinator, identity, lorax, preload, rbac, rollout
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
 from boardroom.controller.rollouts import Rollouts, Turn
@@ -108,6 +118,7 @@ class Reconciler:
         if turn is Turn.WAITING:
             blueprint, members = self._drawn(board, agents, in_force=_in_force(board))
             wanted = rollout.held(children(blueprint, found), found)
+        accountless = found(SERVICE_ACCOUNT, coordinator_name(key[1])) is None
         outcome = await self.children.converge(key, board.metadata.uid, wanted)
         await self.recorder.record(BOARDROOM, live, preloading(blueprint, outcome.changes))
         problems = [*outcome.problems, *await self.bindings.converge(key, rbac.auth_binding(blueprint))]
@@ -120,8 +131,11 @@ class Reconciler:
         self.shown(key, status["conditions"])
         await self._write_status(BOARDROOM, live, status)
         doubt = AGAIN_SECONDS if heard and spoken(live) and not word.good else None
+        account, coordinators = (found(kind, coordinator_name(key[1])) for kind in (SERVICE_ACCOUNT, DEPLOYMENT))
+        # The watch tells us nothing of what we wrote, and the pods' template was made before their account.
+        at_once = 0.0 if accountless and identity.outlived(account, coordinators) else None
         delays = [*self._delays(key, turn, blueprint, observed), *(p.retry_seconds for p in problems)]
-        return min((delay for delay in (*delays, doubt) if delay is not None), default=None)
+        return min((delay for delay in (*delays, doubt, at_once) if delay is not None), default=None)
 
     def _drawn(
         self, board: Boardroom, agents: list[Object], in_force: EffectiveSettings | None = None

@@ -12,6 +12,7 @@ from boardroom.engine.protocol import Generation
 
 ABSENT_ERRORS: Final = (AdapterFailed, Unreachable)
 """The member could not be asked at all; with every other error it was asked and broke."""
+_NOT_SAMPLING: Final = ("response_format", "stream_options")
 
 
 def answered(member: Member, outcome: Outcome, generation: Generation, spent: Usage, *, took_ms: float) -> MemberAnswer:
@@ -64,9 +65,16 @@ def fell_back(member: Member, why: str) -> str:
     return f"{member.role} ({member.name}) answered by standard inference, without its adapter: {why}"
 
 
-def unheeded(member: Member, fields: Sequence[str]) -> str:
-    """The warning about sampling that the second engine's model does not know."""
-    return f"{member.role} ({member.name}): standard inference's model takes no {' or '.join(fields)}: left out"
+def unheeded(member: Member, fields: Sequence[str], *, own_form: bool) -> list[str]:
+    """The warnings about what the second engine's model does not know; `own_form`: the caller asked for none."""
+    who = f"{member.role} ({member.name})"
+    sampling = [field for field in fields if field not in _NOT_SAMPLING]
+    found = [f"{who}: standard inference's model takes no {' or '.join(sampling)}: left out"] if sampling else []
+    if "response_format" in fields and not own_form:
+        found.append(f"{who}: standard inference does not hold its model to response_format: see that the text fits it")
+    if "stream_options" in fields:
+        found.append(f"{who}: standard inference does not count the tokens of a stream: they are not in usage")
+    return found
 
 
 def unnamed(member: Member, adapter: AdapterIdentity, *, replaced: bool) -> str:

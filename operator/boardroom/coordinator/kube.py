@@ -22,6 +22,8 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=WATCH_SECONDS + 30)
 _FAILURE: Final = 400
 _NOT_FOUND: Final = 404
+_UNAUTHORIZED: Final = 401
+_REPLACED: Final = "it dies with its ServiceAccount, and the operator then replaces the pod; else delete the pod"
 
 Query = Sequence[tuple[str, str]]
 
@@ -177,5 +179,7 @@ async def _refusal(response: aiohttp.ClientResponse) -> KubeError:
         message = str(orjson.loads(await response.read()).get("message", response.reason))
     except (aiohttp.ClientError, TimeoutError, ValueError, AttributeError):
         message = response.reason or "no reason given"
+    if response.status == _UNAUTHORIZED:
+        message = f"{message} (the coordinator's own token: {_REPLACED})"
     after = response.headers.get("retry-after", "")
     return KubeError(response.status, message, float(after) if after.isdigit() else None)

@@ -34,6 +34,8 @@ class _Submitted(msgspec.Struct, frozen=True):
     deadline: float
     lorax: bool
     """Whether it goes to LoRAX, and so may be part of a batch."""
+    own_form: bool
+    """Whether the mode itself asks for a form; its prompt says it too, and what has none is asked again."""
     task: asyncio.Task[Outcome]
 
 
@@ -108,7 +110,7 @@ class Panel:
         if lorax and self._via is not None:
             self._via.load.add(task)
             task.add_done_callback(self._via.load.discard)
-        return _Submitted(member, limit, deadline, lorax, task)
+        return _Submitted(member, limit, deadline, lorax, turn.response_format is not None, task)
 
     async def _gather(self, submitted: Sequence[_Submitted], began: float) -> dict[str, MemberAnswer]:
         """Wait for all, each until its own deadline; one timer for all of them, not one per member.
@@ -156,8 +158,7 @@ class Panel:
         if outcome.engine is EngineName.STANDARD:
             if outcome.fell_back:
                 self.warnings.append(answers.fell_back(one.member, outcome.fell_back))
-            if outcome.result.unheeded:
-                self.warnings.append(answers.unheeded(one.member, outcome.result.unheeded))
+            self.warnings += answers.unheeded(one.member, outcome.result.unheeded, own_form=one.own_form)
         elif outcome.adapter is not None and outcome.adapter.digest is None:
             self.warnings.append(answers.unnamed(one.member, outcome.adapter, replaced=outcome.replaced))
         return answers.answered(one.member, outcome, outcome.result, spent, took_ms=1000 * took)

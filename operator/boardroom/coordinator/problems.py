@@ -179,6 +179,14 @@ class ConversationsUnavailable(AskProblem):
         return {"retry-after": "2"}
 
 
+class ConversationsRefused(ConversationsUnavailable):
+    """The same until somebody mends what the message names: asking again does not help."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {}
+
+
 class AuthUnavailable(AskProblem):
     """Whether the caller may ask can't be found out now, so nobody is let in."""
 

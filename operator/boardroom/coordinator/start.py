@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prometheus_client import disable_created_metrics
 
-from boardroom.api.coordinator import AuthMode
+from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS, AuthMode
 from boardroom.api.settings import Defaults
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.auth.keys import ApiKeys
@@ -45,6 +45,7 @@ class Options:
     adapters_root: str | None = None
     max_in_flight: int = MAX_IN_FLIGHT
     auth: AuthMode = "None"
+    auth_stale_seconds: int = STALE_IF_ERROR_SECONDS
     tracer: Tracer = OFF
     api_keys: Path | None = None
     """A file or a directory of keys; required with ApiKey."""
@@ -98,7 +99,7 @@ def _authenticator(options: Options, kube: KubeClient | None) -> Authenticator |
     if options.auth == "ApiKey" and options.api_keys:
         return ApiKeys(options.api_keys)
     if options.auth == "Kubernetes" and kube and options.board:
-        return Reviews(kube, options.board, options.namespace)
+        return Reviews(kube, options.board, options.namespace, stale_seconds=options.auth_stale_seconds)
     raise OSError(f"--auth {options.auth}: what it needs is not there")
 
 

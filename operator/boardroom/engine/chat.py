@@ -10,7 +10,7 @@ import orjson
 
 from boardroom.engine.errors import BadResponse, EngineError, InvalidRequest
 from boardroom.engine.protocol import FinishReason, Generation, GenerationRequest
-from boardroom.engine.streaming import Assembly, Usage, finish_reason
+from boardroom.engine.streaming import Assembly, Content, finish_reason, text_of, tokens
 from boardroom.engine.transport import ChunkedReply, Reply
 
 LAST_READS: Final = 3
@@ -19,7 +19,7 @@ LAST_SECONDS: Final = 0.2
 
 
 class _Message(msgspec.Struct):
-    content: str | None = None
+    content: Content = None
 
 
 class _Choice(msgspec.Struct):
@@ -29,7 +29,7 @@ class _Choice(msgspec.Struct):
 
 class _Chat(msgspec.Struct):
     choices: list[_Choice]
-    usage: Usage | None = None
+    usage: Any = None
 
 
 _CHAT: Final = msgspec.json.Decoder(_Chat)
@@ -75,9 +75,9 @@ def read_chat(reply: Reply, who: str, *, filters: bool = False) -> Generation:
     if not chat.choices or chat.choices[0].message.content is None:
         raise BadResponse(f"{who}'s answer has no choice with a text")
     choice = chat.choices[0]
-    usage = chat.usage or Usage()
     finish = finish_reason(choice.finish_reason, filters=filters)
-    return generation(reply, choice.message.content or "", finish, usage.prompt_tokens, usage.completion_tokens or 0)
+    prompt, completion = (tokens(chat.usage, name) for name in ("prompt_tokens", "completion_tokens"))
+    return generation(reply, text_of(choice.message.content), finish, prompt, completion)
 
 
 def generation(reply: Reply, text: str, finish: FinishReason, prompt_tokens: int, completion_tokens: int) -> Generation:

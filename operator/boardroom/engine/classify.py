@@ -9,11 +9,9 @@ from boardroom.engine.errors import (
     AdapterFault,
     BadResponse,
     EngineError,
-    FieldNotTaken,
     GenerationFailed,
     InvalidRequest,
     Overloaded,
-    Refused,
     TemplateFailed,
     Unhealthy,
 )
@@ -52,20 +50,7 @@ class _Refusal(msgspec.Struct):
     error_type: str = ""
 
 
-class _OpenAIError(msgspec.Struct):
-    message: str
-    code: object = None
-    param: object = None
-
-
-class _OpenAIRefusal(msgspec.Struct):
-    error: _OpenAIError
-
-
 _DECODER: Final = msgspec.json.Decoder(_Refusal)
-_OPENAI: Final = msgspec.json.Decoder(_OpenAIRefusal)
-_NOT_TAKEN: Final = ("unsupported_parameter", "unsupported_value")
-
 
 _STATUS: Final = {
     "generation": 424,
@@ -84,39 +69,6 @@ def classify(status: int, body: bytes) -> EngineError:
     """The error that an answer with this status (not 2xx) stands for."""
     text, kind = _read(body)
     return _error(status, text or f"HTTP {status} without a text", kind)
-
-
-def classify_openai(status: int, body: bytes) -> EngineError:
-    """The same for a server that answers as OpenAI does: {"error": {"message"}}, or whatever its proxy says."""
-    try:
-        error = _OPENAI.decode(body).error
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        error = _OpenAIError(message=body.decode("utf-8", "replace"))
-    cause = f"standard inference: {clean(error.message) or 'no text'} (HTTP {status})"
-    match status:
-        case 400 if error.code in _NOT_TAKEN and isinstance(error.param, str):
-            found: EngineError = FieldNotTaken(cause, error.param)
-        case 401 | 403:
-            found = Refused(f"{cause}; check spec.standardInference.apiKeySecretRef")
-        case 404:
-            found = InvalidRequest(f"{cause}; check spec.standardInference.url and model")
-        case 429:
-            found = Overloaded(cause)
-        case 503 | 502 | 504:
-            found = Unhealthy(cause)
-        case _ if 400 <= status < 500:  # noqa: PLR2004 (the client's errors)
-            found = InvalidRequest(cause)
-        case _:
-            found = GenerationFailed(cause)
-    return found
-
-
-def openai_refusal(event: bytes) -> EngineError | None:
-    """The error in an event of a stream, if it is one of OpenAI's shape."""
-    try:
-        return GenerationFailed(f"standard inference: {clean(_OPENAI.decode(event).error.message)}")
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
 
 
 def classify_event(text: str, kind: str) -> EngineError:

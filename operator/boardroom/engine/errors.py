@@ -69,6 +69,12 @@ class Refused(EngineError):
     code = "refused"
 
 
+class Misconfigured(EngineError):
+    """No question can be answered as the engine is set up: a wrong URL, no such model, an account without credit."""
+
+    code = "misconfigured"
+
+
 class InvalidRequest(EngineError):
     """The engine refuses the request as it stands: too long, out of range."""
 
@@ -82,14 +88,6 @@ class SchemaRefused(InvalidRequest):
         self.path = _cut(".".join(part[:64] for part in path), MAX_PATH_CHARS)
         self.why = _cut(why, MAX_WHY_CHARS)
         super().__init__(f"{self.path}: {self.why}" if path else self.why)
-
-
-class FieldNotTaken(InvalidRequest):
-    """The engine's model does not take a field of the request, whatever stands in it."""
-
-    def __init__(self, message: str, field: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 class TemplateFailed(InvalidRequest):

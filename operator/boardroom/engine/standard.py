@@ -1,5 +1,7 @@
 """Standard inference: any server with OpenAI's chat route, as the second engine of a board."""
 
+import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -7,13 +9,15 @@ from typing import Any, Final
 
 import msgspec
 
-from boardroom.engine.chat import dumped, messages, read_chat, read_out, sampling, take_all
-from boardroom.engine.classify import classify_openai, clean, openai_refusal
-from boardroom.engine.errors import BadResponse, FieldNotTaken
+from boardroom.engine.chat import dumped, read_chat, read_out, take_all
+from boardroom.engine.classify import clean
+from boardroom.engine.errors import BadResponse, EngineTimeout
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
+from boardroom.engine.refusal import Refusal, RefusedError, read_refusal, refusal_within
 from boardroom.engine.schema_limits import bounded
 from boardroom.engine.sse import EventReader
 from boardroom.engine.streaming import TailedChatAssembly
+from boardroom.engine.supported import Attempt, SupportedParameters
 from boardroom.engine.transport import HttpTransport, Transport
 
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
@@ -21,22 +25,24 @@ MAX_STREAM_BYTES: Final = 32 * 1024 * 1024
 _PATH: Final = "/chat/completions"
 _WHO: Final = "standard inference"
 _OK: Final = 200
-_RENAMED: Final = {"max_tokens": "max_completion_tokens"}
-_OPTIONAL: Final = frozenset({"temperature", "top_p", "stop", "seed"})
-"""Models that reason take neither these nor the bound under its old name."""
+_LOG: Final = logging.getLogger(__name__)
 
 
 class StandardEngine:
-    """One model of one server. It speaks with the member's prompt and without its adapter. Which fields the model does
-    not take is learnt from its refusals and remembered.
+    """One model of one server. It speaks with the member's prompt and without its adapter. Which parameters the model
+    does not take is learnt from its refusals and remembered.
     """
 
     def __init__(self, url: str, model: str, api_key: str = "", transport: Transport | None = None) -> None:
-        """`url` is all that stands before /chat/completions, for example https://api.openai.com/v1."""
+        """`url` is all that stands before /chat/completions, for example https://api.openai.com/v1; many servers'
+        pages give it with that, so it may end so.
+        """
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self._http = transport or HttpTransport(url, headers=headers, who=_WHO)
+        base = url.rstrip("/").removesuffix(_PATH)
+        self._http = transport or HttpTransport(base, headers=headers, who=_WHO)
         self.model = model
-        self._not_taken: set[str] = set()
+        self._api_key = api_key
+        self._supported = SupportedParameters()
 
     @property
     def url(self) -> str:
@@ -47,67 +53,69 @@ class StandardEngine:
         return bounded(schema)
 
     async def generate(self, request: GenerationRequest, timeout: float) -> Generation:
-        whole = self._whole(request)
-        body = self._taken(whole)
-        try:
-            return _heeded(whole, body, await self._generate(request, body, timeout))
-        except FieldNotTaken as refusal:
-            self._learn(body, refusal)
-        return await self.generate(request, timeout)
+        end = asyncio.get_running_loop().time() + timeout
+        attempt = self._supported.attempt(request, streams=False)
+        while True:
+            try:
+                return self._told(attempt, await self._generate(request, attempt, _left(end)))
+            except RefusedError as refused:
+                attempt = _next(attempt, refused.refusal)
 
     async def stream(
         self, request: GenerationRequest, timeouts: StreamTimeouts
     ) -> AsyncGenerator[str | Generation, None]:
-        whole = self._whole(request)
-        body = self._taken(whole)
-        try:
-            async with aclosing(self._stream(request, body, timeouts)) as pieces:
-                async for piece in pieces:
-                    yield piece if isinstance(piece, str) else _heeded(whole, body, piece)
-        except FieldNotTaken as refusal:
-            self._learn(body, refusal)
-        else:
-            return
-        async with aclosing(self.stream(request, timeouts)) as pieces:
-            async for piece in pieces:
-                yield piece
+        end = asyncio.get_running_loop().time() + timeouts.whole
+        attempt = self._supported.attempt(request, streams=True)
+        while True:
+            spoken = False
+            try:
+                async with aclosing(self._stream(request, attempt, replace(timeouts, whole=_left(end)))) as pieces:
+                    async for piece in pieces:
+                        spoken = True
+                        yield piece if isinstance(piece, str) else self._told(attempt, piece)
+            except RefusedError as refused:
+                if spoken:
+                    raise refused.refusal.error() from None
+                attempt = _next(attempt, refused.refusal)
+            else:
+                return
 
     async def close(self) -> None:
         await self._http.close()
 
-    async def _generate(self, request: GenerationRequest, body: dict[str, Any], timeout: float) -> Generation:
+    async def _generate(self, request: GenerationRequest, attempt: Attempt, timeout: float) -> Generation:
         reply = await self._http.request(
             "POST",
             _PATH,
-            body=dumped(body),
+            body=dumped({"model": self.model, **attempt.body}),
             timeout=timeout,
             limit=MAX_ANSWER_BYTES,
             request_id=request.request_id,
         )
         if reply.status != _OK:
-            raise classify_openai(reply.status, reply.body)
+            raise self._refused(read_refusal(reply.status, reply.body))
         try:
             return read_chat(reply, _WHO, filters=_may_be_filtered(request))
         except BadResponse:
-            if (refusal := openai_refusal(reply.body)) is not None:
-                raise refusal from None  # some say with HTTP 200 that they failed
+            if (refusal := refusal_within(reply.body)) is not None:
+                raise self._refused(refusal) from None  # some say with HTTP 200 that they failed
             raise
 
     async def _stream(
-        self, request: GenerationRequest, body: dict[str, Any], timeouts: StreamTimeouts
+        self, request: GenerationRequest, attempt: Attempt, timeouts: StreamTimeouts
     ) -> AsyncGenerator[str | Generation, None]:
-        assembly, events = TailedChatAssembly(filters=_may_be_filtered(request)), EventReader()
+        assembly, events = TailedChatAssembly(_WHO, filters=_may_be_filtered(request)), EventReader()
         # no sign of life is part of OpenAI's protocol: silence is thought
         timeouts = replace(timeouts, first_byte=timeouts.whole, between_bytes=timeouts.whole)
         async with self._http.stream(
             _PATH,
             timeouts=timeouts,
             limit=MAX_STREAM_BYTES,
-            body=dumped(body | {"stream": True, "stream_options": {"include_usage": True}}),
+            body=dumped({"model": self.model, **attempt.body, "stream": True}),
             request_id=request.request_id,
         ) as reply:
             if reply.status != _OK:
-                raise classify_openai(reply.status, await reply.read_all(MAX_ANSWER_BYTES))
+                raise self._refused(read_refusal(reply.status, await reply.read_all(MAX_ANSWER_BYTES)))
             if reply.content_type != "text/event-stream":
                 raise BadResponse(
                     f"standard inference's answer is {clean(reply.content_type)}, and no stream of events"
@@ -126,38 +134,35 @@ class StandardEngine:
             yield assembly.generation()
             await read_out(reply)
 
-    def _taken(self, whole: dict[str, Any]) -> dict[str, Any]:
-        """What the model takes of it."""
-        if not self._not_taken:
-            return whole
-        taken = {name: value for name, value in whole.items() if name not in self._not_taken}
-        return taken | {new: whole[old] for old, new in _RENAMED.items() if old in self._not_taken}
+    def _refused(self, refusal: Refusal) -> RefusedError:
+        return RefusedError(refusal.without(self._api_key))
 
-    def _whole(self, request: GenerationRequest) -> dict[str, Any]:
-        schema = None if request.response_format is None else self.schema(request.response_format)
-        wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
-        return {
-            "model": self.model,
-            "messages": messages(request),
-            "max_tokens": request.max_new_tokens,
-            "temperature": request.temperature,
-            **sampling(request),
-            **({} if schema is None else {"response_format": wanted}),
-        }
+    def _told(self, attempt: Attempt, generation: Generation) -> Generation:
+        """The generation, with what its request did not say; that is remembered now."""
+        for name in self._supported.learn(attempt):
+            _LOG.info("standard inference does not take a parameter", extra={"url": self.url, "parameter": name})
+        dropped = attempt.dropped
+        if generation.prompt_tokens or generation.completion_tokens:
+            dropped -= {"stream_options"}  # it counted them unasked
+        return msgspec.structs.replace(generation, unheeded=tuple(sorted(dropped))) if dropped else generation
 
-    def _learn(self, body: dict[str, Any], refusal: FieldNotTaken) -> None:
-        """Leave the field out from now on; raises the refusal where it can't be helped, or is about nothing sent."""
-        if refusal.field not in body or refusal.field not in _OPTIONAL | _RENAMED.keys():
-            raise refusal
-        self._not_taken.add(refusal.field)
+
+def _next(attempt: Attempt, refusal: Refusal) -> Attempt:
+    """The next attempt; raises what the refusal stands for where there is none."""
+    found = attempt.after(refusal)
+    if found is None:
+        raise refusal.error() from None
+    return found
+
+
+def _left(end: float) -> float:
+    """Seconds until then; raises EngineTimeout where it is over."""
+    left = end - asyncio.get_running_loop().time()
+    if left <= 0:
+        raise EngineTimeout("no time was left to ask standard inference without what it refused")
+    return left
 
 
 def _may_be_filtered(request: GenerationRequest) -> bool:
     """Whether `content_filter` means a filter: a LoRAX says so where a stop text has ended an answer."""
     return not request.stop
-
-
-def _heeded(whole: dict[str, Any], body: dict[str, Any], generation: Generation) -> Generation:
-    """The generation, with what was left out of its request."""
-    left_out = _OPTIONAL & whole.keys() - body.keys()
-    return msgspec.structs.replace(generation, unheeded=tuple(sorted(left_out))) if left_out else generation

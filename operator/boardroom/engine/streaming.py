@@ -1,19 +1,23 @@
-"""LoRAX's two kinds of stream, put together event by event; everything here is pure.
+"""The two kinds of stream, OpenAI's and LoRAX's own, put together event by event; everything here is pure.
 
 Both raise EngineError for an error inside the stream, which LoRAX sends with HTTP 200, and BadResponse for an event
-that is none of theirs.
+that is none of theirs. What stands beside the text, the usage above all, is taken where it can be read.
 """
 
-from typing import Annotated, Final, Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from boardroom.engine.classify import classify_event, openai_refusal
+from boardroom.engine.classify import classify_event
 from boardroom.engine.errors import BadResponse
 from boardroom.engine.protocol import FinishReason, Generation
+from boardroom.engine.refusal import RefusedError, refusal_within
 
 _DONE: Final = b"[DONE]"
-Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+_NULL: Final = b"null"
+MAX_COUNT: Final = 2**53
+Count = Annotated[int, msgspec.Meta(ge=0, lt=MAX_COUNT)]
 
 
 class Assembly(Protocol):
@@ -35,25 +39,27 @@ class _Refusal(msgspec.Struct):
     error_type: str = ""
 
 
+class _Part(msgspec.Struct):
+    text: str | None = None
+    """Parts of other kinds, thoughts for example, have none."""
+
+
+Content = str | list[_Part] | None
+"""A message's text, at once or in parts."""
+
+
 class _Delta(msgspec.Struct):
-    content: str | None = None
+    content: Content = None
 
 
 class _Choice(msgspec.Struct):
-    delta: _Delta = msgspec.field(default_factory=_Delta)
+    delta: _Delta | None = None
     finish_reason: str | None = None
 
 
-class Usage(msgspec.Struct):
-    """`usage` of the OpenAI routes."""
-
-    prompt_tokens: Count = 0
-    completion_tokens: Count | None = None
-
-
 class _ChatEvent(_Refusal):
-    choices: list[_Choice] = []
-    usage: Usage | None = None
+    choices: list[_Choice] | None = None
+    usage: Any = None
 
 
 class _Token(msgspec.Struct):
@@ -90,14 +96,27 @@ def finish_reason(text: str | None, *, filters: bool = False) -> FinishReason:
     return "length" if text == "length" else "stop"
 
 
+def text_of(content: Content) -> str:
+    """The text of a message, or of a piece of one."""
+    return content if isinstance(content, str) else "".join(part.text or "" for part in content or ())
+
+
+def tokens(usage: object, name: str) -> int:
+    """How many tokens `usage` of OpenAI's routes counts under this name; 0 where that is not known."""
+    found: Any = usage.get(name) if isinstance(usage, Mapping) else None
+    counted = isinstance(found, (int, float)) and not isinstance(found, bool)
+    return int(found) if counted and 0 <= found < MAX_COUNT else 0
+
+
 class ChatAssembly:
     """/v1/chat/completions: deltas, with the finish reason and the usage in the last; [DONE] behind it adds nothing."""
 
-    def __init__(self, *, filters: bool = False) -> None:
+    def __init__(self, who: str = "LoRAX", *, filters: bool = False) -> None:
+        self._who = who
         self._filters = filters
         self._texts: list[str] = []
         self._finish: str | None = None
-        self._usage = Usage()
+        self._usage: object = None
 
     @property
     def complete(self) -> bool:
@@ -106,12 +125,12 @@ class ChatAssembly:
     def take(self, data: bytes) -> str:
         if data == _DONE:
             raise BadResponse("the stream says it is done, but not why")
-        event = _decode(_CHAT, data)
+        event = _decode(_CHAT, data, self._who)
         self._usage = event.usage or self._usage
         if not event.choices:
             return ""
         choice = event.choices[0]
-        text = choice.delta.content or ""
+        text = text_of(choice.delta.content) if choice.delta else ""
         if text:
             self._texts.append(text)
         self._finish = choice.finish_reason or self._finish
@@ -121,16 +140,16 @@ class ChatAssembly:
         return Generation(
             text="".join(self._texts),
             finish_reason=finish_reason(self._finish, filters=self._filters),
-            prompt_tokens=self._usage.prompt_tokens,
-            completion_tokens=self._usage.completion_tokens or 0,
+            prompt_tokens=tokens(self._usage, "prompt_tokens"),
+            completion_tokens=tokens(self._usage, "completion_tokens"),
         )
 
 
 class TailedChatAssembly(ChatAssembly):
     """The same of other servers: the usage comes in an event of its own after the finish reason, and [DONE] ends it."""
 
-    def __init__(self, *, filters: bool = False) -> None:
-        super().__init__(filters=filters)
+    def __init__(self, who: str, *, filters: bool = False) -> None:
+        super().__init__(who, filters=filters)
         self._done = False
 
     @property
@@ -143,11 +162,13 @@ class TailedChatAssembly(ChatAssembly):
         return self._done
 
     def take(self, data: bytes) -> str:
-        if data == _DONE and self.finished:
+        if data == _DONE and (self.finished or self._texts):  # some servers give no reason
             self._done = True
             return ""
-        if b'"error"' in data and (refusal := openai_refusal(data)) is not None:
-            raise refusal
+        if not data.strip() or data == _NULL:
+            return ""
+        if b'"error"' in data and (refusal := refusal_within(data)) is not None:
+            raise refusal.error() if self._texts else RefusedError(refusal)
         return super().take(data)
 
 
@@ -163,7 +184,7 @@ class PlainAssembly:
         return self._text is not None
 
     def take(self, data: bytes) -> str:
-        event = _decode(_PLAIN, data)
+        event = _decode(_PLAIN, data, "LoRAX")
         self._details = event.details or self._details
         if event.generated_text is not None:
             self._text = event.generated_text
@@ -182,11 +203,11 @@ class PlainAssembly:
         )
 
 
-def _decode(decoder: msgspec.json.Decoder[_EventT], data: bytes) -> _EventT:
+def _decode(decoder: msgspec.json.Decoder[_EventT], data: bytes, who: str) -> _EventT:
     try:
         event = decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadResponse(f"LoRAX's stream has an event that is none of its own: {error}") from error
+        raise BadResponse(f"{who}'s stream has an event that is none of its own: {error}") from error
     if event.error is not None:
         raise classify_event(event.error, event.error_type)
     return event

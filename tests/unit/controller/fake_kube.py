@@ -19,6 +19,8 @@ class FakeKube:
     applied: dict[tuple[str, Kind, str], set[str]] = field(default_factory=dict)
     """The types of the conditions that each field manager has applied, by manager, kind and name."""
     version: int = 100
+    made: str = "2026-11-23T00:00:00Z"
+    """When what is created now is created."""
 
     @property
     def writes(self) -> list[tuple[str, str, str]]:
@@ -44,7 +46,7 @@ class FakeKube:
         if live is not None and not force:
             raise ConflictError(409, "Conflict", "conflicts with another manager")
         made = (live or {}) | {k: v for k, v in manifest.items() if k != "metadata"}
-        before = (live or {}).get("metadata") or {"uid": f"{name}-uid"}
+        before = (live or {}).get("metadata") or {"uid": f"{name}-uid", "creationTimestamp": self.made}
         changed = made.get("spec") != (live or {}).get("spec")
         made["metadata"] = before | manifest["metadata"] | {"generation": before.get("generation", 0) + changed}
         return self.put(kind, made)

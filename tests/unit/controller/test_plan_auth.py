@@ -30,6 +30,10 @@ def pod(spec: Object) -> Object:
         ({}, ["--auth", "Kubernetes"]),
         ({"auth": {"mode": "None"}}, []),
         (KUBERNETES, ["--auth", "Kubernetes"]),
+        (
+            {"auth": {"mode": "Kubernetes", "staleIfErrorSeconds": 0}},
+            ["--auth", "Kubernetes", "--auth-stale-if-error", "0"],
+        ),
         (api_key(), ["--auth", "ApiKey", "--api-keys", "/etc/boardroom/api-keys"]),
     ],
 )

@@ -167,3 +167,25 @@ async def test_a_turn_that_takes_too_long_ends() -> None:
     await room.reconcile()
     assert not rollouts.rolls(KEY)
     assert room.condition(kinds.BOARDROOM, "executive", "UpToDate") == ("True", "UpToDate")
+
+
+async def test_a_coordinator_whose_account_was_made_anew_is_replaced_at_once_though_others_have_their_turn() -> None:
+    room = succeeded(await ready_room(), Defaults(), busy=True)
+    account = room.live(kinds.SERVICE_ACCOUNT, "executive-coordinator")
+    del room.kube.objects[kinds.SERVICE_ACCOUNT, ("team", "executive-coordinator")]
+    room.store.remove(kinds.SERVICE_ACCOUNT, account)
+    room.kube.made = "2026-11-25T00:00:00Z"
+    assert await room.reconcile() == 0, "the pods next, by what is made now"
+    anew = room.live(kinds.SERVICE_ACCOUNT, "executive-coordinator")
+    room.has(kinds.SERVICE_ACCOUNT, anew | {"metadata": anew["metadata"] | {"uid": "anew"}})
+    room.kube.requests.clear()
+    await room.reconcile()
+    template = room.live(kinds.DEPLOYMENT, "executive-coordinator")["spec"]["template"]["metadata"]
+    assert template["annotations"] == {"boardroom.dev/service-account": "anew"}
+    assert {name for _, kind, name in room.kube.writes if kind == "Deployment"} == {"executive-coordinator"}
+    assert room.condition(kinds.BOARDROOM, "executive", "UpToDate") == ("True", "UpToDate")
+    settle(room)
+    await room.reconcile()
+    room.kube.requests.clear()
+    await room.reconcile()
+    assert room.kube.requests == []

@@ -1,17 +1,30 @@
 """Tokens of the cluster, reviewed by an API server that is made to refuse, hang and fall away."""
 
 import asyncio
+import contextlib
+import math
+from base64 import urlsafe_b64encode
 from typing import Any
 
+import orjson
 import pytest
 
 from boardroom.coordinator.auth import reviews
+from boardroom.coordinator.auth.bearer import ends
 from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, MAX_REVIEWS, REFUSED_SECONDS, Reviews
 from boardroom.coordinator.kube import KubeError
 from boardroom.coordinator.problems import AuthUnavailable, Forbidden, Unauthenticated
 from unit.coordinator.fake_kube import FakeKube
 
 USER = {"username": "system:serviceaccount:team:app", "uid": "7", "groups": ["system:authenticated"]}
+
+BEGAN = 1_800_000_000.0
+
+
+def jwt(**claims: object) -> str:
+    """As the API server gives them; nobody here looks at the signature."""
+    parts = (b'{"alg":"RS256"}', orjson.dumps(claims), b"signature")
+    return ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
 class Reviewer(FakeKube):
@@ -24,20 +37,30 @@ class Reviewer(FakeKube):
         self.error: KubeError | None = None
         self.gate = asyncio.Event()
         self.gate.set()
+        self.ungated = ""
+        """The token that is reviewed at once."""
 
     async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         await super().create(path, body)
-        await self.gate.wait()
+        if body["kind"] == "TokenReview" and body["spec"]["token"] != self.ungated:
+            await self.gate.wait()
         if self.error:
             raise self.error
         return body | {"status": self.user if body["kind"] == "TokenReview" else {"allowed": self.allowed}}
 
 
 class Stand:
-    def __init__(self) -> None:
+    def __init__(self, stale_seconds: float = 3600) -> None:
         self.kube = Reviewer()
         self.seconds = 0.0
-        self.reviews = Reviews(self.kube, "executive", "team", now=lambda: self.seconds)
+        self.reviews = Reviews(
+            self.kube,
+            "executive",
+            "team",
+            stale_seconds=stale_seconds,
+            now=lambda: self.seconds,
+            wall_clock=lambda: BEGAN + self.seconds,
+        )
 
     async def ask(self, token: str = "t") -> str:
         return await self.reviews.caller(f"Bearer {token}")
@@ -169,3 +192,101 @@ async def test_refused_tokens_do_not_push_out_allowed_ones() -> None:
         with pytest.raises(Forbidden):
             await stand.ask(f"t{n}")
     assert await stand.ask("known") == USER["username"]
+
+
+HOUR = jwt(exp=BEGAN + 3600)
+
+
+@pytest.mark.parametrize(
+    ("token", "stale_seconds", "lets_in_until"),
+    [
+        pytest.param(HOUR, 3600, 3600, id="for as long as the spec says"),
+        pytest.param(jwt(exp=BEGAN + 9999), 3600, 3600, id="a token that lives longer"),
+        pytest.param(jwt(exp=BEGAN + 600), 3600, 600, id="until the token's own end"),
+        pytest.param(jwt(sub="x"), 3600, 3600, id="a token without an end"),
+        pytest.param("opaque", 3600, ALLOWED_SECONDS, id="a token of which nobody can tell when it ends"),
+        pytest.param(HOUR, 0, ALLOWED_SECONDS, id="switched off"),
+    ],
+)
+async def test_whom_the_api_server_allowed_is_let_in_while_it_is_away(
+    token: str, stale_seconds: float, lets_in_until: float
+) -> None:
+    stand = Stand(stale_seconds)
+    await stand.ask(token)
+    stand.kube.error = KubeError(0, "away")
+    stand.seconds = lets_in_until - 1
+    assert await stand.ask(token) == USER["username"]
+    stand.seconds = lets_in_until
+    with pytest.raises(AuthUnavailable):
+        await stand.ask(token)
+
+
+@pytest.mark.parametrize("status", [0, 401, 403, 429, 500, 503])
+async def test_whatever_keeps_the_api_server_from_a_verdict_is_none_and_new_callers_stay_out(status: int) -> None:
+    stand = Stand()
+    await stand.ask(HOUR)
+    stand.kube.error = KubeError(status, "no verdict")
+    stand.seconds = 120
+    assert await stand.ask(HOUR) == USER["username"]
+    with pytest.raises(AuthUnavailable, match="no verdict"):
+        await stand.ask(jwt(exp=BEGAN + 3600, sub="new"))
+
+
+@pytest.mark.parametrize("refusal", ["token", "right"])
+async def test_a_refusal_ends_it_at_once(refusal: str) -> None:
+    stand = Stand()
+    await stand.ask(HOUR)
+    stand.kube.error = KubeError(0, "away")
+    stand.seconds = 120
+    await stand.ask(HOUR)
+    stand.kube.error = None
+    stand.kube.allowed = refusal != "right"
+    stand.kube.user = {} if refusal == "token" else stand.kube.user
+    with pytest.raises((Unauthenticated, Forbidden)):
+        await stand.ask(HOUR)
+    stand.kube.error = KubeError(0, "away again")
+    stand.seconds += REFUSED_SECONDS
+    with pytest.raises(AuthUnavailable):
+        await stand.ask(HOUR)
+
+
+async def test_while_the_api_server_is_known_to_hang_nobody_who_is_known_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reviews, "SILENT_SECONDS", 0)
+    stand = Stand()
+    await stand.ask(HOUR)
+    stand.kube.error = KubeError(0, "away")
+    stand.seconds = 120
+    await stand.ask(HOUR)
+    stand.kube.gate.clear()
+    assert [await stand.ask(HOUR) for _ in range(3)] == [USER["username"]] * 3
+    assert stand.reviewed == 3, "one that was allowed, one that failed, and one that hangs"
+    stand.kube.error = None
+    stand.kube.gate.set()
+    await asyncio.gather(*stand.reviews._underway.values())
+    assert [record.message for record in caplog.records if record.name == reviews.__name__] == [
+        "no token can be reviewed: only callers that were allowed lately are let in",
+    ]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_strangers_that_wait_keep_no_verdict_from_those_who_are_known(allowed: bool) -> None:
+    """Neither are they kept out, nor does one whose right has gone stay by sending many tokens."""
+    stand = Stand()
+    await stand.ask(HOUR)
+    stand.seconds = 120
+    stand.kube.allowed = allowed
+    stand.kube.gate.clear()
+    stand.kube.ungated = HOUR
+    asking = [asyncio.create_task(stand.ask(f"t{n}")) for n in range(256)]
+    await asyncio.sleep(0)
+    with contextlib.nullcontext() if allowed else pytest.raises(Forbidden):
+        assert await stand.ask(HOUR) == USER["username"]
+    stand.kube.gate.set()
+    await asyncio.gather(*asking, return_exceptions=True)
+
+
+@pytest.mark.parametrize("claims", ["", "e", "####", "bnVsbA", "W10", "eyJleHAiOiAic29vbiJ9", "\u00e9"])
+def test_what_is_no_jwt_has_ended(claims: str) -> None:
+    assert ends(f"e30.{claims}.s") == -math.inf

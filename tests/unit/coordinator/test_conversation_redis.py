@@ -223,6 +223,19 @@ def test_the_password_is_kept_out_of_the_url() -> None:
     }
 
 
+async def test_a_replica_is_left_for_whoever_is_the_primary_now(server: RedisServer) -> None:
+    """A Service before the primary leads elsewhere after a failover, and a connection that stands does not."""
+    async with stores(server.url, BOARD) as (one,):
+        with server.client() as admin:
+            admin.replicaof("127.0.0.1", "1")
+            with pytest.raises(ConversationsUnavailable, match="READONLY"):
+                await claim_once(one)
+            admin.replicaof("no", "one")
+            before = admin.info("stats")["total_connections_received"]
+            await claim_once(one)
+            assert admin.info("stats")["total_connections_received"] == before + 1
+
+
 @contextlib.asynccontextmanager
 async def two_coordinators(board: Board, redis_url: str) -> AsyncIterator[tuple[Standing, Standing, Members]]:
     """Of one board and one LoRAX, with one Redis."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import orjson
+import pytest
 
 from boardroom.simulator.identity import voice
 from unit.coordinator.standing_board import (
@@ -198,3 +199,47 @@ async def test_each_choice_of_a_completion_is_told_apart_by_its_engine(board: Bo
     assert [choice["message"]["content"] for choice in answer["choices"]] == [text for _, text in spoke]
     [warning] = answer["boardroom"]["warnings"]
     assert warning.startswith("CFO (cfo) answered by standard inference, without its adapter: ")
+
+
+@pytest.mark.parametrize(
+    ("status", "cause", "told"),
+    [
+        (404, "404 page not found", (503, "not_enough_answers")),
+        (402, "Insufficient Balance", (503, "not_enough_answers")),
+        (400, "API key not valid", (503, "not_enough_answers")),
+        (400, "too long", (422, "question_refused")),
+    ],
+)
+async def test_what_the_configuration_lacks_is_not_the_callers_fault(
+    board: Board, status: int, cause: str, told: tuple[int, str]
+) -> None:
+    board.write(agent("CFO"), spec={"enableLorax": False})
+    server = ScriptedLorax(lambda call: call.answer(status, orjson.dumps({"error": {"message": cause}})))
+    async with with_standard(board, None, server) as (stand, _):
+        response = await stand.ask()
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == told
+    assert cause in error["members"][0]["reason"]
+
+
+FORM = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "required": ["vote"]}}}
+
+
+async def test_a_form_that_the_server_does_not_take_is_said_to_who_asked_for_it(board: Board) -> None:
+    """A vote's own form is in its prompt too, and a text that is no vote is asked again."""
+
+    async def plain(call: Call) -> None:
+        if "response_format" in call.body:
+            await call.answer(400, b'{"error": {"message": "This response_format type is unavailable now"}}')
+        else:
+            await call.say('{"position": "support", "confidence": 0.9, "rationale": "because"}')
+
+    board.write(agent("CFO"), spec={"enableLorax": False})
+    body = {"model": "executive/cfo", "messages": [{"role": "user", "content": "And now?"}], "response_format": FORM}
+    async with with_standard(board, None, ScriptedLorax(plain)) as (stand, server):
+        completion = (await stand.client.post("/v1/chat/completions", json=body)).raise_for_status().json()
+        vote = await stand.answer(coordination_mode="consensus")
+    [warning] = completion["boardroom"]["warnings"]
+    assert warning.startswith("CFO (cfo): standard inference does not hold its model to response_format")
+    assert (vote["decision"]["votes"][0]["position"], vote["warnings"]) == ("support", [])
+    assert len(server.calls) == 4, "json_schema, json_object and nothing; then a vote without"

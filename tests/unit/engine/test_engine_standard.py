@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 import orjson
@@ -12,8 +14,10 @@ from boardroom.cli.local import free_port
 from boardroom.engine.errors import (
     BadResponse,
     EngineError,
+    EngineTimeout,
     GenerationFailed,
     InvalidRequest,
+    Misconfigured,
     Overloaded,
     Refused,
     Unhealthy,
@@ -21,6 +25,7 @@ from boardroom.engine.errors import (
 )
 from boardroom.engine.protocol import Exchange, Generation, GenerationRequest, StreamTimeouts
 from boardroom.engine.standard import StandardEngine
+from boardroom.engine.transport import ChunkedReply, Reply
 from unit.coordinator.standing_board import served, simulated_lorax
 from unit.engine.scripted_lorax import Call, Script, ScriptedLorax
 
@@ -134,6 +139,82 @@ async def test_what_can_not_be_left_out_or_was_not_sent_is_refused(field: str) -
     assert len(server.calls) == 1
 
 
+async def test_a_refusal_that_was_misread_changes_no_other_request() -> None:
+    async def moody(call: Call) -> None:
+        if "moody" in call.body["messages"][-1]["content"]:
+            await call.answer(400, orjson.dumps({"error": {"message": "the seed of this text is not supported"}}))
+        else:
+            await call.say("we grow")
+
+    async with standard(moody) as (engine, server):
+        with pytest.raises(InvalidRequest):
+            await engine.generate(msgspec.structs.replace(REQUEST, prompt="moody"), 10)
+        answer = await engine.generate(REQUEST, 10)
+    assert (answer.unheeded, server.calls[-1].body["seed"], len(server.calls)) == ((), 7, 3)
+
+
+async def test_a_schema_that_is_refused_says_nothing_of_the_next() -> None:
+    async def picky(call: Call) -> None:
+        if "not" in call.body["response_format"].get("json_schema", {}).get("schema", {}):
+            await call.answer(400, orjson.dumps({"error": {"message": "the schema's keyword `not` is not supported"}}))
+        else:
+            await call.say("{}")
+
+    hard = msgspec.structs.replace(REQUEST, response_format={"not": {}})
+    async with standard(picky) as (engine, server):
+        found = [(await engine.generate(request, 10)).unheeded for request in (hard, REQUEST, hard)]
+    assert found == [("response_format",), (), ("response_format",)]
+    forms = [call.body["response_format"]["type"] for call in server.calls]
+    assert forms == ["json_schema", "json_object", "json_schema", "json_schema", "json_object"]
+
+
+async def test_any_object_is_what_json_object_says_too() -> None:
+    body = refusal("response_format", "unsupported_value")
+
+    async def plain(call: Call) -> None:
+        await (call.answer(400, body) if "json_schema" in call.body["response_format"] else call.say("{}"))
+
+    async with standard(plain) as (engine, _):
+        answer = await engine.generate(REQUEST, 10)
+    assert answer.unheeded == ()
+
+
+class SlowlyRefusing:
+    """A server, as the driver sees it, that takes a while to refuse each field."""
+
+    url = "http://standard/v1"
+
+    def __init__(self) -> None:
+        self.allowed: list[float] = []
+
+    async def request(self, *_: object, timeout: float, **__: object) -> Reply:
+        self.allowed.append(timeout)
+        await asyncio.sleep(timeout / 2)
+        field = ("seed", "top_p", "stop", "temperature", "messages")[len(self.allowed) - 1]
+        return Reply(400, {}, refusal(field, "unsupported_parameter"))
+
+    def stream(self, *_: object, **__: object) -> AbstractAsyncContextManager[ChunkedReply]:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_asking_again_ends_with_the_time_that_was_given() -> None:
+    server = SlowlyRefusing()
+    with pytest.raises(InvalidRequest):
+        await StandardEngine(server.url, "m", transport=server).generate(REQUEST, 0.4)
+    assert server.allowed[0] <= 0.4
+    assert all(later <= before / 2 for before, later in itertools.pairwise(server.allowed))
+
+
+async def test_where_no_time_is_left_nobody_is_asked() -> None:
+    server = SlowlyRefusing()
+    with pytest.raises(EngineTimeout):
+        await StandardEngine(server.url, "m", transport=server).generate(REQUEST, 0)
+    assert server.allowed == []
+
+
 async def test_without_a_key_no_credentials_are_sent() -> None:
     async with standard(lambda call: call.say("yes")) as (engine, server):
         await engine.generate(REQUEST, 10)
@@ -145,7 +226,7 @@ async def test_without_a_key_no_credentials_are_sent() -> None:
     [
         (401, Refused),
         (403, Refused),
-        (404, InvalidRequest),
+        (404, Misconfigured),
         (400, InvalidRequest),
         (429, Overloaded),
         (500, GenerationFailed),
@@ -158,6 +239,13 @@ async def test_a_refusal_is_told_by_its_status_with_the_servers_own_words(
     body = orjson.dumps({"error": {"message": "no such thing", "type": "x", "code": "y"}})
     async with standard(lambda call: call.answer(status, body)) as (engine, _):
         with pytest.raises(expected, match=f"standard inference: no such thing .HTTP {status}"):
+            await engine.generate(REQUEST, 10)
+
+
+async def test_a_key_that_the_server_repeats_is_not_told() -> None:
+    body = orjson.dumps({"error": {"message": "Incorrect API key provided: sk-sesame."}})
+    async with standard(lambda call: call.answer(401, body), key="sk-sesame") as (engine, _):
+        with pytest.raises(Refused, match=r"Incorrect API key provided: …\. \(HTTP 401\)"):
             await engine.generate(REQUEST, 10)
 
 

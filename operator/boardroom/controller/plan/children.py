@@ -37,6 +37,8 @@ def children(blueprint: Blueprint, live: Live) -> tuple[Child, ...]:
     board = blueprint.name
     cache = storage.model_cache(blueprint, live(CLAIM, model_cache_name(board)))
     lorax_deployment = lorax.deployment(blueprint, live(DEPLOYMENT, lorax_name(board)))
+    account, coordinators = live(SERVICE_ACCOUNT, coordinator_name(board)), live(DEPLOYMENT, coordinator_name(board))
+    coordinator_deployment = coordinator.deployment(blueprint, account, coordinators)
     rows: tuple[tuple[Kind, str, Object | None], ...] = (
         (CLAIM, model_cache_name(board), cache),
         (SERVICE_ACCOUNT, coordinator_name(board), rbac.service_account(blueprint)),
@@ -52,6 +54,6 @@ def children(blueprint: Blueprint, live: Live) -> tuple[Child, ...]:
         (DEPLOYMENT, lorax_name(board), lorax_deployment),
         (SERVICE, coordinator_name(board), coordinator.service(blueprint)),
         (DISRUPTION_BUDGET, coordinator_name(board), coordinator.budget(blueprint)),
-        (DEPLOYMENT, coordinator_name(board), coordinator.deployment(blueprint)),
+        (DEPLOYMENT, coordinator_name(board), coordinator_deployment),
     )
     return tuple(Child(kind=kind, name=name, manifest=manifest) for kind, name, manifest in rows)

@@ -14,7 +14,7 @@ from boardroom.api.meta import (
 )
 from boardroom.api.model import SecretKeyRef
 from boardroom.controller.kinds import DEPLOYMENT, SERVICE, Object
-from boardroom.controller.plan import scheduling, security
+from boardroom.controller.plan import identity, scheduling, security
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.environment import variables
 from boardroom.controller.plan.template import digest, stamped
@@ -35,10 +35,11 @@ def endpoint(board: str, namespace: str) -> str:
     return f"http://{coordinator_name(board)}.{namespace}.svc:{COORDINATOR_PORT}"
 
 
-def deployment(blueprint: Blueprint) -> Object:
-    """The Deployment."""
+def deployment(blueprint: Blueprint, account: Object | None = None, live: Object | None = None) -> Object:
+    """The Deployment, given its live self and the live ServiceAccount."""
     labels = selector(blueprint.name, COMPONENT)
-    template = {"metadata": {"labels": labels}, "spec": _pod(blueprint)}
+    plain = {"metadata": {"labels": labels}, "spec": _pod(blueprint)}
+    template = plain | {"metadata": {"labels": labels, **_annotations(account, live)}}
     manifest = blueprint.manifest(
         DEPLOYMENT,
         coordinator_name(blueprint.name),
@@ -51,7 +52,7 @@ def deployment(blueprint: Blueprint) -> Object:
             "template": template,
         },
     )
-    return stamped(manifest, digest(template))
+    return stamped(manifest, digest(plain))  # a new account is no change of the operator's, and waits for no turn
 
 
 def service(blueprint: Blueprint) -> Object:
@@ -76,6 +77,11 @@ def budget(blueprint: Blueprint) -> Object | None:
     if blueprint.spec.coordinator.replicas == 1:
         return None
     return scheduling.disruption_budget(blueprint, coordinator_name(blueprint.name), COMPONENT)
+
+
+def _annotations(account: Object | None, live: Object | None) -> Object:
+    found = identity.replaced(account, live)
+    return {"annotations": found} if found else {}
 
 
 def _pod(blueprint: Blueprint) -> Object:
@@ -177,6 +183,8 @@ def _arguments(blueprint: Blueprint) -> list[str]:
         arguments += ["--redis-url", redis.url]
     if blueprint.auth.mode != "None":
         arguments += ["--auth", blueprint.auth.mode]
+    if blueprint.auth.stale_if_error_seconds is not None:
+        arguments += ["--auth-stale-if-error", str(blueprint.auth.stale_if_error_seconds)]
     if blueprint.auth.mode == "ApiKey":
         arguments += ["--api-keys", KEYS_PATH]
     ports = ["--port", str(COORDINATOR_PORT), "--metrics-port", str(COORDINATOR_METRICS_PORT)]

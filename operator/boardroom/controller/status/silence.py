@@ -17,8 +17,8 @@ _SILENCE: Final = Finding(
 NO_LEADER: Final = Finding(
     status="False",
     reason="NoLeader",
-    message="its pod is up, but no coordinator renews its Lease: it hangs or can't reach the API server; see "
-    "`kubectl logs`, and whether its network lets it reach the API server",
+    message="its pod is up, but no coordinator renews its Lease: it hangs, can't reach the API server, or is refused "
+    "there; see `kubectl logs`, and whether its network lets it reach the API server",
 )
 
 

@@ -1,6 +1,10 @@
-"""The bearer token of a request, and the two things that can be found of it."""
+"""The bearer token of a request, and what can be found of it."""
 
+import math
+from base64 import urlsafe_b64decode
 from typing import Final, Protocol
+
+import msgspec
 
 from boardroom.coordinator.problems import Unauthenticated
 
@@ -29,3 +33,22 @@ def bearer(authorization: str | None) -> str:
     if len(token) > MAX_TOKEN:
         raise Unauthenticated(f"the token is longer than {MAX_TOKEN} characters")
     return token
+
+
+class _Claims(msgspec.Struct):
+    exp: float | None = None
+
+
+def ends(token: str) -> float:
+    """When a token that was verified ends by its own word, in seconds since 1970: never, if it is a JWT without `exp`.
+
+    Of any other token nobody but who gave it can tell: it has ended already.
+    """
+    parts = token.split(".")
+    if len(parts) != 3:  # noqa: PLR2004 (header, claims and signature)
+        return -math.inf
+    try:
+        claims = msgspec.json.decode(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)), type=_Claims)
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        return -math.inf
+    return math.inf if claims.exp is None else claims.exp

@@ -1,6 +1,7 @@
 """What was found of tokens lately, by a keyed hash of each: the tokens themselves are not kept."""
 
 import hashlib
+import math
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,7 +11,7 @@ _V = TypeVar("_V")
 
 
 class Verdicts(Generic[_V]):
-    """At most `size` verdicts, each for `seconds`; the one that was used longest ago makes room."""
+    """At most `size` verdicts, each for at most `seconds`; the one that was used longest ago makes room."""
 
     def __init__(self, size: int, seconds: float, now: Callable[[], float]) -> None:
         self._size = size
@@ -33,12 +34,16 @@ class Verdicts(Generic[_V]):
         self._found.move_to_end(key)
         return verdict
 
-    def put(self, key: bytes, verdict: _V) -> None:
-        """Keep a verdict from now on."""
-        self._found[key] = (self._now() + self._seconds, verdict)
+    def put(self, key: bytes, verdict: _V, seconds: float = math.inf) -> None:
+        """Keep a verdict from now on, for no longer than `seconds`."""
+        self._found[key] = (self._now() + min(self._seconds, seconds), verdict)
         self._found.move_to_end(key)
         while len(self._found) > self._size:
             self._found.popitem(last=False)
+
+    def drop(self, key: bytes) -> None:
+        """Keep it no longer."""
+        self._found.pop(key, None)
 
 
 class Hasher:

@@ -19,8 +19,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from boardroom.api.conversation import Conversation
+from boardroom.coordinator.conversations.redisrefusals import refusal
 from boardroom.coordinator.conversations.store import BUSY
-from boardroom.coordinator.problems import ConversationBusy, ConversationsUnavailable
+from boardroom.coordinator.problems import ConversationBusy, ConversationsRefused, ConversationsUnavailable
 
 LEASE_SECONDS: Final = 15.0
 """How long a conversation stays claimed by a coordinator that died."""
@@ -87,7 +88,7 @@ class RedisStore:
         self._renew = client.register_script(_RENEW)
         self._release = client.register_script(_RELEASE)
         self._write = client.register_script(_WRITE)
-        self._in_reach = True
+        self._problem = ""
 
     @asynccontextmanager
     async def claimed(self, conv_id: str) -> AsyncIterator[str]:
@@ -145,22 +146,32 @@ class RedisStore:
             async with asyncio.timeout(OPERATION_SECONDS):
                 found = await step
         except (RedisError, OSError) as error:  # TimeoutError is an OSError
-            why = str(error) or "no answer in time"
-            if self._in_reach:
-                _LOG.warning("conversations can't be reached", extra={"reason": why})
-            self._in_reach = False
-            raise ConversationsUnavailable(
-                f"Redis, where conversations are kept, does not answer ({why}): ask again in a moment, or without "
-                "conv_id",
-                field="conv_id",
-            ) from error
-        if not self._in_reach:
+            refused = refusal(error)
+            self._told(_unanswered(error) if refused is None else str(refused))
+            if refused is None:
+                raise ConversationsUnavailable(_unanswered(error), field="conv_id") from error
+            if refused.code == "READONLY":  # its primary may be another by now, under the same name
+                await self._client.connection_pool.disconnect(inuse_connections=False)
+            problem = ConversationsRefused if refused.remedy else ConversationsUnavailable
+            raise problem(str(refused), field="conv_id") from error
+        if self._problem:
             _LOG.info("conversations can be reached again")
-        self._in_reach = True
+        self._problem = ""
         return found
+
+    def _told(self, problem: str) -> None:
+        """Say in the log what is wrong, unless that was said last."""
+        if problem != self._problem:
+            _LOG.warning("conversations can't be reached", extra={"reason": problem})
+        self._problem = problem
 
     def _key(self, conv_id: str) -> str:
         return f"boardroom:{self._scope()}:conversation:{conv_id}"
 
     def _claim_key(self, conv_id: str) -> str:
         return f"boardroom:{self._scope()}:claim:{conv_id}"
+
+
+def _unanswered(error: Exception) -> str:
+    why = str(error) or "no answer in time"
+    return f"Redis, where conversations are kept, does not answer ({why}): ask again in a moment, or without conv_id"

@@ -1,0 +1,86 @@
+"""What Redis says where it refuses a step: its own words without our keys and claims, and what helps. Pure."""
+
+import re
+from typing import Final
+
+from redis.exceptions import RedisError, ResponseError
+
+_OPTION: Final = "spec.coordinator.conversations.redis"
+_CLUSTER: Final = "it is a node of a cluster, and clusters are not spoken to: name another Redis"
+_REMEDIES: Final = {
+    "NOAUTH": f"give its password ({_OPTION}.passwordSecretRef)",
+    "WRONGPASS": f"check {_OPTION}.username and passwordSecretRef; a new password counts after a restart",
+    "NOPERM": f"give the user of {_OPTION}.username the rights that docs/coordinator.md names",
+    "WRONGTYPE": f"another program writes under the board's keys: give it a {_OPTION}.database of its own",
+    "DENIED": "it is in protected mode: set a password there, and here (passwordSecretRef)",
+    "MOVED": _CLUSTER,
+    "ASK": _CLUSTER,
+    "CROSSSLOT": _CLUSTER,
+    "CLUSTERDOWN": _CLUSTER,
+    "TRYAGAIN": _CLUSTER,
+}
+"""What passes only when somebody mends it, by the code that an error begins with."""
+_ERR_REMEDIES: Final = (
+    ("AUTH", "the server asks for no password, or knows no users: see passwordSecretRef and username"),
+    ("DB index", f"the server has no such database: see {_OPTION}.database"),
+    ("unknown command", "the server lacks a command that docs/coordinator.md names, or has renamed it"),
+)
+"""The same for errors without a code of their own, by what stands in them."""
+_HINTS: Final = {
+    "READONLY": f"; if it stays so, {_OPTION}.host leads to a replica: name the primary",
+    "OOM": "; if it stays so, raise its maxmemory, or lower spec.coordinator.conversations.ttlSeconds",
+    "MISCONF": "; if it stays so, its disk is full or not writable",
+}
+"""What passes by itself, mostly."""
+
+_CODE: Final = re.compile(r"-?([A-Z]{3,}) (.*)", re.DOTALL)
+_IN_SCRIPT: Final = re.compile(r".*@user_script: ?\d+: ?(?=-?[A-Z]{3,} )", re.DOTALL)
+"""Before Redis 7 the error of a script's step stands behind the script's."""
+_OURS: Final = re.compile(r"boardroom:\S*|\b[0-9a-f]{28,}\b")
+_TAILS: Final = (" script: ", ", with args beginning with:")
+_ADDRESS: Final = re.compile(r"\d+ \S+:\d+")
+MAX_CHARS: Final = 300
+
+
+class RedisRefusal:
+    """A server's answer that it does not do what was asked."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        self.text = text
+
+    @property
+    def remedy(self) -> str:
+        """What somebody has to mend before it can pass; empty where it passes by itself."""
+        if self.code == "ERR":
+            return next((remedy for part, remedy in _ERR_REMEDIES if part in self.text), "")
+        return _REMEDIES.get(self.code, "")
+
+    def __str__(self) -> str:
+        what = f"Redis, where conversations are kept, refuses ({self.code}: {self.text})"
+        if self.remedy:
+            return f"{what}: {self.remedy}; or ask without conv_id"
+        return f"{what}: ask again in a moment, or without conv_id{_HINTS.get(self.code, '')}"
+
+
+def refusal(error: Exception) -> RedisRefusal | None:
+    """The server's refusal in an error of its client; None where the server gave no answer."""
+    code = error.status_code if isinstance(error, RedisError) else None
+    if code is None and not isinstance(error, ResponseError):
+        return None
+    said = _IN_SCRIPT.sub("", str(error))
+    whole = code is None or said != str(error)  # the client takes some codes off, and leaves others
+    if whole and (found := _CODE.fullmatch(said)) is not None:
+        code, said = found.groups()
+    return RedisRefusal(code or "ERR", _words(code or "", said))
+
+
+def _words(code: str, said: str) -> str:
+    """The words alone: whoever asks has no business with keys, claims and addresses."""
+    for tail in _TAILS:
+        said = said.partition(tail)[0]
+    said = _OURS.sub("…", said)
+    if code in ("MOVED", "ASK"):
+        said = _ADDRESS.sub("to another node", said)
+    line = " ".join("".join(c if c.isprintable() else " " for c in said).split()).rstrip(".")
+    return line if len(line) <= MAX_CHARS else line[: MAX_CHARS - 1] + "…"
