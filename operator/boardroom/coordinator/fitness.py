@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from boardroom.adapters import families
 from boardroom.api.boardroom import BoardroomSpec
-from boardroom.api.model import quantity_bytes
+from boardroom.api.quantity import quantity_bytes
 from boardroom.coordinator.adapters import Finding
 
 
