@@ -12,15 +12,15 @@ from boardroom.api.model import (
     Model,
     ObjectName,
     SecretKeyRef,
-    Size,
     checked,
     map_list,
     rule,
     said,
 )
+from boardroom.api.quantity import Size
 from boardroom.api.volume import AdaptersSpec
 
-_URL: Final = rf"^https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:{PORT})?(/[^\s?#]*)?$"
+_URL: Final = rf"^https?://(\[[0-9A-Fa-f:.]+\]|[^ \t-\r/?#@:\[\]]+)(:{PORT})?(/[^ \t-\r?#]*)?$"
 
 
 class ModelCache(Model):

@@ -7,6 +7,7 @@ from typing import Any
 from boardroom.api.boardagent import BoardAgentSpec
 from boardroom.api.boardroom import BoardroomSpec
 from boardroom.api.crds import crds, render
+from boardroom.api.quantity import INT_OR_STRING
 from boardroom.api.schema import structural
 
 Schema = dict[str, Any]
@@ -21,7 +22,7 @@ _KEEP = """\
 """
 _NAME = "^[a-z]([-a-z0-9]*[a-z0-9])?$"
 _MEMBER = "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
-_QUANTITY = r"^[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$"
+_SIZE: Schema = {"pattern": r"^[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$", "minimum": 1}
 
 
 def generated() -> dict[str, str]:
@@ -47,7 +48,7 @@ def board_values() -> Schema:
     member["required"] = [name for name in member["required"] if name != "boardroomRef"]
     claim = {
         "create": _boolean("Whether the release has a claim for the adapters, named as spec.adapters.volume says."),
-        "size": _text("Its size.", pattern=_QUANTITY),
+        "size": {"description": "Its size.", "anyOf": INT_OR_STRING["anyOf"], **_SIZE},
         "storageClassName": _text("Its StorageClass. Empty: the cluster's default."),
         "accessModes": {
             "type": "array",
@@ -87,9 +88,6 @@ def board_values() -> Schema:
 def closed(schema: Schema) -> Schema:
     """A structural schema as a JSON Schema that refuses unknown fields; what only an API server reads is left out."""
     found = {key: value for key, value in copy.deepcopy(schema).items() if not key.startswith("x-kubernetes-")}
-    if schema.get("x-kubernetes-int-or-string"):
-        found.pop("type", None)
-        found["anyOf"] = [{"type": "integer"}, {"type": "string"}]
     if "properties" in found:
         found["properties"] = {name: closed(child) for name, child in found["properties"].items()}
         found["additionalProperties"] = False

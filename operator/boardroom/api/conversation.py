@@ -38,7 +38,7 @@ class RedisSpec(Model):
         default=None,
         min_length=1,
         max_length=128,
-        pattern=r"^[^\s:@/]+$",
+        pattern=r"^[^ \t-\r:@/]+$",
         description="The ACL user; unset, the default user.",
     )
     password_secret_ref: SecretKeyRef | None = Field(default=None, description="The user's password.")

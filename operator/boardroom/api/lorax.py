@@ -5,9 +5,10 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StringConstraints
 
 from boardroom.api.meta import ADAPTERS_PORT
-from boardroom.api.model import ATOMIC, Model, ObjectName, Size, checked, map_list, rule, rules
+from boardroom.api.model import ATOMIC, Model, ObjectName, checked, map_list, rule, rules
 from boardroom.api.placement import Affinity, ResourceClaim
 from boardroom.api.pods import LABEL_KEY, EnvVar, LabelValue, ResourceRequirements, Toleration
+from boardroom.api.quantity import Size
 
 MANAGED_FLAGS: Final = (
     "--model-id",
@@ -78,7 +79,7 @@ class LoraxSpec(Model):
             ".extraArgs",
         ),
         rule(
-            r"!has(self.extraArgs) || self.extraArgs.all(a, !a.matches(r'^-[^=]*\s'))",
+            r"!has(self.extraArgs) || self.extraArgs.all(a, !a.matches(r'^-[^=]*[ \t-\r]'))",
             "a flag and its value are two items of extraArgs, or one as --flag=value",
             ".extraArgs",
         ),
@@ -141,7 +142,7 @@ class LoraxSpec(Model):
         default=None,
         min_length=1,
         max_length=512,
-        pattern=r"^[^\s]+$",
+        pattern=r"^[^ \t-\r]+$",
         description="Image with lorax-launcher, by version or digest. Unset: the operator's AOS_LORAX_IMAGE.",
     )
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(

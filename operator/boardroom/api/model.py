@@ -1,9 +1,6 @@
 """The base of every model that a Kubernetes object is read into."""
 
-import math
-import re
-from fractions import Fraction
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
@@ -19,11 +16,6 @@ class Model(BaseModel):
     def to_object(self) -> dict[str, Any]:
         """What goes over the wire: camelCase, without what is unset."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-    @classmethod
-    def strict(cls, data: Any) -> Self:
-        """Read what a person wrote in a file: an unknown field is an error there, as it is for the API server."""
-        return cls.model_validate(data, extra="forbid")
 
 
 def problems(error: ValidationError, *prefix: str) -> str:
@@ -70,37 +62,6 @@ ObjectName = Annotated[
     ),
 ]
 """The name of another object in the same namespace (DNS-1123 subdomain)."""
-
-Quantity = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=32, pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$"),
-]
-"""A Kubernetes quantity such as 500m, 4 or 16Gi."""
-
-Size = Annotated[
-    Quantity,
-    Field(
-        json_schema_extra=rules(
-            rule("!isQuantity(self) || quantity(self).isGreaterThan(quantity('0'))", "give more than 0, as in 1Gi")
-        )
-    ),
-]
-"""A quantity of bytes that is not 0."""
-
-_UNITS: Final = {
-    **{unit: 1000 ** (power + 1) for power, unit in enumerate("kMGTPE")},
-    **{f"{unit}i": 1024 ** (power + 1) for power, unit in enumerate("KMGTPE")},
-}
-
-
-def quantity_bytes(quantity: str) -> int:
-    """The whole number, of bytes say, that a Quantity stands for; rounded up."""
-    match = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", quantity)
-    if match is None:
-        raise ValueError(f"{quantity!r} is no quantity")
-    factor = Fraction(1, 1000) if match[2] == "m" else Fraction(_UNITS.get(match[2], 1))
-    return math.ceil(Fraction(match[1]) * factor)
-
 
 Decimal = Annotated[str, StringConstraints(max_length=16, pattern=r"^[0-9]{1,4}(\.[0-9]{1,8})?$")]
 """A number written as a string: floats don't survive every YAML and JSON tool unchanged."""

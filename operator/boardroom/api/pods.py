@@ -4,22 +4,26 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from boardroom.api.model import Model, Quantity, SecretKeyRef, checked, rule, said
+from boardroom.api.model import Model, SecretKeyRef, checked, rule, said
+from boardroom.api.quantity import Quantity, cel_quantity
 
 LABEL_KEY: Final = r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-_LABEL_VALUE: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
+LABEL_VALUE: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 
 LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=316, pattern=f"^{LABEL_KEY}$")]
 LabelValue = Annotated[
     str,
-    StringConstraints(max_length=63, pattern=_LABEL_VALUE),
+    StringConstraints(max_length=63, pattern=LABEL_VALUE),
     Field(
         json_schema_extra=said(
-            _LABEL_VALUE, "give a label's value: letters, digits, - _ and ., with a letter or digit at both ends"
+            LABEL_VALUE, "give a label's value: letters, digits, - _ and ., with a letter or digit at both ends"
         )
     ),
 ]
 ResourceList = dict[str, Quantity]
+_MAX_RESOURCES: Final = 15
+"""API servers before 1.36 reckon with quantities as long as a request, and refuse a rule that compares 16 of them."""
+_COMPARED: Final = f"{cel_quantity('self.requests[k]')}.compareTo({cel_quantity('self.limits[k]')})"
 
 
 class ResourceRequirements(Model):
@@ -37,24 +41,27 @@ class ResourceRequirements(Model):
             for part in ("requests", "limits")
         ),
         rule(
-            "!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || "
-            "quantity(self.requests[k]).compareTo(quantity(self.limits[k])) <= 0)",
+            "!has(self.requests) || !has(self.limits) || "
+            f"self.requests.all(k, !(k in self.limits) || {_COMPARED} <= 0)",
             "a request may not be above the limit of the same resource: raise limits or lower requests",
             ".requests",
         ),
         rule(
             "!has(self.requests) || self.requests.all(k, !(k.contains('/') || k.startsWith('hugepages-')) || "
-            "(has(self.limits) && k in self.limits && "
-            "quantity(self.requests[k]).compareTo(quantity(self.limits[k])) == 0))",
+            f"(has(self.limits) && k in self.limits && {_COMPARED} == 0))",
             "extended resources and hugepages can't be shared: give the same in limits, or only in limits",
             ".requests",
         ),
     )
     requests: ResourceList | None = Field(
-        default=None, max_length=16, description="What the scheduler reserves, for example {cpu: 500m, memory: 1Gi}."
+        default=None,
+        max_length=_MAX_RESOURCES,
+        description="What the scheduler reserves, for example {cpu: 500m, memory: 1Gi}.",
     )
     limits: ResourceList | None = Field(
-        default=None, max_length=16, description="What the container may not exceed, for example {memory: 2Gi}."
+        default=None,
+        max_length=_MAX_RESOURCES,
+        description="What the container may not exceed, for example {memory: 2Gi}.",
     )
 
 

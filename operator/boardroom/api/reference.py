@@ -41,6 +41,8 @@ def _fields(path: str, node: Node) -> Iterator[tuple[str, Node]]:
 def _type(field: Node) -> str:
     if "enum" in field:
         return " or ".join(f"`{value}`" for value in field["enum"])
+    if "x-kubernetes-int-or-string" in field:
+        return "integer or string"
     if field["type"] == "array":
         return f"list of {field['items']['type']}s"
     return "map" if "additionalProperties" in field else str(field["type"])
@@ -53,7 +55,7 @@ def _cell(field: Node) -> str:
     low, high = field.get("minimum"), field.get("maximum")
     if low is not None and high is not None:
         words.append(f"From {low} to {high}.")
-    if "default" in field and field["type"] != "object":
+    if "default" in field and field.get("type") != "object":
         words.append(f"Default `{_literal(field['default'])}`.")
     remedies = [rule["message"] for rule in field.get("x-kubernetes-validations", ())]
     words += [f"Rule: {remedy}." for remedy in remedies]

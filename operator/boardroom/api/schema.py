@@ -1,4 +1,4 @@
-"""Pydantic's JSON Schema made structural, as a CRD needs it: no $ref, no anyOf with null, no title.
+"""Pydantic's JSON Schema made structural, as a CRD needs it: no $ref, no anyOf (but that of a quantity), no title.
 
 A model's default_factory becomes no schema default: the API server would write it into the user's spec.
 """
@@ -29,6 +29,7 @@ _KEPT = frozenset(
         "x-kubernetes-list-type",
         "x-kubernetes-list-map-keys",
         "x-kubernetes-map-type",
+        "x-kubernetes-int-or-string",
     }
 )
 _NAME_MAX = 316
@@ -45,6 +46,8 @@ def _node(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]
     node = deepcopy({key: value for key, value in schema.items() if key in _KEPT})
     if "const" in schema:
         node["enum"] = [schema["const"]]
+    if schema.get("x-kubernetes-int-or-string"):
+        node["anyOf"] = deepcopy(schema["anyOf"])
     if schema.get("type") == "integer":
         node["format"] = "int64"
     if "properties" in schema:
@@ -62,6 +65,8 @@ def _node(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]
 
 def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     """One schema without $ref and without a null alternative; what stands nearer to the field wins."""
+    if schema.get("x-kubernetes-int-or-string"):
+        return schema  # the one union that is structural
     alternatives = [a for a in schema.get("anyOf", ()) if a.get("type") != "null"]
     if len(alternatives) > 1:
         raise TypeError(f"a union is not structural: {schema}")

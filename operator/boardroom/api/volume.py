@@ -5,7 +5,8 @@ from typing import Annotated, Final
 from pydantic import Field, StringConstraints
 
 from boardroom.api.meta import DOWNLOADS_PATH
-from boardroom.api.model import SET, LocalObjectReference, Model, ObjectName, Size, checked, rule, rules, said
+from boardroom.api.model import SET, LocalObjectReference, Model, ObjectName, checked, rule, rules, said
+from boardroom.api.quantity import Size
 
 _MOUNT_PATH: Final = r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 """Without blanks or control characters: LoRAX aborts on a newline in an adapter id."""

@@ -60,7 +60,7 @@ def serve(*, root: Path, store: Path | None, store_limit: str, credentials: Path
     from boardroom.adapters.fetcher import Fetcher
     from boardroom.adapters.server import application
     from boardroom.adapters.store import Store
-    from boardroom.api.model import quantity_bytes
+    from boardroom.api.quantity import quantity_bytes
     from boardroom.telemetry.logs import configure
 
     configure("info")

@@ -8,8 +8,8 @@ import click
 import uvloop
 
 from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS, AuthMode
+from boardroom.api.manifest import ManifestError
 from boardroom.api.meta import COORDINATOR_METRICS_PORT, COORDINATOR_PORT, REDIS_CA, REDIS_PASSWORD, STANDARD_API_KEY
-from boardroom.api.resources import ManifestError
 from boardroom.api.settings import Defaults, SettingsError
 
 
@@ -30,8 +30,9 @@ from boardroom.api.settings import Defaults, SettingsError
 @click.option("--adapters-url", help="URL of the adapters service beside LoRAX (`boardroom adapters serve`).")
 @click.option(
     "--file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Standalone: take the board from this YAML file instead of a cluster. It is read again when it changes.",
+    type=click.Path(exists=True, path_type=Path),
+    help="Standalone: take the board from this YAML or JSON file, or from those of a directory, instead of a cluster. "
+    "It is read again when it changes.",
 )
 @click.option(
     "--adapters-root",

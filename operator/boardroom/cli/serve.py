@@ -12,19 +12,25 @@ import click
 
 from boardroom.adapters import read
 from boardroom.adapters.make import Shape, make_one
-from boardroom.api.resources import BoardAgent, Boardroom, ManifestError, read_manifest
+from boardroom.api.admission import unknown_board
+from boardroom.api.manifest import ManifestError
+from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults, SettingsError, effective
 from boardroom.cli.local import Processes, free_port, require_free, scratch, wait_ready
 from boardroom.controller.plan.launcher import launcher_args
+from boardroom.coordinator.board_files import BoardFiles
 
 STARTUP_TIMEOUT = 30.0
 """Seconds until every local process must answer."""
-_FILE = "YAML with a Boardroom and its BoardAgents, such as manifests/examples/executive-board.yaml."
+_FILE = (
+    "YAML or JSON with a Boardroom and its BoardAgents, such as manifests/examples/executive-board.yaml; or a "
+    "directory of such files; or - for standard input, as from `kubectl get boardrooms,boardagents -o yaml`."
+)
 _ADAPTERS = "Directory that stands in for spec.adapters.mountPath, with each member's adapter at its spec.adapter.path."
 
 
 @click.command(short_help="Serve a board from its YAML, without any cluster.")
-@click.option("-f", "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True, help=_FILE)
+@click.option("-f", "--file", type=click.Path(exists=True, allow_dash=True, path_type=Path), required=True, help=_FILE)
 @click.option("--board", "name", help="Which Boardroom of the file; needed when it holds several.")
 @click.option("--lorax-url", help="A LoRAX that runs; without it one is simulated here (no GPU).")
 @click.option("--adapters", type=click.Path(exists=True, file_okay=False, path_type=Path), help=_ADAPTERS)
@@ -59,17 +65,13 @@ def serve(
 
     After `--` a COMMAND can be given: it runs with BOARDROOM_URL set once the board is ready, and ends the serving.
     """
-    try:
-        boards, agents = read_manifest(file.read_text(encoding="utf-8"))
-        board = _chosen(boards, name, file)
-        defaults = Defaults.from_env(os.environ)
-    except (ManifestError, SettingsError, UnicodeDecodeError, OSError) as error:
-        raise click.ClickException(f"{file}: {error}") from error
     if command and shutil.which(command[0]) is None:
         raise click.UsageError(f"{command[0]}: no such program to run")
     require_free(host, port)
     signal.signal(signal.SIGTERM, _interrupt)
     with Processes() as processes:
+        place = _place(processes, file)
+        board, agents, defaults = _read(place, name)
         root = adapters.absolute() if adapters else processes.enter_context(scratch())
         if adapters is None:
             _make_adapters(root, board, agents)
@@ -79,15 +81,11 @@ def serve(
         if lorax_url is None and effective(board.spec, defaults).enabled:
             lorax_url = _simulated_lorax(processes, board, readable, defaults)
         port = port or free_port()
-        args = ["--file", str(file), "--board", board.metadata.name, "--host", host, "--port", str(port)]
+        args = ["--file", str(place), "--board", board.metadata.name, "--host", host, "--port", str(port)]
         args += ["--adapters-url", adapters_url, "--adapters-root", str(root)]
         args += ["--lorax-url", lorax_url] if lorax_url else []
-        standard = board.spec.standard_inference
-        args += ["--standard-url", standard.url, "--standard-model", standard.model] if standard else []
-        redis = board.spec.coordinator.conversations.redis
-        args += ["--redis-url", redis.url] if redis else []
         args += ["--auth", "ApiKey", "--api-keys", str(api_keys)] if api_keys else []
-        _coordinator(processes, args)
+        _coordinator(processes, [*args, *_places_of(board)])
         url = f"http://{host}:{port}"
         click.echo(f"board {board.metadata.name!r} answers at {url}", err=True)
         if command:
@@ -96,18 +94,38 @@ def serve(
         processes.watch()
 
 
+def _place(processes: Processes, file: Path) -> Path:
+    """Where the board is read, again and again: what comes by standard input is kept as a file."""
+    if str(file) != "-":
+        return file
+    kept = processes.enter_context(scratch()) / "stdin.yaml"
+    kept.write_bytes(sys.stdin.buffer.read())
+    return kept
+
+
+def _read(place: Path, name: str | None) -> tuple[Boardroom, list[BoardAgent], Defaults]:
+    """The board, its agents and the operator's defaults; an agent of no board here is named."""
+    try:
+        board, agents = BoardFiles(place).read(name)
+        defaults = Defaults.from_env(os.environ)
+    except (ManifestError, SettingsError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    for agent in agents:
+        if (other := agent.spec.boardroom_ref.name) != board.metadata.name:
+            verdict = unknown_board(other, board.metadata.namespace)
+            click.echo(f"{agent.metadata.name} will be absent: {verdict.reason}: {verdict.message}", err=True)
+    return board, agents, defaults
+
+
+def _places_of(board: Boardroom) -> list[str]:
+    """The servers that the board's own spec names, as a coordinator's flags."""
+    standard, redis = board.spec.standard_inference, board.spec.coordinator.conversations.redis
+    flags = ["--standard-url", standard.url, "--standard-model", standard.model] if standard else []
+    return [*flags, "--redis-url", redis.url] if redis else flags
+
+
 def _interrupt(*_: object) -> Never:
     raise KeyboardInterrupt
-
-
-def _chosen(boards: list[Boardroom], name: str | None, file: Path) -> Boardroom:
-    if not boards:
-        raise click.UsageError(f"{file} holds no Boardroom: give a file with one, such as those in manifests/examples")
-    chosen = [b for b in boards if name in (None, b.metadata.name)]
-    if len(chosen) != 1:
-        names = ", ".join(b.metadata.name for b in boards)
-        raise click.UsageError(f"{file} holds the Boardrooms {names}: name one of them with --board")
-    return chosen[0]
 
 
 def _adapter_paths(root: Path, board: Boardroom, agents: list[BoardAgent]) -> list[tuple[BoardAgent, Path]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from boardroom.adapters.engine_rules import engine_rules
 from boardroom.adapters.modules import ignored
 from boardroom.api.boardroom import BoardroomSpec
-from boardroom.api.model import quantity_bytes
+from boardroom.api.quantity import quantity_bytes
 from boardroom.coordinator.adapters import Finding
 
 

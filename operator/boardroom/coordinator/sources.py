@@ -8,9 +8,11 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
+from boardroom.api.manifest import ManifestError
 from boardroom.api.meta import BOARDAGENTS, BOARDROOMS
-from boardroom.api.resources import Boardroom, ManifestError, read_manifest
+from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults
+from boardroom.coordinator.board_files import BoardFiles, Stamp
 from boardroom.coordinator.kube import Kube, collection
 from boardroom.coordinator.reflector import Reflector
 from boardroom.coordinator.roster import Roster, build, read_agent
@@ -85,34 +87,32 @@ class LiveSource:
 
 
 class FileSource:
-    """A YAML file, read again when it changes; what can't be read leaves the last roster in force."""
+    """YAML or JSON in a file or a directory, read again when it changes; what can't be read leaves the last roster in
+    force.
+    """
 
     def __init__(self, path: Path, board: str | None, defaults: Defaults, adapters_root: str | None) -> None:
         self.roster: Roster | None = None
         self.problem = ""
         self.on_change: Callable[[], None] = lambda: None
-        self._path, self._board, self._defaults, self._root = path, board, defaults, adapters_root
-        self._seen = 0
+        self._files, self._board, self._defaults, self._root = BoardFiles(path), board, defaults, adapters_root
+        self._seen: Stamp = ()
 
     def load(self) -> None:
-        """Read the file now; raises ManifestError."""
-        seen = self._path.stat().st_mtime_ns  # before it is read: what is written meanwhile is read next time
-        boards, agents = read_manifest(self._path.read_text(encoding="utf-8"))
-        chosen = [b for b in boards if self._board in (None, b.metadata.name)]
-        if len(chosen) != 1:
-            names = ", ".join(b.metadata.name for b in boards) or "none"
-            raise ManifestError(f"{self._path} holds the Boardrooms {names}: name one of them with --board")
+        """Read the files now; raises ManifestError and OSError."""
+        seen = self._files.stamp()  # before they are read: what is written meanwhile is read next time
+        board, agents = self._files.read(self._board)
         self._seen = seen
-        self.roster = build(chosen[0], agents, self._defaults, self._root)
+        self.roster = build(board, agents, self._defaults, self._root)
         self.on_change()
 
     async def run(self) -> None:
         while True:
             await asyncio.sleep(FILE_SECONDS)
             try:
-                if self._path.stat().st_mtime_ns != self._seen:
+                if self._files.stamp() != self._seen:
                     self.load()
-            except (OSError, ManifestError, UnicodeDecodeError) as error:
+            except (OSError, ManifestError) as error:
                 if str(error) != self.problem:
-                    _LOG.warning("the file can't be read; the board stays as it was", extra={"error": str(error)})
+                    _LOG.warning("the board can't be read again; it stays as it was", extra={"error": str(error)})
                 self.problem = str(error)

@@ -1,5 +1,6 @@
 """crds/ is what the models say, and it is what an API server takes."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ ALLOWED = {
     "type", "format", "description", "default", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum",
     "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "required", "properties",
     "items", "additionalProperties", "x-kubernetes-validations", "x-kubernetes-list-type",
-    "x-kubernetes-list-map-keys", "x-kubernetes-map-type", "x-kubernetes-int-or-string",
+    "x-kubernetes-list-map-keys", "x-kubernetes-map-type", "x-kubernetes-int-or-string", "anyOf",
 }  # fmt: skip
 
 
@@ -48,6 +49,10 @@ def test_crds_holds_no_other_definition() -> None:
 @pytest.mark.parametrize(("path", "node"), NODES)
 def test_every_node_is_structural(path: str, node: dict[str, Any]) -> None:
     assert set(node) - ALLOWED == set(), path
+    if node.get("x-kubernetes-int-or-string"):
+        assert (node["anyOf"], "type" in node) == ([{"type": "integer"}, {"type": "string"}], False), path
+        return
+    assert "anyOf" not in node, path
     assert node.get("type") in {"object", "array", "string", "integer", "boolean"}, path
 
 
@@ -59,14 +64,23 @@ def test_every_field_is_described(path: str, node: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("path", "node"), [n for n in NODES if ".spec" in n[0]])
 def test_everything_a_user_writes_is_bounded(path: str, node: dict[str, Any]) -> None:
-    if node["type"] == "array":
+    kinds = {"integer", "string"} if node.get("x-kubernetes-int-or-string") else {node["type"]}
+    if "array" in kinds:
         assert "maxItems" in node, path
     if "additionalProperties" in node:
         assert "maxProperties" in node, path
-    if node["type"] == "string" and "enum" not in node:
+    if "string" in kinds and "enum" not in node:
         assert "maxLength" in node, path
-    if node["type"] == "integer":
+    if "integer" in kinds:
         assert "minimum" in node, path
+
+
+@pytest.mark.parametrize(("path", "node"), NODES)
+def test_a_pattern_means_the_same_in_every_engine(path: str, node: dict[str, Any]) -> None:
+    """Go's \\s is ASCII's, and Rust's and Python's are Unicode's."""
+    rules = [rule["rule"] for rule in node.get("x-kubernetes-validations", ())]
+    for pattern in (node.get("pattern", ""), *rules):
+        assert re.search(r"\\[sdwbSDWB]", pattern) is None, path
 
 
 @pytest.mark.parametrize("crd", list(crds.crds().values()), ids=lambda c: c["spec"]["names"]["kind"])

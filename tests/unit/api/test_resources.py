@@ -4,15 +4,10 @@ import pytest
 from pydantic import ValidationError
 
 from boardroom.api.boardagent import BoardAgentSpec
-from boardroom.api.resources import Boardroom, ManifestError, read_manifest
+from boardroom.api.manifest import read_manifest
+from boardroom.api.resources import Boardroom
 
 EXAMPLE = Path(__file__).parents[3] / "manifests/examples/executive-board.yaml"
-BOARD = """
-apiVersion: boardroom.dev/v1alpha1
-kind: Boardroom
-metadata: {name: b}
-spec: {model: {id: m}}
-"""
 
 
 def test_the_example_is_one_board_of_five() -> None:
@@ -33,34 +28,6 @@ def test_the_example_is_one_board_of_five() -> None:
 def test_a_members_adapter_path(adapter: dict[str, object] | None, path: str | None) -> None:
     spec = {"boardroomRef": {"name": "b"}, "role": "CEO"} | ({"adapter": adapter} if adapter else {})
     assert BoardAgentSpec.model_validate(spec).adapter_path == path
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        pytest.param("a: [", "not YAML: ", id="broken YAML"),
-        pytest.param(
-            BOARD.replace("id: m", "id: m, name: x"),
-            "Boardroom 'b': spec.model.name: Extra inputs are not permitted",
-            id="an unknown field",
-        ),
-        pytest.param(
-            BOARD.replace("{id: m}", "{id: 3}"),
-            "Boardroom 'b': spec.model.id: Input should be a valid string",
-            id="a wrong type",
-        ),
-        pytest.param(BOARD.replace("{name: b}", "{}"), "Boardroom 'document 1'", id="no name"),
-    ],
-)
-def test_a_bad_file_is_refused_by_document_and_field(text: str, message: str) -> None:
-    with pytest.raises(ManifestError) as caught:
-        read_manifest(text)
-    assert str(caught.value).startswith(message)
-
-
-def test_other_kinds_in_the_file_are_skipped() -> None:
-    boards, agents = read_manifest(BOARD + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n---\n")
-    assert ([b.metadata.name for b in boards], agents) == (["b"], [])
 
 
 def test_a_live_object_with_fields_of_a_newer_crd_is_still_read() -> None:

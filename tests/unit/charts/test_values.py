@@ -10,7 +10,7 @@ import yaml
 
 from boardroom import __version__
 from boardroom.api import charts, crds
-from boardroom.api.resources import read_manifest
+from boardroom.api.manifest import read_manifest
 from boardroom.api.settings import Defaults
 from tools.values_table import CHARTS, page
 
@@ -97,7 +97,8 @@ def test_a_crd_that_helm_would_read_as_a_template_is_refused() -> None:
 
 
 def test_a_structural_schema_is_closed_for_helm_at_every_depth() -> None:
-    quantity = {"x-kubernetes-int-or-string": True, "description": "Q."}
+    either = [{"type": "integer"}, {"type": "string"}]
+    quantity = {"x-kubernetes-int-or-string": True, "anyOf": either, "description": "Q."}
     structural = {
         "type": "object",
         "properties": {"list": {"type": "array", "items": {"type": "object", "properties": {"q": quantity}}}},
@@ -112,7 +113,7 @@ def test_a_structural_schema_is_closed_for_helm_at_every_depth() -> None:
                 "items": {
                     "type": "object",
                     "additionalProperties": False,
-                    "properties": {"q": {"description": "Q.", "anyOf": [{"type": "integer"}, {"type": "string"}]}},
+                    "properties": {"q": {"description": "Q.", "anyOf": either}},
                 },
             }
         },

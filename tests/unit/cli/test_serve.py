@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+import yaml
 
 from boardroom.adapters.make import Shape, make
 from tools.waiting import until
@@ -19,10 +20,14 @@ BOARDROOM = str(Path(sys.executable).parent / "boardroom")
 EXAMPLE = "manifests/examples/executive-board.yaml"
 
 
-def serve(*args: str, file: str | Path = EXAMPLE, **environment: str) -> subprocess.CompletedProcess[str]:
+def serve(
+    *args: str, file: str | Path = EXAMPLE, given: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     command = [BOARDROOM, "serve", "-f", str(file), "--port", "0", *args]
     env = {name: value for name, value in os.environ.items() if name != "BOARDROOM_URL"} | environment
-    return subprocess.run(command, cwd=ROOT, env=env, text=True, capture_output=True, timeout=90, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=env, input=given, text=True, capture_output=True, timeout=90, check=False
+    )
 
 
 def test_one_question_gets_five_attributed_answers_in_one_batch() -> None:
@@ -88,11 +93,11 @@ def test_an_unknown_member_is_said_with_those_that_exist() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("a: [", "not YAML", id="broken YAML"),
+        pytest.param("a: [", "neither YAML nor JSON: line 2, column 1: ", id="broken YAML"),
         pytest.param("", "holds no Boardroom: give a file with one", id="no board"),
         pytest.param(
             "apiVersion: boardroom.dev/v1alpha1\nkind: Boardroom\nmetadata: {name: b}\nspec: {model: {id: 7}}\n",
-            "spec.model.id: Input should be a valid string",
+            "Boardroom 'b': spec.model.id: give a text, not 7: write it in quotes",
             id="a wrong type",
         ),
     ],
@@ -103,6 +108,23 @@ def test_a_bad_file_is_refused_before_anything_starts(tmp_path: Path, text: str,
     served = serve(file=file)
     assert served.returncode != 0
     assert message in served.stderr
+
+
+def test_what_kubectl_gives_is_served_from_standard_input() -> None:
+    """Two documents in a List, with what the API server adds to them; a member of no board here is named."""
+    documents = [d for d in yaml.safe_load_all((ROOT / EXAMPLE).read_text()) if d]
+    for number, document in enumerate(documents):
+        document["metadata"] |= {"namespace": "boards", "uid": f"u{number}", "generation": 2, "resourceVersion": "7"}
+        document["metadata"]["managedFields"] = [{"manager": "kubectl", "fieldsV1": {"f:spec": {}}}]
+        document["status"] = {"observedGeneration": 2}
+    stranger = documents[-1] | {"metadata": {"name": "cio"}, "spec": {"boardroomRef": {"name": "exec"}, "role": "CIO"}}
+    given = yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": [*documents, stranger]})
+    served = serve("--", BOARDROOM, "agents", "executive", file="-", given=given)
+    assert served.returncode == 0, served.stderr
+    assert served.stdout.count("_lora_adapter") == 5
+    assert (
+        "cio will be absent: BoardroomNotFound: spec.boardroomRef.name: there is no Boardroom 'exec'" in served.stderr
+    )
 
 
 def test_a_file_that_is_no_text_is_said(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ EXAMPLES = Path(__file__).parents[3] / "manifests" / "examples"
 BUILD = """
 import json, sys
 from pathlib import Path
-from boardroom.api.resources import read_manifest
+from boardroom.api.manifest import read_manifest
 from boardroom.api.settings import Defaults
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children

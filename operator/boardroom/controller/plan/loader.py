@@ -3,7 +3,7 @@
 from typing import Final
 
 from boardroom.api.meta import LOADER_PORT, selector
-from boardroom.api.model import quantity_bytes
+from boardroom.api.quantity import quantity_bytes
 from boardroom.controller.kinds import JOB, Object
 from boardroom.controller.plan import lorax, scheduling, security, storage
 from boardroom.controller.plan.blueprint import Blueprint
