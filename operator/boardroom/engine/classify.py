@@ -27,7 +27,9 @@ _ADAPTER_TEXTS: Final = (
     ("is larger than adapter memory reservation", AdapterFault.TOO_LARGE),
     ("Memory reserved for adapters is 0", AdapterFault.REFUSED),
     ("does not support adapter loading", AdapterFault.REFUSED),
+    ("does not support dynamic adapter loading", AdapterFault.REFUSED),
     ("when downloading adapter", AdapterFault.REFUSED),
+    ("when loading adapter", AdapterFault.REFUSED),
 )
 """Every adapter failure is 424 `generation`: only its text tells it from a failed forward pass."""
 

@@ -13,6 +13,10 @@ from boardroom.engine.errors import BadResponse
 from boardroom.engine.protocol import FinishReason, Generation
 
 _DONE: Final = b"[DONE]"
+_ENDS: Final = frozenset(
+    ("</s>", "<eos>", "<end_of_turn>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<|im_end|>", "<|end|>")
+)
+"""How models end: markup, and no text."""
 Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
@@ -112,6 +116,8 @@ class ChatAssembly:
             return ""
         choice = event.choices[0]
         text = choice.delta.content or ""
+        if choice.finish_reason == "length" and text in _ENDS:  # LoRAX shows the model's own end where it is the last
+            text = ""
         if text:
             self._texts.append(text)
         self._finish = choice.finish_reason or self._finish
