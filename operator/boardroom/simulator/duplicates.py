@@ -20,17 +20,18 @@ def duplicate_field(body: bytes, kind: type) -> tuple[str, str] | None:
 
     Fields that LoRAX does not know, and what it takes as any JSON, may stand in it as often as they like.
     """
-    document = json.loads(body.decode("utf-8", "replace"), object_pairs_hook=_object, parse_int=str, parse_float=str)
-    return next(_doubled(document, _shape(kind), ""), None)
+    found: list[_Doubled] = []
 
+    def read(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) == len(pairs):
+            return members
+        found.append(_Doubled(members))
+        found[-1].names = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+        return found[-1]
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    doubled = _Doubled(found)
-    doubled.names = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
-    return doubled
+    document = json.loads(body.decode("utf-8", "replace"), object_pairs_hook=read, parse_int=str, parse_float=str)
+    return next(_doubled(document, _shape(kind), ""), None) if found else None
 
 
 @cache
