@@ -101,7 +101,7 @@ bench-gpu: .venv-gpu/installed ## Multi-LoRA batching for real with PyTorch, on 
 
 .PHONY: attribution
 attribution: .venv/installed ## 100,000 answers while everything around them moves: whose voice were they in? (about 10 minutes)
-	$(BIN)/python -m bench attribution
+	PYTHONHASHSEED=0 $(BIN)/python -m bench attribution
 
 ## -- work on it --------------------------------------------------------------------------------------------
 

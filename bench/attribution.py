@@ -1,13 +1,15 @@
 """Whose voice did it answer in? As many answers as wanted, while everything around them moves.
 
 On virtual time, from a seed: members come and go, adapters are replaced under new paths, adapters are slow or fail to
-load, batches break, LoRAX is overloaded, drops connections and restarts, requests are lost on the way, clients leave;
-and the race in which LoRAX answers in the base model's voice is lost as often as `probability` says. Every answer
-carries the mark of the weights that spoke, which only the bench can read, and is held against what it says of itself.
+load, batches break, LoRAX is overloaded, drops connections, is killed, and ends gracefully with answers in flight,
+requests are lost on the way, clients leave; and the race in which LoRAX answers in the base model's voice is lost as
+often as `probability` says. On one board memory for adapters is short, so that LoRAX takes them away in mid-answer.
+Every answer is held, from its first word to its last, against what only the weights that it names can say.
 """
 
 import asyncio
 import logging
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -16,29 +18,36 @@ from pathlib import Path
 from random import Random, seed
 from typing import Any
 
+from bench.reference import Reference
 from bench.tally import Listening, Tally
 from bench.trouble import FAULTS, Trouble
 from bench.virtual_board import Members, Volume, coordinated, settings
-from bench.wire import Delays, Lorax, Wire
+from bench.wire import Delays, Wire
 from boardroom.api.ask import AskRequest, CoordinationMode, Parameters
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.coordinator.problems import AskProblem
 from boardroom.engine.errors import EngineError
 from boardroom.engine.lorax import LoraxEngine
 from boardroom.engine.protocol import GenerationRequest
+from boardroom.simulator.restarting import RestartingLorax
 from boardroom.simulator.settings import STALE_READY_PROBABILITY
 from boardroom.simulator.virtual import VirtualTimeLoop
 
-ANSWERS = 100_000
+ANSWERS = 80_000
+IN_LITTLE_MEMORY = 20_000
 WITHOUT_GUARD = 20_000
 """Their share of wrong voices is large."""
+LITTLE_MEMORY = 4
+"""Adapters that fit at once; the board has up to twice as many."""
 ALWAYS = 1.0
 TOKENS = (12, 24)
+MANY_TOKENS = (80, 160)
+"""Seconds of speech, as real answers take: they outlive LoRAX's listener."""
 ASKERS = 6
 THINKING = 0.3
 TIMEOUT = 30.0
 QUESTION = "What follows from that for us?"
-_LEAVES, _STREAMS = 0.03, 0.3
+_LEAVES, _STREAMS, _TALKS, _ALL = 0.03, 0.3, 0.1, 0.3
 _MODES = {
     CoordinationMode.PARALLEL: 68,
     CoordinationMode.SEQUENTIAL: 12,
@@ -50,8 +59,16 @@ _MODES = {
 _VOTE_TOKENS = (70, 180)
 """A vote is JSON: so many leave room for it, and often cut it off."""
 
-NEVER = ("other_member", "other_version", "unreadable", "unnamed_absences", "torn_streams", "aborts")
-"""Nor the base model's voice, but for that LoRAX leaves a rest (docs/coordinator.md): its share is printed."""
+NEVER = (
+    "base_model",
+    "mixed",
+    "other_member",
+    "other_version",
+    "unreadable",
+    "unnamed_absences",
+    "torn_streams",
+    "aborts",
+)
 
 Ask = Callable[[Random], Awaitable[None]]
 
@@ -63,6 +80,8 @@ class Story:
     answers: int
     probability: float = ALWAYS
     guarded: bool = True
+    memory_for: int | None = None
+    """So many adapters fit into LoRAX's memory at once; None is all of them."""
     seed: int = 1
 
 
@@ -70,7 +89,9 @@ def measure() -> dict[str, Any]:
     """With the guard and without, at the worst and at the rate that was seen on the real router."""
     stories = [
         Story(answers=ANSWERS),
+        Story(answers=IN_LITTLE_MEMORY, memory_for=LITTLE_MEMORY),
         Story(answers=WITHOUT_GUARD, guarded=False),
+        Story(answers=WITHOUT_GUARD, guarded=False, memory_for=LITTLE_MEMORY),
         Story(answers=WITHOUT_GUARD, guarded=False, probability=STALE_READY_PROBABILITY),
     ]
     return {"rows": [tell(story) for story in stories]}
@@ -79,8 +100,24 @@ def measure() -> dict[str, Any]:
 def tell(story: Story) -> dict[str, Any]:
     """Run it; what was counted."""
     seed(story.seed)  # the coordinator's own jitter
-    with _quiet(), tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        return runner.run(_told(story, Volume(Path(folder))))
+    with _quiet(), _folder(story) as folder, asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(_told(story, Volume(folder)))
+
+
+@contextmanager
+def _folder(story: Story) -> Iterator[Path]:
+    """The same one each time, where nobody else has it now: voices, and so words and times, hang on the paths."""
+    folder = Path(tempfile.gettempdir()) / f"attribution-{story.seed}"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        with tempfile.TemporaryDirectory() as other:
+            yield Path(other)
+        return
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 @contextmanager
@@ -106,25 +143,28 @@ def broken_promises(result: Mapping[str, Any]) -> list[str]:
 
 
 async def _told(story: Story, volume: Volume) -> dict[str, Any]:
-    random, tally = Random(story.seed), Tally(volume)
+    random = Random(story.seed)
+    lorax_settings = settings(stale_ready_probability=story.probability, seed=story.seed, memory_for=story.memory_for)
+    reference = Reference(lorax_settings, volume.digest)
+    tally = Tally(volume, reference)
     members = Members(volume, tokens=TOKENS[1])
-    lorax_settings = settings(stale_ready_probability=story.probability, seed=story.seed)
-    async with Lorax(replace(lorax_settings, faults=FAULTS)) as lorax:
+    async with RestartingLorax(replace(lorax_settings, faults=FAULTS)) as lorax:
         trouble = Trouble(members, volume, lorax, Random(story.seed + 1))
         trouble.begin()
-        wire = Wire(lorax, Delays(), random)
+        wire = Wire(lorax, Delays(), random, reference)
         async with _guarded(members, volume, wire, tally) if story.guarded else _plain(members, wire, tally) as ask:
             background = asyncio.create_task(trouble.run())
             askers = [_keep_asking(ask, Random(story.seed + 2 + n), tally, story.answers) for n in range(ASKERS)]
             await asyncio.gather(*askers)
             background.cancel()
-        counted = {f.name: getattr(tally, f.name) for f in fields(tally) if f.name != "volume"}
+        counted = {f.name: getattr(tally, f.name) for f in fields(tally) if f.repr}
         return {
             "guarded": story.guarded,
             "stale_ready_probability": story.probability,
+            "memory_for": story.memory_for,
             "texts": tally.texts,
             **counted,
-            **{name: getattr(trouble, name) for name in ("added", "removed", "replaced", "restarts")},
+            **{name: getattr(trouble, name) for name in ("added", "removed", "replaced", "killed", "terminated")},
             "aborts": len(lorax.aborts),
             "loads": lorax.loads,
             "virtual_seconds": round(asyncio.get_running_loop().time()),
@@ -149,9 +189,12 @@ async def _guarded(members: Members, volume: Volume, wire: Wire, tally: Tally) -
     async with coordinated(members, volume, wire) as coordinator:
 
         async def ask(random: Random) -> None:
-            names = [role.lower() for role in random.sample(list(members.adapters), random.randint(1, 4))]
+            roles = list(members.adapters)
+            some = len(roles) if random.random() < _ALL else random.randint(1, 4)
+            names = [role.lower() for role in random.sample(roles, some)]
             [mode] = random.choices(list(_MODES), list(_MODES.values()))
-            tokens = _VOTE_TOKENS if mode is CoordinationMode.CONSENSUS else TOKENS
+            votes = mode is CoordinationMode.CONSENSUS
+            tokens = _VOTE_TOKENS if votes else MANY_TOKENS if random.random() < _TALKS else TOKENS
             request = AskRequest(
                 user_input=QUESTION,
                 agents=tuple(names),

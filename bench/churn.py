@@ -14,12 +14,13 @@ from random import Random
 from typing import Any
 
 from bench.virtual_board import Members, Volume, coordinated, settings
-from bench.wire import Delays, Lorax, Wire
+from bench.wire import Delays, Wire
 from boardroom.api.ask import AnswerStatus, AskRequest
 from boardroom.coordinator.problems import AskProblem
 from boardroom.engine.errors import EngineError
 from boardroom.engine.lorax import LoraxEngine
 from boardroom.engine.protocol import GenerationRequest
+from boardroom.simulator.restarting import RestartingLorax
 from boardroom.simulator.virtual import VirtualTimeLoop
 
 REQUESTS = 2000
@@ -132,11 +133,11 @@ async def _through_us(case: Case, volume: Volume, names: Mapping[str, str]) -> S
         return await _asked(ask, case, volume, lorax, names)
 
 
-def _lorax(case: Case) -> Lorax:
-    return Lorax(settings(stale_ready_probability=STALE_READY, max_active_adapters=case.places))
+def _lorax(case: Case) -> RestartingLorax:
+    return RestartingLorax(settings(stale_ready_probability=STALE_READY, max_active_adapters=case.places))
 
 
-async def _asked(ask: Ask, case: Case, volume: Volume, lorax: Lorax, names: Mapping[str, str]) -> Seen:
+async def _asked(ask: Ask, case: Case, volume: Volume, lorax: RestartingLorax, names: Mapping[str, str]) -> Seen:
     """The same requests at the same moments, whoever is asked."""
     random, seen = Random(2), Seen()
     loop = asyncio.get_running_loop()

@@ -118,17 +118,18 @@ def churn(results: Results) -> str:
 def attribution(results: Results) -> str:
     """Whose voices."""
     rows = results.get("attribution", {}).get("rows", ())
-    names = ("texts", "right", "base_model", "other_member", "other_version", "unreadable", "weights_not_named")
-    more = ("torn_streams", "named_absences", "unnamed_absences", "aborts")
+    names = ("texts", "right", "base_model", "mixed", "other_member", "other_version", "unreadable")
+    more = ("weights_not_named", "torn_streams", "named_absences", "unnamed_absences", "aborts", "killed", "terminated")
     return _table(
         ["", *((("through the coordinator" if r["guarded"] else "LoRAX alone") + _race(r)) for r in rows)],
         [[name.replace("_", " "), *(str(row[name]) for row in rows)] for name in (*names, *more)]
-        + [["base model's voice, share", *(f"{row['base_model'] / row['texts']:.5%}" for row in rows)]],
+        + [["in a wrong voice, share", *(f"{1 - row['right'] / row['texts']:.5%}" for row in rows)]],
     ) if rows else "not measured yet"  # fmt: skip
 
 
 def _race(row: Mapping[str, Any]) -> str:
-    return f", the race lost {row['stale_ready_probability']:.1%} of the time"
+    little = f", memory for {row['memory_for']} adapters" if row["memory_for"] else ""
+    return f", the race lost {row['stale_ready_probability']:.1%} of the time{little}"
 
 
 def scale(results: Results) -> str:

@@ -1,8 +1,9 @@
-"""Answers counted by whose voice they had, beside whose they were said to have."""
+"""Answers counted by whose voice they had, from their first word to their last, beside whose they were said to have."""
 
 from dataclasses import dataclass, field
 from typing import Final
 
+from bench.reference import Reference
 from bench.virtual_board import BASE, Volume
 from boardroom.api.ask import AnswerStatus, AskResponse, MemberAnswer
 
@@ -12,12 +13,16 @@ RATIONALE: Final = '"rationale":"'
 
 @dataclass
 class Tally:
-    """What came of the questions. Every text has one voice, so the first five add up to the texts."""
+    """What came of the questions. Every text is counted once, so the first six add up to the texts."""
 
     volume: Volume = field(repr=False)
+    reference: Reference = field(repr=False)
     right: int = 0
+    """Each word is what the weights that the answer names, and no others, say to the question."""
     base_model: int = 0
     """In the base model's voice and said to be an adapter's: LoRAX's race."""
+    mixed: int = 0
+    """Begins as its own and goes on as something else."""
     other_member: int = 0
     other_version: int = 0
     """The member's own, but not the weights that the answer names."""
@@ -38,11 +43,15 @@ class Tally:
     @property
     def texts(self) -> int:
         """Every text that was judged."""
-        return self.right + self.base_model + self.other_member + self.other_version + self.unreadable
+        wrong = self.base_model + self.mixed + self.other_member + self.other_version + self.unreadable
+        return self.right + wrong
 
-    def text(self, text: str, role: str, path: str | None = None) -> None:
-        """Judge one text; without `path` any version of the role's adapter will do."""
-        speaker = self.volume.speaker(text)
+    def text(self, text: str, role: str, path: str | None = None, *, begin: str = "") -> None:
+        """Judge one whole answer; without `path` any version of the role's adapter will do.
+
+        `begin`: what stands in the text before the mark.
+        """
+        speaker = self.volume.speaker(text.partition(begin)[2] if begin else text)
         if speaker is None:
             self.unreadable += 1
         elif speaker == BASE:
@@ -51,6 +60,8 @@ class Tally:
             self.other_member += 1
         elif path not in (None, speaker):
             self.other_version += 1
+        elif not self.reference.could_say(speaker, text):
+            self.mixed += 1
         else:
             self.right += 1
 
@@ -60,9 +71,6 @@ class Tally:
         votes = response.decision.votes if response.decision else []
         for answer in response.answers:
             self._answer(answer, begin=RATIONALE if votes else "")
-        for vote in votes:
-            if vote.rationale:
-                self.text(vote.rationale, vote.role)
         self.unnamed_absences += len(asked - {answer.agent for answer in response.answers})
         for round_ in response.rounds[:-1]:
             for said in round_.answers:
@@ -83,7 +91,7 @@ class Tally:
         elif digest != self.volume.digest(path):
             self.other_version += 1
             return
-        self.text(answer.text.partition(begin)[2] if begin else answer.text, answer.role, path)
+        self.text(answer.text, answer.role, path, begin=begin)
 
 
 class Listening:

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from random import Random
 
 from bench.virtual_board import Members, Volume
-from bench.wire import Lorax
 from boardroom.simulator.faults import Fault
+from boardroom.simulator.restarting import RestartingLorax
 
 ROLES = tuple(f"R{index}" for index in range(12))
 SEATED = range(4, 9)
 PAUSE = 4.0
 """Mean seconds between two changes."""
-DOWN = 45.0
+DOWN = (0.1, 4.0)
+"""Seconds until the next LoRAX listens: sooner than anybody can be sure to have looked, or later."""
 
 FAULTS = (
     Fault(kind="error", error="batch", rate=0.0003),
@@ -31,12 +32,13 @@ class Trouble:
 
     members: Members
     volume: Volume
-    lorax: Lorax
+    lorax: RestartingLorax
     random: Random
     added: int = 0
     removed: int = 0
     replaced: int = 0
-    restarts: int = 0
+    killed: int = 0
+    terminated: int = 0
     _versions: dict[str, int] = field(default_factory=dict)
     _seated: dict[str, str] = field(default_factory=dict)
 
@@ -54,7 +56,7 @@ class Trouble:
 
     async def _change(self) -> None:
         free = [role for role in ROLES if role not in self._seated]
-        match self.random.choices(("add", "remove", "replace", "restart"), (30, 28, 40, 2))[0]:
+        match self.random.choices(("add", "remove", "replace", "kill", "terminate"), (29, 27, 32, 4, 8))[0]:
             case "add" if len(self._seated) < SEATED.stop:
                 role = self.random.choice(free)
                 back = self._versions.get(role, 0) > 0 and self.random.random() < 0.5
@@ -63,9 +65,13 @@ class Trouble:
             case "remove" if len(self._seated) > SEATED.start:
                 del self._seated[self.random.choice(list(self._seated))]
                 self.removed += 1
-            case "restart":
-                self.restarts += 1
-                await self.lorax.restart(DOWN)
+            case "kill":
+                self.killed += 1
+                await self.lorax.kill(self.random.uniform(*DOWN))
+                return
+            case "terminate":
+                self.terminated += 1
+                await self.lorax.terminate(self.random.uniform(*DOWN))
                 return
             case _:
                 role = self.random.choice(list(self._seated))

@@ -24,6 +24,8 @@ from boardroom.simulator.settings import Settings
 MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
 SALT = "only the bench knows"
 SMALL = Shape(base_model=MODEL, layers=1, hidden=16)
+ADAPTER_BYTES = 1664
+"""Of the tensors of one such adapter."""
 BASE = "the base model"
 _API = {"apiVersion": "boardroom.dev/v1alpha1"}
 _VOICE = re.compile(r"\[simulated voice=([0-9a-f]{16})")
@@ -137,14 +139,23 @@ async def coordinated(members: Members, volume: Volume, wire: Wire) -> AsyncIter
         yield coordinator
 
 
-def settings(*, stale_ready_probability: float, seed: int = 0, max_active_adapters: int = 100) -> Settings:
-    """LoRAX as the operator starts it, by default, with its bugs."""
+def settings(
+    *,
+    stale_ready_probability: float,
+    seed: int = 0,
+    max_active_adapters: int = 100,
+    memory_for: int | None = None,
+) -> Settings:
+    """LoRAX as the operator starts it, by default, with its bugs; memory for all adapters, or for so many."""
+    usual = Settings()
+    little = (memory_for or 0) * ADAPTER_BYTES * 1.01 / (usual.cost.gpu_memory_gb * 1e9)
     return Settings(
         model_id=MODEL,
         adapter_source="local",
         identity_salt=SALT,
         max_active_adapters=max_active_adapters,
         max_concurrent_requests=128,
+        adapter_memory_fraction=usual.adapter_memory_fraction if memory_for is None else little,
         stale_ready_probability=stale_ready_probability,
         random_seed=seed,
     ).checked()

@@ -16,6 +16,10 @@ from boardroom.engine.refusal import RefusedError, refusal_within
 
 _DONE: Final = b"[DONE]"
 _NULL: Final = b"null"
+_ENDS: Final = frozenset(
+    ("</s>", "<eos>", "<end_of_turn>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<|im_end|>", "<|end|>")
+)
+"""How models end: markup, and no text."""
 MAX_COUNT: Final = 2**53
 Count = Annotated[int, msgspec.Meta(ge=0, lt=MAX_COUNT)]
 
@@ -131,6 +135,8 @@ class ChatAssembly:
             return ""
         choice = event.choices[0]
         text = text_of(choice.delta.content) if choice.delta else ""
+        if choice.finish_reason == "length" and text in _ENDS:  # LoRAX shows the model's own end where it is the last
+            text = ""
         if text:
             self._texts.append(text)
         self._finish = choice.finish_reason or self._finish

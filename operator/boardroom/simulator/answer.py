@@ -95,24 +95,32 @@ def _cut(sentences: Iterator[str], sampling: Sampling, tokenizer: Tokenizer) -> 
 
 
 def _stopped(tokens: Sequence[Token], sampling: Sampling, *, ended: bool) -> Answer | None:
-    """The answer, once the tokens hold a reason to end it; ended says that the last one is the model's own end."""
+    """The answer, once the tokens hold a reason to end it; ended says that the last one is the model's own end.
+
+    LoRAX asks after each token: is it the last that was wanted, else is it the end, else does the text end in a stop
+    sequence? So what ends exactly at max_new_tokens ends for its length.
+    """
     limit = sampling.max_new_tokens
-    at_stop = _end_of_stop(tokens[:limit], sampling.stop)
+    at_stop = _end_of_stop(tokens[: limit - 1], sampling.stop)
     if at_stop is not None:
         return Answer(tuple(tokens[:at_stop]), "stop_sequence")
-    if len(tokens) > limit or (len(tokens) == limit and not ended):
+    if len(tokens) >= limit:
         return Answer(tuple(tokens[:limit]), "length")
     return Answer(tuple(tokens), "eos_token") if ended else None
 
 
 def _end_of_stop(tokens: Sequence[Token], stop: Sequence[str]) -> int | None:
-    """How many tokens there are when the text first ends in a stop sequence; LoRAX looks after each token."""
+    """How many tokens there are when the text first ends in a stop sequence; an empty one ends every text.
+
+    LoRAX's pattern ends in `$`, which also matches before a line's end.
+    """
     if not stop:
         return None
+    ends = tuple(end for text in stop for end in (text, f"{text}\n"))
     text = ""
     for count, token in enumerate(tokens, start=1):
         text += token.text
-        if text.endswith(tuple(stop)):
+        if text.endswith(ends):
             return count
     return None
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 from typing import Final
 
 import orjson
@@ -15,6 +16,10 @@ from boardroom.simulator.exchange import JSON, TEXT, ClientGone, Dropped, Exchan
 _LOG = logging.getLogger(__name__)
 
 Handler = Callable[[Engine, Exchange], Awaitable[None]]
+
+MAX_HEADERS: Final = 100
+MAX_HEAD_BYTES: Final = 8192 + 4096 * 100
+"""Bounds of hyper, LoRAX's HTTP server."""
 
 ROUTES: Final[Mapping[str, Mapping[str, Handler]]] = {
     "/": {"POST": native.generate_either, "GET": information.health},
@@ -55,6 +60,9 @@ class Application:
         if scope["type"] != "http":
             raise RuntimeError(f"only HTTP is served, not {scope['type']}")
         exchange = Exchange(scope, receive, send)
+        if _too_large(scope):
+            await exchange.respond(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            return
         methods = self._routes.get(scope["path"])
         handler = methods.get("GET" if scope["method"] == "HEAD" else scope["method"]) if methods else None
         if methods is None:
@@ -77,3 +85,10 @@ class Application:
             await exchange.tear()
         except ClientGone:
             _LOG.info("a client left before its answer")
+
+
+def _too_large(scope: Scope) -> bool:
+    """Whether hyper would refuse the request's head, before it looks for a route."""
+    headers = scope["headers"]
+    size = len(scope["path"]) + sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
+    return size > MAX_HEAD_BYTES or len(headers) > MAX_HEADERS

@@ -11,6 +11,7 @@ from boardroom.simulator.errors import GenerationError, LoraxError, StepError
 from boardroom.simulator.loader import Loader
 from boardroom.simulator.metrics import Metrics
 from boardroom.simulator.queues import AdapterQueues, Status
+from boardroom.simulator.race import Race
 from boardroom.simulator.shard import Shard
 
 Step = Callable[[list[Entry]], Awaitable[None]]
@@ -36,6 +37,7 @@ class Batcher:
         shard: Shard,
         queues: AdapterQueues,
         loader: Loader,
+        race: Race,
         metrics: Metrics,
         clock: Clock,
         limits: BatchLimits,
@@ -46,6 +48,7 @@ class Batcher:
         self._shard = shard
         self._queues = queues
         self._loader = loader
+        self._race = race
         self._metrics = metrics
         self._clock = clock
         self._limits = limits
@@ -135,6 +138,8 @@ class Batcher:
         for queue in changes.offload:
             queue.status = Status.DOWNLOADED
             queue.leaving = True
+            for entry in queue.entries:
+                self._race.run(entry, memory_is_short=self._queues.memory_is_short)
             self._loader.order("offload", queue)
         for queue in changes.load:
             self._loader.order("load", queue)

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from boardroom.simulator.duplicates import duplicate_field
 from boardroom.simulator.errors import Rejection
 from boardroom.simulator.exchange import Exchange
 
@@ -16,6 +17,7 @@ _PATH: Final = re.compile(r" - at `\$\.?([^`]*)`$")
 _EXPECTED: Final = re.compile(r"^Expected `([^`]+)`")
 _VARIANT: Final = re.compile(r'^string "|"$')
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
+_BEHIND: Final = re.compile(r"trailing characters \(byte (\d+)\)")
 _NAMES: Final = {
     "str": "a string",
     "int": "u32",
@@ -37,17 +39,37 @@ async def read_body(exchange: Exchange, kind: type[Body]) -> Body:
         raise Rejection(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Expected request with `Content-Type: application/json`")
     body = await exchange.body()
     try:
-        return msgspec.json.decode(body, type=kind)
+        value, body = _first_value(body, kind)
+        doubled = duplicate_field(body, kind)
     except msgspec.ValidationError as error:
-        raise Rejection(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "Failed to deserialize the JSON body into the target type: "
-            f"{_mismatch(str(error), body)} at {_position(body, len(body))}",
-        ) from error
+        raise _untyped(_mismatch(str(error), body), body) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejection(
             HTTPStatus.BAD_REQUEST, f"Failed to parse the request body as JSON: {_syntax(str(error), body)}"
         ) from error
+    if doubled is not None:
+        path, name = doubled
+        raise _untyped(f"{path}: duplicate field `{name}`".removeprefix(": "), body)
+    return value
+
+
+def _first_value(body: bytes, kind: type[Body]) -> tuple[Body, bytes]:
+    """The JSON value that the body begins with, and where it stands: LoRAX looks no further."""
+    try:
+        return msgspec.json.decode(body, type=kind), body
+    except msgspec.DecodeError as error:
+        behind = _BEHIND.search(str(error))
+        if behind is None:
+            raise
+        body = body[: int(behind[1]) - 1]  # msgspec has read the first of them
+        return msgspec.json.decode(body, type=kind), body
+
+
+def _untyped(what: str, body: bytes) -> Rejection:
+    return Rejection(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"Failed to deserialize the JSON body into the target type: {what} at {_position(body, len(body))}",
+    )
 
 
 def _syntax(message: str, body: bytes) -> str:

@@ -17,6 +17,7 @@ from boardroom.simulator.faults import Faults
 from boardroom.simulator.loader import Loader
 from boardroom.simulator.metrics import Metrics
 from boardroom.simulator.queues import AdapterQueues
+from boardroom.simulator.race import Race
 from boardroom.simulator.request import Parameters
 from boardroom.simulator.settings import Settings
 from boardroom.simulator.shard import Shard
@@ -64,6 +65,7 @@ class Engine:
             type_lists=settings.lorax_version == "v0.12.1",
         )
         self.queues = AdapterQueues(settings.max_active_adapters, settings.adapter_cycle_time_s)
+        self._race = Race(self._random, settings.stale_ready_probability)
         self.permits_taken = 0
         self._woken = asyncio.Event()
         self._loader = Loader(self.shard, self.queues, self.metrics, self._woken.set, self.panic)
@@ -71,6 +73,7 @@ class Engine:
             shard=self.shard,
             queues=self.queues,
             loader=self._loader,
+            race=self._race,
             metrics=self.metrics,
             clock=self.clock,
             limits=settings.batch_limits,
@@ -133,8 +136,9 @@ class Engine:
             queued_at=self.clock.now(),
             on_change=on_change,
             wants_tokens=wants_tokens,
-            stale_ready=self._stale_ready(adapter_id),
         )
+        if self.queues.leaving(adapter_id):
+            self._race.run(entry, memory_is_short=self.queues.memory_is_short)
         self.permits_taken += 1
         new = self.queues.append(entry)
         if new is not None:
@@ -156,11 +160,6 @@ class Engine:
     def _abort(self, reason: str) -> NoReturn:
         self._on_abort(reason)
         raise RouterAborted(reason)
-
-    def _stale_ready(self, adapter_id: str) -> bool:
-        """Whether a request meets its adapter on the way out and is taken for one whose adapter is there."""
-        at_risk = adapter_id != BASE_MODEL and self.queues.leaving(adapter_id)
-        return at_risk and self._random.random() < self.settings.stale_ready_probability
 
     def _adapter_id(self, parameters: Parameters) -> str:
         """The one adapter that a request names; raises GenerationError for a merge, which isn't simulated."""

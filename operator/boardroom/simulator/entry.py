@@ -40,6 +40,11 @@ class Answer:
     tokens: tuple[Token, ...]
     finish_reason: FinishReason
 
+    def handed_over(self, other: "Answer", share: float) -> "Answer":
+        """Its first words, so big a share of them, and from there on the other's."""
+        words = min(int(share * len(self.tokens)), len(other.tokens) - 1)
+        return Answer(self.tokens[:words] + other.tokens[words:], other.finish_reason)
+
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Entry:
@@ -67,8 +72,8 @@ class Entry:
     done: bool = False
     abandoned: bool = False
     """The client has gone: dropped at the next step, as LoRAX does when nobody receives any more."""
-    stale_ready: bool = False
-    """Its adapter counts as ready though it is on its way out: the base model will answer (LORAX.md, trap 3)."""
+    loses_adapter_at: float | None = None
+    """The share of its answer from which on the base model speaks, as its adapter is on its way out; 0 is all of it."""
     gpu_seconds: float = field(default=0.0)
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from boardroom.simulator.engine import Engine
-from boardroom.simulator.entry import Entry
+from boardroom.simulator.entry import BASE_MODEL, Entry
 from boardroom.simulator.errors import (
     GenerationError,
     IncompleteGenerationError,
@@ -136,10 +136,10 @@ def call_headers(engine: Engine, call: Call) -> Headers:
 
 
 def adapter_of(parameters: Parameters) -> str:
-    """The adapter's id as the headers echo it; "" for the base model."""
-    if parameters.merged_adapters is not None:
-        return ",".join(parameters.merged_adapters.ids)
-    return parameters.adapter_id or ""
+    """The adapter's id as the headers echo it; "" for the base model, also by the name that LoRAX gives it."""
+    merged = parameters.merged_adapters
+    ids = [parameters.adapter_id or ""] if merged is None else merged.ids
+    return ",".join(adapter_id for adapter_id in ids if adapter_id != BASE_MODEL)
 
 
 def details(entry: Entry) -> dict[str, Any]:
@@ -184,13 +184,21 @@ def _with_token(call: Call, exchange: Exchange) -> Call:
 
 
 def _copies(engine: Engine, call: Call) -> Iterator[Parameters]:
-    """The parameters of each sequence: one, or best_of many that differ by their seed. Raises ValidationError."""
+    """The parameters of each sequence: one, or best_of many that differ by their seed. Raises ValidationError.
+
+    LoRAX validates each sequence, and counts a refusal for each.
+    """
     best_of = call.parameters.best_of
     if best_of is None or best_of <= 1:
         yield call.parameters
         return
     validate_best_of(best_of, engine.settings)
-    validate(call.prompt, call.parameters, engine.settings, engine.tokenizer)
+    try:
+        validate(call.prompt, call.parameters, engine.settings, engine.tokenizer)
+    except ValidationError:
+        for _ in range(best_of):
+            engine.metrics.failed("validation")
+        raise
     for seed in range(best_of):
         yield msgspec.structs.replace(call.parameters, best_of=None, seed=seed)
 
@@ -270,5 +278,5 @@ def _outcome_headers(engine: Engine, call: Call, entry: Entry, times: Times) -> 
 
 
 def _header_value(text: str) -> bytes:
-    """A value that can't break out of its header."""
-    return bytes(byte if 32 <= byte < 127 else 63 for byte in text.encode("ascii", "replace"))  # noqa: PLR2004 (printable ASCII, or a question mark)
+    """As it came, whatever alphabet; what would break out of its header has a question mark in its place."""
+    return _CONTROL.sub("?", text).encode("utf-8", "replace")

@@ -1,5 +1,6 @@
 """A simulated LoRAX without a socket: the engine drivers' transport, straight into the application.
 
+It ends as the real process does: `refuse` closes the listener, `drained` returns when what is in flight has its answer.
 For tests and benchmarks on virtual time: a question goes through the real driver and the whole of LoRAX's surface, and
 takes moments. What sockets add is tested elsewhere.
 """
@@ -11,7 +12,7 @@ from typing import Any
 
 from starlette.datastructures import Headers
 
-from boardroom.engine.errors import BadResponse, ConnectionLost, EngineTimeout
+from boardroom.engine.errors import BadResponse, ConnectionLost, EngineTimeout, Unreachable
 from boardroom.engine.protocol import StreamTimeouts
 from boardroom.engine.transport import ChunkedReply, Reply
 from boardroom.simulator.app import Application
@@ -25,13 +26,32 @@ class InProcessTransport:
 
     def __init__(self, engine: Engine, url: str = "inprocess://lorax") -> None:
         self._application = Application(engine, inspect=False)
+        self._listens = True
+        self._in_flight: set[asyncio.Task[None]] = set()
         self.url = url
+
+    def refuse(self) -> None:
+        """Close the listener, as SIGTERM does first: who is in flight stays."""
+        self._listens = False
+
+    async def drained(self, seconds: float) -> None:
+        """Returns when every answer is out, or after so many seconds."""
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=seconds)
+
+    def _call(self, method: str, path: str, body: bytes, request_id: str) -> "_Call":
+        if not self._listens:
+            raise Unreachable(f"{self.url} refuses connections")
+        call = _Call(self._application, method, path, body, request_id)
+        self._in_flight.add(call.task)
+        call.task.add_done_callback(self._in_flight.discard)
+        return call
 
     async def request(
         self, method: str, path: str, *, timeout: float, limit: int, body: bytes | None = None, request_id: str = ""
     ) -> Reply:
         """Send and read the whole answer; raises only EngineError."""
-        call = _Call(self._application, method, path, body or b"", request_id)
+        call = self._call(method, path, body or b"", request_id)
         try:
             async with asyncio.timeout(timeout):
                 whole = b"".join([chunk async for chunk in call])
@@ -48,7 +68,7 @@ class InProcessTransport:
         self, path: str, *, timeouts: StreamTimeouts, limit: int, body: bytes, request_id: str = ""
     ) -> AsyncIterator[ChunkedReply]:
         """POST, and read chunk by chunk; leaving early disconnects."""
-        call = _Call(self._application, "POST", path, body, request_id)
+        call = self._call("POST", path, body, request_id)
         try:
             await call.started(min(timeouts.first_byte, timeouts.whole))
             yield _Chunks(call, limit, timeouts.between_bytes)
@@ -78,8 +98,8 @@ class _Call:
             "query_string": b"",
             "headers": [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())],
         }
-        self._task = asyncio.create_task(application(scope, self._receive, self._send))
-        self._task.add_done_callback(self._ended)
+        self.task = asyncio.create_task(application(scope, self._receive, self._send))
+        self.task.add_done_callback(self._ended)
 
     def __aiter__(self) -> "_Call":
         return self

@@ -57,7 +57,7 @@ class Loader:
                     queue.cost = await self._shard.download(queue.adapter_id, queue.source, queue.api_token)
                     self._report(queue, Status.DOWNLOADED)
                 case "load":
-                    await self._shard.load(queue.adapter_id, queue.source)
+                    await self._shard.load(queue.adapter_id, queue.source, queue.api_token)
                     self._report(queue, Status.READY)
                 case _:
                     await self._shard.offload(queue.adapter_id)

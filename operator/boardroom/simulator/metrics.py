@@ -2,9 +2,12 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, repeat
+from operator import mul
 from typing import Final
 
-_DURATION_BUCKETS: Final = tuple(0.0001 * 1.5**power for power in range(1, 36))
+_DURATION_BUCKETS: Final = tuple(accumulate(repeat(1.5, 35), mul, initial=0.0001))[1:]
+"""Multiplied again and again, as LoRAX does: a power rounds differently, and the bounds stand in the page."""
 _BATCH_BUCKETS: Final = tuple(float(size) for size in range(1, 1025))
 _QUANTILES: Final = (0.0, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0)
 _SIZE_BUCKETS: Final = 100

@@ -15,7 +15,8 @@ from boardroom.simulator.entry import Entry
 from boardroom.simulator.errors import TemplateError, ToolError
 from boardroom.simulator.exchange import JSON, Exchange
 from boardroom.simulator.generation import Call, details, generate, text_of
-from boardroom.simulator.request import I32, FormatType, Parameters, ResponseFormat, Unsigned
+from boardroom.simulator.request import I32, FormatType, Parameters, ResponseFormat, Unsigned, fit
+from boardroom.simulator.settings import Settings
 from boardroom.simulator.sse import DONE, send_stream
 from boardroom.simulator.validation import Prompt
 
@@ -39,6 +40,9 @@ class _Common(msgspec.Struct, kw_only=True):
     ignore_eos_token: bool | None = None
     adapter_source: str | None = None
     api_token: str | None = None
+
+    def __post_init__(self) -> None:
+        fit(self.seed)
 
 
 class JsonSchema(msgspec.Struct):
@@ -79,7 +83,7 @@ class ChatRequest(_Common, kw_only=True):
 async def completions(engine: Engine, exchange: Exchange) -> None:
     """POST /v1/completions."""
     request = await read_body(exchange, CompletionRequest)
-    parameters = _parameters(engine, request)
+    parameters = _parameters(engine.settings, request)
     parameters = msgspec.structs.replace(
         parameters,
         best_of=_usize(request.best_of),
@@ -107,19 +111,10 @@ async def chat_completions(engine: Engine, exchange: Exchange) -> None:
     if request.tools:
         raise ToolError("the simulator does not call tools")
     try:
-        prompt = render(request.messages, engine.settings.chat_template)
+        call = chat_call(request, engine.settings)
     except TemplateError:
         engine.metrics.failed("template")
         raise
-    greedy = request.temperature == 0.0
-    parameters = msgspec.structs.replace(
-        _parameters(engine, request),
-        best_of=_usize(request.n),
-        response_format=_format(request),
-        temperature=None if greedy else request.temperature,
-        do_sample=not greedy,
-    )
-    call = Call(prompt, parameters)
     if request.stream:
         await send_stream(engine, exchange, call, _chat_event, end=DONE)
         return
@@ -138,10 +133,23 @@ async def chat_completions(engine: Engine, exchange: Exchange) -> None:
     await exchange.respond(200, orjson.dumps(response), JSON, outcome.headers)
 
 
-def _parameters(engine: Engine, request: _Common) -> Parameters:
+def chat_call(request: ChatRequest, settings: Settings) -> Call:
+    """What a chat asks of the engine; raises TemplateError."""
+    greedy = request.temperature == 0.0
+    parameters = msgspec.structs.replace(
+        _parameters(settings, request),
+        best_of=_usize(request.n),
+        response_format=_format(request),
+        temperature=None if greedy else request.temperature,
+        do_sample=not greedy,
+    )
+    return Call(render(request.messages, settings.chat_template), parameters)
+
+
+def _parameters(settings: Settings, request: _Common) -> Parameters:
     """What both routes hand on; the base model's own id means no adapter, and so does an empty one."""
     return Parameters(
-        adapter_id=None if request.model in {"", engine.settings.model_id} else request.model,
+        adapter_id=None if request.model in {"", settings.model_id} else request.model,
         adapter_source=request.adapter_source,
         api_token=request.api_token,
         repetition_penalty=request.repetition_penalty,

@@ -1,7 +1,7 @@
 """One queue per adapter, and which adapters are active: LoRAX's scheduling of adapters, as LORAX.md tells it.
 
 Plain state, no waiting: the batcher asks, the loader reports. Adapters are known by their id alone; source and token
-are those of the first request that named it.
+are those of the request that made it wait for a place: the first one, or the first after it had lost its place.
 """
 
 from collections import deque
@@ -39,7 +39,9 @@ class AdapterQueue:
     @property
     def can_start(self) -> bool:
         """Whether its oldest request may join a batch."""
-        return bool(self.entries) and (self.status is Status.READY or self.entries[0].stale_ready)
+        if not self.entries:
+            return False
+        return self.status is Status.READY or (self.leaving and self.entries[0].loses_adapter_at is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class AdapterQueues:
         self._active: deque[AdapterQueue] = deque()
         self._tracked: set[str] = set()
         self._memory_left = 1.0
+        self.memory_is_short = False
+        """Whether an adapter waits for memory that others have."""
 
     def __len__(self) -> int:
         """Requests that wait."""
@@ -98,6 +102,7 @@ class AdapterQueues:
         if queue.adapter_id not in self._tracked:
             self._tracked.add(queue.adapter_id)
             self._pending.append(queue)
+            queue.source, queue.api_token = entry.adapter_source, entry.api_token
         queue.entries.append(entry)
         return queue if new else None
 
@@ -164,9 +169,13 @@ class AdapterQueues:
         return [first]
 
     def _activate(self, now: float) -> Iterator[AdapterQueue]:
+        self.memory_is_short = False
         while self._pending and len(self._active) < self._max_active:
             queue = self._pending[0]
-            if queue.cost is None or queue.cost > self._memory_left:
+            if queue.cost is None:
+                return
+            if queue.cost > self._memory_left:
+                self.memory_is_short = True
                 return
             self._active.append(self._pending.popleft())
             queue.activated_at = now

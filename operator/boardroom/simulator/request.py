@@ -7,8 +7,15 @@ import msgspec
 
 U32 = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 I32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
-Unsigned = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""usize and u64; msgspec's bounds end at 2**63 - 1."""
+U64_MAX: Final = 2**64 - 1
+Unsigned = Annotated[int, msgspec.Meta(ge=0)]
+"""usize and u64. msgspec's bounds end at 2**63 - 1, so that each struct calls `fit` for the upper one."""
+
+
+def fit(*numbers: int | None) -> None:
+    """Raises ValueError, which msgspec passes on as its own, for what 64 bits can't hold."""
+    if any(number is not None and number > U64_MAX for number in numbers):
+        raise ValueError(f"Expected `int` <= {U64_MAX}")
 
 
 class MergedAdapters(msgspec.Struct):
@@ -65,6 +72,9 @@ class Parameters(msgspec.Struct):
     return_k_alternatives: I32 | None = None
     seed: Unsigned | None = None
     response_format: ResponseFormat | None = None
+
+    def __post_init__(self) -> None:
+        fit(self.best_of, self.truncate, self.seed)
 
 
 class GenerateRequest(msgspec.Struct):

@@ -10,23 +10,35 @@ from typing import Final, NoReturn
 import orjson
 import uvicorn
 import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from boardroom.simulator.app import Application
 from boardroom.simulator.engine import Engine
 from boardroom.simulator.flags import Launch
+from boardroom.simulator.restarting import DRAIN_SECONDS
 from boardroom.simulator.sources import SourceError
 from boardroom.simulator.tokenizer_file import TokenizerError
 
 _LOG = logging.getLogger(__name__)
 
-DRAIN_SECONDS: Final = 90
-"""LoRAX kills what is still in flight after this."""
+MAX_TARGET_BYTES: Final = 65_534
 
 
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = {"timestamp": self.formatTime(record), "level": record.levelname, "message": record.getMessage()}
         return orjson.dumps(line).decode()
+
+
+class _Protocol(HttpToolsProtocol):
+    """Its parser gives up on a target of 64 KiB, which hyper refuses by a status of its own."""
+
+    def send_400_response(self, msg: str) -> None:
+        if len(self.url) <= MAX_TARGET_BYTES:
+            super().send_400_response(msg)
+            return
+        self.transport.write(b"HTTP/1.1 414 URI Too Long\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -69,7 +81,7 @@ async def _serve(launch: Launch) -> int:
                 server_header=False,
                 timeout_graceful_shutdown=DRAIN_SECONDS,
                 timeout_keep_alive=3600,  # LoRAX never closes an idle connection
-                http="httptools",
+                http=_Protocol,
             )
             server = _Server(config)
             _outlive_signals()

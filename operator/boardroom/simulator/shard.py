@@ -79,7 +79,7 @@ class Shard:
         shares = {}
         for adapter_id in adapter_ids:
             size = await asyncio.to_thread(self._sources.download, adapter_id, source, None)
-            await self.load(adapter_id, source)
+            await self.load(adapter_id, source, None)
             shares[adapter_id] = size / memory
         self._preloaded = shares
 
@@ -111,7 +111,7 @@ class Shard:
         if failing is not None:
             raise SourceError(failing.message or "No valid adapter config file found: tried None and None")
 
-    async def load(self, adapter_id: str, source: str) -> None:
+    async def load(self, adapter_id: str, source: str, api_token: str | None) -> None:
         """Bring an adapter onto the GPU. Raises SourceError."""
         async with self._lock:
             if adapter_id == BASE_MODEL or adapter_id in self._loaded:
@@ -122,7 +122,7 @@ class Shard:
                     "Please initialize a new model instance from the base model and remove preloaded adapters "
                     "to use the dynamic adapter loading feature."
                 )
-            weights = await asyncio.to_thread(self._sources.load, adapter_id, source)
+            weights = await asyncio.to_thread(self._sources.load, adapter_id, source, api_token)
             complaint = incompatibility(adapter_id, weights.base_model, self.model_id)
             if complaint is not None:
                 raise SourceError(complaint)
@@ -192,9 +192,16 @@ class Shard:
             raise StepError(failing.message or CUDA_ERROR)
 
     def _answer(self, entry: Entry) -> Answer:
-        misled = entry.stale_ready and entry.adapter_id not in self._preloaded
-        weights = None if misled else self._loaded.get(entry.adapter_id)
         # Without weights it is the base model, or an adapter that isn't there: LoRAX doesn't notice either.
+        weights = self._loaded.get(entry.adapter_id)
+        gone_at = None if entry.adapter_id in self._preloaded else entry.loses_adapter_at
+        if gone_at is None:
+            return self._spoken(entry, weights)
+        base = self._spoken(entry, None)
+        one_grammar = entry.sampling.schema is not None  # both follow it to its end: there is no seam
+        return base if one_grammar else self._spoken(entry, weights).handed_over(base, gone_at)
+
+    def _spoken(self, entry: Entry, weights: Weights | None) -> Answer:
         adapter_id, digest = ("", "") if weights is None else (entry.public_adapter_id, weights.digest)
         try:
             return self._author.write(entry.prompt, entry.question, entry.sampling, adapter_id, digest)

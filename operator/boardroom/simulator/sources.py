@@ -42,30 +42,29 @@ class AdapterSources:
 
     def download(self, adapter_id: str, source: str, api_token: str | None) -> int:
         """Check that the adapter is there; returns the bytes of its weights. Raises SourceError."""
-        directory = self._directory(adapter_id, source, api_token)
+        directory = self._directory("downloading", adapter_id, source, api_token)
         _load_config(directory)
         try:
             return sum(_weight_bytes(file) for file in _weight_files(adapter_id, directory))
         except OSError as error:
             raise SourceError(str(error)) from error
 
-    def load(self, adapter_id: str, source: str) -> Weights:
+    def load(self, adapter_id: str, source: str, api_token: str | None) -> Weights:
         """Read it as it is now, which may be other than it was at download. Raises SourceError."""
-        directory = self._directory(adapter_id, source, None)
+        directory = self._directory("loading", adapter_id, source, api_token)
         config = _load_config(directory)
-        _weight_files(adapter_id, directory)
         for name, file in adapter_files(directory, root=None).items():
             if name.endswith(".safetensors"):
                 _check_tensors(file)
         adapter = read(directory, digests=self._digests)
-        if adapter.digest is None:
+        if adapter.digest is None or not any(directory.glob("*.safetensors")):
             raise SourceError(f"No local weights found in {adapter_id} with extension .safetensors")
         base = config.get("base_model_name_or_path")
         return Weights(adapter.digest, adapter.size_bytes, base if isinstance(base, str) else None)
 
-    def _directory(self, adapter_id: str, source: str, api_token: str | None) -> Path:
+    def _directory(self, doing: str, adapter_id: str, source: str, api_token: str | None) -> Path:
         if source.lower() not in SOURCES:
-            raise SourceError(f"Invalid source '{source}' when downloading adapter '{adapter_id}'")
+            raise SourceError(f"Invalid source '{source}' when {doing} adapter '{adapter_id}'")
         if source.lower() == "local":
             if len(adapter_id) < _SHORTEST_LOCAL_ID:
                 raise SourceError(f"model_id '{adapter_id}' is too short for prefix filtering")

@@ -52,7 +52,7 @@ class ValidRequest:
 def validate(prompt: Prompt, parameters: Parameters, settings: Settings, tokenizer: Tokenizer) -> ValidRequest:
     """Check a request; raises ValidationError."""
     _check_adapters(parameters)
-    sampled = _check_best_of(parameters)
+    _check_best_of(parameters)
     _check_ranges(parameters)
     if len(parameters.stop) > settings.max_stop_sequences:
         _refuse(f"`stop` supports up to {settings.max_stop_sequences} stop sequences. Given: {len(parameters.stop)}")
@@ -61,13 +61,14 @@ def validate(prompt: Prompt, parameters: Parameters, settings: Settings, tokeniz
     text, prompt_tokens = _measure(prompt, parameters, settings, tokenizer)
     longest = settings.max_total_tokens - prompt_tokens
     max_new_tokens = parameters.max_new_tokens if parameters.max_new_tokens is not None else longest
+    sampled = _samples(parameters)
     return ValidRequest(
         prompt=text,
         question=question_in(text) if prompt.question is None else prompt.question,
         prompt_tokens=prompt_tokens,
         sampling=Sampling(
             max_new_tokens=max_new_tokens,
-            stop=tuple(text for text in parameters.stop if text),
+            stop=tuple(parameters.stop),
             ignore_eos=parameters.ignore_eos_token,
             sampled=sampled,
             seed=(_seed(text) if parameters.seed is None else parameters.seed) if sampled else None,
@@ -107,13 +108,26 @@ def _check_adapters(parameters: Parameters) -> None:
         _refuse("number of adapter IDs must match number of adapter weights")
 
 
-def _check_best_of(parameters: Parameters) -> bool:
-    """Whether the request samples, by LoRAX's rule for best_of; raises ValidationError."""
+def _check_best_of(parameters: Parameters) -> None:
+    """The router takes a choice that is given at all for sampling; raises ValidationError."""
     choices = (parameters.temperature, parameters.top_k, parameters.top_p, parameters.typical_p)
     sampling = parameters.do_sample or any(choice is not None for choice in choices)
     if (parameters.best_of or 1) > 1 and not sampling:
         _refuse("you must use sampling when `best_of` is > 1")
-    return sampling and parameters.temperature != 0.0
+
+
+def _samples(parameters: Parameters) -> bool:
+    """The model server samples where a choice changes anything, as a temperature or a top_p of 1 does not.
+
+    A temperature of 0 asks for no sampling, and keeps nothing else from doing so.
+    """
+    return (
+        parameters.do_sample
+        or parameters.temperature not in {None, 0.0, 1.0}
+        or parameters.top_k is not None
+        or (parameters.top_p is not None and parameters.top_p < 1.0)
+        or parameters.typical_p is not None
+    )
 
 
 def _check_ranges(parameters: Parameters) -> None:

@@ -4,6 +4,7 @@ With a real one, LORAX_ADAPTER and LORAX_ADAPTER_SOURCE name an adapter that it 
 need one are skipped, and so are those that need a server which goes wrong to order.
 """
 
+import socket
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,13 @@ class Server:
     def request(self, method: str, path: str, **keywords: Any) -> httpx.Response:
         """A plain request."""
         return httpx.request(method, self.url + path, timeout=120, **keywords)
+
+    def raw(self, request: bytes) -> bytes:
+        """What the server answers to these bytes, which no client would send."""
+        url = httpx.URL(self.url)
+        with socket.create_connection((url.host, url.port or 80), timeout=120) as connection:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(65_536), b""))
 
     def generate(self, inputs: str = "Why?", path: str = "/generate", **parameters: Any) -> httpx.Response:
         """A request of the native routes."""

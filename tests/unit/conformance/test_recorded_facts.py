@@ -1,6 +1,8 @@
 """What shared knowledge says of LoRAX's HTTP, one fact a test; run on the real router where it was learnt."""
 
+import itertools
 import json
+import operator
 from typing import Any
 
 import httpx
@@ -214,3 +216,109 @@ def test_a_cold_load_is_told_from_a_warm_hit_by_the_queue_time(lorax: Server) ->
     cold = int(lorax.generate(**wanted | {"adapter_id": f"{wanted['adapter_id']}/."}).headers["x-queue-time"])
     warm = int(lorax.generate(**wanted | {"adapter_id": f"{wanted['adapter_id']}/."}).headers["x-queue-time"])
     assert (cold >= 500, warm < 250) == (True, True)
+
+
+def test_the_last_token_that_was_wanted_ends_for_the_length_whatever_it_is(lorax: Server) -> None:
+    details = lorax.generate(max_new_tokens=1, stop=[""], details=True).json()["details"]
+    assert (details["finish_reason"], details["generated_tokens"]) == ("length", 1)
+
+
+def test_an_empty_stop_sequence_ends_every_answer_after_one_token(lorax: Server) -> None:
+    details = lorax.generate(max_new_tokens=4, stop=[""], details=True).json()["details"]
+    assert (details["finish_reason"], details["generated_tokens"]) == ("stop_sequence", 1)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "samples"),
+    [
+        ({"top_p": 1.0}, False),
+        ({"temperature": 1.0}, False),
+        ({"temperature": 0.0}, False),
+        ({"top_p": 0.9}, True),
+        ({"temperature": 0.0, "top_p": 0.9}, True),
+        ({"temperature": 1.0, "do_sample": True}, True),
+    ],
+)
+def test_it_samples_where_a_choice_changes_anything_and_only_then_tells_the_seed(
+    lorax: Server, parameters: dict[str, Any], samples: bool
+) -> None:
+    details = lorax.generate(**parameters, seed=7, details=True).json()["details"]
+    assert details["seed"] == (7 if samples else None)
+
+
+@pytest.mark.parametrize(("seed", "status"), [(0, 200), (2**64 - 1, 200), (2**64, 422), (-1, 422)])
+def test_a_seed_has_64_bits(lorax: Server, seed: int, status: int) -> None:
+    response = lorax.generate(seed=seed, do_sample=True, details=True)
+    assert (response.status_code, status != 200 or response.json()["details"]["seed"] == seed) == (status, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b'{"inputs": "x", "parameters": {"max_new_tokens": 1}} and more', 200),
+        (b'{"inputs": "x", "parameters": {"max_new_tokens": 1}}}', 200),
+        (b'{"inputs": "x", "inputs": "x", "parameters": {"max_new_tokens": 1}}', 422),
+        (b'{"inputs": "x", "parameters": {"max_new_tokens": 1, "stop": [], "stop": []}}', 422),
+        (b'{"inputs": "x", "other": 1, "other": 2, "parameters": {"max_new_tokens": 1}}', 200),
+    ],
+)
+def test_a_known_field_stands_once_and_what_is_behind_the_json_is_not_read(
+    lorax: Server, content: bytes, status: int
+) -> None:
+    response = lorax.request("POST", "/generate", content=content, headers=JSON_TYPE)
+    kind = "text/plain" if status != 200 else "application/json"
+    assert (response.status_code, response.headers["content-type"].startswith(kind)) == (status, True)
+
+
+def test_the_adapters_name_is_echoed_in_any_alphabet(lorax: Server) -> None:
+    name = "/nowhere/à l'été"
+    headers = lorax.generate(path="/generate_stream", adapter_id=name, adapter_source="local").headers
+    assert dict(headers.raw)[b"x-adapter-id"].decode() == name
+
+
+def test_the_base_model_by_loraxs_own_name_for_it_is_no_adapter(lorax: Server) -> None:
+    response = lorax.generate(adapter_id="__base_model__")
+    assert (response.status_code, "x-adapter-id" in response.headers) == (200, False)
+
+
+def validation_failures(lorax: Server) -> int:
+    page = lorax.request("GET", "/metrics").text
+    name = 'lorax_request_failure{err="validation"} '
+    return next((int(line.removeprefix(name)) for line in page.splitlines() if line.startswith(name)), 0)
+
+
+def test_a_refused_choice_of_two_is_counted_twice(lorax: Server) -> None:
+    before = validation_failures(lorax)
+    response = lorax.generate(best_of=2, do_sample=True, temperature=-1)
+    assert (response.status_code, validation_failures(lorax) - before) == (422, 2)
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        ("/health", [f"x-{n}: 1" for n in range(90)], 200),
+        ("/health", [f"x-{n}: 1" for n in range(101)], 431),
+        ("/health", ["x-long: " + "x" * 420_000], 431),
+        ("/" + "x" * 70_000, [], 414),
+    ],
+)
+def test_a_head_is_bounded(lorax: Server, target: str, headers: list[str], status: int) -> None:
+    head = "\r\n".join([f"GET {target} HTTP/1.1", "host: lorax", "connection: close", *headers, "", ""])
+    assert lorax.raw(head.encode()).startswith(b"HTTP/1.1 %d " % status)
+
+
+def test_bounds_of_durations_are_multiplied_again_and_again(lorax: Server) -> None:
+    lorax.generate()
+    page = lorax.request("GET", "/metrics").text
+    bucket = 'lorax_request_duration_bucket{le="'
+    bounds = [float(line.split('"')[1]) for line in page.splitlines() if line.startswith(bucket) and "Inf" not in line]
+    assert bounds == list(itertools.accumulate([0.0001] + [1.5] * 35, operator.mul))[1:]
+
+
+def test_an_adapter_comes_back_from_the_source_that_the_asking_request_names(lorax: Server) -> None:
+    wanted = lorax.adapter_parameters()
+    pushed_out = [wanted, wanted | {"adapter_id": f"{wanted['adapter_id']}/."}]
+    assert [lorax.generate(**parameters).status_code for parameters in pushed_out] == [200, 200]
+    response = lorax.generate(**wanted | {"adapter_source": "ftp"})
+    said = f"Invalid source 'ftp' when loading adapter '{wanted['adapter_id']}'"
+    assert (response.status_code, said in response.json()["error"]) == (424, True)

@@ -59,7 +59,9 @@ def test_a_refusal_is_told_by_status_and_text(
         ("Adapter /models/x is larger than adapter memory reservation: 9 > 1", AdapterFault.TOO_LARGE),
         ("Memory reserved for adapters is 0. Please set one.", AdapterFault.REFUSED),
         ("This model does not support adapter loading.", AdapterFault.REFUSED),
+        ("This model does not support dynamic adapter loading. Please initialize a new one", AdapterFault.REFUSED),
         ("Invalid source 'x' when downloading adapter", AdapterFault.REFUSED),
+        ("Invalid source 'x' when loading adapter '/models/x'", AdapterFault.REFUSED),
     ],
 )
 def test_an_adapter_failure_is_told_from_a_failed_forward_pass_by_its_text(text: str, fault: AdapterFault) -> None:

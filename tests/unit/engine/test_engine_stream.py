@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
@@ -103,6 +104,12 @@ CHAT: list[tuple[str, Sequence[bytes], list[str | Generation]]] = [
     ("no space after data:", [delta("Sell").replace(b"data: ", b"data:"), END], ["Sell", whole("Sell")]),
     ("stop sequence", [delta("Sell"), delta("END", "content_filter", usage=USAGE)], ["SellEND", whole("SellEND")]),
     ("length", [delta("Sell", "length", usage=USAGE)], ["Sell", whole("Sell", "length")]),
+    (
+        "length at the model's own end",
+        [delta("Sell"), delta("</s>", "length", usage=USAGE)],
+        ["Sell", whole("Sell", "length")],
+    ),
+    ("markup that is text", [delta("</s>"), delta("!", "length", usage=USAGE)], ["</s>!", whole("</s>!", "length")]),
     ("no usage", [delta("Sell", "length")], ["Sell", whole("Sell", "length", 0, 0)]),
     ("nothing said", [END], ["", whole("")]),
 ]
@@ -296,6 +303,21 @@ async def test_a_stream_of_the_simulator_says_what_its_whole_answer_says(board: 
     assert (last.text, last.finish_reason) == (expected.text, expected.finish_reason)
     assert (last.prompt_tokens, last.completion_tokens) == (expected.prompt_tokens, expected.completion_tokens)
     assert "".join(str(piece) for piece in pieces) == last.text
+
+
+@pytest.mark.parametrize("template", ["merge-system", "none"])
+async def test_a_stream_that_ends_by_itself_at_its_last_token_shows_no_markup(board: Board, template: str) -> None:
+    request = GenerationRequest(request_id="q", system="", prompt="And?", adapter_id=None, max_new_tokens=500)
+    async with simulated_lorax(chat_template=template) as (url, _):
+        engine = LoraxEngine(url)
+        expected = await engine.generate(request, 20)
+        exact = msgspec.structs.replace(request, max_new_tokens=expected.completion_tokens)
+        async with contextlib.aclosing(engine.stream(exact, PATIENT)) as found:
+            *pieces, last = [piece async for piece in found]
+        await engine.close()
+    assert isinstance(last, Generation)
+    assert (expected.finish_reason, last.finish_reason) == ("stop", "length")
+    assert "".join(str(piece) for piece in pieces) == last.text == expected.text
 
 
 async def test_a_stream_through_an_adapter_that_is_missing_fails_with_loraxs_cause(board: Board) -> None:

@@ -86,6 +86,19 @@ def test_an_answer_ends_behind_the_first_stop_sequence() -> None:
     assert (text, reason) == (text[: text.index(" on") + 3], "stop_sequence")
 
 
+def test_what_ends_exactly_at_the_limit_ends_for_its_length() -> None:
+    whole, _, count = write()
+    stopped, _, at_stop = write(stop=(" on",))
+    assert write(max_new_tokens=count) == (whole, "length", count)
+    assert write(max_new_tokens=count + 1) == (whole, "eos_token", count)
+    assert write(max_new_tokens=at_stop, stop=(" on",)) == (stopped, "length", at_stop)
+    assert write(max_new_tokens=at_stop + 1, stop=(" on",)) == (stopped, "stop_sequence", at_stop)
+
+
+def test_an_empty_stop_sequence_ends_every_answer_after_one_token() -> None:
+    assert write(stop=("never said", ""))[1:] == ("stop_sequence", 1)
+
+
 @pytest.mark.parametrize(
     ("prompt", "question"),
     [

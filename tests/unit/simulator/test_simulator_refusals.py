@@ -123,6 +123,18 @@ TARGET = "Failed to deserialize the JSON body into the target type: "
             422,
             f"{TARGET}parameters.max_new_tokens: invalid value: integer `-1`, expected u32 at line 1 column 53",
         ),
+        (
+            b'{"inputs": "x", "inputs": "y"}',
+            JSON,
+            422,
+            f"{TARGET}duplicate field `inputs` at line 1 column 30",
+        ),
+        (
+            b'{"inputs": "x", "parameters": {"seed": 1, "seed": 1}} and',
+            JSON,
+            422,
+            f"{TARGET}parameters: duplicate field `seed` at line 1 column 54",
+        ),
         (b"x" * (MAX_BODY_BYTES + 1), JSON, 413, "Failed to buffer the request body: length limit exceeded"),
     ],
 )
@@ -153,6 +165,21 @@ async def test_openai_bodies_that_openai_would_take_are_422_in_plain_text(path: 
         "text/plain; charset=utf-8",
         True,
     )
+
+
+@pytest.mark.parametrize(
+    ("messages", "status", "said"),
+    [
+        ('[{"role": "user", "content": "x", "role": "user"}]', 422, "messages[0]: duplicate field `role`"),
+        ('[{"role": "user", "content": "x", "other": {"role": 1, "role": 2}}]', 200, "voice="),
+        ('[{"role": "user", "content": [{"type": "text", "text": "x", "text": "y"}]}]', 200, "voice="),
+    ],
+)
+async def test_only_a_field_that_lorax_knows_must_stand_once(messages: str, status: int, said: str) -> None:
+    content = f'{{"model": "", "max_tokens": 12, "messages": {messages}}}'
+    async with serving() as lorax:
+        response = await lorax.post("/v1/chat/completions", content=content, headers=JSON)
+    assert (response.status_code, said in response.text) == (status, True)
 
 
 async def test_beyond_the_limit_requests_get_429_at_once() -> None:

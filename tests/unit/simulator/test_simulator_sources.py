@@ -16,7 +16,7 @@ def complaint(adapter_id: str | Path, source: str = "local", cache: Path = Path(
     sources = AdapterSources(cache)
     try:
         sources.download(str(adapter_id), source, None)
-        sources.load(str(adapter_id), source)
+        sources.load(str(adapter_id), source, None)
     except SourceError as error:
         return str(error)
     pytest.fail(f"{adapter_id} loads")
@@ -25,7 +25,7 @@ def complaint(adapter_id: str | Path, source: str = "local", cache: Path = Path(
 def test_a_whole_adapter_is_downloaded_by_the_bytes_of_its_tensors_and_loaded_with_its_digest(ceo: Path) -> None:
     sources = AdapterSources(Path("/nowhere"))
     size = sources.download(str(ceo), "local", None)
-    weights = sources.load(str(ceo), "local")
+    weights = sources.load(str(ceo), "local", None)
     assert (size, weights.digest) == (4 * 2 * 8 * (64 + 64 + 64 + 16), read(ceo).digest)
 
 
@@ -45,6 +45,17 @@ def test_without_a_network_an_adapter_of_the_hub_is_not_found() -> None:
 
 def test_an_unknown_source_is_named() -> None:
     assert complaint("x", "ftp") == "Invalid source 'ftp' when downloading adapter 'x'"
+
+
+def test_an_unknown_source_of_an_adapter_that_was_there_is_named_in_other_words(ceo: Path) -> None:
+    with pytest.raises(SourceError, match=f"^Invalid source 'ftp' when loading adapter '{ceo}'$"):
+        AdapterSources(Path("/nowhere")).load(str(ceo), "ftp", None)
+
+
+def test_weights_that_went_between_download_and_load_are_missed_by_their_own_name(ceo: Path) -> None:
+    (ceo / "adapter_model.safetensors").unlink()
+    with pytest.raises(SourceError, match=f"^No local weights found in {ceo} with extension .safetensors$"):
+        AdapterSources(Path("/nowhere")).load(str(ceo), "local", None)
 
 
 def test_a_missing_directory(tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""A field that stands twice in a body: LoRAX refuses it, where most JSON parsers take the last one."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from msgspec import inspect
+
+
+class _Doubled(dict[str, Any]):
+    """An object some of whose keys stood in it more than once."""
+
+    names: Sequence[str] = ()
+
+
+def duplicate_field(body: bytes, kind: type) -> tuple[str, str] | None:
+    """Path of the object and name of the first field of `kind` that valid JSON has twice in it.
+
+    Fields that LoRAX does not know, and what it takes as any JSON, may stand in it as often as they like.
+    """
+    found: list[_Doubled] = []
+
+    def read(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) == len(pairs):
+            return members
+        found.append(_Doubled(members))
+        found[-1].names = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+        return found[-1]
+
+    document = json.loads(body.decode("utf-8", "replace"), object_pairs_hook=read, parse_int=str, parse_float=str)
+    return next(_doubled(document, _shape(kind), ""), None) if found else None
+
+
+@cache
+def _shape(kind: type) -> inspect.Type:
+    return inspect.type_info(kind)
+
+
+def _doubled(value: Any, shape: inspect.Type, path: str) -> Iterator[tuple[str, str]]:
+    match shape:
+        case inspect.StructType(fields=fields) if isinstance(value, dict):
+            names = value.names if isinstance(value, _Doubled) else ()
+            yield from ((path, field.encode_name) for field in fields if field.encode_name in names)
+            for field in fields:
+                yield from _doubled(value.get(field.encode_name), field.type, _joined(path, field.encode_name))
+        case inspect.ListType(item_type=item) if isinstance(value, list):
+            for index, each in enumerate(value):
+                yield from _doubled(each, item, f"{path}[{index}]")
+        case inspect.UnionType(types=types):
+            for each in types:
+                yield from _doubled(value, each, path)
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

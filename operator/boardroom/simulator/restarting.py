@@ -1,0 +1,159 @@
+"""One simulated LoRAX process after another at the same address, in this process and on its clock.
+
+A process ends as Kubernetes and LoRAX end it: killed, with all that is in flight lost; or by SIGTERM, which closes the
+listener first, so that who comes is refused while who was there still gets an answer. The next one has nothing loaded.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Any, Final, Self, TypeVar
+
+from boardroom.engine.errors import ConnectionLost, Unreachable
+from boardroom.engine.protocol import StreamTimeouts
+from boardroom.engine.transport import ChunkedReply, Reply
+from boardroom.simulator.engine import Engine
+from boardroom.simulator.errors import RouterAborted
+from boardroom.simulator.inprocess import InProcessTransport
+from boardroom.simulator.settings import Settings
+
+DRAIN_SECONDS: Final = 90
+"""LoRAX kills what is still in flight after this."""
+AFTER_ABORT_SECONDS: Final = 60.0
+
+T = TypeVar("T")
+
+
+class RestartingLorax:
+    """Implements `boardroom.engine.transport.Transport`; use as an async context manager."""
+
+    def __init__(self, settings: Settings, url: str = "inprocess://lorax") -> None:
+        self._settings = settings
+        self._life = AsyncExitStack()
+        self._over = asyncio.Event()
+        self._restarting: set[asyncio.Task[None]] = set()
+        self._ended_loads = 0
+        self._engine: Engine | None = None
+        self._transport: InProcessTransport | None = None
+        self.url = url
+        self.aborts: list[str] = []
+        """Why its router aborted, each time it did."""
+
+    @property
+    def loads(self) -> int:
+        """Adapters brought onto the GPU, over all its lives."""
+        return self._ended_loads + (self._engine.shard.loads if self._engine else 0)
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._restarting:
+            task.cancel()
+        await asyncio.gather(*self._restarting, return_exceptions=True)
+        await self._end()
+
+    async def kill(self, seconds: float) -> None:
+        """End with all that is in flight, refuse connections for so long, and begin anew with nothing loaded."""
+        if self._engine is None:
+            return
+        await self._end()
+        await asyncio.sleep(seconds)
+        await self._start()
+
+    async def terminate(self, seconds: float) -> None:
+        """The same, but what is in flight still gets its answer, for as long as LoRAX waits for it."""
+        if self._transport is None:
+            return
+        ending = self._transport
+        ending.refuse()
+        await ending.drained(DRAIN_SECONDS)
+        if self._transport is ending:  # it may have aborted meanwhile
+            await self.kill(seconds)
+
+    async def request(
+        self, method: str, path: str, *, timeout: float, limit: int, body: bytes | None = None, request_id: str = ""
+    ) -> Reply:
+        """Send and read the whole answer; raises only EngineError."""
+        call = self._listening().request(method, path, timeout=timeout, limit=limit, body=body, request_id=request_id)
+        return await _unless(self._over, call)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, *, timeouts: StreamTimeouts, limit: int, body: bytes, request_id: str = ""
+    ) -> AsyncIterator[ChunkedReply]:
+        """POST, and read chunk by chunk; leaving early disconnects."""
+        transport = self._listening()
+        async with transport.stream(path, timeouts=timeouts, limit=limit, body=body, request_id=request_id) as reply:
+            yield _Chunks(reply, self._over)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
+
+    def _listening(self) -> InProcessTransport:
+        if self._transport is None:
+            raise Unreachable("LoRAX refuses connections")
+        return self._transport
+
+    async def _start(self) -> None:
+        self._settings = replace(self._settings, random_seed=self._settings.random_seed + 1)
+        self._over = asyncio.Event()
+        self._engine = await self._life.enter_async_context(Engine(self._settings, on_abort=self._aborted))
+        self._transport = InProcessTransport(self._engine, self.url)
+
+    async def _end(self) -> None:
+        if self._engine is not None:
+            self._ended_loads += self._engine.shard.loads
+        self._engine = self._transport = None
+        self._over.set()
+        with suppress(RouterAborted):
+            await self._life.aclose()
+        self._life = AsyncExitStack()
+
+    def _aborted(self, reason: str) -> None:
+        """Kubernetes starts it again."""
+        self.aborts.append(reason)
+        task = asyncio.create_task(self.kill(AFTER_ABORT_SECONDS))
+        self._restarting.add(task)
+        task.add_done_callback(self._restarting.discard)
+
+
+async def _unless(over: asyncio.Event, doing: Coroutine[Any, Any, T]) -> T:
+    """What `doing` returns; raises ConnectionLost when the process that does it ends before."""
+    task, ended = asyncio.ensure_future(doing), asyncio.create_task(over.wait())
+    try:
+        await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ConnectionLost("LoRAX closed the connection")
+        return task.result()
+    finally:
+        ended.cancel()
+        task.cancel()
+
+
+class _Chunks:
+    """ChunkedReply of one process: the next one knows nothing of it."""
+
+    def __init__(self, reply: ChunkedReply, over: asyncio.Event) -> None:
+        self._reply = reply
+        self._over = over
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._reply.status
+
+    @property
+    def content_type(self) -> str:
+        """The media type without parameters."""
+        return self._reply.content_type
+
+    async def read(self, within: float | None = None) -> bytes:
+        """What comes next; b"" at the end."""
+        return await _unless(self._over, self._reply.read(within))
+
+    async def read_all(self, limit: int) -> bytes:
+        """The rest."""
+        return await _unless(self._over, self._reply.read_all(limit))
