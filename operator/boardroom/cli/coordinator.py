@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 import uvloop
+from pydantic import ValidationError
 
-from boardroom.api.coordinator import AuthMode
+from boardroom.api.coordinator import AuthMode, CorsSpec
 from boardroom.api.meta import COORDINATOR_METRICS_PORT, COORDINATOR_PORT, REDIS_CA, REDIS_PASSWORD, STANDARD_API_KEY
 from boardroom.api.resources import ManifestError
 from boardroom.api.settings import Defaults, SettingsError
@@ -51,6 +52,13 @@ from boardroom.api.settings import Defaults, SettingsError
     help="ApiKey: a file with one key a line, or a directory of such files. It is read again when it changes.",
 )
 @click.option(
+    "--cors-origin",
+    "cors_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Pages of this origin (scheme://host[:port]) may ask from a browser; can be given several times. Unset: none.",
+)
+@click.option(
     "--address",
     help="In a cluster: where other coordinators of the board reach this one (its pod's IP). Unset: --host.",
 )
@@ -81,6 +89,7 @@ def coordinator(
     adapters_root: Path | None,
     auth: AuthMode,
     api_keys: Path | None,
+    cors_origins: tuple[str, ...],
     address: str | None,
     host: str,
     port: int,
@@ -129,12 +138,23 @@ def coordinator(
             max_in_flight=max_in_flight,
             tracer=tracer(os.environ, "boardroom-coordinator", _resource(board, namespace)),
             auth=auth,
+            cors=_cors(cors_origins),
             api_keys=api_keys.absolute() if api_keys else None,
         )
         configure(log_level, quote_exceptions=False)
         uvloop.run(start(options, host=host, port=port, metrics_port=metrics_port))
     except (ManifestError, SettingsError, TracingError, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _cors(origins: tuple[str, ...]) -> CorsSpec:
+    try:
+        return CorsSpec(allow_origins=origins)
+    except ValidationError as error:
+        at = int(error.errors()[0]["loc"][1])
+        raise click.UsageError(
+            f"--cors-origin {origins[at]}: give an origin as browsers do: scheme://host or scheme://host:port"
+        ) from error
 
 
 def _resource(board: str | None, namespace: str) -> dict[str, str]:

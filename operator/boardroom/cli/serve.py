@@ -86,6 +86,8 @@ def serve(
         args += ["--standard-url", standard.url, "--standard-model", standard.model] if standard else []
         redis = board.spec.coordinator.conversations.redis
         args += ["--redis-url", redis.url] if redis else []
+        for origin in board.spec.coordinator.cors.allow_origins:
+            args += ["--cors-origin", origin]
         args += ["--auth", "ApiKey", "--api-keys", str(api_keys)] if api_keys else []
         _coordinator(processes, args)
         url = f"http://{host}:{port}"
