@@ -306,6 +306,16 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "username needs passwordSecretRef (a Secret of this namespace)",
     ),
     "no seat": (board(maxMembers=0), "spec.maxMembers", "greater than or equal to 1"),
+    "origin with a path": (
+        board(coordinator={"cors": {"allowOrigins": ["https://app.example.com/"]}}),
+        "spec.coordinator.cors.allowOrigins[0]",
+        "without a path, a slash or *",
+    ),
+    "any origin": (
+        board(coordinator={"cors": {"allowOrigins": ["*"]}}),
+        "spec.coordinator.cors.allowOrigins[0]",
+        "write an origin as browsers do",
+    ),
     "too long a name": (board("b" * 50), "<nil>", "at most 49 characters"),
     "a name that no Service can have": (board("1st"), "<nil>", "must be a DNS-1035 label"),
     "agent without a role": (agent("") | {"spec": {"boardroomRef": {"name": "b"}}}, "spec.role", "Required value"),

@@ -1,9 +1,13 @@
 """What a question is and what an answer is: the coordinator's HTTP bodies."""
 
+import re
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from boardroom.api.sent import nullable
 
 MAX_QUESTION_CHARS = 65_536
 MAX_BODY_BYTES = 1_048_576
@@ -37,24 +41,49 @@ class EngineName(StrEnum):
     STANDARD = "standard"
 
 
+_CONV_ID: Final = r"^(?!(.*/)?\.{1,2}(/|$))[^\x00-\x1f\x7f-\x9f]+$"
+
+
+def _addressable(conv_id: str) -> str:
+    """The id, if GET and DELETE /v1/conversations/{conv_id} can name it: clients and proxies resolve dot segments of a
+    path, and refuse control characters in it.
+    """
+    if re.fullmatch(_CONV_ID, conv_id) is None:
+        raise PydanticCustomError(
+            "conv_id",
+            "an id is part of a URL's path: send one without control characters, and without a part that is . or ..",
+        )
+    return conv_id
+
+
+ConversationId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=128),
+    AfterValidator(_addressable),
+    Field(json_schema_extra={"pattern": _CONV_ID}),
+]
+
+
 class Parameters(BaseModel):
     """Generation parameters of one question; they win over the members' own within those' limits."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_new_tokens: int | None = Field(default=None, ge=1, le=32768, description="Longest answer in tokens.")
-    temperature: float | None = Field(default=None, ge=0, le=100, description="Sampling temperature; 0 is greedy.")
+    temperature: float | None = Field(
+        default=None, ge=0, le=100, description="Sampling temperature; 0 is greedy, and below 0.01 LoRAX is."
+    )
     top_p: float | None = Field(default=None, gt=0, le=1, description="Nucleus sampling.")
     stop: tuple[Annotated[str, StringConstraints(min_length=1, max_length=128)], ...] | None = Field(
         default=None, max_length=4, description="Texts that end an answer."
     )
-    seed: int | None = Field(default=None, ge=0, lt=2**63, description="Seed of the sampling.")
+    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63, description="Seed of the sampling.")
 
 
 class AskRequest(BaseModel):
     """POST /v1/ask. Members are chosen by `agents`, else by `agent_id` and `domain`, else the whole board is asked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=nullable)
 
     user_input: str = Field(
         description="The question.", max_length=MAX_QUESTION_CHARS, min_length=1, examples=["Shall we hire?"]
@@ -66,10 +95,8 @@ class AskRequest(BaseModel):
         default=None, min_length=1, max_length=253, description="The primary member: asked first, with its domain's."
     )
     domain: str | None = Field(default=None, min_length=1, max_length=63, description="Ask the members of this domain.")
-    conv_id: str | None = Field(
+    conv_id: ConversationId | None = Field(
         default=None,
-        min_length=1,
-        max_length=128,
         description="The caller's id of a conversation: members go on from what they said in it before.",
         examples=["hiring-1"],
     )

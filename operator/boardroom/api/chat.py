@@ -1,10 +1,12 @@
 """OpenAI's bodies, as far as the coordinator honours them: POST /v1/chat/completions and GET /v1/models."""
 
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from boardroom.api.ask import MemberProblem, Usage
+from boardroom.api.sent import Sent, nullable
 
 MAX_CHOICES: Final = 8
 MAX_MESSAGES: Final = 512
@@ -25,9 +27,20 @@ IDLE: Final[dict[str, tuple[object, ...]]] = {
 """Fields that we can't honour, and the values besides null that ask for nothing; any other value is refused."""
 
 MAX_TOOLS: Final = 512
+MAX_NAME_CHARS: Final = 256
+"""Of a tool; it stands before each of its results."""
 
 INERT: Final = frozenset(
-    {"user", "metadata", "safety_identifier", "prompt_cache_key", "service_tier", "parallel_tool_calls"}
+    {
+        "user",
+        "metadata",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "service_tier",
+        "parallel_tool_calls",
+    }
 )
 """Fields that have no part in an answer."""
 
@@ -36,6 +49,7 @@ def _with_the_rest(schema: dict[str, Any]) -> None:
     """The fields that are looked at before the model is."""
     idle = {name: {"enum": [None, *harmless], "description": "Not supported."} for name, harmless in IDLE.items()}
     inert = {name: {"description": "Has no part in an answer."} for name in sorted(INERT)}
+    nullable(schema)
     schema["properties"] |= idle | inert
 
 
@@ -44,35 +58,101 @@ _OFFERED: Final = (
 )
 
 
-class ChatPart(BaseModel):
-    """A piece of a content; no images and no audio."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    type: Literal["text"]
-    text: str
+_CALLED: Final = "Calls of an assistant elsewhere; members read them, and what came of them, as text."
 
 
-class ChatMessage(BaseModel):
-    """A message that a client may send back as it got it: what is null or empty in it says nothing."""
+class ChatPart(Sent):
+    """A piece of a content, or of what an assistant refused; no images and no audio."""
 
-    model_config = ConfigDict(extra="forbid")
+    type: Literal["text", "refusal"]
+    text: str | None = None
+    refusal: str | None = None
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[ChatPart]
+    @model_validator(mode="after")
+    def _says_what_it_is(self) -> Self:
+        if self.said is None:
+            raise PydanticCustomError("part", "a part of type {type} needs {type}", {"type": self.type})
+        return self
+
+    @property
+    def said(self) -> str | None:
+        return self.text if self.type == "text" else self.refusal
+
+
+class FunctionCall(Sent):
+    """A function that an assistant elsewhere called."""
+
+    name: str = Field(max_length=MAX_NAME_CHARS)
+    arguments: str = ""
+
+
+class CustomCall(Sent):
+    """A tool of free text that an assistant elsewhere called."""
+
+    name: str = Field(max_length=MAX_NAME_CHARS)
+    input: str = ""
+
+
+class ToolCall(Sent):
+    """One call of an assistant elsewhere; the `tool` message with its id has what came of it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str = ""
+    function: FunctionCall | None = None
+    custom: CustomCall | None = None
+
+    @model_validator(mode="after")
+    def _calls_something(self) -> Self:
+        if self.function is None and self.custom is None:
+            raise PydanticCustomError("call", "a call needs function {name, arguments} or custom {name, input}")
+        return self
+
+    @property
+    def name(self) -> str:
+        called = self.function or self.custom
+        return called.name if called else "tool"
+
+    @property
+    def arguments(self) -> str:
+        """As they were written: JSON of a function, any text of another tool."""
+        if self.function is not None:
+            return self.function.arguments
+        return self.custom.input if self.custom else ""
+
+
+class ChatMessage(Sent):
+    """A message that a client may send back as it got it, also from another server."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | list[ChatPart] | None = Field(
+        default=None, description="Only an assistant's message may be without one."
+    )
     name: str | None = None
-    refusal: None = None
+    refusal: str | None = None
     audio: None = None
-    tool_calls: list[Any] | None = Field(default=None, max_length=0)
-    function_call: None = None
-    annotations: list[Any] | None = Field(default=None, max_length=0)
+    tool_calls: list[ToolCall] | None = Field(default=None, max_length=MAX_TOOLS, description=_CALLED)
+    tool_call_id: str | None = None
+    function_call: FunctionCall | None = Field(default=None, description=_CALLED)
+    annotations: list[Any] | None = Field(default=None, description="Has no part in an answer.")
+    reasoning: str | None = Field(default=None, description="Has no part in an answer.")
+    reasoning_content: str | None = Field(default=None, description="Has no part in an answer.")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.content is None and self.role != "assistant":
+            raise PydanticCustomError("content", "a {role} message needs a content", {"role": self.role})
+        return self
 
     @property
     def text(self) -> str:
-        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        """What was said, or why not."""
+        if isinstance(self.content, list):
+            return "".join(part.said or "" for part in self.content)
+        return self.content or self.refusal or ""
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(Sent):
     """It goes with stream: true."""
 
     model_config = ConfigDict(extra="ignore")
@@ -80,7 +160,7 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
-class JsonSchema(BaseModel):
+class JsonSchema(Sent):
     """`strict` and `description` say nothing to LoRAX: its answers follow the schema anyway."""
 
     model_config = ConfigDict(extra="ignore")
@@ -89,25 +169,23 @@ class JsonSchema(BaseModel):
     schema_: dict[str, Any] = Field(alias="schema")
 
 
-class ResponseFormat(BaseModel):
+class ResponseFormat(Sent):
     """What every answer must be."""
-
-    model_config = ConfigDict(extra="forbid")
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None
 
 
-class ChatRequest(BaseModel):
+class ChatRequest(Sent):
     """POST /v1/chat/completions, as far as it is honoured."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_with_the_rest)
+    model_config = ConfigDict(json_schema_extra=_with_the_rest)
 
     model: str = Field(description="The board, or one of its members as BOARD/MEMBER.", examples=["executive"])
     messages: list[ChatMessage] = Field(
         min_length=1,
         max_length=MAX_MESSAGES,
-        description="The last beside system messages is the user's.",
+        description="The last beside system messages is the user's, or a tool's.",
         examples=[[{"role": "user", "content": "Shall we hire?"}]],
     )
     max_tokens: int | None = Field(default=None, ge=1, le=32768)
@@ -115,7 +193,7 @@ class ChatRequest(BaseModel):
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, gt=0, le=1)
     stop: str | list[str] | None = None
-    seed: int | None = Field(default=None, ge=0, lt=2**63)
+    seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
     n: int | None = Field(default=None, ge=1, le=MAX_CHOICES)
     stream: bool | None = None
     stream_options: StreamOptions | None = None

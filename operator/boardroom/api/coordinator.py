@@ -1,11 +1,11 @@
 """spec.coordinator of a Boardroom: who may ask, how many answer, and what they remember."""
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from boardroom.api.conversation import ConversationsSpec
-from boardroom.api.model import Model, ObjectName, checked, map_list, rule
+from boardroom.api.model import SET, Model, ObjectName, checked, map_list, rule, said
 from boardroom.api.pods import EnvVar, ResourceRequirements
 
 AuthMode = Literal["Kubernetes", "ApiKey", "None"]
@@ -67,6 +67,40 @@ class AuthSpec(Model):
         return STALE_IF_ERROR_SECONDS if given is None else given
 
 
+_ORIGIN: Final = r"^[a-z][a-z0-9+.-]*://([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?$"
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+
+Origin = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=253, pattern=_ORIGIN),
+    Field(
+        json_schema_extra=said(
+            _ORIGIN, "write an origin as browsers do: scheme://host or scheme://host:port, without a path, a slash or *"
+        )
+    ),
+]
+
+
+class CorsSpec(Model):
+    """Which pages of other origins may ask from a browser (CORS)."""
+
+    allow_origins: tuple[Origin, ...] = Field(
+        default=(),
+        max_length=32,
+        description="Origins whose pages may read the coordinator's answers, as in https://app.example.com. Who asks "
+        "needs a right all the same (auth). Unset: none.",
+        json_schema_extra=SET,
+    )
+
+    @property
+    def as_sent(self) -> list[str]:
+        """The origins as browsers send them: in lower case, without the scheme's own port."""
+        return [
+            origin.removesuffix(_DEFAULT_PORTS.get(origin.partition(":")[0], " "))
+            for origin in map(str.lower, self.allow_origins)
+        ]
+
+
 class CoordinatorSpec(Model):
     """The service in front of LoRAX."""
 
@@ -101,6 +135,9 @@ class CoordinatorSpec(Model):
     )
     request_timeout_seconds: int = Field(
         default=120, ge=1, le=3600, description="Deadline of a question that names none, in seconds."
+    )
+    cors: CorsSpec = Field(
+        default_factory=CorsSpec, description="Which pages of other origins may ask from a browser (CORS)."
     )
     conversations: ConversationsSpec = Field(
         default_factory=ConversationsSpec,

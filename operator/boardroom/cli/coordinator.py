@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 import uvloop
+from pydantic import ValidationError
 
-from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS, AuthMode
+from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS, AuthMode, CorsSpec
 from boardroom.api.manifest import ManifestError
 from boardroom.api.meta import COORDINATOR_METRICS_PORT, COORDINATOR_PORT, REDIS_CA, REDIS_PASSWORD, STANDARD_API_KEY
 from boardroom.api.settings import Defaults, SettingsError
@@ -59,6 +60,13 @@ from boardroom.api.settings import Defaults, SettingsError
     help="ApiKey: a file with one key a line, or a directory of such files. It is read again when it changes.",
 )
 @click.option(
+    "--cors-origin",
+    "cors_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Pages of this origin (scheme://host[:port]) may ask from a browser; can be given several times. Unset: none.",
+)
+@click.option(
     "--address",
     help="In a cluster: where other coordinators of the board reach this one (its pod's IP). Unset: --host.",
 )
@@ -90,6 +98,7 @@ def coordinator(
     auth: AuthMode,
     auth_stale_if_error: int,
     api_keys: Path | None,
+    cors_origins: tuple[str, ...],
     address: str | None,
     host: str,
     port: int,
@@ -139,12 +148,23 @@ def coordinator(
             tracer=tracer(os.environ, "boardroom-coordinator", _resource(board, namespace)),
             auth=auth,
             auth_stale_seconds=auth_stale_if_error,
+            cors=_cors(cors_origins),
             api_keys=api_keys.absolute() if api_keys else None,
         )
         configure(log_level, quote_exceptions=False)
         uvloop.run(start(options, host=host, port=port, metrics_port=metrics_port))
     except (ManifestError, SettingsError, TracingError, OSError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _cors(origins: tuple[str, ...]) -> CorsSpec:
+    try:
+        return CorsSpec(allow_origins=origins)
+    except ValidationError as error:
+        at = int(error.errors()[0]["loc"][1])
+        raise click.UsageError(
+            f"--cors-origin {origins[at]}: give an origin as browsers do: scheme://host or scheme://host:port"
+        ) from error
 
 
 def _resource(board: str | None, namespace: str) -> dict[str, str]:

@@ -81,10 +81,11 @@ def summary(board: str, response: AskResponse) -> str:
 
 
 def error(detail: ErrorDetail) -> str:
-    """An error of the coordinator, with every member's reason."""
+    """An error of the coordinator, with every member's reason, once each."""
     field = f" (field {detail.field})" if detail.field else ""
     lines = [f"{detail.code}: {detail.message}{field}"]
-    lines += [f"  {m.role} ({m.agent}): {m.reason}" for m in detail.members or ()]
+    reasons = [f"{m.role} ({m.agent}): {m.reason}" for m in detail.members or ()]
+    lines += [f"  {reason}" for reason in reasons if reason not in detail.message]
     return plain("\n".join(lines))
 
 

@@ -118,10 +118,11 @@ def _read(place: Path, name: str | None) -> tuple[Boardroom, list[BoardAgent], D
 
 
 def _places_of(board: Boardroom) -> list[str]:
-    """The servers that the board's own spec names, as a coordinator's flags."""
+    """The servers and origins that the board's own spec names, as a coordinator's flags."""
     standard, redis = board.spec.standard_inference, board.spec.coordinator.conversations.redis
     flags = ["--standard-url", standard.url, "--standard-model", standard.model] if standard else []
-    return [*flags, "--redis-url", redis.url] if redis else flags
+    flags += ["--redis-url", redis.url] if redis else []
+    return flags + [f"--cors-origin={origin}" for origin in board.spec.coordinator.cors.allow_origins]
 
 
 def _interrupt(*_: object) -> Never:

@@ -3,9 +3,9 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -22,14 +22,15 @@ from boardroom.coordinator.askstream import AskStream
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.chatstream import ChatStream, ChatWriter
 from boardroom.coordinator.coordinator import Coordinator
-from boardroom.coordinator.endpoint import JSON, Asked, Handler, Refuse, Streamed, Whole, endpoint, tell
+from boardroom.coordinator.cors import cross_origin
+from boardroom.coordinator.endpoint import Asked, Handler, Refuse, Streamed, Whole, endpoint, tell
 from boardroom.coordinator.gathering import gathered
 from boardroom.coordinator.outbox import Outbox
 from boardroom.coordinator.pages import lorax_page, own_page
 from boardroom.coordinator.peers.door import door
 from boardroom.coordinator.peers.wire import PATH as PEERS
 from boardroom.coordinator.problems import AskProblem, Internal, MethodNotAllowed, NotFound, NotReady
-from boardroom.coordinator.questions import parse, read_body, request_id_of
+from boardroom.coordinator.questions import JSON, parse, read_body, request_id_of
 from boardroom.coordinator.record import RequestRecord
 from boardroom.coordinator.roster import Roster
 from boardroom.engine.errors import EngineError
@@ -160,8 +161,11 @@ def _openai_error(problem: AskProblem, request_id: str) -> Response:
     )
 
 
-def create_app(coordinator: Coordinator, authenticator: Authenticator | None = None) -> Starlette:
-    """Everything on the API's port: our own routes, and OpenAI's; without an authenticator anybody may ask.
+def create_app(
+    coordinator: Coordinator, authenticator: Authenticator | None = None, origins: Sequence[str] = ()
+) -> Starlette:
+    """Everything on the API's port: our own routes, and OpenAI's; without an authenticator anybody may ask. Pages of
+    these origins may ask from a browser.
 
     What each takes and gives stands in openapi.py.
     """
@@ -172,7 +176,7 @@ def create_app(coordinator: Coordinator, authenticator: Authenticator | None = N
     def route(path: str, handler: Handler, method: str, refuse: Refuse = _error, *, public: bool = False) -> Route:
         return Route(path, endpoint(path, handler, refuse, open_ if public else guarded), methods=[method])
 
-    return Starlette(
+    return _application(
         routes=[
             route("/v1/ask", api.ask, "POST"),
             route("/v1/conversations/{conv_id:path}", api.conversation, "GET"),
@@ -185,6 +189,7 @@ def create_app(coordinator: Coordinator, authenticator: Authenticator | None = N
             route("/openapi.json", api.description, "GET", public=True),
         ],
         exception_handlers={HTTPException: _not_routed(coordinator)},
+        middleware=cross_origin(origins),
     )
 
 
@@ -216,7 +221,7 @@ def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | No
         except EngineError as error:
             return PlainTextResponse(f"{error}\n", status_code=HTTPStatus.BAD_GATEWAY)
 
-    return Starlette(
+    return _application(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
@@ -225,6 +230,15 @@ def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | No
             Route(PEERS, door(coordinator.peers), methods=["POST"]),
         ]
     )
+
+
+def _application(**parts: Any) -> Starlette:
+    """Starlette without its redirects from `/path/` to `/path`: they name http:// where a proxy has ended TLS, so that
+    a client sends its token and its question once more in the clear.
+    """
+    app = Starlette(**parts)
+    app.router.redirect_slashes = False
+    return app
 
 
 def _allowed(request: Request) -> str:
@@ -245,7 +259,7 @@ def _not_routed(coordinator: Coordinator) -> Callable[[Request, Exception], Awai
             problem = MethodNotAllowed(f"{request.method} is not allowed here; the routes are {ROUTES}")
             headers["allow"] = _allowed(request)
         elif status == NotFound.status:
-            problem = NotFound(f"there is no {request.url.path}; the routes are {ROUTES}")
+            problem = NotFound(f"there is no {request.scope['path']}; the routes are {ROUTES}")
         else:
             problem = Internal(str(error))
         coordinator.metrics.request("other", "", problem.status, 0.0, problem.code)

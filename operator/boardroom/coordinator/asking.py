@@ -17,7 +17,7 @@ from boardroom.api.ask import (
 from boardroom.coordinator.attempts import Attempts
 from boardroom.coordinator.deliberation import Agenda, Deliberation
 from boardroom.coordinator.listening import Listener
-from boardroom.coordinator.meeting import Meeting, answered, reasons
+from boardroom.coordinator.meeting import Meeting, answered, in_short, reasons
 from boardroom.coordinator.modes.registry import load
 from boardroom.coordinator.particulars import NO_CONTEXT, Context, Particulars
 from boardroom.coordinator.problems import InvalidQuestion, LoraxDown, NotEnoughAnswers, QuestionRefused
@@ -148,10 +148,10 @@ def _too_few(
     if not spoke and attempts.down:
         kind: type[NotEnoughAnswers] = LoraxDown
     elif not spoke and meeting.refused.issuperset(answer.agent for answer in answers):
-        return QuestionRefused("the engine refuses this question as it stands; why is in members", members=members)
+        return QuestionRefused(f"the engine refuses this question as it stands: {in_short(members)}", members=members)
     else:
         kind = NotEnoughAnswers
-    text = f"{spoke} of {len(answers)} members answered, and {wanted} must; every other member's reason is in members"
+    text = f"{spoke} of {len(answers)} members answered, and {wanted} must: {in_short(members)}"
     return kind(text, members=members)
 
 

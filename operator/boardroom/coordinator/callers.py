@@ -1,8 +1,11 @@
-"""Connections of callers: uvicorn's, which has no bound of its own on what comes before a body, or for how long."""
+"""Connections of callers: uvicorn's, which has no bound of its own on what comes before a body, or for how long, and
+which drops the body of a request that offers an upgrade.
+"""
 
 import asyncio
 from typing import Any, Final
 
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -11,12 +14,24 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 HEAD_SECONDS: Final = 30.0
 """A head that takes longer is not waited for; most come at once."""
 
-_MESSAGE: Final = f"the request's line and headers are longer than {MAX_HEAD_BYTES} bytes"
-_BODY: Final = f'{{"error":{{"code":"head_too_large","message":"{_MESSAGE}"}}}}'
-_TOO_LARGE: Final = (
-    "HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
-    f"content-length: {len(_BODY)}\r\nconnection: close\r\n\r\n{_BODY}"
-).encode()
+
+def _refusal(status: str, code: str, message: str) -> bytes:
+    """An answer to what is no request, in the shape of every error."""
+    body = f'{{"error":{{"code":"{code}","message":"{message}"}}}}'
+    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close"
+    return f"{head}\r\n\r\n{body}".encode()
+
+
+_TOO_LARGE: Final = _refusal(
+    "431 Request Header Fields Too Large",
+    "head_too_large",
+    f"the request's line and headers are longer than {MAX_HEAD_BYTES} bytes",
+)
+_NO_HTTP: Final = _refusal(
+    "400 Bad Request",
+    "invalid_http",
+    "what came is no HTTP/1.1 request: speak HTTP/1.1 without TLS, and percent-encode the path",
+)
 
 
 class Caller:
@@ -39,13 +54,61 @@ class Caller:
         self._task = None
 
 
+class UpgradeIgnoringParser:
+    """httptools' parser for a server that takes no upgrade, which RFC 9110 (7.8) lets a server ignore.
+
+    httptools ends such a request after its head, because what follows would be the other protocol's. It is HTTP/1.1
+    here: the head is parsed again without the offer, and the rest after it.
+    """
+
+    def __init__(self, protocol: "CallerProtocol") -> None:
+        self._protocol = protocol
+        self._parser = self._fresh()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._parser, name)
+
+    @property
+    def offers_upgrade(self) -> bool:
+        """Whether the request at hand asks for another protocol. CONNECT is no such offer."""
+        return self._parser.should_upgrade() and self._parser.get_method() != b"CONNECT"
+
+    def feed_data(self, data: bytes | memoryview) -> None:
+        """Parse what has come; raises httptools' errors."""
+        while True:
+            try:
+                self._parser.feed_data(data)
+            except HttpParserUpgrade as upgrade:
+                if not self.offers_upgrade:
+                    raise
+                data = memoryview(data)[upgrade.args[0] :]
+                head = self._head()
+                self._parser = self._fresh()
+                self._parser.feed_data(head)
+            else:
+                return
+
+    def _fresh(self) -> HttpRequestParser:
+        parser = HttpRequestParser(self._protocol)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own
+        return parser
+
+    def _head(self) -> bytes:
+        """The head of the request at hand, as it was parsed, without the offer."""
+        target, version = self._protocol.url, self._parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self._parser.get_method(), target, version)]
+        lines += [b"%b: %b" % field for field in self._protocol.headers if field[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+
 class CallerProtocol(HttpToolsProtocol):
-    """Closes a connection that brings neither a whole head nor body for MAX_HEAD_BYTES or HEAD_SECONDS, and tells the
-    Caller in a request's state that the connection is lost.
+    """Closes a connection that brings neither a whole head nor body for MAX_HEAD_BYTES or HEAD_SECONDS, ignores offers
+    of an upgrade, and tells the Caller in a request's state that the connection is lost.
     """
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
+        self.parser: UpgradeIgnoringParser = UpgradeIgnoringParser(self)  # type: ignore[assignment]  # wraps one
         self._barren = 0
         self._moved = False
         self._patience: asyncio.TimerHandle | None = None
@@ -71,13 +134,14 @@ class CallerProtocol(HttpToolsProtocol):
             return
         self._barren += len(data)
         if self._barren > MAX_HEAD_BYTES:
-            self._refuse()
+            self._refuse(_TOO_LARGE)
         elif self._patience is None:
             self._wait()
 
     def on_headers_complete(self) -> None:
         self._moved = True
-        super().on_headers_complete()
+        if not self.parser.offers_upgrade:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._moved = True
@@ -85,11 +149,15 @@ class CallerProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._moved = True
-        super().on_message_complete()
+        if not self.parser.offers_upgrade:
+            super().on_message_complete()
 
-    def _refuse(self) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (uvicorn's own words)
+        self._refuse(_NO_HTTP)
+
+    def _refuse(self, answer: bytes) -> None:
         if self.cycle is None or self.cycle.response_complete:  # else an answer is on its way
-            self.transport.write(_TOO_LARGE)
+            self.transport.write(answer)
         self.transport.close()
 
     def _wait(self) -> None:

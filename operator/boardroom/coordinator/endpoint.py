@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -17,12 +17,11 @@ from boardroom.coordinator.callers import Caller
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.outbox import EventResponse, Outbox
 from boardroom.coordinator.problems import AskProblem, Internal
-from boardroom.coordinator.questions import request_id_of
+from boardroom.coordinator.questions import JSON, request_id_of
 from boardroom.coordinator.record import CLIENT_CLOSED, RequestRecord
 from boardroom.telemetry import propagation
 from boardroom.telemetry.tracing import Kind, Tracer
 
-JSON: Final = "application/json"
 _LOG = logging.getLogger(__name__)
 
 

@@ -33,9 +33,10 @@ class Hearing:
         self._spoken = False
 
     def text(self, piece: str) -> None:
-        """A piece of its answer."""
-        self._spoken = True
-        self._listener.delta(self._agent, piece)
+        """A piece of its answer, perhaps an empty one."""
+        if piece:
+            self._spoken = True
+            self._listener.delta(self._agent, piece)
 
     def failed(self, reason: str) -> None:
         """The attempt broke; what was said in it is void."""

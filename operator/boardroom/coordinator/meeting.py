@@ -48,9 +48,9 @@ class Meeting:
         self.usage = total([self.usage, *(a.usage for a in answers if a.usage)])
         self.refused |= panel.refused
         if not self._particulars.skip_errors and len(answered(answers)) < len(answers):
+            missing = reasons(answers)
             raise MemberFailed(
-                "on_error is fail, and not every member that was asked answered; its reason is in members",
-                members=reasons(answers),
+                f"on_error is fail, and not every member that was asked answered: {in_short(missing)}", members=missing
             )
         return answers
 
@@ -78,6 +78,13 @@ def reasons(answers: Sequence[MemberAnswer]) -> list[MemberProblem]:
         for a in answers
         if a.status is not AnswerStatus.ANSWERED
     ]
+
+
+def in_short(missing: Sequence[MemberProblem]) -> str:
+    """The first reason, and how many more there are: of an error many clients show the message alone."""
+    first, *others = missing
+    more = f" (and {len(others)} more, each with its reason in members)" if others else ""
+    return f"{first.role} ({first.agent}): {first.reason}{more}"
 
 
 def answered(answers: Sequence[MemberAnswer]) -> list[MemberAnswer]:

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import orjson
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from boardroom.api.ask import MAX_QUESTION_CHARS, AnswerStatus, AskRequest, AskResponse, CoordinationMode
-from boardroom.api.chat import IDLE, INERT, MAX_MESSAGES_CHARS, ChatMessage, ChatRequest, ResponseFormat
+from boardroom.api.chat import IDLE, INERT, MAX_MESSAGES_CHARS, ChatRequest, ResponseFormat
 from boardroom.coordinator.meeting import total
 from boardroom.coordinator.particulars import Context
 from boardroom.coordinator.problems import (
@@ -21,7 +22,7 @@ from boardroom.coordinator.problems import (
     UnknownModel,
 )
 from boardroom.coordinator.roster import Roster
-from boardroom.engine.protocol import Exchange
+from boardroom.coordinator.transcript import exchanges, system
 
 OWNER: Final = "boardroom"
 NO_TOOL_IS_CALLED: Final = "tools: members answer in words; none of the tools offered was called"
@@ -38,8 +39,8 @@ class Asked:
 def parse(body: bytes) -> ChatRequest:
     """A valid request; raises InvalidJson, and InvalidQuestion naming the field."""
     try:
-        fields = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        fields = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
         raise InvalidJson(f"the body is not JSON: {error}") from error
     if not isinstance(fields, dict):
         raise InvalidQuestion("the body must be a JSON object")
@@ -54,7 +55,7 @@ def parse(body: bytes) -> ChatRequest:
     except ValidationError as error:
         nearest = max(error.errors(include_url=False, include_context=False), key=lambda one: len(one["loc"]))
         # a content is a text or a list of parts, and pydantic names the alternative in the path
-        field = ".".join(str(part) for part in nearest["loc"] if part not in {"str", "list[ChatPart]", "list[str]"})
+        field = ".".join(str(part) for part in nearest["loc"] if part != "str" and "[" not in str(part))
         raise InvalidQuestion(f"{field}: {nearest['msg']}", field=field) from error
 
 
@@ -66,10 +67,10 @@ def questions(chat: ChatRequest, roster: Roster) -> Asked:
         raise InvalidQuestion("n: the board gives one answer; ask one agent for several choices", field="n")
     if chat.stream_options is not None and not chat.stream:
         raise InvalidQuestion("stream_options: it goes with stream: true", field="stream_options")
-    if sum(len(message.text) for message in chat.messages) > MAX_MESSAGES_CHARS:
+    instructions, turns = system(chat.messages), exchanges(chat.messages)
+    if len(instructions) + sum(len(turn.asked) + len(turn.answered) for turn in turns) > MAX_MESSAGES_CHARS:
         raise TooLarge(f"messages: they have more than {MAX_MESSAGES_CHARS} characters", field="messages")
-    system = "\n\n".join(m.text for m in chat.messages if m.role in {"system", "developer"})
-    *before, last = _exchanges([m for m in chat.messages if m.role in {"user", "assistant"}])
+    *before, last = turns
     stop = [chat.stop] if isinstance(chat.stop, str) else chat.stop
     parameters = {
         "max_new_tokens": chat.max_completion_tokens or chat.max_tokens,
@@ -81,7 +82,7 @@ def questions(chat: ChatRequest, roster: Roster) -> Asked:
     if agent is not None:
         fields |= {"agents": (agent,), "coordination_mode": CoordinationMode.PARALLEL}
     schema = _schema(chat.response_format) if chat.response_format else None
-    seeds = [None if chat.seed is None else (chat.seed + choice) % 2**63 for choice in range(choices)]
+    seeds = [None if chat.seed is None else _seed(chat.seed, choice) for choice in range(choices)]
     try:
         requests = [AskRequest.model_validate(fields | {"parameters": parameters | {"seed": seed}}) for seed in seeds]
     except ValidationError as error:
@@ -92,7 +93,7 @@ def questions(chat: ChatRequest, roster: Roster) -> Asked:
         field = str(first["loc"][1])
         raise InvalidQuestion(f"{field}: {first['msg']}", field=field) from error
     notes = (NO_TOOL_IS_CALLED,) if chat.offers_tools else ()
-    return Asked(requests, Context(system=system, history=tuple(before), response_format=schema, notes=notes))
+    return Asked(requests, Context(system=instructions, history=tuple(before), response_format=schema, notes=notes))
 
 
 def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:
@@ -184,6 +185,11 @@ def problem_status(problem: AskProblem) -> int:
     return 400 if isinstance(problem, (InvalidQuestion, QuestionRefused)) else problem.status
 
 
+def _seed(first: int, choice: int) -> int:
+    """The next one for each choice; the greatest is followed by the least."""
+    return (first + choice + 2**63) % 2**64 - 2**63
+
+
 def _card(name: str, created: int) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": created, "owned_by": OWNER}
 
@@ -211,24 +217,3 @@ def _agent(model: str, roster: Roster) -> str | None:
         names = ", ".join(m["id"] for m in models(roster, 0))
         raise UnknownModel(f"there is no model {model!r}; the models are {names}", field="model")
     return agent or None
-
-
-def _exchanges(messages: Sequence[ChatMessage]) -> list[Exchange]:
-    """Questions with their answers, the last without; messages of one side in a row are one, under each other.
-
-    Where the assistant greets first, the question before it is empty: chat templates want the user to begin.
-    """
-    turns: list[tuple[str, list[str]]] = []
-    for message in messages:
-        if turns and turns[-1][0] == message.role:
-            turns[-1][1].append(message.text)
-        else:
-            turns.append((message.role, [message.text]))
-    if turns and turns[0][0] == "assistant":
-        turns.insert(0, ("user", [""]))
-    if not turns or turns[-1][0] != "user":
-        raise InvalidQuestion("messages: the last beside system ones must be the user's", field="messages")
-    texts = ["\n\n".join(parts) for _, parts in turns] + [""]
-    if not texts[-2].strip():
-        raise InvalidQuestion("messages: the last one is blank: ask something", field="messages")
-    return [Exchange(asked, answered) for asked, answered in zip(texts[::2], texts[1::2], strict=True)]

@@ -21,7 +21,13 @@ Node = dict[str, Any]
 Problems = tuple[type[p.AskProblem], ...]
 
 _ALWAYS: Final[Problems] = (p.Unauthenticated, p.Forbidden, p.AuthUnavailable)
-_BODY: Final[Problems] = (p.InvalidJson, p.TooSlow, p.TooLarge, p.UnsupportedMediaType)
+_BODY: Final[Problems] = (
+    p.InvalidJson,
+    p.TooSlow,
+    p.TooLarge,
+    p.UnsupportedMediaType,
+    p.UnsupportedTransferCoding,
+)
 _ASKING: Final[Problems] = (p.QuestionRefused, p.TooManyQuestions, p.NotEnoughAnswers, p.MemberFailed, p.NotReady)
 _EXAMPLES: Final = {"conv_id": "hiring-1", "model": "executive/cfo"}
 _REQUEST_ID: Final[Node] = {

@@ -177,7 +177,7 @@ class Panel:
             max_new_tokens=settled.max_new_tokens,
             temperature=settled.temperature,
             top_p=settled.top_p,
-            stop=settled.stop,
+            stop=() if turn.response_format else settled.stop,  # the mode reads the answer: half of its form is none
             seed=settled.seed,
             response_format=turn.response_format or context.response_format,
         )

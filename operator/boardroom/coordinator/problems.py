@@ -112,6 +112,17 @@ class TooLarge(AskProblem):
 class UnsupportedMediaType(AskProblem):
     status, code = 415, "unsupported_media_type"
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """RFC 9110, 15.5.16: which content codings are taken."""
+        return {"accept-encoding": "identity"} if self.field == "content-encoding" else {}
+
+
+class UnsupportedTransferCoding(AskProblem):
+    """RFC 9112, 6.1: only the chunked coding is known here."""
+
+    status, code = 501, "unsupported_transfer_coding"
+
 
 class InvalidQuestion(AskProblem):
     status, code = 422, "invalid_request"

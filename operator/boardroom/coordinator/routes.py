@@ -32,6 +32,7 @@ from boardroom.engine.errors import (
     Unreachable,
 )
 from boardroom.engine.protocol import Engine, Generation, GenerationRequest, Inference, StreamTimeouts
+from boardroom.engine.stop_sequences import StopCut, cut
 from boardroom.telemetry.tracing import OFF, Tracer
 
 OVERLOAD_WAITS: Final = (0.1, 0.2, 0.4, 0.8)
@@ -182,7 +183,7 @@ class LoraxRoute:
             self.book.answered(path, generation.queue_ms)
             self.on_answer(not cold)
         if not generation.text.strip():
-            return blank(loop.time(), EngineName.LORAX, hearing)
+            return blank(request, loop.time(), EngineName.LORAX, hearing)
         if record is None:
             return Outcome(generation, loop.time(), replica=self.name)
         spoke = AdapterIdentity(path=record.path, digest=record.digest)
@@ -225,7 +226,7 @@ class StandardRoute:
         except EngineError as failure:
             return broken(failure, loop.time(), EngineName.STANDARD)
         if not generation.text.strip():
-            return blank(loop.time(), EngineName.STANDARD, hearing)
+            return blank(request, loop.time(), EngineName.STANDARD, hearing)
         return Outcome(generation, loop.time(), engine=EngineName.STANDARD)
 
 
@@ -247,25 +248,30 @@ async def patiently(once: Callable[[], Awaitable[Outcome]], deadline: float, met
 async def generated(
     engine: Inference, request: GenerationRequest, seconds: float, hearing: Hearing | None
 ) -> Generation:
-    """The whole answer; where somebody listens, also piece by piece as it comes. Raises EngineError."""
+    """The whole answer up to its first stop sequence; where somebody listens, also piece by piece as it comes. Raises
+    EngineError.
+    """
     if hearing is None:
-        return await engine.generate(request, seconds)
+        return cut(await engine.generate(request, seconds), request.stop)
+    stops = StopCut(request.stop)
     try:
         async with aclosing(engine.stream(request, StreamTimeouts(whole=seconds))) as pieces:
             async for piece in pieces:
                 if isinstance(piece, Generation):
-                    return piece
-                hearing.text(piece)
+                    hearing.text(stops.end())
+                    return cut(piece, request.stop)
+                hearing.text(stops.feed(piece))
     except EngineError as error:
         hearing.failed(str(error))
         raise
     raise BadResponse("the stream ended without an answer")
 
 
-def blank(now: float, engine: EngineName, hearing: Hearing | None) -> Outcome:
+def blank(request: GenerationRequest, now: float, engine: EngineName, hearing: Hearing | None) -> Outcome:
     """An answer without a word in it is none."""
     who = "LoRAX" if engine is EngineName.LORAX else "standard inference"
-    error = BadResponse(f"{who} answered with an empty text")
+    why = "; a stop sequence may have ended it at once" if request.stop else ""
+    error = BadResponse(f"{who} answered with an empty text{why}")
     if hearing is not None:
         hearing.failed(str(error))
     return broken(error, now, engine)

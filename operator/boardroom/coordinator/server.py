@@ -5,7 +5,7 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,13 +55,16 @@ async def serving(
     coordinator: Coordinator,
     *,
     authenticator: Authenticator | None = None,
+    origins: Sequence[str] = (),
     host: str = "127.0.0.1",
     port: int = 0,
     metrics_port: int = 0,
 ) -> AsyncIterator[Addresses]:
-    """The coordinator at work behind both ports (0 takes a free one); raises OSError where a port is taken."""
+    """The coordinator at work behind both ports (0 takes a free one); raises OSError where a port is taken. Pages of
+    these origins may ask from a browser.
+    """
     with _listen(host, port) as api_socket, _listen(host, metrics_port) as metrics_socket:
-        api = _server(create_app(coordinator, authenticator))
+        api = _server(create_app(coordinator, authenticator, origins))
         probes = _server(create_probe_app(coordinator, authenticator))
         async with coordinator.running():
             tasks = [
@@ -79,13 +82,21 @@ async def serving(
 
 
 async def run(
-    coordinator: Coordinator, authenticator: Authenticator | None, *, host: str, port: int, metrics_port: int
+    coordinator: Coordinator,
+    authenticator: Authenticator | None,
+    *,
+    origins: Sequence[str],
+    host: str,
+    port: int,
+    metrics_port: int,
 ) -> None:
     """Serve until SIGTERM or SIGINT."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(coordinator, authenticator=authenticator, host=host, port=port, metrics_port=metrics_port):
+    async with serving(
+        coordinator, authenticator=authenticator, origins=origins, host=host, port=port, metrics_port=metrics_port
+    ):
         gc.collect()
         gc.freeze()  # what is there now stays for good: collections need not look at it again
         gc.set_threshold(*GC_THRESHOLD)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prometheus_client import disable_created_metrics
 
-from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS, AuthMode
+from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS, AuthMode, CorsSpec
 from boardroom.api.settings import Defaults
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.auth.keys import ApiKeys
@@ -47,6 +47,7 @@ class Options:
     auth: AuthMode = "None"
     auth_stale_seconds: int = STALE_IF_ERROR_SECONDS
     tracer: Tracer = OFF
+    cors: CorsSpec = field(default_factory=CorsSpec)
     api_keys: Path | None = None
     """A file or a directory of keys; required with ApiKey."""
 
@@ -89,7 +90,14 @@ async def start(options: Options, *, host: str, port: int, metrics_port: int) ->
     except KubeError as error:
         raise OSError(str(error)) from error
     coordinator = live(options, kube) if kube else standalone(options, options.file or Path())
-    await run(coordinator, _authenticator(options, kube), host=host, port=port, metrics_port=metrics_port)
+    await run(
+        coordinator,
+        _authenticator(options, kube),
+        origins=options.cors.as_sent,
+        host=host,
+        port=port,
+        metrics_port=metrics_port,
+    )
 
 
 def _authenticator(options: Options, kube: KubeClient | None) -> Authenticator | None:

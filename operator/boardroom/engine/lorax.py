@@ -21,6 +21,9 @@ MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 MAX_STREAM_BYTES: Final = 32 * 1024 * 1024
 """A stream says everything around each token again; none of it is kept but the text."""
 MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
+LEAST_TEMPERATURE: Final = 0.01
+"""Below it answers are greedy; vLLM draws its line there too, and takes 0.01 for what is below."""
+SEEDS: Final = 2**64
 _OK: Final = 200
 
 
@@ -146,10 +149,10 @@ def chat_body(request: GenerationRequest) -> dict[str, Any]:
         "model": request.adapter_id or "",
         "messages": messages(request),
         "max_tokens": request.max_new_tokens,
-        "temperature": request.temperature,
+        "temperature": _temperature(request),
         "stream": False,
         **_adapter_source(request),
-        **sampling(request),
+        **_sampling(request),
         **_format(request),
     }
 
@@ -158,15 +161,15 @@ def plain_body(request: GenerationRequest) -> dict[str, Any]:
     """A /generate body, greedy unless a temperature is set; details carry the finish reason."""
     parameters: dict[str, Any] = {
         "max_new_tokens": request.max_new_tokens,
-        "do_sample": request.temperature > 0,
+        "do_sample": _temperature(request) > 0,
         "details": True,
         "return_full_text": False,
     }
     if request.adapter_id:
         parameters["adapter_id"] = request.adapter_id
-    if request.temperature > 0:
-        parameters["temperature"] = request.temperature
-    parameters |= _adapter_source(request) | sampling(request) | _format(request)
+    if _temperature(request) > 0:
+        parameters["temperature"] = _temperature(request)
+    parameters |= _adapter_source(request) | _sampling(request) | _format(request)
     return {"inputs": plain_layout(request.system, request.prompt, request.history), "parameters": parameters}
 
 
@@ -185,6 +188,21 @@ def read_plain(reply: Reply) -> Generation:
     details = plain.details or Details()
     finish = finish_reason(details.finish_reason)
     return generation(reply, plain.generated_text, finish, details.prompt_tokens, details.generated_tokens)
+
+
+def _temperature(request: GenerationRequest) -> float:
+    """LoRAX divides by it in float16: what is near 0 is 0 there, or makes probabilities that are no numbers."""
+    return request.temperature if request.temperature >= LEAST_TEMPERATURE else 0.0
+
+
+def _sampling(request: GenerationRequest) -> dict[str, Any]:
+    """LoRAX samples wherever top_p is below 1, whatever the temperature, and takes no negative seed."""
+    found = sampling(request)
+    if not _temperature(request):
+        found.pop("top_p", None)
+    if request.seed is not None:
+        found["seed"] = request.seed % SEEDS
+    return found
 
 
 def _adapter_source(request: GenerationRequest) -> dict[str, Any]:

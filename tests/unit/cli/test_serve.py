@@ -208,3 +208,23 @@ def test_no_process_is_left_behind(tmp_path: Path) -> None:
     assert int(served.stdout) == 2, served.stderr
     assert naming(str(tmp_path)) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pages_of_the_boards_origins_may_ask_from_a_browser(tmp_path: Path) -> None:
+    page = "https://app.example.com"
+    (tmp_path / "board.yaml").write_text(
+        "apiVersion: boardroom.dev/v1alpha1\nkind: Boardroom\nmetadata: {name: b}\nspec:\n"
+        "  model: {id: m}\n  enableLorax: false\n  standardInference: {url: 'http://127.0.0.1:9/v1', model: m}\n"
+        f"  coordinator: {{cors: {{allowOrigins: ['{page}']}}}}\n"
+    )
+    wanted = {"origin": page, "access-control-request-method": "POST"}
+    ask = f"import httpx, os; print(httpx.options(os.environ['BOARDROOM_URL'] + '/v1/ask', headers={wanted}).headers)"
+    served = serve("--", sys.executable, "-c", ask, file=tmp_path / "board.yaml")
+    assert f"'access-control-allow-origin': '{page}'" in served.stdout, served.stderr
+
+
+def test_what_is_no_origin_is_named_with_its_remedy() -> None:
+    command = [BOARDROOM, "coordinator", "--file", EXAMPLE, "--cors-origin", "http://a", "--cors-origin", "*"]
+    found = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=90, check=False)
+    assert found.returncode == 2
+    assert "--cors-origin *: give an origin as browsers do: scheme://host" in found.stderr

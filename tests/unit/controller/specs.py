@@ -60,6 +60,7 @@ def variables(prefix: str) -> st.SearchStrategy[Any]:
 
 ENV = variables("X")
 OTEL_ENV = variables("OTEL")
+ORIGINS = st.from_regex(r"https?://[a-z][a-z0-9]{0,20}\.example\.com(:[1-9][0-9]{3})?", fullmatch=True)
 TOLERATIONS = st.one_of(
     sparse(
         {"operator": st.just("Exists")}, {"key": NAMES, "effect": st.sampled_from(["NoSchedule", "PreferNoSchedule"])}
@@ -214,6 +215,7 @@ REST = sparse(
                 "resources": RESOURCES,
                 "env": st.lists(OTEL_ENV, max_size=3, unique_by=lambda e: e["name"]),
                 "requestTimeoutSeconds": st.integers(1, 3600),
+                "cors": sparse({}, {"allowOrigins": st.lists(ORIGINS, max_size=3, unique=True)}),
                 "conversations": sparse(
                     {},
                     {

@@ -160,6 +160,14 @@ def test_redis_is_handed_on_with_what_is_secret_by_reference() -> None:
     ]
 
 
+def test_each_origin_that_may_ask_from_a_browser_is_handed_on() -> None:
+    origins = ["https://app.example.com", "http://localhost:3000"]
+    manifest = coordinator.deployment(blueprint(coordinator={"cors": {"allowOrigins": origins}}))
+    [container] = manifest["spec"]["template"]["spec"]["containers"]
+    at = container["args"].index("--cors-origin")
+    assert container["args"][at : at + 4] == ["--cors-origin", origins[0], "--cors-origin", origins[1]]
+
+
 def test_a_redis_without_a_password_needs_no_secret() -> None:
     manifest = coordinator.deployment(blueprint(coordinator={"conversations": {"redis": {"host": "redis"}}}))
     [container] = manifest["spec"]["template"]["spec"]["containers"]

@@ -117,3 +117,27 @@ async def test_a_question_that_came_in_pieces_is_answered_however_long_that_take
                 await asyncio.sleep(0.02)
             found = await reader.readline()
     assert found == b"HTTP/1.1 200 OK\r\n"
+
+
+OFFER = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n"
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1 << 20])
+async def test_offers_of_an_upgrade_are_ignored_however_requests_come(board: Board, size: int) -> None:
+    """With and without a body, with a length and in chunks, one behind the other, in pieces of any size."""
+    get = b"GET /v1/models HTTP/1.1\r\nhost: board\r\n" + OFFER + b"\r\n"
+    body = b'{"user_input": "x", "agents": ["nobody"]}'
+    told = POST.replace(b"transfer-encoding: chunked\r\n", b"content-length: %d\r\n%b" % (len(body), OFFER)) + body
+    chunked = POST.replace(b"transfer", OFFER + b"transfer") + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    sent = (get + told + chunked + get.replace(OFFER, b"")) * (1 if size == 1 else 20)
+    async with standing(board, None) as stand, connected(stand) as (reader, writer):
+        for at in range(0, len(sent), size):
+            writer.write(sent[at : at + size])
+            await asyncio.sleep(0)
+        statuses: list[bytes] = []
+        async with asyncio.timeout(20):
+            while len(statuses) < sent.count(b" HTTP/1.1\r\n"):
+                head = await reader.readuntil(b"\r\n\r\n")
+                statuses.append(head.split(b" ", 2)[1])
+                await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
+    assert statuses == [b"200", b"404", b"404", b"200"] * (len(statuses) // 4)

@@ -67,6 +67,13 @@ async def test_an_answer_that_is_no_vote_is_asked_again_with_the_reason() -> Non
     assert answer.reply == ("Adopted: support 1, oppose 0, abstain 0; quorum 1 met with 1.\n\nCEO: support. it pays")
 
 
+async def test_no_stop_sequence_cuts_a_ballot_short() -> None:
+    asked: dict[str, Any] = {"coordination_mode": "consensus", "parameters": {"stop": ("because",)}}
+    _, engine = await ask(["ceo"], lambda *_: ballot("support"), **asked)
+    _, parallel = await ask(["ceo"], lambda *_: "yes", parameters={"stop": ("because",)})
+    assert [request.stop for _, request in engine.asked + parallel.asked] == [(), ("because",)]
+
+
 async def test_an_abstention_says_that_the_member_gave_no_answer_when_it_was_asked_again() -> None:
     answer, _ = await ask(
         ["ceo"], lambda _m, count, _r: "I am for it" if count == 0 else None, coordination_mode="consensus"

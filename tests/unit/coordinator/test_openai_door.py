@@ -1,5 +1,6 @@
 """The OpenAI door, through the real openai client where that is installed, and bodies that it would never send."""
 
+import ast
 import asyncio
 from collections.abc import Iterator
 from typing import Any
@@ -202,11 +203,11 @@ REFUSED: list[tuple[dict[str, Any], Refusal]] = [
     ({"messages": [{"role": "user", "content": " "}]}, (400, "messages", "blank")),
     ({"messages": [{"role": "system", "content": "x"}]}, (400, "messages", "the user's")),
     (
-        {"messages": [{"role": "assistant", "content": "x", "tool_calls": [{"id": "1"}]}, *ASKED]},
-        (400, "messages.0.tool_calls", "at most 0"),
+        {"messages": [{"role": "assistant", "content": "x", "tool_calls": [{"id": "1"}] * 513}, *ASKED]},
+        (400, "messages.0.tool_calls", "at most 512"),
     ),
     ({"messages": [*ASKED, {"role": "assistant", "content": "x"}]}, (400, "messages", "user's")),
-    ({"messages": [{"role": "tool", "content": "x"}]}, (400, "messages.0.role", "system")),
+    ({"messages": [{"role": "critic", "content": "x"}]}, (400, "messages.0.role", "system")),
     (
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
         (400, "messages.0.content", "text"),
@@ -266,8 +267,34 @@ async def test_a_member_that_can_not_answer_is_an_error_with_its_reason(
     async with served(ScriptedLorax(broken)) as url, standing(board, url) as stand:
         found = await chat(openai_client, stand, model="executive/cfo")
     assert found[:2] == raised
-    assert f"'code': '{kind}'" in found[2]
-    assert failure[1] in found[2]
+    error = ast.literal_eval(found[2])
+    assert error["code"] == kind
+    assert failure[1] in error["message"]
+    assert failure[1] in error["members"][0]["reason"]
+
+
+@pytest.mark.parametrize("how", ["chat", "chat_async"])
+async def test_the_client_goes_on_with_a_chat_that_had_tools_and_stops_where_it_says(
+    board: Board, openai_client: Session, how: str
+) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "search", "arguments": "{}"}}
+    before = [*ASKED, {"role": "assistant", "content": None, "tool_calls": [call], "audio": None}]
+    fields: dict[str, Any] = {
+        "messages": [*before, {"role": "tool", "tool_call_id": "1", "content": "4"}, *ASKED],
+        "stop": ["am c"],
+        "seed": -1,
+        "reasoning_effort": None,
+    }
+    lorax = ScriptedLorax(say_i)
+    async with served(lorax) as url, standing(board, url) as stand:
+        base = str(stand.client.base_url).rstrip("/")
+        found = await asyncio.to_thread(openai_client.call, base, how, model="executive/cfo", **fields)
+    assert (found["choices"][0]["message"]["content"], found["choices"][0]["finish_reason"]) == ("I ", "stop")
+    assert [message["content"] for message in sent(lorax)[0]["messages"]] == [
+        "And now?",
+        "[call of search] {}",
+        "[result of search] 4\n\nAnd now?",
+    ]
 
 
 FIELDS = {

@@ -45,13 +45,13 @@ class Call:
     async def chunk(self, body: bytes, *, last: bool = False) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": not last})
 
-    async def say(self, text: str, **headers: str) -> None:
+    async def say(self, text: str, finish: str = "stop", **headers: str) -> None:
         """A chat completion, or a generation on /generate."""
         if self.path == "/generate":
             details = {"finish_reason": "eos_token", "prompt_tokens": 7, "generated_tokens": 3, "tokens": []}
             await self.answer(200, orjson.dumps({"generated_text": text, "details": details}), **headers)
             return
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
         usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
         await self.answer(200, orjson.dumps({"id": "null", "choices": [choice], "usage": usage}), **headers)
 

@@ -232,6 +232,35 @@ def test_a_plain_body_is_greedy_unless_a_temperature_is_set() -> None:
     )
 
 
+SAMPLED = GenerationRequest(
+    request_id="q", system="", prompt="x", adapter_id=None, max_new_tokens=1, temperature=0.7, top_p=0.5, seed=1
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"temperature": 0.7, "top_p": 0.5, "seed": 1}),
+        ({"temperature": 0.0}, {"seed": 1}),
+        ({"temperature": 0.0099}, {"seed": 1}),
+        ({"temperature": 0.01}, {"temperature": 0.01, "top_p": 0.5, "seed": 1}),
+        ({"seed": 0}, {"temperature": 0.7, "top_p": 0.5, "seed": 0}),
+        ({"seed": -1}, {"temperature": 0.7, "top_p": 0.5, "seed": 2**64 - 1}),
+        ({"seed": -(2**63)}, {"temperature": 0.7, "top_p": 0.5, "seed": 2**63}),
+        ({"seed": None}, {"temperature": 0.7, "top_p": 0.5}),
+    ],
+)
+def test_sampling_is_what_lorax_makes_no_other_of(given: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Near 0 nothing is sampled, which a top_p would bring about, and a seed is one of 64 bits without a sign."""
+    request = replace(SAMPLED, **given)
+    plain, chat = plain_body(request)["parameters"], chat_body(request)
+    assert {name: plain[name] for name in ("temperature", "top_p", "seed") if name in plain} == expected
+    assert {name: chat[name] for name in ("temperature", "top_p", "seed") if name in chat} == {
+        "temperature": 0.0
+    } | expected
+    assert plain["do_sample"] is ("temperature" in expected)
+
+
 @pytest.mark.parametrize(
     ("said", "meant"),
     [

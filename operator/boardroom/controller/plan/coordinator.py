@@ -181,6 +181,8 @@ def _arguments(blueprint: Blueprint) -> list[str]:
     redis = blueprint.spec.coordinator.conversations.redis
     if redis is not None:
         arguments += ["--redis-url", redis.url]
+    for origin in blueprint.spec.coordinator.cors.allow_origins:
+        arguments += ["--cors-origin", origin]
     if blueprint.auth.mode != "None":
         arguments += ["--auth", blueprint.auth.mode]
     if blueprint.auth.stale_if_error_seconds is not None:
