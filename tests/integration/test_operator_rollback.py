@@ -1,5 +1,7 @@
 """A pod template of before comes back, on a real Deployment controller: it takes the old ReplicaSet again."""
 
+from functools import partial
+
 import pytest
 
 from integration.boards import agent, board
@@ -24,11 +26,11 @@ def test_a_board_is_ready_after_each_template_however_often_it_was_there(
     bring_up(kube, "ceo")
     for spec in (B[component], A, B[component]):
         generation = kube.patch("Boardroom", "executive", {"spec": spec})["metadata"]["generation"]
-        until("the edit is seen", lambda seen=generation: observed(kube) == seen)
+        until("the edit is seen", partial(observed, kube, generation))
         bring_up(kube, "ceo")
     revision = kube.live("Deployment", f"executive-{component}")["metadata"]["annotations"]
     assert revision["deployment.kubernetes.io/revision"] == "4"
 
 
-def observed(kube: KubeApi) -> int:
-    return int(kube.live("Boardroom", "executive")["status"]["observedGeneration"])
+def observed(kube: KubeApi, generation: int) -> bool:
+    return bool(kube.live("Boardroom", "executive")["status"]["observedGeneration"] == generation)
