@@ -6,7 +6,8 @@ from typing import Final
 from boardroom.api.status import LoraxReplicas
 from boardroom.controller.kinds import Object
 from boardroom.controller.status.finding import Finding
-from boardroom.controller.status.trouble import Subject, Words, condition_of, explain, lost
+from boardroom.controller.status.pods import condition_of, lost
+from boardroom.controller.status.trouble import Subject, Words, explain
 
 _MISSING_CLASSES: Final = (
     (
