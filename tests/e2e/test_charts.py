@@ -108,6 +108,11 @@ def test_a_board_from_values_is_waited_for_changed_and_removed(chart_board: Boar
     assert chart_board.get("boardagent", "executive-ceo")["spec"]["systemPrompt"] == "You are brief."
     assert chart_board.lorax_pod() == before
 
+    helm.run("upgrade", *where, *wait, "--reuse-values", "--set", "spec.lorax.adapterCacheSize=20")
+    helm.run("rollback", "executive", "--namespace", chart_board.namespace, *wait)  # to a pod template of before
+    assert chart_board.get("boardroom", "executive")["status"]["lorax"]["effective"]["adapterCacheSize"] == 100
+    assert chart_board.condition("LoraxReady")["reason"] == "Ready"
+
     with pytest.raises(HelmError) as failed:  # what waits for somebody is not waited for: the test ends before the hour
         helm.run("upgrade", *where, "--wait", "--timeout", "1h", "--reuse-values", "--set", "members.twin.role=ceo")
     assert "executive-twin not ready. status: Failed" in str(failed.value)

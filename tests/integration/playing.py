@@ -1,5 +1,6 @@
 """The test in the part of kubelet and coordinator, which don't run beside a bare API server."""
 
+from functools import partial
 from typing import Any
 
 from integration.kube_api import KubeApi, Object
@@ -99,3 +100,19 @@ def make_pods_ready(kube: KubeApi, *roles: str) -> None:
     for role in roles:
         play_coordinator(kube, role.lower())
     until("the board is ready", lambda: kube.condition("Boardroom", "executive", "Ready")["status"] == "True")
+
+
+def bring_up(kube: KubeApi, member: str, board: str = "executive") -> None:
+    """Bring the pods of the board's newest templates up, and have its member proved."""
+    for component in ("lorax", "coordinator"):
+        until(f"{component} of {board} has its newest pod", partial(_updated, kube, f"{board}-{component}"))
+        play_kubelet(kube, component, board=board)
+    play_coordinator(kube, member)
+    until(f"{board} is ready", lambda: kube.condition("Boardroom", board, "Ready")["status"] == "True")
+
+
+def _updated(kube: KubeApi, deployment: str) -> bool:
+    live = kube.get("Deployment", deployment) or {"metadata": {"generation": 0}}
+    status = live.get("status", {})
+    seen = status.get("observedGeneration") == live["metadata"]["generation"]
+    return bool(seen and status.get("updatedReplicas") == 1)

@@ -5,7 +5,7 @@ import pytest
 from integration.boards import MODEL, board
 from integration.kube_api import KubeApi, Object
 from integration.operator_process import OperatorProcess
-from integration.playing import reason, wait_built
+from integration.playing import message, reason, wait_built
 from tools.waiting import until
 
 SECONDS = 10.0
@@ -188,3 +188,26 @@ def test_a_deployment_that_somebody_paused_is_named(operator: OperatorProcess, k
     until("the board says so", lambda: reason(kube) == "LoraxPaused", SECONDS)
     kube.patch("Deployment", "executive-lorax", {"spec": {"paused": None}})
     until("the board goes on", lambda: reason(kube) == "LoraxStarting", SECONDS)
+
+
+def test_whoever_keeps_scaling_a_deployment_of_ours_is_named_and_let_be(
+    operator_here: OperatorProcess, kube: KubeApi
+) -> None:
+    assert operator_here is not None
+    kube.create(board())
+    wait_built(kube)
+    path = kube.path("Deployment", "executive-coordinator")
+    rival = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "executive-coordinator"}}
+
+    def contested() -> bool:
+        kube.apply(path, rival | {"spec": {"replicas": 2}}, "scaler").raise_for_status()
+        return reason(kube, type_="UpToDate") == "FieldsContested"
+
+    until("it is said", contested)
+    said = message(kube, type_="UpToDate")
+    assert "Deployment executive-coordinator: spec.replicas is set otherwise by field manager scaler " in said
+    generation = kube.live("Deployment", "executive-coordinator")["metadata"]["generation"]
+    for _ in range(5):
+        kube.apply(path, rival | {"spec": {"replicas": 2}}, "scaler").raise_for_status()
+    assert kube.live("Deployment", "executive-coordinator")["metadata"]["generation"] == generation
+    until("an Event says so", lambda: "FieldsContested" in {e["reason"] for e in kube.every("Event")})

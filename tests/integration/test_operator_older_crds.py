@@ -1,4 +1,4 @@
-"""An operator that is newer than the CRDs in the cluster, on a real API server of its own."""
+"""CRDs that are older than the operator, or go and come while it runs, on a real API server of its own."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import pytest
 from boardroom.api import crds
 from boardroom.cluster.controlplane import ControlPlane
 from integration.boards import board
-from integration.kube_api import KubeApi
+from integration.kube_api import KubeApi, Object
 from integration.operator_process import OperatorProcess
 from tools.waiting import until
 
@@ -68,3 +68,27 @@ def test_crds_that_grow_older_under_it_are_told_with_the_remedy(kube: KubeApi, o
     install(kube, older=True)
     kube.create(board())
     until("it is told", lambda: "the CRDs are older than the operator" in operator.log.read_text(), 60)
+
+
+def test_crds_that_go_and_come_are_watched_again_by_the_same_operator(kube: KubeApi, operator: OperatorProcess) -> None:
+    install(kube, older=False)
+    operator.start()
+    kube.create(board())
+    until("it is looked at", lambda: observed(kube, "executive") == 1)
+    for crd in crds.crds().values():
+        kube.http.delete(f"{CRDS}/{crd['metadata']['name']}").raise_for_status()
+    until("it is said", lambda: "boardrooms are not served: was the CRD deleted?" in operator.log.read_text())
+
+    install(kube, older=False)
+    until("they are served", lambda: all(kube.http.get(kube.path(k)).is_success for k in ("Boardroom", "BoardAgent")))
+    kube.create(board("finance"))
+    until("it is looked at again", lambda: observed(kube, "finance") == 1)
+    kube.patch("Boardroom", "finance", {"spec": {"maxMembers": 7}})
+    until("the edit is seen", lambda: observed(kube, "finance") == 2)
+    assert operator.process is not None
+    assert operator.process.poll() is None
+
+
+def observed(kube: KubeApi, name: str) -> int:
+    status: Object = kube.live("Boardroom", name).get("status", {})
+    return int(status.get("observedGeneration", 0))

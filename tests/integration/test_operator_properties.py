@@ -25,6 +25,7 @@ from boardroom.controller.kinds import BOARDROOM, CHILDREN, CLUSTER_SCOPED, WATC
 from boardroom.controller.kubeclient import KubeClient
 from boardroom.controller.leases import Leases
 from boardroom.controller.ownership import Ownership
+from boardroom.controller.pace import Pace
 from boardroom.controller.plan.blueprint import Image
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts
@@ -65,6 +66,7 @@ class Operator:
             bindings=Bindings(kube=self.client, store=self.store, clusterwide=True),
             hearsay=Hearsay(self.client, self.store, Leases(self.client, time.monotonic, now), now),
             rollouts=Rollouts(clock=time.monotonic, wake=lambda _: None),
+            pace=Pace(itertools.count(step=1000).__next__),  # nobody waits
             ownership=Ownership(self.client, self.store, tenures, recorder, now, "boardroom-system"),
             recorder=recorder,
             defaults=Defaults(),

@@ -11,7 +11,7 @@ import pytest
 from integration.boards import agent, board
 from integration.kube_api import KubeApi
 from integration.operator_process import OperatorProcess
-from integration.playing import play_coordinator, play_kubelet, reason
+from integration.playing import bring_up, reason
 from tools.waiting import until
 
 
@@ -72,20 +72,4 @@ def port(kube: KubeApi, name: str) -> int:
 
 
 def up(kube: KubeApi, name: str) -> None:
-    """Bring the pods of the board's newest templates up, and have its member proved."""
-    for component in ("lorax", "coordinator"):
-        deployment = f"{name}-{component}"
-
-        def rolled(deployment: str = deployment) -> bool:
-            live = kube.get("Deployment", deployment)
-            status = (live or {}).get("status", {})
-            return bool(
-                live
-                and status.get("observedGeneration") == live["metadata"]["generation"]
-                and status.get("updatedReplicas") == 1
-            )
-
-        until(f"{deployment} has its newest pod", rolled)
-        play_kubelet(kube, component, board=name)
-    play_coordinator(kube, f"{name}-ceo")
-    until(f"{name} is ready", lambda: kube.condition("Boardroom", name, "Ready")["status"] == "True")
+    bring_up(kube, f"{name}-ceo", board=name)

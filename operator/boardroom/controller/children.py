@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from boardroom.api.meta import BOARDROOM
+from boardroom.controller.contests import Contest, Contests
 from boardroom.controller.kinds import CLAIM, Key, Kind, Object, controller_of, owned_by
 from boardroom.controller.kubeclient import ConflictError, Kube, NamespaceTerminatingError, RefusedError, WebhookError
 from boardroom.controller.mark import digest, marked, stands
@@ -48,6 +49,8 @@ class Outcome:
 
     changes: list[Change]
     problems: list[Problem]
+    contests: list[Contest] = field(default_factory=list)
+    """About fields that somebody else keeps writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Children:
 
     kube: Kube
     store: Store
+    contests: Contests = field(default_factory=Contests)
     _applied: dict[_Of, _Applied] = field(default_factory=dict)
 
     async def converge(self, board: Key, uid: str, children: Sequence[Child]) -> Outcome:
@@ -73,9 +77,11 @@ class Children:
         gone = [child for child in reversed(children) if child.manifest is None]
         unseen = await self._unseen(board[0], made)
         found = [await self._one(board, uid, child, unseen) for child in (*made, *gone)]
+        contests = (self.contests.goes_on((child.kind, (board[0], child.name))) for child in made)
         return Outcome(
             changes=[change for change in found if isinstance(change, Change)],
             problems=[problem for problem in found if isinstance(problem, Problem)],
+            contests=[contest for contest in contests if contest is not None],
         )
 
     def forget(self, board: Key) -> None:
@@ -83,6 +89,7 @@ class Children:
         for kind, key in [entry for entry in self._applied if entry[1][0] == board[0]]:
             if self.store.get(kind, *key) is None:
                 del self._applied[kind, key]
+                self.contests.forget((kind, key))
 
     async def _unseen(self, namespace: str, made: Sequence[Child]) -> dict[_Of, Object]:
         """What stands in the cluster under the names of children that the store lacks.
@@ -103,6 +110,8 @@ class Children:
         wanted = digest(child.manifest)
         manifest = marked(child.manifest, wanted)
         if live is not None and self._stands(of, manifest, _Applied(wanted, fingerprint(live)), live):
+            return None
+        if live is not None and await self._contested(of, manifest, wanted, live):
             return None
         live = live or unseen.get(of)
         if live is not None and not owned_by(live, board[1], uid):
@@ -126,8 +135,19 @@ class Children:
             return Problem(reason="ApplyRefused", message=message, stalled=True)
         self.store.put(kind, result)
         self._applied[of] = _Applied(wanted, fingerprint(result))
+        self.contests.written(of, result)
         _log.info("applied %s %s/%s", kind, *key)
         return Change(kind=kind, before=live, after=result) if live is not None else None
+
+    async def _contested(self, of: _Of, manifest: Object, wanted: str, live: Object) -> bool:
+        """Whether it is let be, because somebody else writes it again and again; what we want anew is written."""
+        left = self._applied.get(of)
+        if left is None or left.wanted != wanted:
+            return False
+        whole = await self.kube.get(of[0], *of[1]) if self.contests.suspected(of) else live
+        if whole is not None:
+            self.contests.lost(of, manifest, whole)
+        return self.contests.wait(of) > 0
 
     def _stands(self, of: _Of, manifest: Object, now: _Applied, live: Object) -> bool:
         """Whether it is as we left it; where we don't know how we left it, whether it is as we would leave it."""
@@ -138,6 +158,7 @@ class Children:
 
     async def _delete(self, kind: Kind, key: Key, live: Object | None, board: str, uid: str) -> Problem | None:
         self._applied.pop((kind, key), None)
+        self.contests.forget((kind, key))
         if live is None or not owned_by(live, board, uid) or "deletionTimestamp" in live["metadata"]:
             return None
         if kind is CLAIM and controller_of(live) is None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -16,6 +17,8 @@ from kubernetes.aio.config.config_exception import ConfigException
 from kubernetes.aio.config.kube_config import refresh_token
 
 _TOKEN_LIFETIME = timedelta(minutes=5)
+_KOPFS_OWN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)
+"""Refusals that Kopf handles: it logs in again, or waits as long as it is told to."""
 
 
 class ConnectionConfigError(Exception):
@@ -57,10 +60,11 @@ class Connection:
         refreshing = refresh_token(loader, configuration)
         return cls(configuration, asyncio.create_task(refreshing))
 
-    async def login(self, listed: Callable[[str], None]) -> kopf.AiohttpSession:
+    async def login(self, listed: Callable[[str], None], watched: Container[str]) -> kopf.AiohttpSession:
         """The same identity for Kopf; a token is asked for again before it can expire.
 
-        `listed` hears the path of each list that Kopf gets, before Kopf passes on what is in it.
+        `listed` hears the path of each list that Kopf gets, before Kopf passes on what is in it, and the path of each
+        collection that is not there. `watched` are the paths that Kopf is to list and watch for ever.
         """
         configuration = self.configuration
         bearer = (await configuration.auth_settings()).get("BearerToken", {}).get("value")
@@ -79,7 +83,7 @@ class Connection:
             connector=aiohttp.TCPConnector(limit=0, ssl=found.as_ssl_context()),
             headers=found.as_http_headers(),
             proxy=configuration.proxy,
-            trace_configs=[_hearing(configuration.host, listed)],
+            middlewares=[_hearing(configuration.host, listed, watched)],
         )
         expiration = datetime.now(UTC) + _TOKEN_LIFETIME if token else None
         return kopf.AiohttpSession(server=configuration.host, aiohttp_session=session, expiration=expiration)
@@ -97,14 +101,23 @@ def _proxy(server: str) -> str | None:
     return None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)
 
 
-def _hearing(server: str, listed: Callable[[str], None]) -> aiohttp.TraceConfig:
-    """Kopf tells its handlers of what is there, and not that it has listed: an empty list would go unheard."""
+def _hearing(server: str, listed: Callable[[str], None], watched: Container[str]) -> aiohttp.ClientMiddlewareType:
+    """Kopf tells its handlers of what is there, and not that it has listed: an empty list would go unheard.
+
+    Kopf gives up where a collection that it watches is refused for long, or is gone because its CRD was deleted, and
+    then it hangs. An API server that can't be reached it tries for ever, so such an answer is passed on as that.
+    """
     root = urlsplit(server).path.rstrip("/")
-    trace = aiohttp.TraceConfig()
 
-    async def answered(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
-        if params.method == "GET" and params.response.ok and not {"watch", "continue"} & params.url.query.keys():
-            listed(params.url.path.removeprefix(root))
+    async def hear(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        response = await handler(request)
+        path = request.url.path.removeprefix(root)
+        of_list = request.method == "GET" and not {"watch", "continue"} & request.url.query.keys()
+        if (response.ok and of_list) or (path in watched and response.status == HTTPStatus.NOT_FOUND):
+            listed(path)
+        if path in watched and not response.ok and response.status not in _KOPFS_OWN:
+            response.release()
+            raise aiohttp.ClientConnectionError(f"HTTP {response.status}")
+        return response
 
-    trace.on_request_end.append(answered)
-    return trace
+    return hear

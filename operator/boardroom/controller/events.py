@@ -36,7 +36,9 @@ _ROLLOUTS: Final[dict[str, str]] = {
     "WaitingForTurn": "RolloutWaiting",
     "RollingOut": "RolloutStarted",
     "UpToDate": "RolloutDone",
+    "FieldsContested": "FieldsContested",
 }
+_BEHIND: Final = frozenset({"WaitingForTurn", "RollingOut"})
 _SUMMARIES: Final[dict[str, str]] = {BoardCondition.READY: "BoardReady", BoardCondition.STALLED: "BoardStalled"}
 
 EventType = Literal["Normal", "Warning"]
@@ -54,7 +56,9 @@ class Event:
 def board_events(before: Iterable[Object], after: Iterable[Object]) -> list[Event]:
     """What a board's conditions say has happened."""
     old = list(before)
-    behind = any(c["type"] == BoardCondition.UP_TO_DATE and c["status"] == "False" for c in old)
+    behind = any(
+        c["type"] == BoardCondition.UP_TO_DATE and c["reason"] in ("WaitingForTurn", "RollingOut") for c in old
+    )
     events = [_board_event(condition, behind) for condition in _changed(old, after)]
     return [event for event in events if event is not None]
 
@@ -64,7 +68,7 @@ def _board_event(condition: Object, behind: bool) -> Event | None:
     if (workload := _WORKLOADS.get(condition["type"])) and reason not in _SILENT:
         return _event(good or reason in _EXPECTED, f"{workload}{reason}", condition)
     if condition["type"] == BoardCondition.UP_TO_DATE and (behind or not good):
-        return _event(normal=True, reason=_ROLLOUTS[reason], condition=condition)
+        return _event(normal=reason != "FieldsContested", reason=_ROLLOUTS[reason], condition=condition)
     if good and (named := _SUMMARIES.get(condition["type"])):
         return _event(named == "BoardReady", "BoardSuspended" if reason == "Suspended" else named, condition)
     return None

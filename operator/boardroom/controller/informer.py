@@ -22,6 +22,8 @@ from boardroom.controller.watches import Watch, Watches
 
 _log = logging.getLogger(__name__)
 _KOPF_IDLE_SECONDS: Final = 0.05
+_KOPF_RETRIES: Final = (1, 1, 2, 3, 5)
+"""Seconds after which Kopf tries again what fails, over and over: what comes back is seen soon."""
 _ABSENT_SECONDS: Final = 10.0
 """How often it is tried whether a namespace that was left out can be looked at."""
 
@@ -50,7 +52,8 @@ class Informer:
     """What is to be listed."""
     _round: set[Watch] = field(init=False)
     """What is still to be listed until everything has been."""
-
+    _gone: set[Watch] = field(default_factory=set)
+    """What is not served just now."""
     _whole: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while nothing is."""
 
@@ -73,7 +76,7 @@ class Informer:
         registry = kopf.OperatorRegistry()
 
         async def login(**_: Any) -> kopf.AiohttpSession:
-            return await connection.login(self.kopf_listed)
+            return await connection.login(self.kopf_listed, {kind.path(namespace) for kind, namespace in self.watched})
 
         kopf.on.login(id="login", registry=registry)(login)
         for kind in self.kinds:
@@ -92,7 +95,9 @@ class Informer:
         return handler
 
     def kopf_listed(self, path: str) -> None:
-        """Kopf has got a list: what ours shows from now on, its watch will tell the end of."""
+        """Kopf has got a list: what ours shows from now on, its watch will tell the end of. Or it has got none, because
+        the kind is not served: ours finds out too, and again until it is.
+        """
         for kind, namespace in self.watched:
             if path == kind.path(namespace):
                 self._due.add((kind, namespace))
@@ -157,6 +162,8 @@ class Informer:
             watch = await self._due.get()
             try:
                 await self._list(*watch)
+            except NotFoundError:
+                self._vanished(watch)
             except KubeError as error:
                 _log.warning("can't list %s: %s (HTTP %d)", watch[0].plural, error, error.status)
                 if not self._goes_without(watch, error):
@@ -165,6 +172,14 @@ class Informer:
                 self._listed(watch)
             finally:
                 self._due.done(watch)
+
+    def _vanished(self, watch: Watch) -> None:
+        """The kind is not served any more, so its objects are gone."""
+        if watch not in self._gone:
+            _log.warning("%s are not served: was the CRD deleted? They are looked for until they are", watch[0].plural)
+        self._gone.add(watch)
+        self._enqueue(self.store.forget(*watch))
+        self._due.add_after(watch, RETRY_SECONDS)
 
     def _goes_without(self, watch: Watch, error: KubeError) -> bool:
         """Whether what can't be listed is of one namespace of several: the rest is listed all the same."""
@@ -200,6 +215,9 @@ class Informer:
 
     def _listed(self, watch: Watch) -> None:
         """The last of a round has every board looked at."""
+        if watch in self._gone:
+            self._gone.remove(watch)
+            _log.info("%s are served again", watch[0].plural)
         if watch not in self._round:
             return
         self._round.remove(watch)
@@ -239,6 +257,7 @@ def settings() -> kopf.OperatorSettings:
     settings.persistence.progress_storage = kopf.MultiProgressStorage([])
     settings.networking.request_timeout = 60
     settings.networking.connect_timeout = 10
+    settings.networking.error_backoffs = _KOPF_RETRIES
     settings.process.ultimate_exiting_timeout = 60
     # Kopf runs a task for each object and keeps it for 5 s: after its first list that is one for everything there is.
     settings.queueing.idle_timeout = _KOPF_IDLE_SECONDS

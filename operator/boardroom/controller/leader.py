@@ -23,6 +23,7 @@ from boardroom.controller.leases import Leases
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.options import Options
 from boardroom.controller.ownership import Ownership
+from boardroom.controller.pace import Pace
 from boardroom.controller.plan.blueprint import Image
 from boardroom.controller.probes import Health
 from boardroom.controller.queue import WorkQueue
@@ -79,6 +80,7 @@ class Leader:
                 unfinished=lambda: unfinished(filter(ownership.ours, store.of_kind(BOARDROOM))),
                 at_once=self.options.rollouts_at_once,
             ),
+            pace=Pace(),
             ownership=ownership,
             recorder=recorder,
             defaults=self.options.defaults,

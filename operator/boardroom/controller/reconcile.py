@@ -33,6 +33,7 @@ from boardroom.controller.kinds import (
 from boardroom.controller.kubeclient import Kube, KubeError, NamespaceTerminatingError
 from boardroom.controller.leases import AGAIN_SECONDS
 from boardroom.controller.ownership import Ownership
+from boardroom.controller.pace import Pace
 from boardroom.controller.plan import coordinator, identity, lorax, preload, rbac, rollout
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
@@ -62,6 +63,7 @@ class Reconciler:
     bindings: Bindings
     hearsay: Hearsay
     rollouts: Rollouts
+    pace: Pace
     ownership: Ownership
     recorder: Recorder
     defaults: Defaults
@@ -82,6 +84,7 @@ class Reconciler:
             self.rollouts.leave(key)
             self.children.forget(key)
             self.hearsay.leases.forget(key)
+            self.pace.forget(key)
             self.ownership.forget(key)
             self.shown(key, ())
             await self.bindings.converge(key, None)
@@ -118,6 +121,8 @@ class Reconciler:
         if turn is Turn.WAITING:
             blueprint, members = self._drawn(board, agents, in_force=_in_force(board))
             wanted = rollout.held(children(blueprint, found), found)
+        elif rollout.disturbs_pods(blueprint, wanted, found) and (pause := self.pace.wait(key)):
+            return pause  # nothing is said of an edit before it is carried out
         accountless = found(SERVICE_ACCOUNT, coordinator_name(key[1])) is None
         outcome = await self.children.converge(key, board.metadata.uid, wanted)
         await self.recorder.record(BOARDROOM, live, preloading(blueprint, outcome.changes))
@@ -125,6 +130,7 @@ class Reconciler:
         word = self._coordinator(key, blueprint)
         heard = await self.hearsay.stands(live, agents, up=word.good)
         observed = self._observe(key, blueprint, members, problems, word if heard or not word.good else NO_LEADER)
+        observed = replace(observed, contested="; ".join(contest.message for contest in outcome.contests))
         await self._judge(members, observed.members)
         turn = self._still(key, turn, blueprint, observed)
         status = board_status(blueprint, replace(observed, turn=turn), board.status.conditions, self.now())
@@ -134,7 +140,8 @@ class Reconciler:
         account, coordinators = (found(kind, coordinator_name(key[1])) for kind in (SERVICE_ACCOUNT, DEPLOYMENT))
         # The watch tells us nothing of what we wrote, and the pods' template was made before their account.
         at_once = 0.0 if accountless and identity.outlived(account, coordinators) else None
-        delays = [*self._delays(key, turn, blueprint, observed), *(p.retry_seconds for p in problems)]
+        retries = [*(p.retry_seconds for p in problems), *(c.retry_seconds for c in outcome.contests)]
+        delays = [*self._delays(key, turn, blueprint, observed), *retries]
         return min((delay for delay in (*delays, doubt, at_once) if delay is not None), default=None)
 
     def _drawn(

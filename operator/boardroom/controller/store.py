@@ -96,6 +96,11 @@ class Store:
         ]
         return frozenset().union(*(self._drop(kind, key, kept) for key, kept in lost))
 
+    def forget(self, kind: Kind, namespace: str | None) -> frozenset[Key]:
+        """Forget all objects of a kind that is not served any more; returns the boards."""
+        lost = [(key, kept) for key, kept in self._objects[kind].items() if namespace in (None, key[0])]
+        return frozenset().union(*(self._drop(kind, key, kept) for key, kept in lost))
+
     def _drop(self, kind: Kind, key: Key, kept: _Kept) -> frozenset[Key]:
         del self._objects[kind][key]
         boards = boards_of(kind, kept.object())

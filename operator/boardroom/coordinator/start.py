@@ -13,6 +13,7 @@ from boardroom.coordinator.auth.reviews import Reviews
 from boardroom.coordinator.conversations.store import Store
 from boardroom.coordinator.coordinator import MAX_IN_FLIGHT, Coordinator
 from boardroom.coordinator.kube import KubeClient, KubeError
+from boardroom.coordinator.peers.age import process_age
 from boardroom.coordinator.peers.peers import Peers
 from boardroom.coordinator.problems import NotReady
 from boardroom.coordinator.replicas.endpoints import GivenEndpoint, ServiceEndpoints
@@ -76,7 +77,9 @@ def live(options: Options, kube: KubeClient) -> Coordinator:
         standard=_standard(options),
         kube=kube,
         store=_store(options, source),
-        peers=lambda fleet: Peers(kube, options.board or "", options.namespace, options.address, fleet),
+        peers=lambda fleet: Peers(
+            kube, options.board or "", options.namespace, options.address, fleet, age=process_age()
+        ),
         max_in_flight=options.max_in_flight,
         tracer=options.tracer,
     )

@@ -76,7 +76,7 @@ def deployment(*, generation: int = 1, strategy: str = "Recreate", **status: Any
     return {
         "metadata": {"name": "executive-lorax", "namespace": "team", "generation": generation, "labels": LABELS},
         "spec": {"replicas": 1, "strategy": {"type": strategy}, "progressDeadlineSeconds": 2700},
-        "status": {"observedGeneration": 1, "updatedReplicas": 1} | status,
+        "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1} | status,
     }
 
 

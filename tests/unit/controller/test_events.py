@@ -29,12 +29,18 @@ NOW = datetime(2026, 11, 24, tzinfo=UTC)
         ("AgentsReady", "False", "NoMembers", []),
         ("UpToDate", "False", "WaitingForTurn", [("Normal", "RolloutWaiting")]),
         ("UpToDate", "False", "RollingOut", [("Normal", "RolloutStarted")]),
+        ("UpToDate", "False", "FieldsContested", [("Warning", "FieldsContested")]),
         ("UpToDate", "True", "UpToDate", []),
     ],
 )
 def test_what_a_boards_condition_tells(type_: str, status: str, reason: str, expected: list[tuple[str, str]]) -> None:
     told = board_events([], [condition(type_, status, reason)])
     assert [(event.type, event.reason) for event in told] == expected
+
+
+def test_the_end_of_a_contest_is_no_end_of_a_rollout() -> None:
+    before = [condition("UpToDate", "False", "FieldsContested")]
+    assert board_events(before, [condition("UpToDate", "True", "UpToDate")]) == []
 
 
 def test_the_end_of_a_rollout_is_told() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from boardroom.controller.informer import Informer, NamespaceAppearedError, settings
 from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, WATCHED, Key, Kind
-from boardroom.controller.kubeclient import KubeError, Page, RefusedError
+from boardroom.controller.kubeclient import KubeError, NotFoundError, Page, RefusedError
 from boardroom.controller.metrics import Metrics
 from boardroom.controller.queue import WorkQueue
 from boardroom.controller.store import Store
@@ -111,6 +111,22 @@ async def test_a_list_that_failed_is_tried_again(
     del kube.failures["list", "Pod"]
     kube.put(POD, pod())
     await until(lambda: informer.store.of_board(POD, KEY) != [])
+
+
+async def test_a_kind_that_is_gone_takes_its_objects_along_and_is_seen_once_it_is_back(
+    informer: Informer, kube: FakeKube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("boardroom.controller.informer.RETRY_SECONDS", 0.01)
+    kube.put(BOARDROOM, board_object())
+    await synced(informer)
+    assert await next_board(informer) == KEY
+    kube.failures["list", "Boardroom"] = NotFoundError(404, "NotFound", "404 page not found")
+    informer.kopf_listed(BOARDROOM.path())
+    assert await next_board(informer) == KEY
+    assert informer.store.get(BOARDROOM, *KEY) is None
+    del kube.failures["list", "Boardroom"]
+    assert await next_board(informer) == KEY
+    assert informer.store.get(BOARDROOM, *KEY) is not None
 
 
 @dataclass

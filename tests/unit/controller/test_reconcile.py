@@ -12,12 +12,14 @@ from boardroom.api.settings import Defaults
 from boardroom.controller import kinds
 from boardroom.controller.bindings import Bindings
 from boardroom.controller.children import Children
+from boardroom.controller.contests import FIRST_SECONDS, Contests
 from boardroom.controller.events import Recorder
 from boardroom.controller.hearsay import Hearsay
 from boardroom.controller.kinds import Kind, Object
 from boardroom.controller.kubeclient import KubeError, NamespaceTerminatingError, RefusedError, WebhookError
 from boardroom.controller.leases import Leases
 from boardroom.controller.ownership import Ownership
+from boardroom.controller.pace import Pace
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts
 from boardroom.controller.store import Store
@@ -48,10 +50,11 @@ class Room:
         self.reconciler = Reconciler(
             kube=self.kube,
             store=self.store,
-            children=Children(self.kube, self.store),
+            children=Children(self.kube, self.store, Contests(lambda: self.seconds)),
             bindings=Bindings(kube=self.kube, store=self.store),
             hearsay=Hearsay(self.kube, self.store, Leases(self.kube, lambda: self.seconds, lambda: NOW), lambda: NOW),
             rollouts=self.rollouts,
+            pace=Pace(lambda: self.seconds),
             ownership=Ownership(self.kube, self.store, tenures, recorder, lambda: NOW, self.operator),
             recorder=recorder,
             defaults=self.defaults,
@@ -309,3 +312,57 @@ async def test_a_lost_event_does_not_fail_the_reconcile(room: Room) -> None:
     room.kube.failures["create", "Event"] = RefusedError(403, "Forbidden", "no")
     await room.reconcile()
     assert room.condition(kinds.BOARDROOM, "executive", "Ready") == ("False", "NoEngine")
+
+
+async def test_of_many_edits_that_replace_pods_the_last_one_counts() -> None:
+    room = Room()
+    room.has(kinds.BOARDROOM, board_object())
+    await room.reconcile()
+    timeouts: list[int] = []
+    for seconds in range(100, 120):
+        room.has(kinds.BOARDROOM, board_object(generation=seconds, coordinator={"requestTimeoutSeconds": seconds}))
+        await room.reconcile()
+        timeouts.append(timeout(room))
+    assert timeouts == [100, 101, *[102] * 18]
+    assert room.live(kinds.BOARDROOM, "executive")["status"]["observedGeneration"] == -1
+    room.seconds += 10.0
+    await room.reconcile()
+    assert room.live(kinds.BOARDROOM, "executive")["status"]["observedGeneration"] == 119
+    assert timeout(room) == 119
+
+
+def timeout(room: Room) -> int:
+    pod = room.live(kinds.DEPLOYMENT, "executive-coordinator")["spec"]["template"]["spec"]
+    return int(pod["terminationGracePeriodSeconds"]) - 30
+
+
+async def test_a_board_that_is_suspended_and_resumed_in_turn_is_so_now_and_then() -> None:
+    room = Room()
+    room.has(kinds.BOARDROOM, board_object())
+    await room.reconcile()
+    states: list[int] = []
+    for generation in range(2, 12):
+        room.has(kinds.BOARDROOM, board_object(generation=generation, suspend=generation % 2 == 0))
+        await room.reconcile()
+        states.append(room.live(kinds.DEPLOYMENT, "executive-lorax")["spec"]["replicas"])
+    assert states == [0, 1, *[0] * 8]
+
+
+async def test_whoever_keeps_writing_a_field_of_ours_is_named_and_let_be() -> None:
+    room = Room()
+    room.has(kinds.BOARDROOM, board_object())
+    await room.reconcile()
+    for _ in range(10):
+        live = room.live(kinds.DEPLOYMENT, "executive-coordinator")
+        owns = {"manager": "scaler", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+        metadata = live["metadata"] | {"managedFields": [owns]}
+        room.has(kinds.DEPLOYMENT, live | {"metadata": metadata, "spec": live["spec"] | {"replicas": 2}})
+        room.kube.requests.clear()
+        again = await room.reconcile()
+    assert room.condition(kinds.BOARDROOM, "executive", "UpToDate") == ("False", "FieldsContested")
+    assert [r for r in room.kube.writes if r[1] == "Deployment"] == []
+    assert again is not None
+    assert again <= FIRST_SECONDS
+    room.seconds += FIRST_SECONDS
+    await room.reconcile()
+    assert room.live(kinds.DEPLOYMENT, "executive-coordinator")["spec"]["replicas"] == 1

@@ -18,7 +18,8 @@ def settle(room: Room) -> None:
     """What the Deployments' controller and the kubelet would do: every pod of the newest template, up."""
     for (kind, (_, name)), obj in list(room.kube.objects.items()):
         if kind is kinds.DEPLOYMENT:
-            status = {"observedGeneration": obj["metadata"]["generation"], "updatedReplicas": 1}
+            counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas"), 1)
+            status = {"observedGeneration": obj["metadata"]["generation"], **counts}
             room.has(kind, obj | {"status": status})
             component = name.removeprefix("executive-")
             running = {"name": component, "ready": True, "started": True, "state": {"running": {}}}

@@ -1,6 +1,7 @@
 """Why a pod does not come up is told with the remedy."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,14 @@ NO_ROOM = "runc create failed: unable to start container process: container init
 def placed(minutes: int) -> Object:
     at = (NOW + timedelta(minutes=minutes)).isoformat()
     return {"type": "PodScheduled", "status": "True", "lastTransitionTime": at}
+
+
+CEASED = {"type": "ContainersReady", "status": "False", "lastTransitionTime": "2026-11-23T00:00:20Z"}
+
+
+def ceased(*, started: str, **state: Any) -> Object:
+    """A pod that ceased to be ready at 20 s past the minute, and whose container runs since `started`."""
+    return pod(container(started=True, running={"startedAt": started}, **state), conditions=[CEASED])
 
 
 CASES: dict[str, tuple[Object, tuple[str, bool], str]] = {
@@ -176,7 +185,17 @@ CASES: dict[str, tuple[Object, tuple[str, bool], str]] = {
         ("Starting", False),
         "it was restarted 1 times, last with exit code 2",
     ),
-    "silent": (pod(container(started=True)), ("NotAnswering", False), "fails its health check"),
+    "silent": (ceased(started="2026-11-23T00:00:10Z"), ("NotAnswering", False), "fails its health check"),
+    "up a moment ago, not asked for its health yet": (
+        pod(container(started=True, running={"startedAt": "2026-11-23T00:00:20Z"}), conditions=[CEASED]),
+        ("Starting", False),
+        "LoRAX is starting",
+    ),
+    "started again after it was silent": (
+        ceased(started="2026-11-23T00:00:20Z", last={"reason": "Error", "exitCode": 137}),
+        ("Starting", False),
+        "it was restarted 1 times, last with exit code 137",
+    ),
     "evicted": (
         pod(phase="Failed", reason="Evicted", message="disk"),
         ("Evicted", False),

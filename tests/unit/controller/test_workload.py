@@ -28,20 +28,18 @@ def paused(**status: Any) -> Object:
 
 
 def several(replicas: int) -> Object:
-    found = deployment(strategy="RollingUpdate", updatedReplicas=replicas)
+    found = deployment(strategy="RollingUpdate", replicas=replicas, updatedReplicas=replicas, readyReplicas=replicas)
     found["spec"]["replicas"] = replicas
     return found
 
 
-def rolled_out(strategy: str = "Recreate") -> Object:
-    """A Deployment whose controller has made the pods of its newest template."""
-    said = 'ReplicaSet "executive-lorax-new" is progressing.'
-    return deployment(strategy=strategy, conditions=[{"type": "Progressing", "status": "True", "message": said}])
+def named(name: str, created: str = "2026-11-23T00:00:00Z") -> Object:
+    return {"name": name, "creationTimestamp": created}
 
 
-def of(replica_set: str) -> Object:
-    owner = {"kind": "ReplicaSet", "name": f"executive-lorax-{replica_set}", "controller": True}
-    return {"name": f"executive-lorax-{replica_set}-1", "ownerReferences": [owner]}
+READY = [{"type": "Ready", "status": "True"}, {"type": "ContainersReady", "status": "True"}]
+OLD = pod(UP, metadata=named("old"), conditions=READY)
+NEW = pod(UP, metadata=named("new", "2026-11-23T00:00:30Z"), conditions=READY)
 
 
 CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]] = {
@@ -123,32 +121,66 @@ CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]]
     "refused otherwise": (refused("webhook says no"), [], ("False", "FailedCreate", False), "webhook says no"),
     "edited": (deployment(generation=2), [pod(UP)], ("False", "Updating", False), "being replaced"),
     "no new pod yet": (deployment(updatedReplicas=0), [pod(UP)], ("False", "Updating", False), "being replaced"),
-    "the old pod's end not heard yet": (
-        rolled_out(),
-        [pod(UP, metadata=of("old"))],
-        ("False", "Updating", False),
-        "the pod of LoRAX is being replaced",
+    "the old pod's end not heard yet, the new one not up": (
+        deployment(readyReplicas=0),
+        [OLD],
+        ("False", "Starting", False),
+        "LoRAX is starting",
     ),
     "the old pod's end never heard, the new one up": (
-        rolled_out(),
-        [pod(UP, metadata=of("old")), pod(UP, metadata=of("new"))],
+        deployment(),
+        [OLD, NEW],
         ("True", "Ready", False),
         "LoRAX is up",
     ),
     "the new pod starts while the old one serves": (
-        rolled_out("RollingUpdate"),
-        [pod(UP, metadata=of("old")), pod(container(), metadata=of("new"))],
+        deployment(strategy="RollingUpdate", replicas=2),
+        [OLD, pod(container(), metadata=named("new"))],
         ("True", "Updating", False),
         "LoRAX is up; its pod is being replaced; of the new one: LoRAX is starting",
     ),
+    "the new pod is up, the old one not told to end yet": (
+        deployment(strategy="RollingUpdate", replicas=2, readyReplicas=2),
+        [OLD, NEW],
+        ("True", "Updating", False),
+        "LoRAX is up; its pod is being replaced",
+    ),
     "the new pod's image can't be pulled while the old one serves": (
-        rolled_out("RollingUpdate"),
+        deployment(strategy="RollingUpdate", replicas=2),
         [
-            pod(UP, metadata=of("old")),
-            pod(container(waiting={"reason": "ImagePullBackOff", "message": "no such tag"}), metadata=of("new")),
+            OLD,
+            pod(container(waiting={"reason": "ImagePullBackOff", "message": "no such tag"}), metadata=named("new")),
         ],
         ("True", "Updating", True),
         "of the new one: image lorax:1 of container lorax can't be pulled",
+    ),
+    "a broken new pod is still to go, and the next template has no pod yet": (
+        deployment(strategy="RollingUpdate", replicas=2, updatedReplicas=0),
+        [OLD, pod(container(waiting={"reason": "ImagePullBackOff"}), metadata=named("new"))],
+        ("True", "Updating", False),
+        "LoRAX is up; its pod is being replaced",
+    ),
+    "the new pod's image can't be pulled, and the old one is down": (
+        deployment(strategy="RollingUpdate", replicas=2, readyReplicas=0),
+        [
+            pod(container(), metadata=named("old")),
+            pod(
+                container(waiting={"reason": "ImagePullBackOff"}),
+                metadata=named("new", "2026-11-23T00:00:30Z"),
+            ),
+        ],
+        ("False", "ImagePullFailed", True),
+        "can't be pulled",
+    ),
+    "back to an earlier template, whose ReplicaSet the message does not name": (
+        deployment(
+            conditions=[
+                {"type": "Progressing", "status": "True", "message": 'ReplicaSet "B" has successfully progressed.'}
+            ],
+        ),
+        [pod(UP, metadata={"ownerReferences": [{"kind": "ReplicaSet", "name": "A", "controller": True}]})],
+        ("True", "Ready", False),
+        "LoRAX is up",
     ),
     "up": (deployment(), [pod(UP)], ("True", "Ready", False), "LoRAX is up"),
     "up in one of two pods, the other can't be placed": (

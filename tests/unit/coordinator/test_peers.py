@@ -3,16 +3,21 @@
 import asyncio
 import contextlib
 import shutil
+import subprocess
+import sys
 import time
 
 import httpx
 import pytest
 
 from boardroom.coordinator.adapters import AdapterState
+from boardroom.coordinator.peers.desk import MARGIN_SECONDS
+from boardroom.coordinator.peers.peers import Peers
 from boardroom.coordinator.peers.wire import GRANT_SECONDS, Told
 from boardroom.engine.errors import EngineError, GenerationFailed, Unreachable
 from boardroom.simulator.engine import Engine
 from boardroom.simulator.faults import Fault
+from unit.coordinator.lease_kube import Client, LeaseKube
 from unit.coordinator.standing_board import NAMES, ROLES, UNLOADABLE, Board, agent, try_again, until
 from unit.coordinator.standing_fleet import simulated_servers
 from unit.coordinator.standing_peers import Peer, standing_peers
@@ -211,3 +216,30 @@ async def test_only_coordinators_of_the_board_are_listened_to(board: Board, know
         async with httpx.AsyncClient(trust_env=False) as client:
             response = await client.post(f"{first.probes}/peers", json={})
     assert response.status_code == (400 if known else 403)
+
+
+@pytest.mark.parametrize(("age", "leads"), [(0.0, False), (GRANT_SECONDS + MARGIN_SECONDS + 0.1, True)])
+async def test_a_process_takes_the_lease_of_its_pods_former_one_when_that_ones_grants_have_run_out(
+    age: float, leads: bool
+) -> None:
+    server = LeaseKube()
+    former = Peers(Client(server), "executive", "default", "10.0.0.1:9090", None)
+    await former._vote()
+    peers = Peers(Client(server), "executive", "default", "10.0.0.1:9090", None, age=age)
+    await peers._vote()
+    assert (peers.leads, server.holder == peers.identity) == (leads, leads)
+
+
+async def test_a_process_does_not_take_another_pods_lease_however_old_it_is() -> None:
+    server = LeaseKube()
+    other = Peers(Client(server), "executive", "default", "10.0.0.2:9090", None)
+    await other._vote()
+    peers = Peers(Client(server), "executive", "default", "10.0.0.1:9090", None, age=1000.0)
+    await peers._vote()
+    assert (peers.leads, server.holder) == (False, other.identity)
+
+
+def test_a_process_knows_its_age() -> None:
+    command = "import time; time.sleep(0.5); from boardroom.coordinator.peers.age import process_age as a; print(a())"
+    told = subprocess.run([sys.executable, "-c", command], text=True, capture_output=True, check=True).stdout
+    assert 0.5 < float(told) < 60.0

@@ -19,6 +19,13 @@ def replaces_pods(blueprint: Blueprint, wanted: Sequence[Child], live: Live) -> 
     )
 
 
+def disturbs_pods(blueprint: Blueprint, wanted: Sequence[Child], live: Live) -> bool:
+    """The same, and where all pods of a Deployment go or come, as suspending and resuming a board does."""
+    return replaces_pods(blueprint, wanted, live) or any(
+        child.kind is DEPLOYMENT and _switches(child.manifest, live(child.kind, child.name)) for child in wanted
+    )
+
+
 def held(wanted: Sequence[Child], live: Live) -> tuple[Child, ...]:
     """Those that are applied while the board waits: what follows the members, and what is missing."""
     return tuple(
@@ -32,3 +39,7 @@ def _replaces(blueprint: Blueprint, child: Child, live: Object | None) -> bool:
     if live is None or not owned_by(live, blueprint.name, blueprint.board.metadata.uid):
         return False
     return child.manifest is None or stamp(live) != stamp(child.manifest)
+
+
+def _switches(wanted: Object | None, live: Object | None) -> bool:
+    return bool(wanted and live and bool(wanted["spec"]["replicas"]) != bool(live["spec"].get("replicas")))

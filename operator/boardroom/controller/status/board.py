@@ -36,6 +36,8 @@ class Observed:
     """Whether there is standard inference."""
     turn: Turn = Turn.UP_TO_DATE
     """Whether a change of the operator's own has reached the board."""
+    contested: str = ""
+    """Which fields of the board's objects another writer keeps setting otherwise, and who."""
     chairless: str = ""
     """The BoardAgent that spec.deliberation.chairRef names and that has no seat."""
 
@@ -117,7 +119,7 @@ def invalid_status(problem: str, generation: int, before: tuple[Condition, ...],
 
 def findings(observed: Observed) -> dict[str, Finding]:
     """Every condition of a board that the controller owns."""
-    ready, turn = _judged(observed), _TURNS[observed.turn]
+    ready, turn = _judged(observed), _turn(observed)
     waits = observed.turn is Turn.WAITING and not ready.stalled
     return {
         **_summary(ready),
@@ -127,6 +129,13 @@ def findings(observed: Observed) -> dict[str, Finding]:
         str(BoardCondition.AGENTS_READY): _agents(observed),
         str(BoardCondition.UP_TO_DATE): turn,
     }
+
+
+def _turn(observed: Observed) -> Finding:
+    """A contest stops no rollout, and keeps nobody from being answered."""
+    if observed.contested and observed.turn is Turn.UP_TO_DATE:
+        return Finding(status="False", reason="FieldsContested", message=observed.contested)
+    return _TURNS[observed.turn]
 
 
 def _judged(observed: Observed) -> Finding:

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from boardroom.controller.kinds import Object
 from boardroom.controller.status.finding import Finding
+from boardroom.controller.status.pods import condition_of, lost, was_ready
 
 SECRET_GRACE: Final = timedelta(minutes=2)
 """How long a pod may wait for a Secret that other tooling may still bring."""
@@ -220,7 +221,7 @@ def _crashed(subject: Subject) -> Finding | None:
 
 def _not_answering(subject: Subject) -> Finding | None:
     main = subject.main
-    if main is None or not main.get("started") or main.get("ready"):
+    if main is None or main.get("ready") or not was_ready(subject.pod, main):
         return None
     return _bad(
         "NotAnswering",
@@ -293,18 +294,3 @@ def _waiting(subject: Subject) -> Iterable[tuple[Object, Object]]:
         waiting = status.get("state", {}).get("waiting")
         if waiting:
             yield status, waiting
-
-
-def lost(pod: Object) -> bool:
-    """Whether its node has fallen silent: all is as the node said last, and only the pod as a whole was taken down, by
-    the node controller. Where a readiness gate is not met, the reason says so.
-    """
-    ready, containers = condition_of(pod, "Ready") or {}, condition_of(pod, "ContainersReady") or {}
-    silent = ready.get("status") == "False" and containers.get("status") == "True"
-    return silent and ready.get("reason") != "ReadinessGatesNotReady"
-
-
-def condition_of(obj: Object, type_: str) -> dict[str, Any] | None:
-    """One condition of a live object."""
-    conditions = obj.get("status", {}).get("conditions") or ()
-    return next((c for c in conditions if c["type"] == type_), None)

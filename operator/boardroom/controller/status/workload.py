@@ -1,13 +1,13 @@
 """Whether a Deployment does what it should, and if not, why."""
 
-import re
 from datetime import datetime
 from typing import Final
 
 from boardroom.api.status import LoraxReplicas
-from boardroom.controller.kinds import Object, controller_of
+from boardroom.controller.kinds import Object
 from boardroom.controller.status.finding import Finding
-from boardroom.controller.status.trouble import Subject, Words, condition_of, explain, lost
+from boardroom.controller.status.pods import condition_of, lost
+from boardroom.controller.status.trouble import Subject, Words, explain
 
 _MISSING_CLASSES: Final = (
     (
@@ -23,8 +23,6 @@ _MISSING_CLASSES: Final = (
 )
 """What admission says of a class that does not exist, the reason for it, and what helps."""
 
-_REPLICA_SET: Final = re.compile(r'replica ?set "([^"]+)"', re.IGNORECASE)
-
 
 def workload(deployment: Object | None, pods: list[Object], words: Words, now: datetime) -> Finding:
     """What stands for a Deployment; `pods` are those of its selector."""
@@ -37,19 +35,48 @@ def _standing(deployment: Object, pods: list[Object], words: Words, now: datetim
     serving = [pod for pod in pods if _up(pod, words.container)]
     if deployment["status"]["observedGeneration"] < deployment["metadata"].get("generation", 0):
         return _updating(deployment, serving, None, words)
-    up = _of_newest(deployment, serving)
     held = _paused(deployment, words) or _refused(deployment, words)
-    cause = held or _cause(deployment, _of_newest(deployment, [pod for pod in pods if pod not in serving]), words, now)
+    updated = deployment["status"].get("updatedReplicas", 0)
+    # By these counts `kubectl rollout status` goes too.
+    if not updated or deployment["status"].get("replicas", 0) > updated:
+        down = [pod for pod in pods if pod not in serving] if updated else []
+        return _rolling(deployment, serving, held or _cause(deployment, down, words, now), words)
+    up = _counted(deployment, serving)
     wanted = deployment["spec"].get("replicas", 1)
-    if not deployment["status"].get("updatedReplicas") or len(up) < min(wanted, len(serving)):
-        return _updating(deployment, serving, cause, words) if held is None or _rolls(deployment, serving) else held
     if up and len(up) >= wanted:
         return Finding(status="True", reason="Ready", message=f"{words.subject} is up{_beside(up[0], words)}")
-    cause = cause or Finding(status="False", reason="Starting", message=f"{words.subject} waits for its pod")
+    starting = Finding(status="False", reason="Starting", message=f"{words.subject} waits for its pod")
+    cause = held or _cause(deployment, [pod for pod in pods if pod not in up], words, now) or starting
     if not up:
         return cause
     message = f"{words.subject} is up in {len(up)} of {wanted} pods; of another: {cause.message}"
     return Finding(status="True", reason="SomeReady", message=message, changing=True)
+
+
+def _rolling(deployment: Object, serving: list[Object], cause: Finding | None, words: Words) -> Finding:
+    """Pods of an earlier template are still to go, or none of the newest has come."""
+    if cause is not None and not _rolls(deployment, serving):
+        return cause
+    return _updating(deployment, serving, cause, words)
+
+
+def _counted(deployment: Object, serving: list[Object]) -> list[Object]:
+    """Those of these pods that the Deployment counts as ready too, the newest first.
+
+    The Deployment may be heard before its pods are: a pod whose end is not heard yet is ready in no count any more.
+    """
+    newest = sorted(serving, key=_age, reverse=True)
+    ready = [pod for pod in newest if _is_ready(pod)]
+    unheard = ready[deployment["status"].get("readyReplicas", 0) :]
+    return [pod for pod in newest if pod not in unheard]
+
+
+def _age(pod: Object) -> tuple[str, str]:
+    return pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]
+
+
+def _is_ready(pod: Object) -> bool:
+    return (condition_of(pod, "Ready") or {}).get("status") == "True"
 
 
 def _cause(deployment: Object, pods: list[Object], words: Words, now: datetime) -> Finding | None:
@@ -57,8 +84,7 @@ def _cause(deployment: Object, pods: list[Object], words: Words, now: datetime) 
     down = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     if not down:
         return None
-    newest = max(down, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
-    return _overdue(deployment, explain(Subject(pod=newest, words=words, now=now)))
+    return _overdue(deployment, explain(Subject(pod=max(down, key=_age), words=words, now=now)))
 
 
 def _up(pod: Object, container: str) -> bool:
@@ -66,16 +92,6 @@ def _up(pod: Object, container: str) -> bool:
         return False
     statuses = pod.get("status", {}).get("containerStatuses") or ()
     return any(s["name"] == container and s.get("ready") for s in statuses)
-
-
-def _of_newest(deployment: Object, pods: list[Object]) -> list[Object]:
-    """Those of the newest template: the Deployment may be known to have its new pods before the old ones' end is heard.
-
-    Its controller names the newest ReplicaSet beside its progress; where it does not, all count.
-    """
-    progress = condition_of(deployment, "Progressing") or {}
-    named = _REPLICA_SET.search(progress.get("message", ""))
-    return [pod for pod in pods if not named or (controller_of(pod) or {}).get("name") == named[1]]
 
 
 def _updating(deployment: Object, serving: list[Object], cause: Finding | None, words: Words) -> Finding:

@@ -48,10 +48,12 @@ class Peers:
         *,
         terms: Terms = TERMS,
         clock: Callable[[], float] = time.monotonic,
+        age: float = 0.0,
     ) -> None:
+        """`age`: seconds since this process began; a former one of the same pod ended before that."""
         name = coordinator_name(board)
         self.identity = f"{address}_{secrets.token_hex(6)}"
-        self._address, self._born = address, clock()
+        self._address, self._born = address, clock() - age
         self.leads = False
         self.leader = ""
         """The identity of whoever leads, as far as known."""
