@@ -160,6 +160,11 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "spec.lorax.adapterPolicy",
         "adapterPolicy Preloaded needs adapters that are there when LoRAX starts",
     ),
+    "more members than requests at once": (
+        board(maxMembers=9, lorax={"maxConcurrentRequests": 8}),
+        "spec.lorax.maxConcurrentRequests",
+        "set lorax.maxConcurrentRequests to maxMembers or more",
+    ),
     "preloaded by hand": (
         board(lorax={"extraArgs": ["--preloaded-adapter-ids", "/models/x"]}),
         "spec.lorax.extraArgs",

@@ -7,6 +7,7 @@ from typing import Final
 from boardroom.api.boardagent import BoardAgentSpec
 
 BOARD_NOT_FOUND: Final = "BoardroomNotFound"
+CONCURRENCY_LIMIT: Final = "ConcurrencyLimit"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +29,20 @@ class Verdict:
 
 
 def admit(
-    candidates: Iterable[Candidate], max_members: int, places: int | None = None, *, fetched: bool = True
+    candidates: Iterable[Candidate],
+    max_members: int,
+    places: int | None = None,
+    requests: int | None = None,
+    *,
+    fetched: bool = True,
 ) -> dict[str, Verdict]:
     """First come, first seated, by creation time and then by name; a verdict for each candidate by its name.
 
     `places` is how many adapters LoRAX holds at once, None where there is no LoRAX. One more would evict another again
     and again, and LoRAX answers in the base model's voice where a request meets that (LORAX.md, traps 1 and 3).
-    `fetched` is whether members may speak through adapters that are fetched.
+    `requests` is how many it answers at once, None likewise: a question asks all members together, and what LoRAX
+    refuses to take with the others can't be loaded with them either. `fetched` is whether members may speak through
+    adapters that are fetched.
     """
     verdicts: dict[str, Verdict] = {}
     seats: dict[str, str] = {}
@@ -54,6 +62,14 @@ def admit(
                 reason="BoardFull",
                 message=f"the board has its {max_members} members: raise spec.maxMembers of the Boardroom or delete "
                 "another BoardAgent",
+            )
+        elif requests is not None and len(seats) >= requests:
+            verdicts[candidate.name] = Verdict(
+                accepted=False,
+                reason=CONCURRENCY_LIMIT,
+                message=f"LoRAX answers {requests} requests at once, a question asks every member at once, and members "
+                "before this one take them: raise spec.lorax.maxConcurrentRequests of the Boardroom or delete another "
+                "BoardAgent",
             )
         elif candidate.spec.adapter.source is not None and not fetched:
             verdicts[candidate.name] = Verdict(

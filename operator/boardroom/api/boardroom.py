@@ -159,6 +159,13 @@ class BoardroomSpec(Model):
             "spec.adapters.downloads.claimName for fetched ones",
             ".lorax.adapterPolicy",
         ),
+        rule(
+            "!has(self.maxMembers) || !has(self.lorax) || !has(self.lorax.maxConcurrentRequests) || "
+            "self.maxMembers <= self.lorax.maxConcurrentRequests",
+            "a question asks every member at once, and LoRAX would refuse what is above maxConcurrentRequests: set "
+            "lorax.maxConcurrentRequests to maxMembers or more, or lower maxMembers",
+            ".lorax.maxConcurrentRequests",
+        ),
     )
 
     model: BaseModelSpec = Field(description="The base model that every member shares.")

@@ -169,8 +169,8 @@ class LoraxSpec(Model):
         default=None,
         ge=1,
         le=65536,
-        description="Requests beyond this number are refused with 429 at once (--max-concurrent-requests). "
-        "Unset: the operator's AOS_LORAX_MAX_CONCURRENT_REQUESTS (128).",
+        description="Requests beyond this number are refused with 429 at once (--max-concurrent-requests); a member "
+        "that would be one too many gets no seat. Unset: the operator's AOS_LORAX_MAX_CONCURRENT_REQUESTS (128).",
     )
     max_input_tokens: int | None = Field(
         default=None, ge=1, le=1_000_000, description="Longest prompt in tokens (--max-input-length)."

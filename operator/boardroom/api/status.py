@@ -24,6 +24,11 @@ class EffectiveSettings(Model):
         """Adapters that may be resident at once; None without LoRAX."""
         return self.adapter_cache_size if self.enabled else None
 
+    @property
+    def requests(self) -> int | None:
+        """Requests that LoRAX answers at once; None without LoRAX."""
+        return self.max_concurrent_requests if self.enabled else None
+
 
 class LoraxMetrics(Model):
     """What LoRAX's own metrics say. Windowed figures cover 60 s without probes, and are absent without traffic."""
@@ -34,7 +39,10 @@ class LoraxMetrics(Model):
     p95_latency_ms: int | None = Field(default=None, ge=0, description="95th percentile of the last 60 s.")
     queue_length: int | None = Field(default=None, ge=0, description="Requests that wait in LoRAX.")
     cache_hit_rate_percent: int | None = Field(
-        default=None, ge=0, le=100, description="Share of the last 60 s' adapter requests that caused no load."
+        default=None,
+        ge=0,
+        le=100,
+        description="Share of the last 60 s' adapter requests that did not wait for their adapter's load.",
     )
 
 

@@ -45,6 +45,7 @@ def roster(agents: Sequence[Object], blueprint: Blueprint) -> Roster:
         (agent.candidate for agent in readable),
         settings.max_members,
         settings.places,
+        settings.requests,
         fetched=blueprint.spec.takes_fetched,
     )
     members = [member(agent, verdicts[agent.metadata.name]) for agent in readable]

@@ -123,7 +123,11 @@ def build(
     settings = effective(board.spec, defaults)
     deliberation = board.spec.deliberation
     verdicts = admit(
-        (a.candidate for a in present.values()), settings.max_members, settings.places, fetched=board.spec.takes_fetched
+        (a.candidate for a in present.values()),
+        settings.max_members,
+        settings.places,
+        settings.requests,
+        fetched=board.spec.takes_fetched,
     )
     root = (adapters_root or board.spec.adapters.mount_path).rstrip("/")
     refused = [

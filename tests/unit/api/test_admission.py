@@ -59,6 +59,15 @@ def test_no_more_adapters_are_seated_than_lorax_holds(
     assert {verdict.reason for verdict in verdicts.values()} <= {"Accepted", "NoAdapterPlace"}
 
 
+@pytest.mark.parametrize(("requests", "seated"), [(1, ["a"]), (3, ["a", "b", "c"]), (None, ["a", "b", "c"])])
+def test_no_more_members_are_seated_than_lorax_answers_at_once(requests: int | None, seated: list[str]) -> None:
+    """Also those that share an adapter, or have none: a question asks all of them at once."""
+    candidates = [candidate("a", "A"), candidate("b", "B", path="a_lora_adapter"), candidate("c", "C", none=True)]
+    verdicts = admit(candidates, 15, 9, requests)
+    assert [name for name, verdict in verdicts.items() if verdict.accepted] == seated
+    assert {verdict.reason for verdict in verdicts.values()} <= {"Accepted", "ConcurrencyLimit"}
+
+
 @pytest.mark.parametrize(("fetched", "reason"), [(True, "Accepted"), (False, "NotPreloadable")])
 def test_where_adapters_are_preloaded_a_fetched_one_needs_a_place_that_lasts(fetched: bool, reason: str) -> None:
     candidates = [candidate("a", "A", huggingFace=HUB), candidate("b", "B"), candidate("c", "C", none=True)]

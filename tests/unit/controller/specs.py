@@ -140,7 +140,7 @@ LORAX_BESIDE_GPUS = sparse(
         "port": st.integers(1024, 65535).filter(lambda port: port != 8082),
         "adapterPolicy": st.sampled_from(["Dynamic", "Preloaded"]),
         "adapterCacheSize": st.integers(1, 4096),
-        "maxConcurrentRequests": st.integers(1, 65536),
+        "maxConcurrentRequests": st.integers(256, 65536),  # not below maxMembers
         "maxInputTokens": st.integers(1, 1000),
         "maxTotalTokens": st.integers(1001, 1_000_000),
         "resources": RESOURCES,
