@@ -1,7 +1,7 @@
 """A network that takes its time, to a simulated LoRAX on virtual time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
@@ -40,6 +40,15 @@ class Wire:
         self._random = random
         self._reference = reference
         self.url = lorax.url
+
+    @property
+    def on_hangup(self) -> Callable[[], None]:
+        """Of the one LoRAX behind it."""
+        return self._lorax.on_hangup
+
+    @on_hangup.setter
+    def on_hangup(self, hear: Callable[[], None]) -> None:
+        self._lorax.on_hangup = hear
 
     async def request(
         self, method: str, path: str, *, timeout: float, limit: int, body: bytes | None = None, request_id: str = ""

@@ -162,7 +162,9 @@ class MemberAnswer(BaseModel):
     )
     usage: Usage | None = None
     latency_ms: float | None = None
-    cold_load: bool | None = Field(default=None, description="Whether LoRAX had to load the adapter for this answer.")
+    cold_load: bool | None = Field(
+        default=None, description="Whether the answer had to wait until LoRAX had loaded its adapter."
+    )
     reason: str | None = Field(default=None, description="Why there is no text.")
 
 

@@ -1,34 +1,36 @@
-"""What is known of each adapter: a small state machine per adapter, fed by answers, probes and the sidecar.
+"""What is known of each adapter: a small state machine per adapter, fed by probes, failures and the sidecar.
 
 LoRAX tells nothing about adapters, a request is a load, and each failed load evicts a good adapter (LORAX.md, traps 0,
 1 and 6). So no question is sent to a failed adapter: its member is absent at once, with the cause that LoRAX gave, and
 the prober tries again when the back-off is over.
+
+A book tells of one incarnation of its server: the process from its start to its end. A result carries what was asked
+(`Asked`), and one of an earlier incarnation changes nothing.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
+from boardroom.coordinator.asked import CHANGED, UNCONFIRMED, UNTOLD, Asked, incarnation
+from boardroom.coordinator.faults import MISSING, crowds_out, delay, reason
 from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
 
-FIRST_RETRY_SECONDS: Final = 5.0
-LAST_RETRY_SECONDS: Final = 300.0
-COLD_QUEUE_MS: Final = 250.0
-COLD_QUEUE_MS_UNPROVED: Final = 20.0
-"""LoRAX loads adapters while a request queues, and x-queue-time is the only sign of it: a wait above this counts as a
-load, and of an adapter that has not answered yet a much shorter one does."""
+COLD_QUEUE_MS: Final = 20.0
+"""LoRAX loads adapters while a request queues, and x-queue-time is the only sign of it: of an adapter that has not
+answered yet a wait above this counts as its load. Of one that has, a wait tells nothing: it queues for the GPU."""
 
-MISSING: Final = "AdapterMissing"
 DOWNLOADING: Final = "Downloading"
 _OF_FILES: Final = frozenset({MISSING, "AdapterInvalid"})
 """Problems of files that LoRAX does not read again: what it has loaded speaks on."""
 
 
-def is_cold(queue_ms: float | None, *, proved: bool) -> bool:
-    """Whether a wait of `queue_ms` in LoRAX's queue looks like an adapter's load."""
-    return queue_ms is not None and queue_ms >= (COLD_QUEUE_MS if proved else COLD_QUEUE_MS_UNPROVED)
+def load_ms(queue_ms: float | None) -> int | None:
+    """How long LoRAX loaded an adapter that answered for the first time after a wait of `queue_ms` in its queue."""
+    return None if queue_ms is None or queue_ms < COLD_QUEUE_MS else round(queue_ms)
 
 
 class AdapterState(StrEnum):
@@ -78,6 +80,8 @@ class AdapterRecord:
         """Digest of the files when LoRAX first answered through them."""
         self.replaced = False
         """Files changed under a path that LoRAX has loaded: it does not read them again (trap 4)."""
+        self.confirmed = True
+        """Whether the sidecar has been asked since LoRAX last loaded adapters: before, they may have changed."""
         self.load_ms: int | None = None
         self.last_probe: datetime | None = None
 
@@ -98,6 +102,11 @@ class AdapterRecord:
         return None if finding.problem is None or speaks_on else finding.message
 
     @property
+    def crowded_out(self) -> bool:
+        """Whether LoRAX can serve it, but not together with the others."""
+        return crowds_out(self.error)
+
+    @property
     def failing(self) -> bool:
         """Whether no question is sent to it."""
         return self.refusal is not None or self.state is AdapterState.FAILED
@@ -105,7 +114,12 @@ class AdapterRecord:
     @property
     def digest(self) -> str | None:
         """The weights that speak; None where that can't be known."""
-        return None if self.replaced else self.loaded_digest
+        return self.loaded_digest if self.confirmed and not self.replaced else None
+
+    @property
+    def nameless(self) -> str:
+        """Why there is no digest."""
+        return CHANGED if self.replaced else UNTOLD if self.loaded_digest is None else UNCONFIRMED
 
 
 class AdapterBook:
@@ -114,6 +128,11 @@ class AdapterBook:
     def __init__(self, clock: Callable[[], float], on_change: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
         self._records: dict[str, AdapterRecord] = {}
+        self._loads_ended = -math.inf
+        self.incarnation = incarnation()
+        """Which incarnation of the server the records tell of; no two have the same, whoever watches over them."""
+        self.ended_unseen: tuple[str, ...] = ()
+        """Incarnations whose end nobody saw: what they were asked, the next one may have answered."""
         self.on_change = on_change
 
     def __getitem__(self, path: str) -> AdapterRecord:
@@ -126,7 +145,10 @@ class AdapterBook:
         """Make records for these adapters, and forget the others."""
         wanted = sorted(set(paths))
         if wanted != list(self._records):
+            fewer = not self._records.keys() <= set(wanted)
             self._records = {path: self[path] for path in wanted}
+            if fewer:
+                self.doubt(path for path, record in self._records.items() if record.crowded_out)
             self.on_change()
 
     def found(self, findings: Mapping[str, Finding]) -> None:
@@ -152,43 +174,77 @@ class AdapterBook:
         """Whether it has answered since LoRAX started."""
         return self[path].state is AdapterState.READY
 
-    def answered(self, path: str, queue_ms: float | None) -> None:
-        """It gave tokens; `queue_ms` is the wait before, in which LoRAX loads an adapter that it lacks."""
+    def asked(self, path: str | None) -> Asked:
+        """What a request that leaves now is sent to (None: the base model)."""
+        record = self._records.get(path) if path is not None else None
+        return Asked(self.incarnation, record.finding.digest if record is not None and record.finding else None)
+
+    def answered(self, path: str, queue_ms: float | None, asked: Asked) -> None:
+        """It gave a probe tokens; `queue_ms` is the wait before, in which LoRAX loads an adapter that it lacks.
+
+        Its weights are those that lay there both when the probe left and when it was answered.
+        """
         record = self[path]
-        if record.state is AdapterState.READY:
+        if asked.incarnation != self.incarnation or record.state is AdapterState.READY:
             return
         digest = record.finding.digest if record.finding else None
-        record.replaced = record.loaded_digest is not None and record.loaded_digest != digest
+        moved = None not in (digest, asked.digest) and digest != asked.digest
+        record.replaced = moved or record.loaded_digest not in (digest, None)
         record.loaded_digest = record.loaded_digest or digest
         record.state, record.failures, record.error, record.fault = AdapterState.READY, 0, None, ""
-        record.load_ms = round(queue_ms) if queue_ms is not None and is_cold(queue_ms, proved=False) else None
+        record.load_ms = load_ms(queue_ms)
         record.last_probe = datetime.now(UTC)
         self.on_change()
 
-    def failed(self, path: str, error: EngineError) -> None:
+    def failed(self, path: str, error: EngineError, asked: Asked) -> None:
         """A request failed. Only what tells about the adapter changes its state: an adapter failure always, a failed
         generation or a timeout where the adapter has never answered.
         """
         record = self[path]
-        if not (
-            isinstance(error, AdapterFailed) or (error.code in ("generation", "timeout") and not self.proved(path))
-        ):
+        tells = isinstance(error, AdapterFailed) or (error.code in ("generation", "timeout") and not self.proved(path))
+        if asked.incarnation != self.incarnation or not tells:
             return
         if record.state is not AdapterState.FAILED or self._clock() >= record.retry_at:
             # of all that are under way the first to fail is the try, and the others say the same again
             record.failures += 1
-            delay = min(LAST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(record.failures - 1, 16))
-            record.retry_at = self._clock() + delay
-        record.state, record.error, record.fault = AdapterState.FAILED, error, _reason(error)
+            record.retry_at = self._clock() + delay(error, record.failures)
+        record.state, record.error, record.fault = AdapterState.FAILED, error, reason(error)
         record.loaded_digest, record.replaced, record.load_ms = None, False, None
         record.last_probe = datetime.now(UTC)
         self.on_change()
 
-    def restarted(self) -> None:
-        """LoRAX has started anew: nothing is loaded, and what failed may work now."""
+    def restarted(self, *, seen: bool = True) -> None:
+        """Another incarnation: nothing is loaded, and what failed may work now. `seen` is whether the end of the one
+        before was noticed before the next could be asked.
+        """
+        if not seen:
+            self.ended_unseen = (*self.ended_unseen, self.incarnation)[-8:]
         for record in self._records.values():
             record.loaded_digest, record.replaced, record.load_ms = None, False, None
+        self.begin()
+
+    def begin(self) -> None:
+        """Somebody else watches over the server from now on, or it has started anew: nothing is proved."""
+        self.incarnation = incarnation()
         self.doubt()
+
+    def load(self) -> None:
+        """A wave begins: LoRAX may load any of the adapters, from files that may change meanwhile."""
+        self._loads_ended = math.inf
+        for record in self._records.values():
+            record.confirmed = False
+
+    def loaded(self) -> None:
+        """The wave is over."""
+        self._loads_ended = self._clock()
+
+    def confirm(self, looked: float) -> None:
+        """The sidecar was asked at that time, on the clock, and what it found has been taken in."""
+        late = [r for r in self._records.values() if not r.confirmed] if looked >= self._loads_ended else []
+        for record in late:
+            record.confirmed = True
+        if late:
+            self.on_change()
 
     def doubt(self, paths: Iterable[str] | None = None) -> None:
         """What was proved (None: of every adapter) is to be proved again, and what failed tried again; what LoRAX has
@@ -246,16 +302,3 @@ class AdapterBook:
             record.error, record.fault = None, ""
         elif record.state is AdapterState.READY and finding.digest not in (None, record.loaded_digest):
             record.state = AdapterState.UNKNOWN
-
-
-_FAULTS: Final[Mapping[AdapterFault | None, str]] = {
-    AdapterFault.MISSING: MISSING,
-    AdapterFault.INCOMPATIBLE: "BaseModelMismatch",
-    AdapterFault.TOO_LARGE: "TooLarge",
-}
-
-
-def _reason(error: EngineError) -> str:
-    """The reason of AdapterReady=False."""
-    fault = error.fault if isinstance(error, AdapterFailed) else None
-    return _FAULTS.get(fault, "LoadFailed")

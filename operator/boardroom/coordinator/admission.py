@@ -9,7 +9,10 @@ is not there, and only we ask. So:
   go in one wave, together with those that are loaded, until x-queue-time shows no load any more.
 - A question's request leaves only while no wave is under way, and only to adapters that have answered a wave. Until
   then it is held; its deadline bounds that. Requests that are in LoRAX go on.
-- A wave begins when what left just before has arrived: LoRAX acknowledges nothing, so that is a pause.
+- A wave begins when what left just before has arrived: LoRAX acknowledges nothing, so that is a pause. One that may ask
+  for more than LoRAX can hold begins when every question has ended: short of memory, LoRAX takes adapters away in the
+  middle of an answer.
+- Nothing leaves while it is in doubt whether LoRAX is still the process that answered those waves.
 
 So a question is never a first load either, and may be cancelled at any time (trap 5).
 """
@@ -22,10 +25,13 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from boardroom.coordinator.adapters import AdapterBook
+from boardroom.coordinator.asked import Asked
 from boardroom.engine.errors import EngineError
 
 AIR_SECONDS: Final = 1.0
 """A request that left longer ago has arrived in LoRAX, or is over; a packet that is lost twice costs 0.6 s."""
+DRAIN_SECONDS: Final = 10.0
+"""How long a wave that may be too much waits for answers to end; those that last longer are not called their own."""
 
 
 async def _nothing() -> None:
@@ -33,8 +39,9 @@ async def _nothing() -> None:
 
 
 class Admission:
-    """The gate to one LoRAX. `trouble` is why it can't be asked, as far as known; `wave_please` asks for a wave, and
-    `before_wave` returns when nobody but this coordinator sends there either; `on_wave` hears when one begins and ends.
+    """The gate to one LoRAX. `trouble` is why it can't be asked, as far as known, and `unsure` whether it may be
+    another process by now; `wave_please` asks for a wave, and `before_wave` returns when nobody but this coordinator
+    sends there either; `on_wave` hears when one begins and ends.
     """
 
     def __init__(
@@ -42,12 +49,13 @@ class Admission:
         book: AdapterBook,
         *,
         trouble: Callable[[], EngineError | None],
+        unsure: Callable[[], bool] = lambda: False,
         wave_please: Callable[[], None],
         before_wave: Callable[[], Awaitable[None]] = _nothing,
         on_wave: Callable[[], None] = lambda: None,
     ) -> None:
         self._book = book
-        self._trouble = trouble
+        self._trouble, self._unsure = trouble, unsure
         self._wave_please = wave_please
         self._before_wave, self._on_wave = before_wave, on_wave
         self._changed = asyncio.Event()
@@ -61,6 +69,8 @@ class Admission:
         """Why it is not granted longer; empty where it is."""
         self.waves = 0
         """How many waves there were, the one under way included."""
+        self.risks = 0
+        """How many waves began that might be too much for LoRAX."""
         self.base_wanted = False
         """Whether a member speaks as the base model: to LoRAX that is one more adapter, which it loads and evicts."""
         self._base_loaded = False
@@ -71,6 +81,8 @@ class Admission:
         """What whoever waits here waits for."""
         if self.cut_off and not self._granted:
             return f"{self.cut_off}, and nothing is sent to LoRAX meanwhile"
+        if not self._loading and self._unsure():
+            return "a connection to LoRAX broke, and nothing is sent until it is known whether it has started anew"
         return "LoRAX was still loading adapters, and nothing is sent meanwhile"
 
     def open_to(self, path: str | None) -> bool:
@@ -80,7 +92,7 @@ class Admission:
     @property
     def open(self) -> bool:
         """Whether requests may leave at all."""
-        return not self._loading and self._granted
+        return not self._loading and self._granted and not self._unsure()
 
     @property
     def _granted(self) -> bool:
@@ -122,24 +134,29 @@ class Admission:
             self._back = asyncio.Event()
 
     @asynccontextmanager
-    async def wave(self) -> AsyncIterator[None]:
-        """While inside, no request leaves; entered when those in the air have arrived."""
+    async def wave(self, *, drains: bool = False) -> AsyncIterator[None]:
+        """While inside, no request leaves; entered when those in the air have arrived (where it drains: ended)."""
         self._loading = True
         self.waves += 1
         self._on_wave()
         try:
-            await asyncio.gather(self.landed(), self._before_wave())
+            await asyncio.gather(self.landed(drains=drains), self._before_wave())
+            if drains:
+                self.risks += 1
+                self._on_wave()
             yield
         finally:
             self._loading = False
             self._on_wave()
             self.wake()
 
-    async def landed(self) -> None:
+    async def landed(self, *, drains: bool = False) -> None:
         """Returns when what has left has arrived in LoRAX, or has come back."""
-        while self._in_flight and (air := self._last_left + AIR_SECONDS - asyncio.get_running_loop().time()) > 0:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DRAIN_SECONDS if drains else self._last_left + AIR_SECONDS
+        while self._in_flight and (left := until - loop.time()) > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._back.wait(), air)
+                await asyncio.wait_for(self._back.wait(), left)
 
     @property
     def loading(self) -> bool:
@@ -166,8 +183,10 @@ class Admission:
     def base(self, told: tuple[bool, EngineError | None]) -> None:
         self._base_loaded, self._base_error = told
 
-    def base_probed(self, error: EngineError | None) -> None:
+    def base_probed(self, error: EngineError | None, asked: Asked) -> None:
         """The base model answered a wave, or failed in it."""
+        if asked.incarnation != self._book.incarnation:
+            return
         self._base_loaded = self._base_loaded or error is None
         self._base_error = error
 

@@ -77,11 +77,6 @@ def unheeded(member: Member, fields: Sequence[str], *, own_form: bool) -> list[s
     return found
 
 
-def unnamed(member: Member, adapter: AdapterIdentity, *, replaced: bool) -> str:
+def unnamed(member: Member, adapter: AdapterIdentity, why: str) -> str:
     """The warning about an answer of which nobody can say which weights at that path gave it."""
-    why = (
-        "changed after LoRAX loaded them, and it may still speak with the old ones; put new weights under a new path"
-        if replaced  # trap 4
-        else "have no digest, because no adapters service has told what lies there; this answer's weights are not known"
-    )
     return f"{member.role} ({member.name}): the files at {adapter.path} {why}"

@@ -160,7 +160,7 @@ class Panel:
                 self.warnings.append(answers.fell_back(one.member, outcome.fell_back))
             self.warnings += answers.unheeded(one.member, outcome.result.unheeded, own_form=one.own_form)
         elif outcome.adapter is not None and outcome.adapter.digest is None:
-            self.warnings.append(answers.unnamed(one.member, outcome.adapter, replaced=outcome.replaced))
+            self.warnings.append(answers.unnamed(one.member, outcome.adapter, outcome.nameless))
         return answers.answered(one.member, outcome, outcome.result, spent, took_ms=1000 * took)
 
     def _request(self, member: Member, turn: Turn) -> GenerationRequest:

@@ -4,13 +4,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final
 
 from boardroom.coordinator.adapters import AdapterBook
 from boardroom.coordinator.admission import Admission
+from boardroom.coordinator.asked import Asked
+from boardroom.coordinator.faults import no_memory, no_permit
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.observer import Observer
 from boardroom.coordinator.routes import OVERLOAD_WAITS
+from boardroom.coordinator.speech import Crowd, Load, Speech, most_at_once, together
 from boardroom.engine.errors import EngineError, Overloaded
 from boardroom.engine.protocol import Engine, Generation, GenerationRequest
 
@@ -23,6 +26,9 @@ what speaks is loaded, and can't be evicted. Each round has them speak twice as 
 the missing take to load. At most so many rounds: with fewer places than adapters there is no end.
 """
 
+OVERLOAD_SECONDS: Final = 120.0
+"""How long a probe is asked again after 429: as long as a question may take, whose place it needs."""
+
 VET_SECONDS: Final = 5.0
 """How long a wave waits for the sidecar's word."""
 
@@ -31,19 +37,6 @@ MAX_REST_SECONDS: Final = 16.0
 """Between waves; doubled after each that told nothing, because LoRAX is overloaded or going down."""
 
 _LOG = logging.getLogger(__name__)
-
-
-class Speech(NamedTuple):
-    """When an adapter was speaking for a probe, on the event loop's clock."""
-
-    began: float
-    ended: float
-
-
-def together(speeches: Iterable[Speech]) -> bool:
-    """Whether there was a moment at which all of them were speaking."""
-    all_ = list(speeches)
-    return max((s.began for s in all_), default=0.0) <= min((s.ended for s in all_), default=0.0)
 
 
 class Prober:
@@ -58,9 +51,12 @@ class Prober:
         observer: Observer,
         metrics: Metrics,
         look: Callable[[], Awaitable[None]],
+        on_failure: Callable[[str | None, EngineError, Asked], None],
     ) -> None:
-        """`look` asks the sidecar, so that nothing is sent to what LoRAX would get silently wrong (trap 9)."""
-        self._look = look
+        """`look` asks the sidecar, so that nothing is sent to what LoRAX would get silently wrong (trap 9).
+        `on_failure` hears what came of a probe that failed.
+        """
+        self._look, self._on_failure = look, on_failure
         self._engine = engine
         self._book = book
         self._admission = admission
@@ -69,6 +65,10 @@ class Prober:
         self._wake = asyncio.Event()
         self._probes: set[asyncio.Task[Speech | None]] = set()
         self._count = 0
+        self._refused = False
+        """Whether LoRAX refused a probe of this round for having too many."""
+        self._held = Load()
+        """The most that it has been known to hold at once."""
         self.idle = False
         """Whether every adapter that can be proved now has been."""
 
@@ -82,7 +82,8 @@ class Prober:
         while True:
             self._wake.clear()
             before = self._due()
-            if self._observer.running and before:
+            there = bool(self._observer.running) and not self._observer.unsure
+            if there and before:
                 self.idle = False
                 await self.wave()
                 after = self._due()
@@ -91,26 +92,68 @@ class Prober:
                     rest = REST_SECONDS if after != before else min(MAX_REST_SECONDS, 2 * rest)
                     await asyncio.sleep(rest)
             else:
-                self.idle, rest = bool(self._observer.running), REST_SECONDS
+                self.idle, rest = there, REST_SECONDS
                 await self._sleep(clock)
 
     async def wave(self) -> None:
         """All unproved adapters at once together with the proved ones; then the proved ones again, because each load
         may have evicted one of them, until all have been speaking at once.
         """
+        await self._vet()
+        async with self._admission.wave(drains=not self._load(self._wanted()).within(self._held)):
+            self._book.load()
+            await self._probe_all(self._wanted(), 1)
+            while crowd := await self._speak():
+                self._crowd_out(crowd)
+            self._book.loaded()
+            if not self._book.unseen():
+                await self._vet()
+        self._observer.look_soon()
+
+    def _wanted(self) -> list[str]:
+        return [*self._book.unproved(), *self._book.ready()]
+
+    def _load(self, paths: Iterable[str]) -> Load:
+        return Load.of(self._book.incarnation, (self._book[path] for path in paths))
+
+    async def _vet(self) -> None:
+        """What lies there: before the loads, and again after them, because files may change meanwhile."""
         with suppress(TimeoutError):
             async with asyncio.timeout(VET_SECONDS):
                 await self._look()
-        async with self._admission.wave():
-            await self._probe_all([*self._book.unproved(), *self._book.ready()], 1)
-            silent: list[str] = []
-            for tokens in ROUND_TOKENS:
-                spoke = await self._probe_all(self._book.ready(), tokens)
-                silent = [p for p, one in spoke.items() if p is not None and one is None and self._book.proved(p)]
-                if not silent and together(one for one in spoke.values() if one is not None):
-                    break
-            self._book.doubt(silent)
-        self._observer.look_soon()
+
+    async def _speak(self) -> Crowd | None:
+        """Have the proved adapters speak, for longer and longer, until all of them do at once. Where they never can,
+        those that can.
+        """
+        incarnation = self._book.incarnation
+        silent: list[str] = []
+        speeches: dict[str | None, Speech] = {}
+        for tokens in ROUND_TOKENS:
+            if tokens == ROUND_TOKENS[-1]:
+                await self._admission.landed(drains=True)  # a question in LoRAX takes a place that one of these lacks
+            self._refused = False
+            spoke = await self._probe_all(self._book.ready(), tokens)
+            if self._book.incarnation != incarnation:
+                return None
+            speeches = {path: one for path, one in spoke.items() if one is not None}
+            silent = [p for p, one in spoke.items() if p is not None and one is None and self._book.proved(p)]
+            if not silent and together(speeches.values()):
+                self._held = self._load(self._book.ready()).most(self._held)
+                return None
+        self._book.doubt(silent)
+        most = most_at_once(speeches)
+        return None if silent or len(most) == len(speeches) else Crowd(most, refused=self._refused)
+
+    def _crowd_out(self, crowd: Crowd) -> None:
+        """Keep those that LoRAX can serve together: for the others it would take these away, in mid-answer too."""
+        together = len(crowd.together - {None})
+        asked = self._book.asked(None)
+        for path in self._book.ready():
+            if path not in crowd.together:
+                error = no_permit(path, together) if crowd.refused else no_memory(path, together)
+                _LOG.warning("LoRAX can't serve all adapters together", extra={"adapter": path, "error": str(error)})
+                self._book.failed(path, error, asked)
 
     @property
     def under_way(self) -> frozenset[asyncio.Task[Speech | None]]:
@@ -134,7 +177,7 @@ class Prober:
     async def _probe(self, path: str | None, tokens: int) -> Speech | None:
         self._count += 1
         loop = asyncio.get_running_loop()
-        asked = loop.time()
+        asked = self._book.asked(path)
         request = GenerationRequest(
             request_id=f"probe-{self._count}",
             system="",
@@ -143,37 +186,39 @@ class Prober:
             max_new_tokens=tokens,
         )
         try:
-            generation = await self._generated(request)
+            generation, left = await self._generated(request)
         except EngineError as error:
             self._metrics.probes.labels(error.code).inc()
-            self._failed(path, error)
+            self._on_failure(path, error, asked)
             _LOG.warning("adapter probe failed", extra={"adapter": path, "cause": error.code, "error": str(error)})
             return None
         self._metrics.probes.labels("answered").inc()
+        if asked.incarnation != self._book.incarnation:
+            return None  # it has ended since, and what it said proves nothing of the next
         self._observer.note_probe((generation.total_ms or 0.0) / 1000)
         if path is None:
-            self._admission.base_probed(None)
+            self._admission.base_probed(None, asked)
         else:
-            self._book.answered(path, generation.queue_ms)
-        ended = loop.time()
-        seconds = ended - asked if generation.inference_ms is None else generation.inference_ms / 1000
-        return Speech(max(asked, ended - seconds), ended)
+            self._book.answered(path, generation.queue_ms, asked)
+        return Speech.of(generation, left, loop.time())
 
-    async def _generated(self, request: GenerationRequest) -> Generation:
-        """Again after each 429 for a while: a LoRAX may take fewer requests at once than it has adapters."""
-        for pause in OVERLOAD_WAITS:
+    async def _generated(self, request: GenerationRequest) -> tuple[Generation, float]:
+        """The answer, and when it was asked for in the end: again after each 429, because questions that are being
+        answered take places too, and end.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + OVERLOAD_SECONDS
+        pauses = iter(OVERLOAD_WAITS)
+        while True:
+            left = loop.time()
             try:
-                return await self._engine.generate(request, FIRST_LOAD_SECONDS)
+                return await self._engine.generate(request, FIRST_LOAD_SECONDS), left
             except Overloaded:
+                self._refused = True
                 self._metrics.probes.labels(Overloaded.code).inc()
-                await asyncio.sleep(pause)
-        return await self._engine.generate(request, FIRST_LOAD_SECONDS)
-
-    def _failed(self, path: str | None, error: EngineError) -> None:
-        if path is None:
-            self._admission.base_probed(error)
-        else:
-            self._book.failed(path, error)
+                if left >= until:
+                    raise
+                await asyncio.sleep(next(pauses, OVERLOAD_WAITS[-1]))
 
     async def _sleep(self, clock: Callable[[], float]) -> None:
         """Until woken, or until a failed adapter may be tried again."""

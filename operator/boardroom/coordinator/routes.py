@@ -8,11 +8,13 @@ from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from boardroom.api.ask import AdapterIdentity, EngineName
 from boardroom.coordinator import spans
-from boardroom.coordinator.adapters import AdapterBook, is_cold
+from boardroom.coordinator.adapters import AdapterBook, AdapterRecord
 from boardroom.coordinator.admission import Admission
+from boardroom.coordinator.asked import RISKED, Asked
 from boardroom.coordinator.held import Held
 from boardroom.coordinator.listening import Hearing
 from boardroom.coordinator.metrics import Metrics
@@ -28,6 +30,7 @@ from boardroom.engine.errors import (
     GenerationFailed,
     Overloaded,
     Quarantined,
+    Superseded,
     Unhealthy,
     Unreachable,
 )
@@ -45,7 +48,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """What became of a member: `finished` is a time of the event loop's clock; `reason` tells the failures in order.
 
     `fell_back` says why LoRAX did not give the answer that standard inference gave. `adapter` names the weights
-    that spoke, and `replaced` says that their files are others by now.
+    that spoke, and `nameless` says why they can't be known.
     """
 
     result: Generation | EngineError
@@ -55,12 +58,14 @@ class Outcome(msgspec.Struct, frozen=True):
     engine: EngineName = EngineName.LORAX
     fell_back: str = ""
     adapter: AdapterIdentity | None = None
-    replaced: bool = False
+    nameless: str = ""
     replica: str | None = None
     """Name of the LoRAX server that spoke."""
 
 
-ELSEWHERE: Final = (Unreachable, Unhealthy, ConnectionLost, GenerationFailed, BadResponse, Overloaded, AdapterFailed)
+ELSEWHERE: Final = (
+    Unreachable, Unhealthy, ConnectionLost, Superseded, GenerationFailed, BadResponse, Overloaded, AdapterFailed,
+)  # fmt: skip
 """What another LoRAX server may do better; the rest is the question's own fault, or its time that is over."""
 
 
@@ -83,10 +88,10 @@ class LoraxRoute:
         self.engine = engine
         self.book = book
         self.admission = admission
-        self.on_answer: Callable[[bool], None] = lambda _warm: None
-        """Called with whether an answer through an adapter needed no load."""
-        self.on_failure: Callable[[str | None, EngineError], None] = lambda _path, _error: None
-        """Called with the adapter that was asked for and what came instead of an answer."""
+        self.on_answer: Callable[[bool, Asked], None] = lambda _warm, _asked: None
+        """Called with whether an answer through an adapter waited for no load, and what was asked."""
+        self.on_failure: Callable[[str | None, EngineError, Asked], None] = lambda _path, _error, _asked: None
+        """Called with the adapter that was asked for, what came instead of an answer, and what was asked."""
         self.load: set[asyncio.Task[Any]] = set()
         """Runs of members that were sent this way and have not ended."""
         self._held = held
@@ -154,15 +159,15 @@ class LoraxRoute:
         loop = asyncio.get_running_loop()
         path = member.adapter_id
         held = not self.admission.open_to(path)
-        first_load = path is not None and not self.book.proved(path)
+        cold = path is not None and not self.book.proved(path)
         error = await self._admitted(path) if held else None
         remaining = deadline - loop.time()
-        if error is None and remaining <= 0:
-            error = EngineTimeout("no time was left to ask")
-        if error is not None:
-            return broken(error, loop.time())
+        if error is not None or remaining <= 0:
+            return broken(error or EngineTimeout("no time was left to ask"), loop.time())
         # Of the board that was asked: it may change, and the book forget the adapter, before the answer is there.
         record = None if path is None else self.book[path]
+        asked = Asked(self.book.incarnation, record.digest if record is not None else None)
+        risks = self.admission.risks
         self.admission.left()
         generation: Generation | None = None
         stay = self._occupancy.entered()
@@ -170,24 +175,39 @@ class LoraxRoute:
             generation = await self._watch.over(
                 request, lambda: generated(self.engine, request, remaining + _GRACE_SECONDS, hearing)
             )
-        except Quarantined as kept:
-            return broken(kept, loop.time())
         except EngineError as failure:
-            self.on_failure(path, failure)
+            if not isinstance(failure, Quarantined):
+                self.on_failure(path, failure, asked)
             return broken(failure, loop.time())
         finally:
             self.admission.back()
             self._occupancy.left(stay, generation)
-        cold = path is not None and (first_load or is_cold(generation.queue_ms, proved=True))
+        if asked.incarnation in self.book.ended_unseen:
+            return superseded(loop.time(), hearing)
         if path is not None:
-            self.book.answered(path, generation.queue_ms)
-            self.on_answer(not cold)
+            self.on_answer(not cold, asked)
         if not generation.text.strip():
             return blank(request, loop.time(), EngineName.LORAX, hearing)
-        if record is None:
-            return Outcome(generation, loop.time(), replica=self.name)
-        spoke = AdapterIdentity(path=record.path, digest=record.digest)
-        return Outcome(generation, loop.time(), cold, adapter=spoke, replaced=record.replaced, replica=self.name)
+        answer = Outcome(generation, loop.time(), cold, replica=self.name)
+        return answer if record is None else self._named(answer, record, asked, risks)
+
+    def _named(self, answer: Outcome, record: AdapterRecord, asked: Asked, risks: int) -> Outcome:
+        """The answer with the weights that gave it."""
+        nameless = self._nameless(record, asked, risks)
+        spoke = AdapterIdentity(path=record.path, digest=None if nameless else asked.digest)
+        return replace(answer, adapter=spoke, nameless=nameless)
+
+    def _nameless(self, record: AdapterRecord, asked: Asked, risks: int) -> str:
+        """Why an answer that is there now can't be called that of the weights that were asked; empty where it can.
+
+        An incarnation that has ended meanwhile, and was seen to, has answered with what it had loaded.
+        """
+        if asked.incarnation == self.book.incarnation:
+            if self.admission.risks != risks:
+                return RISKED
+            if record.digest != asked.digest:
+                return record.nameless
+        return "" if asked.digest is not None else record.nameless
 
     async def _admitted(self, path: str | None) -> EngineError | None:
         """Wait for admission, as one of those that are held."""
@@ -265,6 +285,14 @@ async def generated(
         hearing.failed(str(error))
         raise
     raise BadResponse("the stream ended without an answer")
+
+
+def superseded(now: float, hearing: Hearing | None) -> Outcome:
+    """An answer that may be of another process than the one whose adapters were loaded."""
+    error = Superseded("LoRAX has started anew meanwhile, and this answer may be the base model's")
+    if hearing is not None:
+        hearing.failed(str(error))
+    return broken(error, now)
 
 
 def blank(request: GenerationRequest, now: float, engine: EngineName, hearing: Hearing | None) -> Outcome:

@@ -45,6 +45,13 @@ class Quarantined(EngineError):
     code = "quarantined"
 
 
+class Superseded(EngineError):
+    """The engine has started anew since it was asked, unseen: the answer may be of another process than was meant."""
+
+    code = "superseded"
+    retryable = True
+
+
 class EngineTimeout(EngineError):
     """No answer within the time given."""
 
@@ -118,6 +125,10 @@ class AdapterFault(StrEnum):
     TOO_LARGE = "too_large"
     REFUSED = "refused"
     """The engine loads no adapter at all, or not this one."""
+    NO_MEMORY = "no_memory"
+    """It fits, but the engine can't hold it together with the others."""
+    NO_PERMIT = "no_permit"
+    """The engine takes fewer requests at once than there are adapters."""
 
 
 class AdapterFailed(EngineError):

@@ -1,7 +1,7 @@
 """The LoRAX driver: /v1/chat/completions, or /generate with a plain layout where the model has no chat template."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -42,6 +42,8 @@ class LoraxEngine:
 
     def __init__(self, url: str, transport: Transport | None = None) -> None:
         self._http = transport or HttpTransport(url)
+        self._http.on_hangup = lambda: self.on_hangup()  # noqa: PLW0108 (it is set later)
+        self.on_hangup: Callable[[], None] = lambda: None
         self._plain: set[bool] = set()
         """Whether prompts have a system message, of those that go out in the plain layout."""
 

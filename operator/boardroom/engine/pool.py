@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from asyncio import AbstractEventLoop
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from aiohappyeyeballs import start_connection
@@ -24,10 +24,20 @@ _LATE_SECONDS: Final = 0.05
 
 
 class Pool:
-    """`who` is how the server is called in errors: LoRAX unless it is said."""
+    """`who` is how the server is called in errors: LoRAX unless it is said. `on_hangup` is called when the server
+    closes a connection that nobody used.
+    """
 
-    def __init__(self, url: str, address: Address, max_connections: int, *, who: str = "") -> None:
-        self._url, self.address, self._who = url, address, who
+    def __init__(
+        self,
+        url: str,
+        address: Address,
+        max_connections: int,
+        *,
+        who: str = "",
+        on_hangup: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._url, self.address, self._who, self._on_hangup = url, address, who, on_hangup
         self._slots = asyncio.Semaphore(max_connections)
         """One for each request, so that there is an idle connection for whoever can't make one."""
         self._idle: dict[Connection, None] = {}
@@ -50,6 +60,7 @@ class Pool:
             if connection.usable():
                 return connection
             connection.close()
+            self._on_hangup()
         try:
             return await self._connected(end, connect_seconds)
         except BaseException:
@@ -70,9 +81,9 @@ class Pool:
 
     def close_idle(self) -> None:
         """Close the connections that nobody uses."""
-        for connection in tuple(self._idle):
+        idle, self._idle = tuple(self._idle), {}
+        for connection in idle:
             connection.close()
-        self._idle.clear()
 
     async def close(self) -> None:
         """Close every connection. Requests that are still made get one each, which is not kept."""
@@ -133,7 +144,10 @@ class Pool:
 
     def _lost(self, connection: Connection) -> None:
         self._open.discard(connection)
-        self._idle.pop(connection, None)
+        if connection in self._idle:  # we take it out before we close it
+            del self._idle[connection]
+            if not self._closed:
+                self._on_hangup()
 
     def _sweep_after(self, loop: AbstractEventLoop, seconds: float) -> None:
         self._sweeping = loop.call_later(seconds, self._sweep, loop)

@@ -1,6 +1,6 @@
 """What the coordinator asks of an engine; everything that is peculiar to LoRAX stays behind it."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -96,11 +96,14 @@ class Inference(Protocol):
 class Engine(Inference, Protocol):
     """An inference server of our own, whose health is watched."""
 
+    on_hangup: Callable[[], None]
+    """Set by who watches: called when the server closes a connection that nobody used, as it does when it ends."""
+
     async def health(self, timeout: float) -> None:
         """Return if the engine serves."""
 
     async def metrics(self, timeout: float) -> EngineMetrics:
-        """The engine's own counters since its start."""
+        """The engine's own counters since its start: a request that has been answered is counted."""
 
     async def metrics_page(self, timeout: float) -> bytes:
         """The page that they come from, as the engine wrote it for Prometheus."""

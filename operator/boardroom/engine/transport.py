@@ -1,7 +1,7 @@
 """The one place where HTTP leaves for an engine: HTTP/1.1 on pooled connections of our own (docs/decisions/0020)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, Protocol
 
@@ -34,6 +34,9 @@ class Reply(msgspec.Struct, frozen=True):
 
 class Transport(Protocol):
     """Bounded answers, whole or chunk by chunk; raises only EngineError."""
+
+    on_hangup: Callable[[], None]
+    """Called when the server closes a connection that nobody used."""
 
     @property
     def url(self) -> str:
@@ -90,6 +93,7 @@ class HttpTransport:
         self._headers = {"user-agent": f"boardroom/{__version__}", "accept": "*/*", "accept-encoding": "identity"}
         self._headers |= headers or {}
         self._who = who
+        self.on_hangup: Callable[[], None] = lambda: None
         self._pool: Pool | None = None
         self._lines = ""
 
@@ -115,6 +119,7 @@ class HttpTransport:
                     if method != "GET" or not connection.reused:
                         raise  # it may have been heard, and nothing is asked twice but what changes nothing
                     pool.close_idle()  # they may be as dead
+                    self.on_hangup()
                 finally:
                     pool.put(connection)
         except TimeoutError as error:
@@ -154,7 +159,7 @@ class HttpTransport:
             except ValueError as error:
                 raise BadResponse(f"{self._url} does not speak HTTP as expected: {error}") from error
             self._lines = header_lines(self._headers)
-            self._pool = Pool(self._url, found, self._max_connections, who=self._who)
+            self._pool = Pool(self._url, found, self._max_connections, who=self._who, on_hangup=self._hangup)
         return self._pool
 
     def _bytes(self, pool: Pool, method: str, path: str, body: bytes | None, request_id: str) -> bytes:
@@ -162,6 +167,9 @@ class HttpTransport:
         if request_id:
             headers = headers | {"x-request-id": request_id}
         return pool.address.request(method, path, self._lines + header_lines(headers), body)
+
+    def _hangup(self) -> None:
+        self.on_hangup()
 
     def _late(self, seconds: float) -> EngineTimeout:
         return EngineTimeout(f"{self._url} did not answer within {seconds:.1f} s")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from boardroom.coordinator.adapters import AdapterBook, AdapterState, Finding, gone, is_cold
+from boardroom.coordinator.adapters import AdapterBook, AdapterState, Finding, gone, load_ms
+from boardroom.coordinator.asked import CHANGED, UNCONFIRMED, Counted
 from boardroom.engine.errors import (
     AdapterFailed,
     AdapterFault,
@@ -45,12 +46,12 @@ def test_an_adapter_that_nobody_asked_yet_may_be_sent_to_and_is_to_be_proved(boo
 
 
 def test_an_answer_proves_the_adapter_and_its_digest(book: AdapterBook) -> None:
-    book.answered(PATH, 35.0)
+    book.answered(PATH, 35.0, book.asked(PATH))
     assert (book.ready(), book.unproved(), book[PATH].digest, book[PATH].load_ms) == ([PATH], [], "sha256:1", 35)
 
 
 def test_a_failed_adapter_is_not_probed_before_its_back_off_is_over(book: AdapterBook, clock: Clock) -> None:
-    book.failed(PATH, MISSING)
+    book.failed(PATH, MISSING, book.asked(PATH))
     clock.now += 4.9
     before = book.unproved()
     clock.now += 0.2
@@ -60,7 +61,7 @@ def test_a_failed_adapter_is_not_probed_before_its_back_off_is_over(book: Adapte
 def test_the_back_off_doubles_from_five_seconds_to_five_minutes(book: AdapterBook, clock: Clock) -> None:
     waits = []
     for _ in range(8):
-        book.failed(PATH, MISSING)
+        book.failed(PATH, MISSING, book.asked(PATH))
         waits.append(book[PATH].retry_at - clock.now)
         clock.now = book[PATH].retry_at
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300]
@@ -68,31 +69,31 @@ def test_the_back_off_doubles_from_five_seconds_to_five_minutes(book: AdapterBoo
 
 def test_questions_that_fail_together_are_one_try(book: AdapterBook, clock: Clock) -> None:
     for _ in range(10):
-        book.failed(PATH, MISSING)
+        book.failed(PATH, MISSING, book.asked(PATH))
         clock.now += 0.1
     assert (book[PATH].failures, book[PATH].retry_at) == (1, 1005.0)
 
 
 def test_no_question_tries_a_failed_adapter_again(book: AdapterBook, clock: Clock) -> None:
-    book.failed(PATH, MISSING)
+    book.failed(PATH, MISSING, book.asked(PATH))
     clock.now += 6
     assert book.gate(PATH) is MISSING
 
 
 def test_other_files_are_a_reason_to_try_again_at_once(book: AdapterBook) -> None:
-    book.failed(PATH, MISSING)
+    book.failed(PATH, MISSING, book.asked(PATH))
     book.found({PATH: OTHER})
     assert (book.gate(PATH), book[PATH].failures) == (None, 0)
 
 
 def test_the_same_files_are_no_reason_to_try_again(book: AdapterBook) -> None:
-    book.failed(PATH, MISSING)
+    book.failed(PATH, MISSING, book.asked(PATH))
     book.found({PATH: GOOD})
     assert book.gate(PATH) is MISSING
 
 
 def test_what_lorax_gets_silently_wrong_is_never_sent_to(book: AdapterBook) -> None:
-    book.answered(PATH, 0)
+    book.answered(PATH, 0, book.asked(PATH))
     book.found({PATH: Finding(problem="UnsupportedFeature", message="use_dora is set")})
     assert (str(book.gate(PATH)), book.unproved()) == ("use_dora is set", [])
 
@@ -115,7 +116,7 @@ def test_lorax_is_not_asked_to_load_what_is_not_there(book: AdapterBook, finding
 def test_what_lorax_has_loaded_speaks_on_without_its_files_until_lorax_starts_anew(
     book: AdapterBook, finding: Finding
 ) -> None:
-    book.answered(PATH, 0)
+    book.answered(PATH, 0, book.asked(PATH))
     book.found({PATH: finding})
     spoke = book.gate(PATH), book[PATH].digest
     book.restarted()
@@ -123,29 +124,81 @@ def test_what_lorax_has_loaded_speaks_on_without_its_files_until_lorax_starts_an
 
 
 def test_new_files_under_a_loaded_path_are_proved_again_but_not_attributed(book: AdapterBook) -> None:
-    book.answered(PATH, 30)
+    book.answered(PATH, 30, book.asked(PATH))
     book.found({PATH: OTHER})
     asked_again = book.unproved()
-    book.answered(PATH, 1)
+    book.answered(PATH, 1, book.asked(PATH))
     assert (asked_again, book[PATH].state, book[PATH].digest) == ([PATH], AdapterState.READY, None)
 
 
 def test_a_digest_that_is_learnt_after_the_proof_is_that_of_the_loaded_files(book: AdapterBook) -> None:
     fresh = AdapterBook(lambda: 0.0)
-    fresh.answered(PATH, 30)
+    fresh.answered(PATH, 30, fresh.asked(PATH))
     fresh.keep([PATH])
     fresh.found({PATH: GOOD})
     assert (fresh[PATH].state, fresh[PATH].digest) == (AdapterState.READY, "sha256:1")
 
 
 def test_a_restart_of_lorax_forgets_proofs_failures_and_replaced_files(book: AdapterBook) -> None:
-    book.answered(PATH, 30)
+    book.answered(PATH, 30, book.asked(PATH))
     book.found({PATH: OTHER})
-    book.answered(PATH, 1)
+    book.answered(PATH, 1, book.asked(PATH))
     book.restarted()
     proved = book.ready()
-    book.answered(PATH, 30)
+    book.answered(PATH, 30, book.asked(PATH))
     assert (proved, book[PATH].digest) == ([], "sha256:2")
+
+
+@pytest.mark.parametrize("late", ["answered", "failed"])
+def test_what_an_earlier_life_of_lorax_was_asked_changes_nothing(book: AdapterBook, late: str) -> None:
+    asked = book.asked(PATH)
+    book.restarted()
+    if late == "answered":
+        book.answered(PATH, 30, asked)
+    else:
+        book.failed(PATH, MISSING, asked)
+    assert (book[PATH].state, book[PATH].digest) == (AdapterState.UNKNOWN, None)
+
+
+def test_files_that_changed_while_lorax_loaded_them_have_no_digest(book: AdapterBook) -> None:
+    asked = book.asked(PATH)
+    book.found({PATH: OTHER})
+    book.answered(PATH, 30, asked)
+    assert (book[PATH].digest, book[PATH].nameless) == (None, CHANGED)
+
+
+def test_a_digest_counts_once_the_sidecar_has_been_asked_after_the_load(book: AdapterBook, clock: Clock) -> None:
+    book.load()
+    book.answered(PATH, 30, book.asked(PATH))
+    book.confirm(clock.now)
+    during = book[PATH].digest, book[PATH].nameless
+    clock.now += 10
+    book.loaded()
+    book.confirm(clock.now - 1)
+    asked_before_the_end = book[PATH].digest
+    book.confirm(clock.now)
+    assert (during, asked_before_the_end, book[PATH].digest) == ((None, UNCONFIRMED), None, "sha256:1")
+
+
+@pytest.mark.parametrize(
+    ("first", "answered", "before", "says", "same"),
+    [
+        (10, 0, 10, 10, True),
+        (10, 0, 12, 11, False),
+        (10, 3, 10, 12, False),  # it went up, and by less than it answered
+        (10, 3, 10, 13, True),
+        (10, 3, 99, 98, False),
+        (0, 5, 0, 0, True),  # it counts nothing at all
+        (0, 5, 5, 0, False),
+    ],
+)
+def test_a_process_is_another_where_it_counted_less_than_it_has_answered(
+    first: int, answered: int, before: int, says: int, same: bool
+) -> None:
+    counted = Counted(first)
+    counted.counts(before)
+    counted.answered(answered)
+    assert counted.counts(says) is same
 
 
 FAILURES: list[tuple[EngineError, bool, AdapterState]] = [
@@ -165,8 +218,8 @@ def test_only_what_tells_about_the_adapter_changes_its_state(
     book: AdapterBook, error: EngineError, proved: bool, state: AdapterState
 ) -> None:
     if proved:
-        book.answered(PATH, 0)
-    book.failed(PATH, error)
+        book.answered(PATH, 0, book.asked(PATH))
+    book.failed(PATH, error, book.asked(PATH))
     assert book[PATH].state == state
 
 
@@ -180,19 +233,18 @@ def test_only_what_tells_about_the_adapter_changes_its_state(
     ],
 )
 def test_a_failure_has_the_reason_of_its_condition(book: AdapterBook, fault: AdapterFault, reason: str) -> None:
-    book.failed(PATH, AdapterFailed(fault, "cause"))
+    book.failed(PATH, AdapterFailed(fault, "cause"), book.asked(PATH))
     assert book[PATH].fault == reason
 
 
 def test_adapters_that_no_member_names_are_forgotten(book: AdapterBook) -> None:
-    book.answered(PATH, 0)
+    book.answered(PATH, 0, book.asked(PATH))
     book.keep(["/models/cfo"])
     assert (book.ready(), book.unproved()) == ([], ["/models/cfo"])
 
 
-@pytest.mark.parametrize(
-    ("queue_ms", "proved", "cold"),
-    [(None, True, False), (100, True, False), (250, True, True), (19, False, False), (20, False, True)],
-)
-def test_a_cold_load_is_told_by_the_wait_in_the_queue(queue_ms: float | None, proved: bool, cold: bool) -> None:
-    assert is_cold(queue_ms, proved=proved) is cold
+@pytest.mark.parametrize(("queue_ms", "load"), [(None, None), (19, None), (20, 20), (1999.6, 2000)])
+def test_the_first_answer_tells_by_its_wait_in_the_queue_how_long_the_load_took(
+    queue_ms: float | None, load: int | None
+) -> None:
+    assert load_ms(queue_ms) == load

@@ -42,19 +42,19 @@ def gate() -> Gate:
 
 
 async def test_a_request_to_an_adapter_that_has_answered_leaves_at_once(gate: Gate) -> None:
-    gate.book.answered(CEO, 0)
+    gate.book.answered(CEO, 0, gate.book.asked(CEO))
     assert (await gate.asks(CEO)).done()
 
 
 async def test_a_request_to_a_cold_adapter_is_held_until_a_probe_got_an_answer(gate: Gate) -> None:
     asked = await gate.asks(CEO)
     before = asked.done()
-    gate.book.answered(CEO, 300)
+    gate.book.answered(CEO, 300, gate.book.asked(CEO))
     assert (before, await asked) == (False, None)
 
 
 async def test_a_request_to_a_loaded_adapter_is_held_while_a_wave_is_under_way(gate: Gate) -> None:
-    gate.book.answered(CEO, 0)
+    gate.book.answered(CEO, 0, gate.book.asked(CEO))
     async with gate.admission.wave():
         asked = await gate.asks(CEO)
         before = asked.done()
@@ -64,7 +64,7 @@ async def test_a_request_to_a_loaded_adapter_is_held_while_a_wave_is_under_way(g
 async def test_a_load_that_fails_ends_the_waiting_with_its_cause_after_the_wave(gate: Gate) -> None:
     async with gate.admission.wave():
         asked = await gate.asks(CEO)
-        gate.book.failed(CEO, MISSING)
+        gate.book.failed(CEO, MISSING, gate.book.asked(CEO))
         await asyncio.sleep(0)
         before = asked.done()
     assert (before, await asked) == (False, MISSING)
@@ -73,8 +73,8 @@ async def test_a_load_that_fails_ends_the_waiting_with_its_cause_after_the_wave(
 async def test_another_adapters_failure_does_not_end_the_waiting(gate: Gate) -> None:
     async with gate.admission.wave():
         asked = await gate.asks(CEO)
-        gate.book.failed(CFO, MISSING)
-        gate.book.answered(CEO, 300)
+        gate.book.failed(CFO, MISSING, gate.book.asked(CFO))
+        gate.book.answered(CEO, 300, gate.book.asked(CEO))
     assert await asked is None
 
 
@@ -98,14 +98,14 @@ async def test_a_lorax_in_trouble_is_waited_for_while_a_wave_is_under_way(gate: 
     async with gate.admission.wave():
         asked = await gate.asks(CEO)
         before = asked.done()
-        gate.book.answered(CEO, 9000)
+        gate.book.answered(CEO, 9000, gate.book.asked(CEO))
     assert (before, await asked) == (False, None)
 
 
 async def test_the_base_model_is_one_more_adapter_that_a_wave_loads(gate: Gate) -> None:
     asked = await gate.asks(None)
     before = (asked.done(), gate.waves_wanted, gate.admission.base_due)
-    gate.admission.base_probed(None)
+    gate.admission.base_probed(None, gate.book.asked(None))
     gate.admission.wake()
     assert (before, await asked, gate.admission.base_due) == ((False, 1, True), None, False)
 
@@ -113,22 +113,22 @@ async def test_the_base_model_is_one_more_adapter_that_a_wave_loads(gate: Gate) 
 async def test_a_base_model_that_fails_is_its_members_failure_and_due_again(gate: Gate) -> None:
     failure = Unhealthy("x")
     asked = await gate.asks(None)
-    gate.admission.base_probed(failure)
+    gate.admission.base_probed(failure, gate.book.asked(None))
     gate.admission.wake()
     assert (await asked, gate.admission.base_due) == (failure, True)
 
 
 async def test_after_a_restart_nothing_is_loaded(gate: Gate) -> None:
-    gate.book.answered(CEO, 0)
+    gate.book.answered(CEO, 0, gate.book.asked(CEO))
     await gate.asks(None)
-    gate.admission.base_probed(None)
+    gate.admission.base_probed(None, gate.book.asked(None))
     gate.book.restarted()
     gate.admission.restarted()
     assert (gate.admission.open_to(CEO), gate.admission.open_to(None), gate.admission.base_due) == (False, False, True)
 
 
 async def test_a_wave_that_breaks_opens_the_gate_again(gate: Gate) -> None:
-    gate.book.answered(CEO, 0)
+    gate.book.answered(CEO, 0, gate.book.asked(CEO))
     with pytest.raises(RuntimeError):
         async with gate.admission.wave():
             raise RuntimeError

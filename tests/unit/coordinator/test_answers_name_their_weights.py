@@ -25,7 +25,7 @@ async def test_a_member_that_leaves_while_it_speaks_is_still_named_with_its_dige
     book = AdapterBook(lambda: 0.0)
     book.keep([PATH])
     book.found({PATH: Finding(digest="sha256:1")})
-    book.answered(PATH, None)
+    book.answered(PATH, None, book.asked(PATH))
 
     class Engine:
         async def generate(self, request: GenerationRequest, timeout: float) -> Generation:

@@ -137,9 +137,23 @@ async def test_a_prompt_that_is_too_long_fails_by_name_and_the_rest_answer(board
 
 
 async def test_requests_beyond_loraxs_limit_are_repeated_within_the_deadline(board: Board) -> None:
-    async with simulated_lorax(max_concurrent_requests=3) as (url, _), standing(board, url) as stand:
+    async with simulated_lorax(max_concurrent_requests=5) as (url, _), standing(board, url) as stand:
+        await stand.proved(*ROLES)
+        answers = await asyncio.gather(*(stand.answer() for _ in range(3)))
+    assert [answer["agents_involved"] for answer in answers] == [NAMES] * 3
+
+
+async def test_members_that_lorax_can_not_take_together_with_the_others_are_absent_with_the_remedy(
+    board: Board,
+) -> None:
+    async with simulated_lorax(max_concurrent_requests=3) as (url, engine), standing(board, url) as stand:
         answer = await stand.answer()
-    assert answer["agents_involved"] == NAMES
+        loads = engine.shard.loads
+        again = await stand.answer()
+        assert engine.shard.loads == loads  # and nobody is swapped any more
+    reasons = [a["reason"] for a in answer["answers"] if a["status"] == "absent"]
+    assert (len(answer["agents_involved"]), again["agents_involved"]) == (3, answer["agents_involved"])
+    assert [("spec.lorax.maxConcurrentRequests" in reason) for reason in reasons] == [True, True]
 
 
 async def test_members_come_and_go_with_the_file(board: Board) -> None:

@@ -199,8 +199,8 @@ async def test_questions_that_fail_together_are_told_as_one_failure_of_each_kind
         await second.proved(5)
         replica = second.replica
         for _ in range(4000):
-            replica.failed(cfo, GenerationFailed("CUDA error: " + 500 * "x"))
-            replica.failed(None, gone)
+            replica.failed(cfo, GenerationFailed("CUDA error: " + 500 * "x"), replica.book.asked(cfo))
+            replica.failed(None, gone, replica.book.asked(None))
         assert replica.news is not None
         told = Told.of(replica, replica.news).failures
     assert [(path, failure.code) for path, failure in told] == [(cfo, "generation"), (None, "unreachable")]

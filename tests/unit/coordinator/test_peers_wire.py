@@ -47,7 +47,7 @@ def test_all_that_is_known_of_an_adapter_is_known_there() -> None:
     book = AdapterBook(lambda: 0.0)
     book.keep([PATH])
     book.found({PATH: Finding(digest="sha256:1", rank=8, base_model="m")})
-    book.answered(PATH, 300)
+    book.answered(PATH, 300, book.asked(PATH))
     record = book[PATH]
     record.replaced, record.last_probe = True, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     there = AdapterRecord(PATH)

@@ -64,7 +64,7 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 async def test_everything_owned_is_applied_each_time_and_nothing_else(world: World) -> None:
-    world.book.answered(PATH, 40)
+    world.book.answered(PATH, 40, world.book.asked(PATH))
     assert await world.write() == ["executive", "base", "ceo"]
     assert {k: v for k, v in world.status("executive")["lorax"].items() if k != "lastProbeTime"} == {
         "running": True,
@@ -106,7 +106,7 @@ async def test_figures_wait_for_their_ten_seconds(world: World) -> None:
 
 async def test_a_turn_of_lorax_or_of_an_adapter_is_written_at_once(world: World) -> None:
     await world.write()
-    world.book.answered(PATH, 0)
+    world.book.answered(PATH, 0, world.book.asked(PATH))
     proved = await world.write(after=1)
     world.seen = DOWN
     world.book.restarted()
@@ -115,12 +115,12 @@ async def test_a_turn_of_lorax_or_of_an_adapter_is_written_at_once(world: World)
 
 async def test_even_a_turn_is_not_written_in_a_flood(world: World) -> None:
     await world.write()
-    world.book.answered(PATH, 0)
+    world.book.answered(PATH, 0, world.book.asked(PATH))
     assert await world.write(after=0.9) == []
 
 
 async def test_what_an_earlier_coordinator_wrote_is_not_written_again(world: World) -> None:
-    world.book.answered(PATH, 40)
+    world.book.answered(PATH, 40, world.book.asked(PATH))
     await world.write()
     board, base, ceo = (world.status(name) for name in ("executive", "base", "ceo"))
     members = (
@@ -188,14 +188,14 @@ def prepared(how: str) -> AdapterBook:
     book.keep([PATH])
     book.found({PATH: gone(PATH) if how == "gone" else GOOD})
     if how in ("proved", "replaced", "deleted"):
-        book.answered(PATH, 0)
+        book.answered(PATH, 0, book.asked(PATH))
     if how == "replaced":
         book.found({PATH: replace(GOOD, digest="sha256:2")})
-        book.answered(PATH, 0)
+        book.answered(PATH, 0, book.asked(PATH))
     if how == "deleted":
         book.found({PATH: gone(PATH)})
     if how == "missing":
-        book.failed(PATH, AdapterFailed(AdapterFault.MISSING, "No valid adapter config file found"))
+        book.failed(PATH, AdapterFailed(AdapterFault.MISSING, "No valid adapter config file found"), book.asked(PATH))
     if how == "unsupported":
         book.found({PATH: Finding(problem="UnsupportedFeature", message="use_dora is set")})
     return book
@@ -242,7 +242,7 @@ def test_the_event_is_about_the_boardroom() -> None:
 
 
 async def test_a_word_that_the_operator_took_back_meanwhile_is_given_again(world: World) -> None:
-    world.book.answered(PATH, 40)
+    world.book.answered(PATH, 40, world.book.asked(PATH))
     await world.write()
     taken = condition(AgentCondition.ADAPTER_READY, "Unknown", UNHEARD, "none leads", generation=3)
     ceo = replace(CEO, status=BoardAgentStatus(conditions=(taken,)))

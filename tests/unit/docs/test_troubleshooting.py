@@ -11,7 +11,7 @@ CODE = ROOT / "operator" / "boardroom"
 SOURCES = [
     *sorted((CODE / "controller" / "status").glob("*.py")),
     *(CODE / "controller" / f"{name}.py" for name in ("bindings", "children", "ownership", "reconcile", "rollouts")),
-    *(CODE / "coordinator" / name for name in ("adapters.py", "health.py")),
+    *(CODE / "coordinator" / name for name in ("adapters.py", "faults.py", "health.py")),
     CODE / "adapters" / "problem.py",
     CODE / "api" / "admission.py",
 ]

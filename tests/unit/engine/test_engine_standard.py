@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 import msgspec
@@ -186,6 +186,7 @@ class SlowlyRefusing:
 
     def __init__(self) -> None:
         self.allowed: list[float] = []
+        self.on_hangup: Callable[[], None] = lambda: None
 
     async def request(self, *_: object, timeout: float, **__: object) -> Reply:
         self.allowed.append(timeout)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from boardroom.coordinator.asked import Asked
 from boardroom.coordinator.observer import metrics
 from boardroom.coordinator.peers.wire import GRANT_SECONDS, POLL_SECONDS, Poll, Server, State
 from boardroom.coordinator.replicas.fleet import Fleet
@@ -85,12 +86,17 @@ class Desk:
             replica = self._fleet.replicas.get(key)
             if replica is None:
                 continue
+            if told.base:
+                replica.admission.want_base()
+            if told.incarnation != replica.book.incarnation:
+                continue
             if told.answers:
                 replica.observer.note_answer(warm=told.warm, answers=told.answers)
             for path, failure in told.failures:
-                replica.failed(path, failure.error())
-            if told.base:
-                replica.admission.want_base()
+                if path is not None:
+                    replica.book.failed(path, failure.error(), Asked(told.incarnation))
+            if told.doubt:
+                replica.observer.doubt()
 
     def _state(self, known: int) -> State:
         if known == self._version:

@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 
 from boardroom.api.status import LoraxMetrics
+from boardroom.coordinator.observer import NEVER
 from boardroom.coordinator.peers.wire import GRANT_SECONDS, PATH, Poll, Server, State, Told, encoder, state_decoder
 from boardroom.coordinator.replicas.fleet import Fleet
 from boardroom.coordinator.replicas.replica import News
@@ -50,6 +51,7 @@ class Link:
         news = {key: replica.news for key, replica in self._fleet.replicas.items() if replica.news is not None}
         for replica in self._fleet.replicas.values():
             replica.news = News()
+        doubts = {key: replica.observer.doubts for key, replica in self._fleet.replicas.items()}
         asked = self._clock()
         try:
             state = await self._ask(address, news)
@@ -59,6 +61,7 @@ class Link:
                 self._cut_off(f"{leader}, the coordinator that leads, can't be reached ({error})")
             raise
         self._granted_at, self._version = asked, state.version
+        self._settle(state, doubts)
         await self._obey(state, asked + GRANT_SECONDS)
 
     async def close(self) -> None:
@@ -67,15 +70,18 @@ class Link:
             await self._session.close()
             self._session = None
 
-    async def _ask(self, address: str, news: dict[str, News]) -> State:
+    def _poll(self, news: Mapping[str, News]) -> Poll:
         replicas = self._fleet.replicas
-        poll = Poll(
+        return Poll(
             leader=self._leader,
             follower=self._identity,
             version=self._version,
             holds=self._holds,
             told={key: Told.of(replicas[key], one) for key, one in news.items()},
         )
+
+    async def _ask(self, address: str, news: dict[str, News]) -> State:
+        poll = self._poll(news)
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
         try:
@@ -109,6 +115,12 @@ class Link:
         held = [r for key, r in self._fleet.replicas.items() if key in self._holds]
         await asyncio.gather(*(replica.admission.landed() for replica in held))
 
+    def _settle(self, state: State, doubts: Mapping[str, int]) -> None:
+        """Doubts that the leader has been told of are settled when it says so."""
+        for key, server in (state.servers or {}).items():
+            if key in doubts and key in self._fleet.replicas:
+                self._fleet.replicas[key].observer.settled = NEVER if server.unsure else doubts[key]
+
     def _take_over(self, servers: Mapping[str, Server]) -> None:
         """First what the sidecars said: it decides which adapters there are records of."""
         here = [(servers[key], replica) for key, replica in self._fleet.replicas.items() if key in servers]
@@ -127,7 +139,7 @@ class Link:
         """What could not be told is told next time."""
         for key, one in news.items():
             replica = self._fleet.replicas.get(key)
-            if replica is not None and replica.news is not None:
-                replica.news.answers += one.answers
-                replica.news.warm += one.warm
-                replica.news.failures = one.failures | replica.news.failures
+            if replica is not None and replica.news is not None and one.incarnation == replica.book.incarnation:
+                replica.gathered.answers += one.answers
+                replica.gathered.warm += one.warm
+                replica.gathered.failures = one.failures | replica.gathered.failures

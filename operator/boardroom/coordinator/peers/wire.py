@@ -47,16 +47,27 @@ class Failure(msgspec.Struct, frozen=True):
 class Told(msgspec.Struct, kw_only=True):
     """What came of a follower's questions at one server since it asked last."""
 
+    incarnation: str = ""
+    """Of the server that they were put to: of another one they tell nothing."""
     answers: int = 0
     warm: int = 0
     failures: list[tuple[str | None, Failure]] = []
+    doubt: bool = False
+    """Whether something broke on the way there, and the follower holds until the leader has looked."""
     base: bool = False
     """Whether a member of its questions speaks as the base model."""
 
     @classmethod
     def of(cls, replica: Replica, news: News) -> "Told":
         failures = [(path, Failure.of(error)) for (path, _), error in news.failures.items()]
-        return cls(answers=news.answers, warm=news.warm, failures=failures, base=replica.admission.base_wanted)
+        return cls(
+            incarnation=news.incarnation,
+            answers=news.answers,
+            warm=news.warm,
+            failures=failures,
+            doubt=replica.observer.unsure,
+            base=replica.admission.base_wanted,
+        )
 
 
 class Poll(msgspec.Struct, kw_only=True):
@@ -82,6 +93,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     fault: str = ""
     loaded_digest: str | None = None
     replaced: bool = False
+    confirmed: bool = True
     load_ms: int | None = None
     last_probe: datetime | None = None
 
@@ -95,6 +107,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
             fault=record.fault,
             loaded_digest=record.loaded_digest,
             replaced=record.replaced,
+            confirmed=record.confirmed,
             load_ms=record.load_ms,
             last_probe=record.last_probe,
         )
@@ -103,18 +116,26 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
         """The same here."""
         record.state, record.finding, record.fault = self.state, self.finding, self.fault
         record.error = self.failure.error() if self.failure else None
-        record.loaded_digest, record.replaced = self.loaded_digest, self.replaced
+        record.loaded_digest, record.replaced, record.confirmed = self.loaded_digest, self.replaced, self.confirmed
         record.load_ms, record.last_probe = self.load_ms, self.last_probe
 
 
 class Server(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What the leader knows of one LoRAX server."""
 
+    incarnation: str = ""
+    """Which life of the server all of this is of; a leader of a version before does not say."""
+    ended_unseen: tuple[str, ...] = ()
     running: bool | None
     why_not: str = ""
     trouble: Failure | None = None
     wave: int | None = None
     """The wave that is under way there, or is about to begin: nothing may be sent."""
+    risks: int = 0
+    unsure: bool = False
+    """Whether another process may be there by now: nothing may be sent."""
+    least: int | None = None
+    """How many requests this one must have counted."""
     base: bool = False
     base_failure: Failure | None = None
     records: list[Record] = []
@@ -126,10 +147,15 @@ class Server(msgspec.Struct, kw_only=True, omit_defaults=True):
         seen, admission = replica.observer, replica.admission
         base, base_error = admission.base
         return cls(
+            incarnation=replica.book.incarnation,
+            ended_unseen=replica.book.ended_unseen,
             running=seen.running,
             why_not=seen.why_not,
             trouble=Failure.of(seen.trouble) if seen.trouble else None,
             wave=admission.waves if admission.loading else None,
+            risks=admission.risks,
+            unsure=seen.unsure,
+            least=seen.least,
             base=base,
             base_failure=Failure.of(base_error) if base_error else None,
             records=[Record.of(record) for record in replica.book.records],
@@ -137,12 +163,18 @@ class Server(msgspec.Struct, kw_only=True, omit_defaults=True):
         )
 
     def write(self, replica: Replica) -> None:
-        """The same here; an adapter that only one of the two knows stays as it is."""
+        """The same here; an adapter that only one of the two knows is of the incarnation that was known before."""
+        book = replica.book
+        if book.incarnation != self.incarnation:
+            book.begin()
+        book.incarnation, book.ended_unseen = self.incarnation, self.ended_unseen
+        replica.admission.risks = self.risks
         for record in self.records:
-            if any(own.path == record.path for own in replica.book.records):
-                record.write(replica.book[record.path])
+            if any(own.path == record.path for own in book.records):
+                record.write(book[record.path])
         replica.admission.base = self.base, self.base_failure.error() if self.base_failure else None
-        replica.observer.told(self.running, self.why_not, self.trouble.error() if self.trouble else None)
+        trouble = self.trouble.error() if self.trouble else None
+        replica.observer.told(self.running, self.why_not, trouble, self.least)
 
 
 class State(msgspec.Struct, kw_only=True, omit_defaults=True):

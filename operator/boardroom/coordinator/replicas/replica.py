@@ -8,6 +8,7 @@ from typing import Final
 
 from boardroom.coordinator.adapters import AdapterBook, Finding
 from boardroom.coordinator.admission import Admission
+from boardroom.coordinator.asked import Asked
 from boardroom.coordinator.findings import POLL_SECONDS, Findings, Report
 from boardroom.coordinator.held import Held
 from boardroom.coordinator.jobs import Jobs
@@ -31,6 +32,8 @@ _AGAIN_SECONDS: Final = 0.2
 class News:
     """What came of questions since the last time that it was told."""
 
+    incarnation: str = ""
+    """Of the server that they are of."""
     answers: int = 0
     warm: int = 0
     failures: dict[tuple[str | None, str], EngineError] = field(default_factory=dict)
@@ -59,6 +62,7 @@ class Replica:
         self.admission = Admission(
             self.book,
             trouble=lambda: observer.trouble,
+            unsure=lambda: observer.unsure,
             wave_please=self.wake,
             before_wave=lambda: before_wave(self),
             on_wave=on_change,
@@ -75,8 +79,15 @@ class Replica:
         )
         self.route.on_answer = self._answered
         self.route.on_failure = self.failed
+        engine.on_hangup = observer.doubt
         self.prober = Prober(
-            engine, book=self.book, admission=self.admission, observer=observer, metrics=metrics, look=self.word
+            engine,
+            book=self.book,
+            admission=self.admission,
+            observer=observer,
+            metrics=metrics,
+            look=self.word,
+            on_failure=self._probe_failed,
         )
         self._paths: set[str] = set()
         self.news: News | None = News()
@@ -122,7 +133,8 @@ class Replica:
         """Watch over it from now on, and begin with a wave: what was proved may have been evicted since."""
         self.news, self.prober.idle = None, False
         self.admission.base = False, None
-        self.book.doubt()
+        self.observer.take_over()
+        self.book.begin()
         prober = self.prober
         self._jobs.start("observer", self.observer.run)
         self._jobs.start("prober", lambda: prober.run(_now))
@@ -154,7 +166,10 @@ class Replica:
         """Ask the sidecar, one after another: most answers are 304."""
         if self._findings is not None:
             async with self._looking:
+                looked = _now()
                 await self._findings.poll()
+                if not self._findings.trouble:
+                    self.book.confirm(looked)
 
     async def word(self) -> None:
         """Ask the sidecar, again until it has ever said something: where it starts beside LoRAX it may be later."""
@@ -162,6 +177,13 @@ class Replica:
         while self._findings is not None and self._findings.report is None:
             await asyncio.sleep(_AGAIN_SECONDS)
             await self.look()
+
+    @property
+    def gathered(self) -> News:
+        """What is to be told of the incarnation that is known; what was gathered of another is dropped."""
+        if self.news is None or self.news.incarnation != self.book.incarnation:
+            self.news = News(self.book.incarnation)
+        return self.news
 
     @property
     def unvetted(self) -> bool:
@@ -176,30 +198,41 @@ class Replica:
                 if self.unvetted:
                     await self._findings.poll()
 
-    def failed(self, path: str | None, error: EngineError) -> None:
-        """A request broke."""
-        if path is not None:
-            self.book.failed(path, error)
-        if isinstance(error, (Unreachable, ConnectionLost)):
-            self.observer.look_soon()
+    def failed(self, path: str | None, error: EngineError, asked: Asked) -> None:
+        """A request broke. An end that is of an earlier incarnation has been seen."""
+        if asked.incarnation != self.book.incarnation:
+            return
         if self.news is not None:
-            self.news.failures[path, error.code] = error
+            self.gathered.failures[path, error.code] = error
+        if path is not None:
+            self.book.failed(path, error, asked)
+        if isinstance(error, Unreachable) and self.news is None:
+            self.observer.lost()
+        elif isinstance(error, (Unreachable, ConnectionLost)):
+            self.observer.doubt()
 
-    def _answered(self, warm: bool) -> None:
+    def _probe_failed(self, path: str | None, error: EngineError, asked: Asked) -> None:
+        if path is None:
+            self.admission.base_probed(error, asked)
+        self.failed(path, error, asked)
+
+    def _answered(self, warm: bool, asked: Asked) -> None:
+        if asked.incarnation != self.book.incarnation:
+            return
         if self.news is None:
             self.observer.note_answer(warm=warm)
         else:
-            self.news.answers += 1
-            self.news.warm += warm
+            self.gathered.answers += 1
+            self.gathered.warm += warm
 
     def _moved(self) -> None:
         self.wake()
         self._on_change()
 
-    def _restarted(self) -> None:
+    def _restarted(self, seen: bool) -> None:
         """It has lost its adapters."""
         self.admission.restarted()
-        self.book.restarted()
+        self.book.restarted(seen=seen)
 
     async def _poll(self) -> None:
         """Every few seconds, and at once when the roster changed."""
