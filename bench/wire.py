@@ -1,7 +1,7 @@
 """A network that takes its time, to a simulated LoRAX on virtual time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
@@ -10,6 +10,9 @@ from bench.reference import Reference
 from boardroom.engine.protocol import StreamTimeouts
 from boardroom.engine.transport import ChunkedReply, Reply
 from boardroom.simulator.restarting import RestartingLorax
+
+IDLE = 0.5
+"""How often there is a connection that nobody uses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,9 @@ class Wire:
         self._random = random
         self._reference = reference
         self.url = lorax.url
+        self.on_hangup: Callable[[], None] = lambda: None
+        """Called when LoRAX closes a connection that nobody uses, as it does when it ends; often there is none."""
+        lorax.on_hangup = self._hung_up
 
     async def request(
         self, method: str, path: str, *, timeout: float, limit: int, body: bytes | None = None, request_id: str = ""
@@ -59,6 +65,10 @@ class Wire:
 
     async def close(self) -> None:
         """There is nothing to close."""
+
+    def _hung_up(self) -> None:
+        if self._random.random() < IDLE:
+            self.on_hangup()
 
     async def _under_way(self, path: str, body: bytes | None) -> None:
         if self._reference is not None and body is not None:

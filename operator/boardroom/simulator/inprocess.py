@@ -6,7 +6,7 @@ takes moments. What sockets add is tested elsewhere.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -28,6 +28,8 @@ class InProcessTransport:
         self._application = Application(engine, inspect=False)
         self._listens = True
         self._in_flight: set[asyncio.Task[None]] = set()
+        self.on_hangup: Callable[[], None] = lambda: None
+        """There are no connections that could be closed."""
         self.url = url
 
     def refuse(self) -> None:

@@ -5,7 +5,7 @@ listener first, so that who comes is refused while who was there still gets an a
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final, Self, TypeVar
@@ -37,6 +37,8 @@ class RestartingLorax:
         self._engine: Engine | None = None
         self._transport: InProcessTransport | None = None
         self.url = url
+        self.on_hangup: Callable[[], None] = lambda: None
+        """Called when it closes the connections that nobody uses: when the listener closes, or with all the others."""
         self.aborts: list[str] = []
         """Why its router aborted, each time it did."""
 
@@ -69,6 +71,7 @@ class RestartingLorax:
             return
         ending = self._transport
         ending.refuse()
+        self.on_hangup()
         await ending.drained(DRAIN_SECONDS)
         if self._transport is ending:  # it may have aborted meanwhile
             await self.kill(seconds)
@@ -108,6 +111,7 @@ class RestartingLorax:
             self._ended_loads += self._engine.shard.loads
         self._engine = self._transport = None
         self._over.set()
+        self.on_hangup()
         with suppress(RouterAborted):
             await self._life.aclose()
         self._life = AsyncExitStack()
