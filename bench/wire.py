@@ -11,6 +11,9 @@ from boardroom.engine.protocol import StreamTimeouts
 from boardroom.engine.transport import ChunkedReply, Reply
 from boardroom.simulator.restarting import RestartingLorax
 
+IDLE = 0.5
+"""How often there is a connection that nobody uses."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Delays:
@@ -40,6 +43,9 @@ class Wire:
         self._random = random
         self._reference = reference
         self.url = lorax.url
+        self.on_hangup: Callable[[], None] = lambda: None
+        """Called when LoRAX closes a connection that nobody uses, as it does when it ends; often there is none."""
+        lorax.on_hangup = self._hung_up
 
     @property
     def on_hangup(self) -> Callable[[], None]:
@@ -68,6 +74,10 @@ class Wire:
 
     async def close(self) -> None:
         """There is nothing to close."""
+
+    def _hung_up(self) -> None:
+        if self._random.random() < IDLE:
+            self.on_hangup()
 
     async def _under_way(self, path: str, body: bytes | None) -> None:
         if self._reference is not None and body is not None:

@@ -38,7 +38,7 @@ class RestartingLorax:
         self._transport: InProcessTransport | None = None
         self.url = url
         self.on_hangup: Callable[[], None] = lambda: None
-        """Idle connections end with the listener."""
+        """Called when it closes the connections that nobody uses: when the listener closes, or with all the others."""
         self.aborts: list[str] = []
         """Why its router aborted, each time it did."""
 

@@ -105,6 +105,22 @@ def test_the_next_process_comes_when_it_is_said_and_has_nothing_loaded_and_nothi
     assert told(story) == ([1, 1], [1, 2], DOWN)
 
 
+@pytest.mark.parametrize(("end", "times"), [(RestartingLorax.kill, 1), (RestartingLorax.terminate, 2)])
+def test_idle_connections_close_with_the_listener_and_the_others_at_the_end(
+    end: Callable[[RestartingLorax, float], Awaitable[None]], times: int
+) -> None:
+    async def story(lorax: RestartingLorax, engine: LoraxEngine) -> tuple[float, int]:
+        seen: list[float] = []
+        lorax.on_hangup = lambda: seen.append(now())
+        in_flight = asyncio.create_task(outcome(engine.generate(request(), 60)))
+        await asyncio.sleep(0.1)
+        await end(lorax, DOWN)
+        await in_flight
+        return seen[0], len(seen)
+
+    assert told(story) == (0.1, times)
+
+
 def test_who_never_ends_is_cut_off_when_loraxs_patience_is_over() -> None:
     async def story(lorax: RestartingLorax, engine: LoraxEngine) -> tuple[str, float]:
         asking = asyncio.create_task(outcome(engine.generate(request(), 600)))
