@@ -4,7 +4,7 @@ A prefill that fails while others decode ends LoRAX's router (LORAX.md, 11), and
 A batch that is retried member by member, for callers whose clients retry too, would end each server as soon as it is
 up. Nobody tells which question did it, since all in flight lose the connection at once. So a question that was in
 flight when a server was lost is sent once more, for its neighbours' sake; after the second loss it rests for a minute,
-and after each further one twice as long.
+and after each further one twice as long. An answer clears it: what was answered since was only a neighbour.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class _Suspect(msgspec.Struct):
 
 
 class Quarantine:
-    """What all servers of a board lost, by question: its text and schema, whichever member it is put to."""
+    """What all servers of a board lost, by question: its text and schema, to whichever member and to each one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -54,6 +54,10 @@ class Quarantine:
             f"LoRAX was lost {suspect.losses} times while it worked on this question: it is not sent there for "
             f"{left:.0f} s; look into LoRAX's log, or ask less at once (a shorter question, no response_format)"
         )
+
+    def answered(self, key: bytes) -> None:
+        """So it ends no LoRAX."""
+        self._suspects.pop(key, None)
 
     def lost(self, key: bytes) -> None:
         """A server was, with the question in it."""
@@ -78,22 +82,32 @@ class Watch:
 
     async def over(self, request: GenerationRequest, answer: Callable[[], Awaitable[Generation]]) -> Generation:
         """The answer; raises EngineError, and Quarantined without asking for it."""
-        key = fingerprint(request)
-        if (refusal := self._quarantine.refusal(key)) is not None:
-            raise refusal
+        keys = fingerprints(request)
+        for key in keys:
+            if (refusal := self._quarantine.refusal(key)) is not None:
+                raise refusal
         sent = self._losses
         try:
-            return await answer()
+            generation = await answer()
         except ConnectionLost:
-            if sent == self._losses:
-                self._losses, self._told = self._losses + 1, set()
+            self._lost(sent, keys)
+            raise
+        for key in keys:
+            self._quarantine.answered(key)
+        return generation
+
+    def _lost(self, sent: int, keys: tuple[bytes, ...]) -> None:
+        """The connection broke, of a request that was sent after so many losses."""
+        if sent == self._losses:
+            self._losses, self._told = self._losses + 1, set()
+        for key in keys:
             if key not in self._told:
                 self._told.add(key)
                 self._quarantine.lost(key)
-            raise
 
 
-def fingerprint(request: GenerationRequest) -> bytes:
-    """The same for all members that are asked the same."""
-    asked = repr((request.prompt, request.response_format)).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(asked, digest_size=16).digest()
+def fingerprints(request: GenerationRequest) -> tuple[bytes, ...]:
+    """Of the question, the same for all members that are asked it; and of it to this member's adapter."""
+    asked = (request.prompt, request.response_format)
+    texts = (repr(asked), repr((asked, request.adapter_id)))
+    return tuple(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts)

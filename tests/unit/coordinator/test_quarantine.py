@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from boardroom.coordinator.quarantine import LONGEST_REST_SECONDS, Quarantine, Watch, fingerprint
+from boardroom.coordinator.quarantine import LONGEST_REST_SECONDS, Quarantine, Watch, fingerprints
 from boardroom.engine.errors import ConnectionLost, GenerationFailed, Quarantined
 from boardroom.engine.protocol import Generation, GenerationRequest
 from unit.coordinator.standing_board import ROLES, Board, served, standing
@@ -48,12 +48,27 @@ async def test_after_the_second_loss_it_is_not_sent_until_it_has_rested_longer_e
     watch = Watch(Quarantine(time))
     rests = []
     for _ in range(9):
-        await outcome(watch, POISON, lost)
         began = time.now
-        while await outcome(watch, POISON, said) == "quarantined":
+        while await outcome(watch, POISON, lost) == "quarantined":
             time.now += 30
         rests.append(time.now - began)
-    assert rests == [0, 60, 120, 240, 480, 960, 1920, 3600, 3600]
+    assert rests == [0, 0, 60, 120, 240, 480, 960, 1920, 3600]
+
+
+async def test_what_was_answered_since_was_only_a_neighbour() -> None:
+    watch = Watch(Quarantine(Time()))
+    for _ in range(5):
+        assert await outcome(watch, FINE, lost) == "connection_lost"
+        assert await outcome(watch, FINE, said) == "So."
+
+
+async def test_another_members_answer_does_not_clear_the_one_that_ends_it() -> None:
+    watch = Watch(Quarantine(Time()))
+    sound = replace(POISON, adapter_id="/models/cfo")
+    for _ in range(2):
+        assert await outcome(watch, POISON, lost) == "connection_lost"
+        assert await outcome(watch, sound, said) == "So."
+    assert await outcome(watch, POISON, lost) == "quarantined"
 
 
 async def test_it_rests_for_every_member_and_every_server_and_no_other_question_does() -> None:
@@ -97,7 +112,7 @@ async def test_what_was_lost_long_ago_begins_anew() -> None:
 
 
 def test_a_text_that_is_no_valid_unicode_has_a_fingerprint() -> None:
-    assert fingerprint(replace(POISON, prompt="\ud800")) != fingerprint(POISON)
+    assert fingerprints(replace(POISON, prompt="\ud800")) != fingerprints(POISON)
 
 
 async def test_a_board_sends_it_twice_whatever_its_members_and_callers_try_again(board: Board) -> None:
