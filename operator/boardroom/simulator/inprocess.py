@@ -28,8 +28,6 @@ class InProcessTransport:
         self._application = Application(engine, inspect=False)
         self._listens = True
         self._in_flight: set[asyncio.Task[None]] = set()
-        self.on_hangup: Callable[[], None] = lambda: None
-        """There are no connections that could be closed."""
         self.url = url
         self.on_hangup: Callable[[], None] = lambda: None
         """There are no connections that could be closed."""
