@@ -142,8 +142,9 @@ class Prober:
                 self._held = self._load(self._book.ready()).most(self._held)
                 return None
         self._book.doubt(silent)
-        most = most_at_once(speeches)
-        return None if silent or len(most) == len(speeches) else Crowd(most, refused=self._refused)
+        # A probe that failed may have loaded its adapter all the same, and pushed out another: the rest speaks again.
+        most = frozenset(speeches) if silent else most_at_once(speeches)
+        return None if not silent and len(most) == len(speeches) else Crowd(most, refused=self._refused)
 
     def _crowd_out(self, crowd: Crowd) -> None:
         """Keep those that LoRAX can serve together: for the others it would take these away, in mid-answer too."""

@@ -11,8 +11,10 @@ from boardroom.engine.protocol import Generation
 class Speech(NamedTuple):
     """When an adapter was speaking for a probe, on the event loop's clock.
 
-    One that has no place begins where another ends, and this process may be late to see both. So the edges don't count:
-    a tenth on either side where it is asked who spoke together, and a quarter where it is asked who did not.
+    The network delays requests and answers, and a lost packet by more than a short speech lasts. So a speech counts
+    from when it had begun at the latest until when it had not ended yet: whoever spoke together so, did. One that has no
+    place begins where another ends, so the edges don't count: a tenth on either side where it is asked who spoke
+    together, and a quarter where it is asked who did not.
     """
 
     began: float
@@ -26,10 +28,9 @@ class Speech(NamedTuple):
         if generation.queue_ms is None or generation.inference_ms is None:
             return cls(left, ended, (left, ended))
         seconds, begins = generation.inference_ms / 1000, left + generation.queue_ms / 1000
-        began = max(left, ended - seconds)
         return cls(
-            began + (ended - began) / 10,
-            ended - (ended - began) / 10,
+            max(left, ended - seconds) + seconds / 10,
+            begins + seconds - seconds / 10,
             (begins + seconds / 4, begins + 3 * seconds / 4),
         )
 
