@@ -12,9 +12,9 @@ class Speech(NamedTuple):
     """When an adapter was speaking for a probe, on the event loop's clock.
 
     The network delays requests and answers, and a lost packet by more than a short speech lasts. So a speech counts
-    from when it had begun at the latest until when it had not ended yet: whoever spoke together so, did. One that has no
-    place begins where another ends, so the edges don't count: a tenth on either side where it is asked who spoke
-    together, and a quarter where it is asked who did not.
+    from when it had begun at the latest until when it had not ended yet. An adapter that has no place begins where
+    another ends, so the edges don't count: a tenth on either side where the question is who spoke together, and a
+    quarter where it is who did not.
     """
 
     began: float
