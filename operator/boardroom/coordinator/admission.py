@@ -9,9 +9,9 @@ is not there, and only we ask. So:
   go in one wave, together with those that are loaded, until x-queue-time shows no load any more.
 - A question's request leaves only while no wave is under way, and only to adapters that have answered a wave. Until
   then it is held; its deadline bounds that. Requests that are in LoRAX go on.
-- A wave begins when what left just before has arrived: LoRAX acknowledges nothing, so that is a pause. One that may ask
-  for more than LoRAX can hold begins when every question has ended: short of memory, LoRAX takes adapters away in the
-  middle of an answer.
+- A wave begins when the questions in LoRAX have ended: the adapter of one that waits there is not in use, and may be
+  pushed out under it; and short of memory LoRAX takes adapters away in the middle of an answer. One that lasts for long
+  is not waited for, and is told, because its answer may not be its own.
 - Nothing leaves while it is in doubt whether LoRAX is still the process that answered those waves.
 
 So a question is never a first load either, and may be cancelled at any time (trap 5).
@@ -31,7 +31,7 @@ from boardroom.engine.errors import EngineError
 AIR_SECONDS: Final = 1.0
 """A request that left longer ago has arrived in LoRAX, or is over; a packet that is lost twice costs 0.6 s."""
 DRAIN_SECONDS: Final = 10.0
-"""How long a wave that may be too much waits for answers to end; those that last longer are not called their own."""
+"""How long a wave waits for answers to end; those that last longer are not called their own."""
 
 
 async def _nothing() -> None:
@@ -70,7 +70,7 @@ class Admission:
         self.waves = 0
         """How many waves there were, the one under way included."""
         self.risks = 0
-        """How many waves began that might be too much for LoRAX."""
+        """How many waves have begun."""
         self.base_wanted = False
         """Whether a member speaks as the base model: to LoRAX that is one more adapter, which it loads and evicts."""
         self._base_loaded = False
@@ -134,27 +134,31 @@ class Admission:
             self._back = asyncio.Event()
 
     @asynccontextmanager
-    async def wave(self, *, drains: bool = False) -> AsyncIterator[None]:
-        """While inside, no request leaves; entered when those in the air have arrived (where it drains: ended)."""
+    async def wave(self) -> AsyncIterator[None]:
+        """While inside, no request leaves; entered when those that left have ended, or take long."""
         self._loading = True
         self.waves += 1
         self._on_wave()
         try:
-            await asyncio.gather(self.landed(drains=drains), self._before_wave())
-            if drains:
-                self.risks += 1
-                self._on_wave()
+            await asyncio.gather(self.ended(), self._before_wave())
+            self.risks += 1
+            self._on_wave()
             yield
         finally:
             self._loading = False
             self._on_wave()
             self.wake()
 
-    async def landed(self, *, drains: bool = False) -> None:
+    async def landed(self) -> None:
         """Returns when what has left has arrived in LoRAX, or has come back."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + DRAIN_SECONDS if drains else self._last_left + AIR_SECONDS
-        while self._in_flight and (left := until - loop.time()) > 0:
+        await self._gone(self._last_left + AIR_SECONDS)
+
+    async def ended(self) -> None:
+        """Returns when what has left has come back, or takes long."""
+        await self._gone(asyncio.get_running_loop().time() + DRAIN_SECONDS)
+
+    async def _gone(self, until: float) -> None:
+        while self._in_flight and (left := until - asyncio.get_running_loop().time()) > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._back.wait(), left)
 

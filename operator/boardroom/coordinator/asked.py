@@ -15,8 +15,8 @@ UNCONFIRMED: Final = (
     "not known"
 )
 RISKED: Final = (
-    "may have left the GPU while this answer was being given, because LoRAX was given more adapters than it is known "
-    "to hold; the answer may be the base model's in part"
+    "may have left the GPU while this answer was being given, because LoRAX began to load others; the answer may be "
+    "the base model's in part"
 )
 """Why an answer has no digest."""
 

@@ -13,7 +13,7 @@ from boardroom.coordinator.faults import no_memory, no_permit
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.observer import Observer
 from boardroom.coordinator.routes import OVERLOAD_WAITS
-from boardroom.coordinator.speech import Crowd, Load, Speech, most_at_once, together
+from boardroom.coordinator.speech import Crowd, Speech, most_at_once, together
 from boardroom.engine.errors import EngineError, Overloaded
 from boardroom.engine.protocol import Engine, Generation, GenerationRequest
 
@@ -67,8 +67,6 @@ class Prober:
         self._count = 0
         self._refused = False
         """Whether LoRAX refused a probe of this round for having too many."""
-        self._held = Load()
-        """The most that it has been known to hold at once."""
         self.idle = False
         """Whether every adapter that can be proved now has been."""
 
@@ -100,7 +98,7 @@ class Prober:
         may have evicted one of them, until all have been speaking at once.
         """
         await self._vet()
-        async with self._admission.wave(drains=not self._load(self._wanted()).within(self._held)):
+        async with self._admission.wave():
             self._book.load()
             await self._probe_all(self._wanted(), 1)
             while crowd := await self._speak():
@@ -112,9 +110,6 @@ class Prober:
 
     def _wanted(self) -> list[str]:
         return [*self._book.unproved(), *self._book.ready()]
-
-    def _load(self, paths: Iterable[str]) -> Load:
-        return Load.of(self._book.incarnation, (self._book[path] for path in paths))
 
     async def _vet(self) -> None:
         """What lies there: before the loads, and again after them, because files may change meanwhile."""
@@ -131,7 +126,7 @@ class Prober:
         speeches: dict[str | None, Speech] = {}
         for tokens in ROUND_TOKENS:
             if tokens == ROUND_TOKENS[-1]:
-                await self._admission.landed(drains=True)  # a question in LoRAX takes a place that one of these lacks
+                await self._admission.ended()  # a question in LoRAX takes a place that one of these lacks
             self._refused = False
             spoke = await self._probe_all(self._book.ready(), tokens)
             if self._book.incarnation != incarnation:
@@ -139,7 +134,6 @@ class Prober:
             speeches = {path: one for path, one in spoke.items() if one is not None}
             silent = [p for p, one in spoke.items() if p is not None and one is None and self._book.proved(p)]
             if not silent and together(speeches.values()):
-                self._held = self._load(self._book.ready()).most(self._held)
                 return None
         self._book.doubt(silent)
         # A probe that failed may have loaded its adapter all the same, and pushed out another: the rest speaks again.

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from boardroom.coordinator.adapters import AdapterRecord
 from boardroom.engine.protocol import Generation
 
 
@@ -55,27 +54,3 @@ def most_at_once(speeches: Mapping[str | None, Speech]) -> frozenset[str | None]
     moments = [s.middle[0] for s in speeches.values()]
     crowds = (frozenset(path for path, s in speeches.items() if s.middle[0] <= at <= s.middle[1]) for at in moments)
     return max(crowds, key=len, default=frozenset())
-
-
-@dataclass(frozen=True)
-class Load:
-    """Adapters that one incarnation of LoRAX holds at once: how many, and how large together."""
-
-    incarnation: str = ""
-    adapters: int = 0
-    size_bytes: int = 0
-
-    @classmethod
-    def of(cls, incarnation: str, records: Iterable[AdapterRecord]) -> "Load":
-        """These adapters."""
-        sizes = [record.finding.size_bytes if record.finding else 0 for record in records]
-        return cls(incarnation, len(sizes), sum(sizes))
-
-    def within(self, known: "Load") -> bool:
-        """Whether what is known to be held is as much."""
-        same = self.incarnation == known.incarnation
-        return not self.adapters or (same and self.adapters <= known.adapters and self.size_bytes <= known.size_bytes)
-
-    def most(self, known: "Load") -> "Load":
-        """What is known to be held now that this is held too."""
-        return known if self.within(known) else self

@@ -12,7 +12,7 @@ from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.quarantine import Quarantine, Watch
 from boardroom.coordinator.roster import Member
 from boardroom.coordinator.routes import LoraxRoute
-from boardroom.coordinator.speech import Load, Speech, most_at_once, together
+from boardroom.coordinator.speech import Speech, most_at_once, together
 from boardroom.engine.protocol import Generation, GenerationRequest
 from unit.coordinator.standing_board import (
     NAMES,
@@ -107,20 +107,6 @@ def test_where_lorax_does_not_say_how_long_a_probe_waited_nobody_is_found_to_hav
     assert Speech.of(said, left=10.0, ended=15.0) == Speech(10.0, 15.0, (10.0, 15.0))
 
 
-@pytest.mark.parametrize(
-    ("load", "known", "within"),
-    [
-        (Load("x"), Load(), True),
-        (Load("x", 2, 20), Load("x", 3, 20), True),
-        (Load("x", 2, 20), Load("x", 2, 19), False),
-        (Load("x", 3, 20), Load("x", 2, 20), False),
-        (Load("y", 1, 1), Load("x", 2, 20), False),
-    ],
-)
-def test_a_load_may_be_too_much_where_no_such_load_is_known_to_be_held(load: Load, known: Load, within: bool) -> None:
-    assert load.within(known) is within
-
-
 def test_what_is_too_much_is_seldom_tried_again_and_at_once_when_there_is_less() -> None:
     book = AdapterBook(lambda: 1000.0)
     book.keep([A, B])
@@ -184,12 +170,12 @@ async def test_an_answer_during_which_its_adapter_may_have_been_taken_away_is_no
     assert (digest, why[:24]) == (None, "may have left the GPU wh")
 
 
-async def test_a_wave_that_may_be_too_much_waits_for_the_answers_that_are_being_given() -> None:
+async def test_a_wave_waits_for_the_answers_that_are_being_given() -> None:
     asking = Asking()
     await asking.lorax.asked.wait()
 
     async def wave() -> bool:
-        async with asking.admission.wave(drains=True):
+        async with asking.admission.wave():
             return asking.task.done()
 
     waving = asyncio.create_task(wave())
