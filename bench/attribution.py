@@ -29,6 +29,7 @@ from boardroom.coordinator.problems import AskProblem
 from boardroom.engine.errors import EngineError
 from boardroom.engine.lorax import LoraxEngine
 from boardroom.engine.protocol import GenerationRequest
+from boardroom.simulator.batcher import FAILED_PREFILL
 from boardroom.simulator.restarting import RestartingLorax
 from boardroom.simulator.settings import STALE_READY_PROBABILITY
 from boardroom.simulator.virtual import VirtualTimeLoop
@@ -165,7 +166,8 @@ async def _told(story: Story, volume: Volume) -> dict[str, Any]:
             "texts": tally.texts,
             **counted,
             **{name: getattr(trouble, name) for name in ("added", "removed", "replaced", "killed", "terminated")},
-            "aborts": len(lorax.aborts),
+            "aborts": sum(reason != FAILED_PREFILL for reason in lorax.aborts),
+            "failed_prefills": lorax.aborts.count(FAILED_PREFILL),  # the story breaks batches, and that ends the router
             "loads": lorax.loads,
             "virtual_seconds": round(asyncio.get_running_loop().time()),
         }

@@ -119,7 +119,10 @@ def attribution(results: Results) -> str:
     """Whose voices."""
     rows = results.get("attribution", {}).get("rows", ())
     names = ("texts", "right", "base_model", "mixed", "other_member", "other_version", "unreadable")
-    more = ("weights_not_named", "torn_streams", "named_absences", "unnamed_absences", "aborts", "killed", "terminated")
+    more = (
+        *("weights_not_named", "torn_streams", "named_absences", "unnamed_absences"),
+        *("aborts", "failed_prefills", "killed", "terminated"),
+    )
     return _table(
         ["", *((("through the coordinator" if r["guarded"] else "LoRAX alone") + _race(r)) for r in rows)],
         [[name.replace("_", " "), *(str(row[name]) for row in rows)] for name in (*names, *more)]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from typing import Final
 
 from boardroom.simulator.blocks import BLOCK_TOKENS, BlockBudget, blocks_for
 from boardroom.simulator.clock import Clock
@@ -13,6 +14,9 @@ from boardroom.simulator.metrics import Metrics
 from boardroom.simulator.queues import AdapterQueues, Status
 from boardroom.simulator.race import Race
 from boardroom.simulator.shard import Shard
+
+FAILED_PREFILL: Final = "ID not found in entries"
+"""How the router aborts when a prefill has failed while others decode."""
 
 Step = Callable[[list[Entry]], Awaitable[None]]
 
@@ -93,7 +97,7 @@ class Batcher:
         failed = next((entry.error for entry in newcomers if entry.error is not None), None)
         if failed is None or not running:
             return running + fresh
-        self._panic("ID not found in entries")
+        self._panic(FAILED_PREFILL)
         self._fail(running, failed)
         return []
 
