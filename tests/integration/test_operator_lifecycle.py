@@ -191,9 +191,9 @@ def test_a_deployment_that_somebody_paused_is_named(operator: OperatorProcess, k
 
 
 def test_whoever_keeps_scaling_a_deployment_of_ours_is_named_and_let_be(
-    operator_here: OperatorProcess, kube: KubeApi
+    operator: OperatorProcess, kube: KubeApi
 ) -> None:
-    assert operator_here is not None
+    assert operator is not None
     kube.create(board())
     wait_built(kube)
     path = kube.path("Deployment", "executive-coordinator")
