@@ -11,6 +11,7 @@ from typing import Never
 import click
 
 from boardroom.adapters import read
+from boardroom.adapters.engine_rules import engine_rules
 from boardroom.adapters.make import Shape, make_one
 from boardroom.api.admission import unknown_board
 from boardroom.api.manifest import ManifestError
@@ -136,8 +137,9 @@ def _adapter_paths(root: Path, board: Boardroom, agents: list[BoardAgent]) -> li
 
 
 def _make_adapters(root: Path, board: Boardroom, agents: list[BoardAgent]) -> None:
-    """Small adapters for the board's members, in the directories that their specs name."""
-    shape = Shape(base_model=board.spec.model.id)
+    """Small adapters for the members, in the directories that their specs name, of a rank that its GPUs take."""
+    rank = engine_rules().least_rank_per_shard * board.spec.lorax.shard_count
+    shape = Shape(base_model=board.spec.model.id, rank=rank)
     for agent, path in _adapter_paths(root, board, agents):
         make_one(path, agent.spec.role, shape)
 

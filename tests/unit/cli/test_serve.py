@@ -18,6 +18,17 @@ from tools.waiting import until
 ROOT = Path(__file__).parents[3]
 BOARDROOM = str(Path(sys.executable).parent / "boardroom")
 EXAMPLE = "manifests/examples/executive-board.yaml"
+TWO_GPUS = """
+apiVersion: boardroom.dev/v1alpha1
+kind: Boardroom
+metadata: {name: large}
+spec: {model: {id: mistralai/Mistral-7B-Instruct-v0.1}, lorax: {gpu: {count: 2}}}
+---
+apiVersion: boardroom.dev/v1alpha1
+kind: BoardAgent
+metadata: {name: ceo}
+spec: {boardroomRef: {name: large}, role: CEO}
+"""
 
 
 def serve(
@@ -61,6 +72,14 @@ def test_preloaded_adapters_are_loaded_from_the_start(tmp_path: Path) -> None:
     assert served.returncode == 0, served.stderr
     answers = {a["agent"]: a["status"] for a in orjson.loads(served.stdout)["answers"]}
     assert answers == {"ceo": "answered", "cfo": "answered", "clo": "absent"}
+
+
+def test_the_adapters_that_are_made_are_of_a_rank_that_the_boards_gpus_take(tmp_path: Path) -> None:
+    several = tmp_path / "board.yaml"
+    several.write_text(TWO_GPUS)
+    served = serve("--", BOARDROOM, "ask", "large", "What now?", "--max-new-tokens", "8", "-o", "json", file=several)
+    assert served.returncode == 0, served.stderr
+    assert [a["status"] for a in orjson.loads(served.stdout)["answers"]] == ["answered"]
 
 
 def test_status_and_agents_show_the_board() -> None:
