@@ -25,12 +25,12 @@ from bench.virtual_board import Members, Volume, coordinated, settings
 from bench.wire import Delays, Wire
 from boardroom.api.ask import AskRequest, CoordinationMode, Parameters
 from boardroom.coordinator.coordinator import Coordinator
-from boardroom.coordinator.problems import AskProblem
+from boardroom.coordinator.errors import AskProblem
 from boardroom.engine.errors import EngineError
-from boardroom.engine.lorax import LoraxEngine
+from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import GenerationRequest
-from boardroom.simulator.batcher import FAILED_PREFILL
 from boardroom.simulator.restarting import RestartingLorax
+from boardroom.simulator.router.batcher import FAILED_PREFILL
 from boardroom.simulator.settings import STALE_READY_PROBABILITY
 from boardroom.simulator.virtual import VirtualTimeLoop
 

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from boardroom.adapters.make import Shape, make
-from boardroom.engine.lorax import LoraxEngine
+from boardroom.adapters.synthetic import Shape, make
+from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import GenerationRequest
-from boardroom.simulator.engine import Engine
 from boardroom.simulator.inprocess import InProcessTransport
+from boardroom.simulator.router.engine import Engine
 from boardroom.simulator.settings import Settings
 from boardroom.simulator.virtual import VirtualTimeLoop
 

@@ -16,9 +16,9 @@ from typing import Any
 from bench.virtual_board import Members, Volume, coordinated, settings
 from bench.wire import Delays, Wire
 from boardroom.api.ask import AnswerStatus, AskRequest
-from boardroom.coordinator.problems import AskProblem
+from boardroom.coordinator.errors import AskProblem
 from boardroom.engine.errors import EngineError
-from boardroom.engine.lorax import LoraxEngine
+from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import GenerationRequest
 from boardroom.simulator.restarting import RestartingLorax
 from boardroom.simulator.virtual import VirtualTimeLoop

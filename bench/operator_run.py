@@ -25,7 +25,7 @@ def bytecode(folder: Path) -> dict[str, str]:
 
 def compiled(folder: Path) -> None:
     """Compile what the operator imports."""
-    imports = "import uvloop, boardroom.cli.main, boardroom.controller.operator, boardroom.telemetry.logs"
+    imports = "import uvloop, boardroom.cli.main, boardroom.controller.main, boardroom.telemetry.logs"
     subprocess.run([sys.executable, "-c", imports], env=os.environ | bytecode(folder), check=True)
 
 

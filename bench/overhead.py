@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from bench.services import Service, cores, go_programs, program, running
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
 
 TOKENS = 64
 MODEL = "bench/agent-0"

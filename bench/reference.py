@@ -8,16 +8,16 @@ from collections.abc import Callable
 
 import msgspec
 
-from boardroom.simulator.answer import Author
 from boardroom.simulator.errors import LoraxError
-from boardroom.simulator.generation import Call
-from boardroom.simulator.openai import ChatRequest, chat_call
-from boardroom.simulator.request import GenerateRequest
-from boardroom.simulator.schema_text import SchemaError
+from boardroom.simulator.json_schema.text import SchemaError
+from boardroom.simulator.model_server.answer import Author
+from boardroom.simulator.router.generation import Call
+from boardroom.simulator.router.openai import ChatRequest, chat_call
+from boardroom.simulator.router.request import GenerateRequest
+from boardroom.simulator.router.tokens import generated_text
+from boardroom.simulator.router.validation import Prompt, validate
 from boardroom.simulator.settings import Settings
-from boardroom.simulator.tokenizer_file import load_tokenizer
-from boardroom.simulator.tokens import generated_text
-from boardroom.simulator.validation import Prompt, validate
+from boardroom.simulator.tokenizer.file import load_tokenizer
 
 
 class Reference:

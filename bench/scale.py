@@ -22,9 +22,9 @@ from bench.api_server import ApiServer, Key, Object, Watch
 from bench.kwok import nodes, playing_kubelet
 from bench.operator_run import Operator, bytecode, compiled
 from bench.services import cores, program, running
-from boardroom.api.crds import crds
+from boardroom.api.generate.crds import crds
 from boardroom.api.meta import BOARD_LABEL
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
 

@@ -95,7 +95,7 @@ class Tally:
 
 
 class Listening:
-    """Implements `boardroom.coordinator.listening.Listener`: puts the pieces together again."""
+    """Implements `boardroom.coordinator.listener.Listener`: puts the pieces together again."""
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from bench.wire import Wire
 from boardroom.adapters import read
-from boardroom.adapters.make import Shape, make_one
+from boardroom.adapters.compatibility import Finding
+from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults
-from boardroom.coordinator.adapters import Finding
+from boardroom.coordinator.backends.endpoints import GivenEndpoint
+from boardroom.coordinator.backends.sidecar import Findings, Report
+from boardroom.coordinator.board.roster import Roster, build
 from boardroom.coordinator.coordinator import Coordinator
-from boardroom.coordinator.findings import Findings, Report
-from boardroom.coordinator.replicas.endpoints import GivenEndpoint
-from boardroom.coordinator.roster import Roster, build
-from boardroom.engine.lorax import LoraxEngine
-from boardroom.simulator.identity import voice
+from boardroom.engine.lorax.driver import LoraxEngine
+from boardroom.simulator.model_server.identity import voice
 from boardroom.simulator.settings import Settings
 
 MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
@@ -78,7 +78,7 @@ class VolumeFindings(Findings):
 
 
 class Members:
-    """Implements `boardroom.coordinator.sources.Source`: who sits on the board, and through which adapter."""
+    """Implements `boardroom.coordinator.board.sources.Source`: who sits on the board, and through which adapter."""
 
     problem = ""
 

@@ -30,7 +30,7 @@ def kubectl_boardroom() -> None:
 def lorax_launcher() -> None:
     """`lorax-launcher`."""
     end_when_told()
-    from boardroom.simulator.launcher import main  # noqa: PLC0415 (imported once SIGTERM is heeded)
+    from boardroom.simulator.launcher.main import main  # noqa: PLC0415 (imported once SIGTERM is heeded)
 
     main()
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from boardroom.adapters import read
-from boardroom.adapters.make import Shape, make, make_one
-from boardroom.simulator.identity import voice
+from boardroom.adapters.synthetic import Shape, make, make_one
+from boardroom.simulator.model_server.identity import voice
 from e2e.board_on_pods import MODEL, ROOT, BoardOnPods, adapters_claim, board, member, namespace, run
 from tools.waiting import until
 

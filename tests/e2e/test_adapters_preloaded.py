@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from boardroom.simulator.identity import voice
+from boardroom.simulator.model_server.identity import voice
 from e2e.board_on_pods import MODEL, BoardOnPods, adapters_claim, board, member, namespace
 from tools.waiting import until
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from boardroom.adapters import read
-from boardroom.adapters.make import Shape, make_one
+from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.cluster.kind import why_no_docker
-from boardroom.simulator.identity import voice
+from boardroom.simulator.model_server.identity import voice
 from e2e.board_on_pods import MODEL, BoardOnPods, board, member, namespace
 from tools.programs import tool
 from tools.s3 import BUCKET, KEYS, ROOT_KEYS, command, owned_bucket

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from boardroom.simulator.identity import voice
+from boardroom.simulator.model_server.identity import voice
 from e2e.board_on_pods import MODEL, QUESTION, ROLES, BoardOnPods, member, run
 from tools.waiting import until
 

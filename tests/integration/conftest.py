@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from boardroom.api import crds
+from boardroom.api.generate import crds
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
 from integration.kube_api import KubeApi

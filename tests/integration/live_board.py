@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
 from integration.boards import MODEL

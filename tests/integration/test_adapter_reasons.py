@@ -13,8 +13,8 @@ import orjson
 import pytest
 import uvicorn
 
-from boardroom.adapters.make import Shape, make_one
-from boardroom.cli.local import free_port
+from boardroom.adapters.synthetic import Shape, make_one
+from boardroom.cli.processes import free_port
 from boardroom.cluster.controlplane import ControlPlane
 from integration.boards import MODEL, Object, agent, board
 from integration.kube_api import KubeApi

@@ -11,10 +11,10 @@ from boardroom.adapters import read
 from boardroom.adapters.bucket import BucketRemote
 from boardroom.adapters.credentials import Credentials
 from boardroom.adapters.download import Progress, download
-from boardroom.adapters.make import Shape, make_one
 from boardroom.adapters.problem import ProblemError
 from boardroom.adapters.remote import RemoteFile
 from boardroom.adapters.store import Origin, Store
+from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.api.adapter import S3Source
 from tools.s3 import BUCKET, KEYS, Bucket, owned_bucket, s3_server
 

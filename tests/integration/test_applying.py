@@ -6,10 +6,10 @@ import pytest
 from kubernetes.aio.client import ApiClient, Configuration
 
 from boardroom.cluster.controlplane import ControlPlane
-from boardroom.controller.connection import Connection
-from boardroom.controller.kinds import Kind
-from boardroom.controller.kubeclient import KubeClient
-from boardroom.coordinator import kube as coordinators
+from boardroom.kube import coordinator_client as coordinators
+from boardroom.kube.client import KubeClient
+from boardroom.kube.connection import Connection
+from boardroom.kube.kinds import Kind
 from integration.kube_api import KubeApi, Object
 
 CONFIG_MAP = Kind(group="", version="v1", name="ConfigMap", plural="configmaps")

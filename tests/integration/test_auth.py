@@ -15,8 +15,8 @@ from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
 from boardroom.coordinator.auth.bearer import ends
 from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, Reviews
-from boardroom.coordinator.kube import KubeClient
-from boardroom.coordinator.problems import AskProblem, AuthUnavailable, Forbidden, Unauthenticated
+from boardroom.coordinator.errors import AskProblem, AuthUnavailable, Forbidden, Unauthenticated
+from boardroom.kube.coordinator_client import KubeClient
 from integration.boards import board
 from integration.kube_api import KubeApi
 from integration.operator_process import OperatorProcess

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.cluster.controlplane import ControlPlane
-from boardroom.controller.kinds import JOB
 from boardroom.controller.plan import loader
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
+from boardroom.kube.kinds import JOB
 from integration.boards import board
 from integration.kube_api import KubeApi
 from unit.controller.specs import MEMBERS, SPECS, Spec

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from boardroom.adapters.make import Shape, make
+from boardroom.adapters.synthetic import Shape, make
 from boardroom.cluster.controlplane import ControlPlane
 from integration.boards import MODEL, agent, board
 from integration.kube_api import KubeApi

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from boardroom.api import crds
+from boardroom.api.generate import crds
 from boardroom.cluster.controlplane import ControlPlane
 from integration.boards import board
 from integration.kube_api import KubeApi, Object

@@ -16,21 +16,21 @@ from hypothesis import strategies as st
 
 from boardroom.api.settings import Defaults
 from boardroom.cluster.controlplane import ControlPlane
-from boardroom.controller.bindings import Bindings
-from boardroom.controller.children import Children
-from boardroom.controller.connection import Connection
+from boardroom.controller.apply.bindings import Bindings
+from boardroom.controller.apply.children import Children
 from boardroom.controller.events import Recorder
-from boardroom.controller.hearsay import Hearsay
-from boardroom.controller.kinds import BOARDROOM, CHILDREN, CLUSTER_SCOPED, WATCHED, Key, Kind, key_of, selector
-from boardroom.controller.kubeclient import KubeClient
-from boardroom.controller.leases import Leases
 from boardroom.controller.ownership import Ownership
 from boardroom.controller.pace import Pace
 from boardroom.controller.plan.blueprint import Image
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts
-from boardroom.controller.store import Store
+from boardroom.controller.status.coordinator_leases import Leases
+from boardroom.controller.status.coordinator_status import Hearsay
 from boardroom.controller.tenures import Tenures
+from boardroom.controller.watch.cache import Store
+from boardroom.kube.client import KubeClient
+from boardroom.kube.connection import Connection
+from boardroom.kube.kinds import BOARDROOM, CHILDREN, CLUSTER_SCOPED, WATCHED, Key, Kind, key_of, selector
 from integration.boards import board
 from integration.kube_api import KubeApi, Object
 from unit.controller.specs import SPECS, Spec

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from boardroom.api import crds
+from boardroom.api.generate import crds
 from boardroom.api.kubectl_yaml import documents
 from boardroom.api.manifest import read_manifest
 from boardroom.api.pods import ResourceRequirements

@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from boardroom.adapters.make import Shape, make
-from boardroom.cli.local import free_port
+from boardroom.adapters.synthetic import Shape, make
+from boardroom.cli.processes import free_port
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
 from integration.boards import MODEL, agent, board

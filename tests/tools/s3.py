@@ -12,7 +12,7 @@ import httpx
 from botocore.session import Session
 
 from boardroom.api.adapter import S3Source
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
 from tools.programs import tool
 from tools.waiting import until
 

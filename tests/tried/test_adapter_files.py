@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from boardroom.adapters import read
-from boardroom.adapters.make import Shape, make_one
+from boardroom.adapters.synthetic import Shape, make_one
 
 WEIGHTS: Final = "adapter_model.safetensors"
 CONFIG: Final = "adapter_config.json"

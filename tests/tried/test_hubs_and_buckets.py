@@ -19,10 +19,10 @@ from boardroom.adapters.bucket import BucketRemote
 from boardroom.adapters.credentials import Credentials
 from boardroom.adapters.download import Progress, download
 from boardroom.adapters.hub import HubRemote
-from boardroom.adapters.make import Shape, make_one
 from boardroom.adapters.problem import ProblemError
 from boardroom.adapters.remote import Remote
 from boardroom.adapters.store import Origin, Store
+from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.api.adapter import HuggingFaceSource, S3Source
 from unit.adapters.hub_server import REPO, Hub
 from unit.coordinator.standing_board import served

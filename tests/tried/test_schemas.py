@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from boardroom.coordinator.voting import SCHEMA as BALLOT
+from boardroom.coordinator.deliberation.voting import SCHEMA as BALLOT
 from boardroom.engine.errors import SchemaRefused
-from boardroom.engine.lorax import LoraxEngine
-from boardroom.engine.standard import StandardEngine
+from boardroom.engine.lorax.driver import LoraxEngine
+from boardroom.engine.openai.driver import StandardEngine
 
 
 class Stance(enum.Enum):

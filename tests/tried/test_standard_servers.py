@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from boardroom.engine.errors import EngineError
+from boardroom.engine.openai.driver import StandardEngine
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
-from boardroom.engine.standard import StandardEngine
 from unit.coordinator.standing_board import served
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from redis.exceptions import RedisError
 
-from boardroom.coordinator.conversations.redisrefusals import refusal
-from boardroom.coordinator.conversations.redisstore import RedisStore, connected
-from boardroom.coordinator.problems import ConversationsRefused, ConversationsUnavailable
+from boardroom.coordinator.conversations.redis_refusals import refusal
+from boardroom.coordinator.conversations.redis_store import RedisStore, connected
+from boardroom.coordinator.errors import ConversationsRefused, ConversationsUnavailable
 from unit.coordinator.redis_server import redis_server
 
 BOARD = "default/executive/1"

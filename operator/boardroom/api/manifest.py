@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from boardroom.api.crds import crds
+from boardroom.api.generate.crds import crds
 from boardroom.api.kubectl_yaml import YamlError, documents
 from boardroom.api.meta import API_VERSION, BOARDAGENT, BOARDROOM, GROUP
 from boardroom.api.model import problems

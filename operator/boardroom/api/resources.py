@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from boardroom.api.admission import Candidate
 from boardroom.api.boardagent import BoardAgentSpec
 from boardroom.api.boardroom import BoardroomSpec
+from boardroom.api.membership import Candidate
 from boardroom.api.model import Model
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus
 

@@ -83,8 +83,8 @@ def receive(*, root: Path, max_bytes: int, idle_seconds: float, host: str, port:
     """Take adapters in below --root: what runs in the Job that `push` makes."""
     import asyncio
 
-    from boardroom.adapters import loader
-    from boardroom.adapters.inbox import RefusedError
+    from boardroom.adapters import receiver as loader
+    from boardroom.adapters.uploads import RefusedError
     from boardroom.telemetry.logs import configure
 
     configure("info")
@@ -114,8 +114,8 @@ def make(*, directory: Path, roles: str, base_model: str, rank: int, layers: int
     The weights are deterministic, differ by role and mean nothing: they show and test serving, not answering.
     """
     from boardroom.adapters.engine_rules import engine_rules
-    from boardroom.adapters.make import Shape
-    from boardroom.adapters.make import make as make_adapters
+    from boardroom.adapters.synthetic import Shape
+    from boardroom.adapters.synthetic import make as make_adapters
 
     names = [role.strip() for role in roles.split(",")]
     for name in names:

@@ -111,7 +111,7 @@ def coordinator(
     In a cluster the members come from a watch on the board's BoardAgents; with --file they come from a YAML file and
     no status is written. SIGTERM lets questions in flight finish.
     """
-    from boardroom.coordinator.start import Options, start
+    from boardroom.coordinator.main import Options, start
     from boardroom.telemetry.logs import configure
     from boardroom.telemetry.tracing import TracingError, tracer
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from boardroom.api import charts
-from boardroom.api import crds as definitions
-from boardroom.api.reference import with_reference
+from boardroom.api.generate import charts
+from boardroom.api.generate import crds as definitions
+from boardroom.api.generate.reference import with_reference
 
 
 @click.command(short_help="Write the CustomResourceDefinitions.")

@@ -103,13 +103,13 @@ def operator(
     import uvloop
 
     from boardroom.api.settings import Defaults, SettingsError
-    from boardroom.controller.connection import ConnectionConfigError
-    from boardroom.controller.election import LeadershipLostError
-    from boardroom.controller.informer import NamespaceAppearedError
-    from boardroom.controller.kubeclient import KubeError
-    from boardroom.controller.operator import run
+    from boardroom.controller.main import run
     from boardroom.controller.options import Options
     from boardroom.controller.own_image import StartError
+    from boardroom.controller.watch.informer import NamespaceAppearedError
+    from boardroom.kube.client import KubeError
+    from boardroom.kube.connection import ConnectionConfigError
+    from boardroom.kube.election import LeadershipLostError
     from boardroom.telemetry.logs import configure
 
     configure(log_level)

@@ -9,9 +9,11 @@ import click
 from pydantic import ValidationError
 
 from boardroom.adapters import Found, read
+from boardroom.adapters import compatibility as fitness
+from boardroom.adapters.compatibility import Finding
 from boardroom.adapters.files import CONFIG
-from boardroom.adapters.inbox import belongs
 from boardroom.adapters.scan import Scanner
+from boardroom.adapters.uploads import belongs
 from boardroom.api.adapter import ADAPTER_PATH, ADAPTER_PATH_IN_WORDS, MAX_ADAPTER_PATH
 from boardroom.api.meta import coordinator_name
 from boardroom.api.model import problems
@@ -19,12 +21,10 @@ from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.cli import render
 from boardroom.cli.kubectl import Kubectl
-from boardroom.cli.loading import Result, Transfers, loading
 from boardroom.cli.target import cluster_options
+from boardroom.cli.upload import Result, Transfers, loading
 from boardroom.controller.plan import coordinator, loader
 from boardroom.controller.plan.blueprint import Blueprint, Image
-from boardroom.coordinator import fitness
-from boardroom.coordinator.adapters import Finding
 
 
 @click.command(short_help="Fill a board's adapters volume from here.")

@@ -12,14 +12,14 @@ import click
 
 from boardroom.adapters import read
 from boardroom.adapters.engine_rules import engine_rules
-from boardroom.adapters.make import Shape, make_one
-from boardroom.api.admission import unknown_board
+from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.api.manifest import ManifestError
+from boardroom.api.membership import unknown_board
 from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults, SettingsError, effective
-from boardroom.cli.local import Processes, free_port, require_free, scratch, wait_ready
+from boardroom.cli.processes import Processes, free_port, require_free, scratch, wait_ready
 from boardroom.controller.plan.launcher import launcher_args
-from boardroom.coordinator.board_files import BoardFiles
+from boardroom.coordinator.board.files import BoardFiles
 
 STARTUP_TIMEOUT = 30.0
 """Seconds until every local process must answer."""

@@ -1,5 +1,5 @@
 """`boardroom simulate`: a LoRAX without a GPU."""
 
-from boardroom.simulator.launcher import simulate
+from boardroom.simulator.launcher.main import simulate
 
 __all__ = ["simulate"]

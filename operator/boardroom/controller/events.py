@@ -10,11 +10,11 @@ from typing import Final, Literal
 
 from boardroom.api.conditions import AgentCondition, BoardCondition
 from boardroom.api.meta import OPERATOR_MANAGER
-from boardroom.controller.children import Change
-from boardroom.controller.kinds import DEPLOYMENT, EVENT, Kind, Object
-from boardroom.controller.kubeclient import Kube, KubeError
+from boardroom.controller.apply.children import Change
 from boardroom.controller.plan import preload
 from boardroom.controller.plan.blueprint import Blueprint
+from boardroom.kube.client import Kube, KubeError
+from boardroom.kube.kinds import DEPLOYMENT, EVENT, Kind, Object
 
 _log = logging.getLogger(__name__)
 _NOTE_MAX: Final = 1024

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from boardroom.controller.kinds import POD
-from boardroom.controller.kubeclient import Kube
 from boardroom.controller.plan.blueprint import Image
+from boardroom.kube.client import Kube
+from boardroom.kube.kinds import POD
 
 _CONTAINER: Final = "operator"
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")

@@ -13,12 +13,12 @@ from typing import Final, Literal
 from boardroom.api.conditions import BoardCondition, read
 from boardroom.api.meta import CLAIM_MANAGER, OPERATOR_ANNOTATION, STANDBY_MANAGER
 from boardroom.controller.events import Event, Recorder
-from boardroom.controller.kinds import BOARDROOM, Key, Object, key_of
-from boardroom.controller.kubeclient import Kube, KubeError
 from boardroom.controller.status.conditions import stated
 from boardroom.controller.status.finding import Finding
-from boardroom.controller.store import Store
 from boardroom.controller.tenures import LOOK_SECONDS, Tenure, Tenures
+from boardroom.controller.watch.cache import Store
+from boardroom.kube.client import Kube, KubeError
+from boardroom.kube.kinds import BOARDROOM, Key, Object, key_of
 
 _log = logging.getLogger(__name__)
 _CONDITION: Final = str(BoardCondition.OPERATOR_CONFLICT)

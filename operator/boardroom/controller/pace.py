@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from boardroom.controller.kinds import Key
+from boardroom.kube.kinds import Key
 
 BURST: Final = 3
 """So many at once: whoever corrects a slip does not wait."""

@@ -8,30 +8,16 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from boardroom.api.admission import Verdict, unknown_board
 from boardroom.api.conditions import BoardCondition, find, read
+from boardroom.api.membership import Verdict, unknown_board
 from boardroom.api.meta import coordinator_name, lorax_name
 from boardroom.api.model import problems
 from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.api.status import EffectiveSettings
-from boardroom.controller.bindings import Bindings
-from boardroom.controller.children import Children, Problem
+from boardroom.controller.apply.bindings import Bindings
+from boardroom.controller.apply.children import Children, Problem
 from boardroom.controller.events import Recorder, agent_events, board_events, failed, preloading
-from boardroom.controller.hearsay import Hearsay
-from boardroom.controller.kinds import (
-    BOARDAGENT,
-    BOARDROOM,
-    DEPLOYMENT,
-    POD,
-    SERVICE_ACCOUNT,
-    Key,
-    Kind,
-    Object,
-    key_of,
-)
-from boardroom.controller.kubeclient import Kube, KubeError, NamespaceTerminatingError
-from boardroom.controller.leases import AGAIN_SECONDS
 from boardroom.controller.ownership import Ownership
 from boardroom.controller.pace import Pace
 from boardroom.controller.plan import coordinator, identity, lorax, preload, rbac, rollout
@@ -42,12 +28,26 @@ from boardroom.controller.roster import Roster, roster
 from boardroom.controller.status.agent import Member, agent_status, refused_agent_status, unheard
 from boardroom.controller.status.board import DISABLED, Observed, board_status, invalid_status, settled, suspended
 from boardroom.controller.status.conditions import differs
+from boardroom.controller.status.coordinator_leases import AGAIN_SECONDS
+from boardroom.controller.status.coordinator_status import Hearsay
+from boardroom.controller.status.expiry import NO_LEADER, spoken
 from boardroom.controller.status.finding import Finding
-from boardroom.controller.status.silence import NO_LEADER, spoken
-from boardroom.controller.status.trouble import SECRET_GRACE, Words
-from boardroom.controller.status.words import coordinator_words, lorax_words
+from boardroom.controller.status.messages import coordinator_words, lorax_words
+from boardroom.controller.status.pod_problems import SECRET_GRACE, Words
 from boardroom.controller.status.workload import replicas, workload
-from boardroom.controller.store import Store
+from boardroom.controller.watch.cache import Store
+from boardroom.kube.client import Kube, KubeError, NamespaceTerminatingError
+from boardroom.kube.kinds import (
+    BOARDAGENT,
+    BOARDROOM,
+    DEPLOYMENT,
+    POD,
+    SERVICE_ACCOUNT,
+    Key,
+    Kind,
+    Object,
+    key_of,
+)
 
 _ROLLOUT_SECONDS: Final = 600
 """A Deployment's own deadline where it names none."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from boardroom.api.conditions import BoardCondition
-from boardroom.controller.kinds import Key, Object, key_of
+from boardroom.kube.kinds import Key, Object, key_of
 
 _log = logging.getLogger(__name__)
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from boardroom.api.admission import Verdict, admit
+from boardroom.api.membership import Verdict, admit
 from boardroom.api.model import problems
 from boardroom.api.resources import BoardAgent
-from boardroom.controller.kinds import Object
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.status.agent import Member, member
+from boardroom.kube.kinds import Object
 
 
 @dataclass(frozen=True, kw_only=True)

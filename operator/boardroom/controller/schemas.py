@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from boardroom.api.crds import crds
-from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, Kind, Object
-from boardroom.controller.kubeclient import CRDS_REMEDY, RETRY_SECONDS, KubeError, NotFoundError
+from boardroom.api.generate.crds import crds
+from boardroom.kube.client import CRDS_REMEDY, RETRY_SECONDS, KubeError, NotFoundError
+from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, Kind, Object
 
 _log = logging.getLogger(__name__)
 _SHOWN: Final = 5

@@ -6,10 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from boardroom.api.lease import Candidacy
-from boardroom.controller.election import LEASE_NAME
-from boardroom.controller.kinds import LEASE
-from boardroom.controller.kubeclient import Kube, RefusedError
+from boardroom.kube.client import Kube, RefusedError
+from boardroom.kube.election import LEASE_NAME
+from boardroom.kube.kinds import LEASE
+from boardroom.kube.lease import Candidacy
 
 LOOK_SECONDS: Final = 5.0
 """How often the Lease of another operator is read, at most."""

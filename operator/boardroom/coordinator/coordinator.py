@@ -8,31 +8,31 @@ from math import nan
 from typing import Final
 
 from boardroom.api.ask import AskRequest, AskResponse
-from boardroom.coordinator import asking
-from boardroom.coordinator.attempts import Attempts
+from boardroom.coordinator.backends.adapter_summary import Books
+from boardroom.coordinator.backends.adapter_versions import Versions, wanted
+from boardroom.coordinator.backends.endpoints import Endpoints
+from boardroom.coordinator.backends.health_check import metrics
+from boardroom.coordinator.backends.pool import Fleet
+from boardroom.coordinator.backends.routes import StandardRoute
+from boardroom.coordinator.backends.sidecar import Findings
+from boardroom.coordinator.board.roster import Roster
+from boardroom.coordinator.board.sources import Source
 from boardroom.coordinator.conversations.conversations import Conversations
 from boardroom.coordinator.conversations.memory import MemoryStore
 from boardroom.coordinator.conversations.store import Store
-from boardroom.coordinator.findings import Findings
-from boardroom.coordinator.health import NO_LORAX, Observation
+from boardroom.coordinator.deliberation import ask as asking
+from boardroom.coordinator.deliberation.context import NO_CONTEXT, Context
+from boardroom.coordinator.deliberation.dispatch import Attempts
+from boardroom.coordinator.errors import NotReady, TooManyQuestions
 from boardroom.coordinator.jobs import Jobs
-from boardroom.coordinator.kube import Kube
-from boardroom.coordinator.listening import Listener
+from boardroom.coordinator.listener import Listener
 from boardroom.coordinator.metrics import Metrics
-from boardroom.coordinator.observer import metrics
-from boardroom.coordinator.particulars import NO_CONTEXT, Context
-from boardroom.coordinator.peers.peers import Peers
-from boardroom.coordinator.problems import NotReady, TooManyQuestions
-from boardroom.coordinator.replicas.books import Books
-from boardroom.coordinator.replicas.endpoints import Endpoints
-from boardroom.coordinator.replicas.fleet import Fleet
-from boardroom.coordinator.roster import Roster
-from boardroom.coordinator.routes import StandardRoute
-from boardroom.coordinator.sources import Source
-from boardroom.coordinator.versions import Versions, wanted
-from boardroom.coordinator.writer import HealthWriter
-from boardroom.engine.lorax import LoraxEngine
+from boardroom.coordinator.peers.membership import Peers
+from boardroom.coordinator.status.conditions import NO_LORAX, Observation
+from boardroom.coordinator.status.writer import HealthWriter
+from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import Engine, Inference
+from boardroom.kube.coordinator_client import Kube
 from boardroom.telemetry.tracing import OFF, Tracer
 
 MAX_IN_FLIGHT: Final = 256

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 
 from boardroom.api.ask import AdapterIdentity, EngineName
-from boardroom.coordinator.roster import Member
+from boardroom.coordinator.board.roster import Member
 from boardroom.engine.errors import EngineError
 from boardroom.engine.protocol import Generation
 from boardroom.telemetry.tracing import NO_SPAN, OFF, Kind, Span, Tracer, Value

@@ -7,8 +7,8 @@ from typing import Final, cast
 
 import httptools
 
-from boardroom.engine.answer import Answer
 from boardroom.engine.errors import BadResponse, ConnectionLost
+from boardroom.engine.response import Answer
 
 MAX_BARREN_BYTES: Final = 64 * 1024
 """So much may come that is neither a whole head nor body: headers, interim answers, chunk extensions, trailers."""

@@ -9,11 +9,11 @@ import msgspec
 
 from boardroom import __version__
 from boardroom.engine.address import address, header_lines
-from boardroom.engine.answer import Answer
 from boardroom.engine.connection import Connection
 from boardroom.engine.errors import BadResponse, ConnectionLost, EngineTimeout
 from boardroom.engine.pool import Pool
 from boardroom.engine.protocol import StreamTimeouts
+from boardroom.engine.response import Answer
 from boardroom.telemetry import propagation
 
 CONNECT_SECONDS: Final = 3.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from boardroom.simulator.errors import LoraxError
-from boardroom.simulator.tokenizer import Token
+from boardroom.simulator.tokenizer.simple import Token
 
 BASE_MODEL: Final = "__base_model__"
 """The base model's place among the adapters, by the id that LoRAX gives it."""

@@ -15,8 +15,8 @@ from starlette.datastructures import Headers
 from boardroom.engine.errors import BadResponse, ConnectionLost, EngineTimeout, Unreachable
 from boardroom.engine.protocol import StreamTimeouts
 from boardroom.engine.transport import ChunkedReply, Reply
-from boardroom.simulator.app import Application
-from boardroom.simulator.engine import Engine
+from boardroom.simulator.router.app import Application
+from boardroom.simulator.router.engine import Engine
 
 _END = b""
 

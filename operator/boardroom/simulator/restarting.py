@@ -13,9 +13,9 @@ from typing import Any, Final, Self, TypeVar
 from boardroom.engine.errors import ConnectionLost, Unreachable
 from boardroom.engine.protocol import StreamTimeouts
 from boardroom.engine.transport import ChunkedReply, Reply
-from boardroom.simulator.engine import Engine
 from boardroom.simulator.errors import RouterAborted
 from boardroom.simulator.inprocess import InProcessTransport
+from boardroom.simulator.router.engine import Engine
 from boardroom.simulator.settings import Settings
 
 DRAIN_SECONDS: Final = 90

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from boardroom.simulator.batcher import BatchLimits
-from boardroom.simulator.cost import DEFAULT_PROFILE, CostModel, profiles
 from boardroom.simulator.faults import Fault
-from boardroom.simulator.tokenizer_file import TokenizerError, check_tokenizer
+from boardroom.simulator.model_server.cost import DEFAULT_PROFILE, CostModel, profiles
+from boardroom.simulator.router.batcher import BatchLimits
+from boardroom.simulator.tokenizer.file import TokenizerError, check_tokenizer
 
 MAX_POSITIONS: Final = 4096
 """LoRAX takes at most this from the model's config when no limit is given."""

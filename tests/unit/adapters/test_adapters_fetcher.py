@@ -12,9 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from boardroom.adapters import Adapter, read
 from boardroom.adapters.fetcher import GRACE_SECONDS, LINGER_SECONDS, Fetcher
-from boardroom.adapters.make import Shape, make_one
 from boardroom.adapters.server import application
 from boardroom.adapters.store import Store
+from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.adapters.wanted import Wanted, WantedSource
 from boardroom.api.adapter import HuggingFaceSource
 from unit.adapters.hub_server import REPO, Hub

@@ -13,9 +13,9 @@ from boardroom.adapters import read
 from boardroom.adapters.credentials import Credentials
 from boardroom.adapters.download import Progress, download
 from boardroom.adapters.hub import HubRemote
-from boardroom.adapters.make import Shape, make_one
 from boardroom.adapters.problem import ProblemError
 from boardroom.adapters.store import Origin, StoppedError, Store
+from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.api.adapter import HuggingFaceSource
 from unit.adapters.hub_server import REPO, Hub
 from unit.coordinator.standing_board import served

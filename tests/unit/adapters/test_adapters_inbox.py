@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from boardroom.adapters import Adapter, Scanner, inbox, read
-from boardroom.adapters.inbox import INCOMING, Inbox, RefusedError
-from boardroom.adapters.make import Shape, make_one
+from boardroom.adapters import Adapter, Scanner, read
+from boardroom.adapters import uploads as inbox
+from boardroom.adapters.synthetic import Shape, make_one
+from boardroom.adapters.uploads import INCOMING, Inbox, RefusedError
 
 
 @pytest.fixture

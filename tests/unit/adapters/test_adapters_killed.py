@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 
 from boardroom.adapters import read
-from boardroom.adapters.make import Shape, make_one
+from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.api.adapter import HuggingFaceSource
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
 from unit.adapters.hub_server import REPO, Hub
 from unit.coordinator.standing_board import served, until
 

@@ -9,10 +9,11 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from boardroom.adapters import loader, server
+from boardroom.adapters import receiver as loader
+from boardroom.adapters import server
 from boardroom.adapters.fetcher import Fetcher
-from boardroom.adapters.inbox import Inbox
 from boardroom.adapters.store import Store
+from boardroom.adapters.uploads import Inbox
 from unit.coordinator.standing_board import served, until
 
 DIGEST = f"sha256:{'0' * 64}"

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from boardroom.adapters.inbox import Arrival, Inbox
-from boardroom.adapters.loader import Loader, application
+from boardroom.adapters.receiver import Loader, application
+from boardroom.adapters.uploads import Arrival, Inbox
 
 DIGEST = f"sha256:{'0' * 64}"
 

@@ -7,7 +7,7 @@ import safetensors
 from click.testing import CliRunner
 
 from boardroom.adapters import read
-from boardroom.adapters.make import Shape, make, weights
+from boardroom.adapters.synthetic import Shape, make, weights
 from boardroom.cli.adapters import adapters
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from boardroom.adapters import Digests, Problem, read
 from boardroom.adapters.files import adapter_files
-from boardroom.adapters.make import Shape, make
+from boardroom.adapters.synthetic import Shape, make
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from boardroom.adapters import Adapter, Scanner, adapter, scan
-from boardroom.adapters.make import Shape, make
+from boardroom.adapters.synthetic import Shape, make
 from boardroom.api.adapter import MAX_ADAPTER_DEPTH
 
 

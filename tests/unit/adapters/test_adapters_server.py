@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from boardroom.adapters import read, server
-from boardroom.adapters.make import Shape, make
+from boardroom.adapters.synthetic import Shape, make
 
 
 def client(root: Path) -> httpx.AsyncClient:

@@ -1,7 +1,7 @@
 import pytest
 
-from boardroom.api.admission import Candidate, admit, unknown_board
 from boardroom.api.boardagent import BoardAgentSpec
+from boardroom.api.membership import Candidate, admit, unknown_board
 
 
 def candidate(name: str, role: str, created: str = "2026-01-01T00:00:00Z", **adapter: object) -> Candidate:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from boardroom.api import crds
 from boardroom.api.cel import CelError, compiled
 from boardroom.api.cel_functions import EvaluationError
+from boardroom.api.generate import crds
 
 
 def rules(node: Any) -> list[str]:

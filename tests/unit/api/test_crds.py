@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from boardroom.api import crds
+from boardroom.api.generate import crds
 
 ROOT = Path(__file__).parents[3]
 ALLOWED = {

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from boardroom.api import crds
-from boardroom.api.reference import MARKER, reference, with_reference
+from boardroom.api.generate import crds
+from boardroom.api.generate.reference import MARKER, reference, with_reference
 
 DOCS = Path(__file__).parents[3] / "docs"
 BOARDROOMS = crds.crds()[crds.BOARDROOMS_FILE]

@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from boardroom.simulator.cost import CostModel
+from boardroom.simulator.model_server.cost import CostModel
 
 DEBIAN = "/usr/lib/python3/dist-packages"
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from boardroom import __version__
-from boardroom.api import charts, crds
+from boardroom.api.generate import charts, crds
 from boardroom.api.manifest import read_manifest
 from boardroom.api.settings import Defaults
 from tools.values_table import CHARTS, page

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from boardroom.cli import local
-from boardroom.cli.local import Process, scratch
+from boardroom.cli import processes as local
+from boardroom.cli.processes import Process, scratch
 from tools.waiting import until
 
 

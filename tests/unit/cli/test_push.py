@@ -19,11 +19,11 @@ import pytest
 from click.testing import CliRunner
 
 from boardroom.adapters import Scanner, read
-from boardroom.adapters.make import Shape, make, make_one
+from boardroom.adapters.synthetic import Shape, make, make_one
 from boardroom.cli.adapters import adapters
 from boardroom.cli.kubectl import Kubectl
-from boardroom.cli.loading import Result, Transfers
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
+from boardroom.cli.upload import Result, Transfers
 
 MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
 CLAIM = {"volume": {"persistentVolumeClaim": {"claimName": "board-adapters"}}}

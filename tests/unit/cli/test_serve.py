@@ -12,7 +12,7 @@ import orjson
 import pytest
 import yaml
 
-from boardroom.adapters.make import Shape, make
+from boardroom.adapters.synthetic import Shape, make
 from tools.waiting import until
 
 ROOT = Path(__file__).parents[3]

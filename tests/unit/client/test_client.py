@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from boardroom.api.ask import AskRequest
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
 from boardroom.client import AskOptions, AsyncClient, BoardroomError, Client, CoordinationMode, Event, UnreachableError
 from unit.coordinator.standing_board import (
     NAMES,

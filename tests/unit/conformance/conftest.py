@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from boardroom.adapters.make import Shape, make
+from boardroom.adapters.synthetic import Shape, make
 from unit.conformance.clients_under_test import Session
 from unit.conformance.server_under_test import Server
 
-LAUNCHER = [sys.executable, "-c", "from boardroom.simulator.launcher import main; main()"]
+LAUNCHER = [sys.executable, "-c", "from boardroom.simulator.launcher.main import main; main()"]
 FLAGS = ["--port", "0", "--hostname", "127.0.0.1", "--adapter-source", "local", "--max-concurrent-requests", "4"]
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from boardroom.coordinator.voting import SCHEMA
+from boardroom.coordinator.deliberation.voting import SCHEMA
 from boardroom.engine.classify import classify
 from boardroom.engine.errors import InvalidRequest
-from boardroom.engine.lorax import LoraxEngine
+from boardroom.engine.lorax.driver import LoraxEngine
 from tried.test_schemas import Plan
 from unit.conformance.server_under_test import Server
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from boardroom.api.meta import OPERATOR_MANAGER
-from boardroom.controller.kinds import Key, Kind, Object
-from boardroom.controller.kubeclient import ConflictError, Page
+from boardroom.kube.client import ConflictError, Page
+from boardroom.kube.kinds import Key, Kind, Object
 
 
 @dataclass

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from boardroom.api.admission import Verdict
+from boardroom.api.membership import Verdict
 from boardroom.controller.status.agent import agent_status, member, unheard
 from boardroom.controller.status.finding import Finding
 from unit.controller.objects import Object, agent, condition

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from boardroom.api.admission import Verdict
 from boardroom.api.conditions import read
+from boardroom.api.membership import Verdict
 from boardroom.controller.rollouts import Turn
 from boardroom.controller.status.agent import Member, member
 from boardroom.controller.status.board import DISABLED, Observed, board_status, findings, invalid_status, suspended

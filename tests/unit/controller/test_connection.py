@@ -7,9 +7,9 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client.configuration import Configuration
 
-from boardroom.controller.connection import Connection
-from boardroom.controller.kinds import BOARDROOM
-from boardroom.controller.probes import serve
+from boardroom.controller.serving.probes import serve
+from boardroom.kube.connection import Connection
+from boardroom.kube.kinds import BOARDROOM
 
 SERVER = "https://api.example:6443"
 

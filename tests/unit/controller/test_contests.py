@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from boardroom.controller.contests import FIRST_SECONDS, LAST_SECONDS, QUIET_SECONDS, ROUNDS, Contests
-from boardroom.controller.kinds import DEPLOYMENT, Object
+from boardroom.controller.apply.contests import FIRST_SECONDS, LAST_SECONDS, QUIET_SECONDS, ROUNDS, Contests
+from boardroom.kube.kinds import DEPLOYMENT, Object
 
 OF = (DEPLOYMENT, ("team", "executive-lorax"))
 SCALER = {"manager": "scaler", "fieldsV1": {"f:spec": {"f:replicas": {}}}}

@@ -6,16 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from boardroom.api.lease import Terms
-from boardroom.controller.election import (
+from boardroom.kube.client import ConflictError, KubeError
+from boardroom.kube.election import (
     LEASE_NAME,
     Election,
     FencedKube,
     LeadershipLostError,
     NotLeadingError,
 )
-from boardroom.controller.kinds import BOARDROOM, LEASE, SERVICE, Object
-from boardroom.controller.kubeclient import ConflictError, KubeError
+from boardroom.kube.kinds import BOARDROOM, LEASE, SERVICE, Object
+from boardroom.kube.lease import Terms
 from unit.controller.fake_kube import FakeKube
 
 START = datetime(2026, 11, 24, tzinfo=UTC)

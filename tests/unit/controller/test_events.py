@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from boardroom.controller.events import Event, Recorder, agent_events, board_events
-from boardroom.controller.kinds import BOARDROOM
+from boardroom.kube.kinds import BOARDROOM
 from unit.controller.fake_kube import FakeKube
 from unit.controller.objects import Object, board_object, condition
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from boardroom.controller.hearsay import Hearsay
-from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, LEASE, Object
-from boardroom.controller.kubeclient import ConflictError
-from boardroom.controller.leases import Leases
-from boardroom.controller.store import Store
+from boardroom.controller.status.coordinator_leases import Leases
+from boardroom.controller.status.coordinator_status import Hearsay
+from boardroom.controller.watch.cache import Store
+from boardroom.kube.client import ConflictError
+from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, LEASE, Object
 from unit.controller.fake_kube import FakeKube
 from unit.controller.objects import agent_object, board_object, condition
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from boardroom.controller.informer import Informer, NamespaceAppearedError, settings
-from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, WATCHED, Key, Kind
-from boardroom.controller.kubeclient import KubeError, NotFoundError, Page, RefusedError
-from boardroom.controller.metrics import Metrics
-from boardroom.controller.queue import WorkQueue
-from boardroom.controller.store import Store
-from boardroom.controller.watches import Watches
+from boardroom.controller.serving.metrics import Metrics
+from boardroom.controller.watch.cache import Store
+from boardroom.controller.watch.informer import Informer, NamespaceAppearedError, settings
+from boardroom.controller.watch.queue import WorkQueue
+from boardroom.controller.watch.watches import Watches
+from boardroom.kube.client import KubeError, NotFoundError, Page, RefusedError
+from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, WATCHED, Key, Kind
 from unit.controller.fake_kube import FakeKube
 from unit.controller.objects import agent_object, board_object, pod
 
@@ -104,7 +104,7 @@ async def test_what_vanished_before_kopf_listed_is_found_out(informer: Informer,
 async def test_a_list_that_failed_is_tried_again(
     informer: Informer, kube: FakeKube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boardroom.controller.informer.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("boardroom.controller.watch.informer.RETRY_SECONDS", 0.01)
     kube.failures["list", "Pod"] = KubeError(500, "InternalError", "down")
     informer.kopf_listed(POD.path())
     await until(lambda: len(kube.requests) > 1)
@@ -116,7 +116,7 @@ async def test_a_list_that_failed_is_tried_again(
 async def test_a_kind_that_is_gone_takes_its_objects_along_and_is_seen_once_it_is_back(
     informer: Informer, kube: FakeKube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("boardroom.controller.informer.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("boardroom.controller.watch.informer.RETRY_SECONDS", 0.01)
     kube.put(BOARDROOM, board_object())
     await synced(informer)
     assert await next_board(informer) == KEY
@@ -143,8 +143,8 @@ class Confined(FakeKube):
 
 @pytest.fixture
 def confined(informer: Informer, monkeypatch: pytest.MonkeyPatch) -> Confined:
-    monkeypatch.setattr("boardroom.controller.informer.RETRY_SECONDS", 0.01)
-    monkeypatch.setattr("boardroom.controller.informer._ABSENT_SECONDS", 0.01)
+    monkeypatch.setattr("boardroom.controller.watch.informer.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("boardroom.controller.watch.informer._ABSENT_SECONDS", 0.01)
     found = Confined()
     informer.kube, informer.namespaces = found, ("team", "gone")
     return found

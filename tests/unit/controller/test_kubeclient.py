@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client.configuration import Configuration
 
-from boardroom.controller.kinds import DEPLOYMENT, EVENT, SERVICE, Kind
-from boardroom.controller.kubeclient import (
+from boardroom.controller.serving.probes import serve
+from boardroom.kube.client import (
     ConflictError,
     KubeClient,
     KubeError,
@@ -17,7 +17,7 @@ from boardroom.controller.kubeclient import (
     RefusedError,
     WebhookError,
 )
-from boardroom.controller.probes import serve
+from boardroom.kube.kinds import DEPLOYMENT, EVENT, SERVICE, Kind
 
 MANIFEST = {"metadata": {"name": "a", "namespace": "team"}}
 

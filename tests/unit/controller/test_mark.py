@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from boardroom.api.settings import Defaults
-from boardroom.controller import kinds
-from boardroom.controller.kinds import Kind, Object
-from boardroom.controller.mark import ANNOTATION, digest, marked, stands
+from boardroom.controller.apply.fingerprint import ANNOTATION, digest, marked, stands
+from boardroom.kube import kinds
+from boardroom.kube.kinds import Kind, Object
 from unit.controller.objects import agent_object, board_object
 from unit.controller.test_reconcile import Room
 

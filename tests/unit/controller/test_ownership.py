@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from boardroom.api.meta import OPERATOR_ANNOTATION
-from boardroom.controller import kinds
-from boardroom.controller.election import LEASE_NAME
-from boardroom.controller.kubeclient import ConflictError, RefusedError
 from boardroom.controller.tenures import LOOK_SECONDS, VACANT_SECONDS
+from boardroom.kube import kinds
+from boardroom.kube.client import ConflictError, RefusedError
+from boardroom.kube.election import LEASE_NAME
 from unit.controller.fake_kube import FakeKube
 from unit.controller.objects import board_object
 from unit.controller.test_reconcile import Room

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from boardroom.controller.kinds import BOARDROOM, CLUSTER_ROLE_BINDING, Object
 from boardroom.controller.plan import coordinator, rbac
+from boardroom.kube.kinds import BOARDROOM, CLUSTER_ROLE_BINDING, Object
 from unit.controller.objects import blueprint, board_object
 from unit.controller.test_reconcile import KEY, Room
 

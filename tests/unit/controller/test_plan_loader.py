@@ -2,8 +2,8 @@
 
 import pytest
 
-from boardroom.controller.kinds import Object
 from boardroom.controller.plan import loader, lorax
+from boardroom.kube.kinds import Object
 from unit.controller.objects import IMAGE, blueprint
 
 CLAIM = {"persistentVolumeClaim": {"claimName": "board-adapters"}}

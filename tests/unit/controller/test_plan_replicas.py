@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from boardroom.controller.kinds import CLAIM, DISRUPTION_BUDGET
 from boardroom.controller.plan import coordinator, lorax, storage
 from boardroom.controller.plan.children import children
+from boardroom.kube.kinds import CLAIM, DISRUPTION_BUDGET
 from unit.controller.objects import MODEL, Object, blueprint
 
 

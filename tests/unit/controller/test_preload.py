@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from boardroom.api.resources import BoardAgent
-from boardroom.controller import kinds
-from boardroom.controller.kubeclient import RefusedError
 from boardroom.controller.plan import lorax, preload, template
+from boardroom.kube import kinds
+from boardroom.kube.client import RefusedError
 from unit.controller.objects import Object, agent_object, blueprint, board_object
 from unit.controller.test_reconcile import Room
 

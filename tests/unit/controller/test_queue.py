@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from boardroom.controller.queue import ShutDown, WorkQueue
+from boardroom.controller.watch.queue import ShutDown, WorkQueue
 
 
 @dataclass

@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given
 
 from boardroom.api.settings import Defaults
-from boardroom.controller import kinds
-from boardroom.controller.bindings import Bindings
-from boardroom.controller.children import Children
-from boardroom.controller.contests import FIRST_SECONDS, Contests
+from boardroom.controller.apply.bindings import Bindings
+from boardroom.controller.apply.children import Children
+from boardroom.controller.apply.contests import FIRST_SECONDS, Contests
 from boardroom.controller.events import Recorder
-from boardroom.controller.hearsay import Hearsay
-from boardroom.controller.kinds import Kind, Object
-from boardroom.controller.kubeclient import KubeError, NamespaceTerminatingError, RefusedError, WebhookError
-from boardroom.controller.leases import Leases
 from boardroom.controller.ownership import Ownership
 from boardroom.controller.pace import Pace
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts
-from boardroom.controller.store import Store
+from boardroom.controller.status.coordinator_leases import Leases
+from boardroom.controller.status.coordinator_status import Hearsay
 from boardroom.controller.tenures import Tenures
+from boardroom.controller.watch.cache import Store
+from boardroom.kube import kinds
+from boardroom.kube.client import KubeError, NamespaceTerminatingError, RefusedError, WebhookError
+from boardroom.kube.kinds import Kind, Object
 from unit.controller.fake_kube import FakeKube
 from unit.controller.objects import IMAGE, agent_object, board_object
 from unit.controller.specs import SPECS, Spec

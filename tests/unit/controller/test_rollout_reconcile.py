@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from boardroom.api.settings import Defaults
-from boardroom.controller import kinds
-from boardroom.controller.kinds import Object
 from boardroom.controller.rollouts import Rollouts
+from boardroom.kube import kinds
+from boardroom.kube.kinds import Object
 from unit.controller.objects import agent_object, board_object, condition
 from unit.controller.test_reconcile import KEY, Room
 

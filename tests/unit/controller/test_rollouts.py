@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from boardroom.controller.kinds import Key, Object
 from boardroom.controller.rollouts import Rollouts, Turn, unfinished
+from boardroom.kube.kinds import Key, Object
 from unit.controller.objects import board_object, condition
 
 A, B, C = ("team", "a"), ("team", "b"), ("team", "c")

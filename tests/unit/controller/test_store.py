@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from boardroom.controller.kinds import BOARDAGENT, BOARDROOM, POD, SERVICE
-from boardroom.controller.store import Store
+from boardroom.controller.watch.cache import Store
+from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, POD, SERVICE
 from unit.controller.objects import Object, agent_object, board_object
 
 KEY = ("team", "executive")

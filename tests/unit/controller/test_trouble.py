@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from boardroom.controller.status.trouble import Subject, explain
-from boardroom.controller.status.words import lorax_words
+from boardroom.controller.status.messages import lorax_words
+from boardroom.controller.status.pod_problems import Subject, explain
 from unit.controller.objects import MODEL, Object, blueprint, container, pod, unschedulable
 
 NOW = datetime(2026, 11, 23, 0, 1, tzinfo=UTC)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from boardroom.controller.kinds import POD, SERVICE, Object
-from boardroom.controller.watches import Watches
+from boardroom.controller.watch.watches import Watches
+from boardroom.kube.kinds import POD, SERVICE, Object
 
 WATCH = (POD, None)
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from boardroom.controller.status.finding import Finding
-from boardroom.controller.status.trouble import Subject, Words, explain
-from boardroom.controller.status.words import coordinator_words, lorax_words
+from boardroom.controller.status.messages import coordinator_words, lorax_words
+from boardroom.controller.status.pod_problems import Subject, Words, explain
 from unit.controller.objects import Object, blueprint, container, pod, unschedulable
 
 

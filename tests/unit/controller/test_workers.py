@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from boardroom.controller.kinds import Key
-from boardroom.controller.kubeclient import ConflictError, KubeError
-from boardroom.controller.metrics import Metrics
-from boardroom.controller.queue import WorkQueue
-from boardroom.controller.workers import Workers
+from boardroom.controller.serving.metrics import Metrics
+from boardroom.controller.watch.queue import WorkQueue
+from boardroom.controller.watch.workers import Workers
+from boardroom.kube.client import ConflictError, KubeError
+from boardroom.kube.kinds import Key
 
 KEY = ("team", "executive")
 

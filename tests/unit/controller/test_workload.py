@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from boardroom.controller.status.words import coordinator_words, lorax_words
+from boardroom.controller.status.messages import coordinator_words, lorax_words
 from boardroom.controller.status.workload import workload
 from unit.controller.objects import Object, blueprint, container, deployment, pod, unschedulable
 

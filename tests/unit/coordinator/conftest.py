@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from boardroom.adapters import server
-from boardroom.coordinator import sources
-from boardroom.coordinator.replicas import replica
+from boardroom.coordinator.backends import backend as replica
+from boardroom.coordinator.board import sources
 from unit.coordinator.standing_board import ROLES, Board, agent
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from boardroom.coordinator.kube import KubeError, Query
+from boardroom.kube.coordinator_client import KubeError, Query
 
 
 class FakeKube:

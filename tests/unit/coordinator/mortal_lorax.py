@@ -16,17 +16,17 @@ from unittest.mock import patch
 
 import msgspec
 
-from boardroom.coordinator.adapters import Finding
-from boardroom.coordinator.findings import Findings, Report
+from boardroom.adapters.compatibility import Finding
+from boardroom.coordinator.backends.backend import News
+from boardroom.coordinator.backends.endpoints import Endpoint
+from boardroom.coordinator.backends.pool import Fleet
+from boardroom.coordinator.backends.routes import Outcome
+from boardroom.coordinator.backends.sidecar import Findings, Report
+from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.metrics import Metrics
-from boardroom.coordinator.peers.desk import Desk
-from boardroom.coordinator.peers.link import LeaderLostError, Link
-from boardroom.coordinator.peers.wire import State, encoder, poll_decoder, state_decoder
-from boardroom.coordinator.replicas.endpoints import Endpoint
-from boardroom.coordinator.replicas.fleet import Fleet
-from boardroom.coordinator.replicas.replica import News
-from boardroom.coordinator.roster import Member, Roster
-from boardroom.coordinator.routes import Outcome
+from boardroom.coordinator.peers.follower import LeaderLostError, Link
+from boardroom.coordinator.peers.leader import Desk
+from boardroom.coordinator.peers.protocol import State, encoder, poll_decoder, state_decoder
 from boardroom.engine.errors import ConnectionLost, EngineTimeout, Starting
 from boardroom.engine.metrics import EngineMetrics
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
@@ -261,7 +261,7 @@ async def pair(lorax: MortalLorax) -> AsyncIterator[Pair]:
             await asyncio.sleep(0.02)
 
     follower.grant(float("-inf"))
-    with patch("boardroom.coordinator.admission.time", SimpleNamespace(monotonic=clock)):
+    with patch("boardroom.coordinator.backends.admission.time", SimpleNamespace(monotonic=clock)):
         leader.lead()
         following = asyncio.create_task(follow())
         try:

@@ -15,9 +15,9 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
 from boardroom.cluster import debian
-from boardroom.coordinator.conversations.redisstore import RedisStore, connected
+from boardroom.coordinator.conversations.redis_store import RedisStore, connected
 
 LEASE_SECONDS = 0.6
 NOWHERE = "redis://127.0.0.1:1/0"

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from boardroom.api.ask import AskRequest, AskResponse
-from boardroom.coordinator.asking import Question
-from boardroom.coordinator.asking import ask as ask_board
+from boardroom.coordinator.backends.routes import Outcome
+from boardroom.coordinator.board.roster import Member, Roster
+from boardroom.coordinator.deliberation.ask import Question
+from boardroom.coordinator.deliberation.ask import ask as ask_board
 from boardroom.coordinator.metrics import Metrics
-from boardroom.coordinator.roster import Member, Roster
-from boardroom.coordinator.routes import Outcome
 from boardroom.engine.errors import InvalidRequest
 from boardroom.engine.protocol import Generation, GenerationRequest
 from boardroom.telemetry.tracing import OFF

@@ -12,17 +12,17 @@ import httpx
 import uvicorn
 import yaml
 
-from boardroom.adapters.make import Shape, make, make_one
 from boardroom.adapters.server import application
-from boardroom.coordinator.adapters import AdapterBook
+from boardroom.adapters.synthetic import Shape, make, make_one
 from boardroom.coordinator.auth.bearer import Authenticator
+from boardroom.coordinator.backends.adapter_state import AdapterBook
+from boardroom.coordinator.backends.backend import Replica
 from boardroom.coordinator.coordinator import Coordinator
-from boardroom.coordinator.replicas.replica import Replica
-from boardroom.coordinator.server import serving
-from boardroom.coordinator.start import Options, standalone
-from boardroom.simulator.app import Application
-from boardroom.simulator.engine import Engine
+from boardroom.coordinator.http.server import serving
+from boardroom.coordinator.main import Options, standalone
 from boardroom.simulator.faults import Fault
+from boardroom.simulator.router.app import Application
+from boardroom.simulator.router.engine import Engine
 from boardroom.simulator.settings import Settings
 
 MODEL = "mistralai/Mistral-7B-Instruct-v0.1"

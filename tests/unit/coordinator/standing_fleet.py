@@ -9,12 +9,12 @@ import httpx
 
 from boardroom.adapters.server import application
 from boardroom.api.settings import Defaults
+from boardroom.coordinator.backends.backend import Replica
+from boardroom.coordinator.backends.endpoints import Endpoint
+from boardroom.coordinator.board.sources import FileSource
 from boardroom.coordinator.coordinator import Coordinator
-from boardroom.coordinator.replicas.endpoints import Endpoint
-from boardroom.coordinator.replicas.replica import Replica
-from boardroom.coordinator.server import serving
-from boardroom.coordinator.sources import FileSource
-from boardroom.simulator.engine import Engine
+from boardroom.coordinator.http.server import serving
+from boardroom.simulator.router.engine import Engine
 from unit.coordinator.standing_board import Board, served, simulated_lorax, until
 
 

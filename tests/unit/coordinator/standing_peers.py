@@ -8,15 +8,15 @@ from typing import Any
 
 import httpx
 
-from boardroom.api.lease import Terms
 from boardroom.api.settings import Defaults
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
+from boardroom.coordinator.backends.backend import Replica
+from boardroom.coordinator.backends.endpoints import Endpoint
+from boardroom.coordinator.board.sources import FileSource
 from boardroom.coordinator.coordinator import Coordinator
-from boardroom.coordinator.peers.peers import Peers
-from boardroom.coordinator.replicas.endpoints import Endpoint
-from boardroom.coordinator.replicas.replica import Replica
-from boardroom.coordinator.server import serving
-from boardroom.coordinator.sources import FileSource
+from boardroom.coordinator.http.server import serving
+from boardroom.coordinator.peers.membership import Peers
+from boardroom.kube.lease import Terms
 from unit.coordinator.lease_kube import Client, LeaseKube
 from unit.coordinator.standing_board import Board, until
 from unit.coordinator.standing_fleet import ListedEndpoints

@@ -2,8 +2,9 @@
 
 import pytest
 
-from boardroom.coordinator.adapters import AdapterBook, AdapterState, Finding, gone, load_ms
-from boardroom.coordinator.asked import CHANGED, UNCONFIRMED, Counted
+from boardroom.adapters.compatibility import Finding, gone
+from boardroom.coordinator.backends.adapter_state import AdapterBook, AdapterState, load_ms
+from boardroom.coordinator.backends.incarnation import CHANGED, UNCONFIRMED, Counted
 from boardroom.engine.errors import (
     AdapterFailed,
     AdapterFault,

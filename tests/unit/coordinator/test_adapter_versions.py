@@ -12,12 +12,12 @@ import pytest
 
 from boardroom.adapters import read
 from boardroom.adapters.fetcher import Fetcher
-from boardroom.adapters.make import Shape, make_one
 from boardroom.adapters.server import application
 from boardroom.adapters.store import Store
-from boardroom.coordinator.server import serving
-from boardroom.coordinator.start import Options, standalone
-from boardroom.simulator.identity import voice
+from boardroom.adapters.synthetic import Shape, make_one
+from boardroom.coordinator.http.server import serving
+from boardroom.coordinator.main import Options, standalone
+from boardroom.simulator.model_server.identity import voice
 from unit.adapters.hub_server import REPO, Hub
 from unit.coordinator.standing_board import MODEL, SALT, Board, Standing, agent, by_role, served, simulated_lorax, until
 

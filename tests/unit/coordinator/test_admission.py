@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from boardroom.coordinator.adapters import AdapterBook, Finding
-from boardroom.coordinator.admission import AIR_SECONDS, Admission
+from boardroom.adapters.compatibility import Finding
+from boardroom.coordinator.backends.adapter_state import AdapterBook
+from boardroom.coordinator.backends.admission import AIR_SECONDS, Admission
 from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError, Starting, Unhealthy
 
 CEO, CFO = "/models/ceo", "/models/cfo"

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
+from boardroom.adapters.compatibility import Finding
 from boardroom.adapters.server import application
-from boardroom.coordinator.adapters import AdapterBook, Finding
-from boardroom.coordinator.admission import Admission
-from boardroom.coordinator.held import Held
+from boardroom.coordinator.backends.adapter_state import AdapterBook
+from boardroom.coordinator.backends.admission import Admission
+from boardroom.coordinator.backends.held import Held
+from boardroom.coordinator.backends.quarantine import Quarantine, Watch
+from boardroom.coordinator.backends.routes import LoraxRoute
+from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.metrics import Metrics
-from boardroom.coordinator.quarantine import Quarantine, Watch
-from boardroom.coordinator.roster import Member
-from boardroom.coordinator.routes import LoraxRoute
 from boardroom.engine.protocol import Generation, GenerationRequest
 from unit.coordinator.standing_board import Board, agent, served, simulated_lorax, standing, until, unused_port
 

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from boardroom.api.ask import AskRequest, ErrorResponse
-from boardroom.coordinator.app import create_app
 from boardroom.coordinator.coordinator import Coordinator
-from boardroom.coordinator.start import Options, standalone
+from boardroom.coordinator.http.app import create_app
+from boardroom.coordinator.main import Options, standalone
 from unit.coordinator.standing_board import ROLES, Board, agent
 
 JSON = st.recursive(

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
+from boardroom.coordinator.backends.routes import OVERLOAD_WAITS, Outcome, broken, patiently
+from boardroom.coordinator.http.server import serving
+from boardroom.coordinator.main import Options, standalone
 from boardroom.coordinator.metrics import Metrics
-from boardroom.coordinator.routes import OVERLOAD_WAITS, Outcome, broken, patiently
-from boardroom.coordinator.server import serving
-from boardroom.coordinator.start import Options, standalone
 from boardroom.engine.errors import Overloaded
 from unit.coordinator.standing_board import NAMES, ROLES, Board, Standing, agent, by_role, served, standing, until
 from unit.engine.scripted_lorax import Call, ScriptedLorax

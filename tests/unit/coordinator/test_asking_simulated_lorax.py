@@ -7,7 +7,7 @@ import httpx
 import orjson
 import pytest
 
-from boardroom.simulator.identity import voice
+from boardroom.simulator.model_server.identity import voice
 from unit.coordinator.standing_board import (
     MODEL,
     NAMES,
@@ -203,7 +203,7 @@ async def test_a_failing_adapter_does_not_leave_the_others_evicted(board: Board)
 
 
 async def test_lorax_that_starts_later_is_found_and_its_adapters_are_proved(board: Board) -> None:
-    from boardroom.cli.local import free_port
+    from boardroom.cli.processes import free_port
 
     port = free_port()
     async with standing(board, f"http://127.0.0.1:{port}") as stand:

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from boardroom.coordinator.auth.keys import ApiKeys
-from boardroom.coordinator.server import serving
-from boardroom.coordinator.start import Options, standalone
+from boardroom.coordinator.http.server import serving
+from boardroom.coordinator.main import Options, standalone
 from unit.coordinator.standing_board import Board, agent
 
 KEY = "a-key-0123456789"

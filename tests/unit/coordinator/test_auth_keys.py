@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from boardroom.coordinator.auth.keys import REREAD_SECONDS, ApiKeys, digest, match
-from boardroom.coordinator.problems import AuthUnavailable, Unauthenticated
+from boardroom.coordinator.errors import AuthUnavailable, Unauthenticated
 
 OLD, NEW = "old-key-0123456789", "new-key-0123456789"
 

@@ -12,8 +12,8 @@ import pytest
 from boardroom.coordinator.auth import reviews
 from boardroom.coordinator.auth.bearer import ends
 from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, MAX_REVIEWS, REFUSED_SECONDS, Reviews
-from boardroom.coordinator.kube import KubeError
-from boardroom.coordinator.problems import AuthUnavailable, Forbidden, Unauthenticated
+from boardroom.coordinator.errors import AuthUnavailable, Forbidden, Unauthenticated
+from boardroom.kube.coordinator_client import KubeError
 from unit.coordinator.fake_kube import FakeKube
 
 USER = {"username": "system:serviceaccount:team:app", "uid": "7", "groups": ["system:authenticated"]}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from boardroom.api.manifest import ManifestError
-from boardroom.coordinator.board_files import BoardFiles
+from boardroom.coordinator.board.files import BoardFiles
 
 BOARD = "apiVersion: boardroom.dev/v1alpha1\nkind: Boardroom\nmetadata: {name: b}\nspec: {model: {id: m}}\n"
 

@@ -8,8 +8,8 @@ import httpx
 import orjson
 import pytest
 
-from boardroom.coordinator import callers
-from boardroom.coordinator.callers import MAX_HEAD_BYTES
+from boardroom.coordinator.http import connections as callers
+from boardroom.coordinator.http.connections import MAX_HEAD_BYTES
 from unit.coordinator.standing_board import ROLES, Board, Standing, served, standing, until_counted
 from unit.engine.scripted_lorax import Call, ScriptedLorax, beside_probes
 

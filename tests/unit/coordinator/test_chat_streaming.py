@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from boardroom.coordinator import outbox
+from boardroom.coordinator.http import sse as outbox
 from unit.coordinator.standing_board import (
     ROLES,
     Board,

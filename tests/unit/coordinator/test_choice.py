@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from boardroom.coordinator.replicas.choice import Candidate, choose
+from boardroom.coordinator.backends.load_balancing import Candidate, choose
 
 
 def server(key: str, **what: Any) -> Candidate:

@@ -4,7 +4,7 @@ import pytest
 
 from boardroom.api.conversation import Conversation, ConversationMember, ConversationTurn
 from boardroom.coordinator.conversations.memory import MemoryStore
-from boardroom.coordinator.problems import ConversationBusy
+from boardroom.coordinator.errors import ConversationBusy
 
 
 def conversation(conv_id: str, said: str = "yes") -> Conversation:

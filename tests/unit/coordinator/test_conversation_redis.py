@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
 from boardroom.cluster.pki import Authority, Identity
-from boardroom.coordinator.conversations import redisstore
-from boardroom.coordinator.conversations.redisstore import RedisStore, connected
-from boardroom.coordinator.problems import ConversationBusy, ConversationsUnavailable
+from boardroom.coordinator.conversations import redis_store as redisstore
+from boardroom.coordinator.conversations.redis_store import RedisStore, connected
+from boardroom.coordinator.errors import ConversationBusy, ConversationsUnavailable
 from unit.coordinator.redis_server import LEASE_SECONDS, NOWHERE, RedisServer, redis_server, store
 from unit.coordinator.standing_board import Board, Standing, agent, served, standing, until
 from unit.coordinator.test_conversation_memory import conversation
@@ -95,7 +95,7 @@ async def test_a_claim_shuts_out_every_other_coordinator_for_as_long_as_it_takes
 
 HOLDER = """
 import asyncio, sys
-from boardroom.coordinator.conversations.redisstore import RedisStore, connected
+from boardroom.coordinator.conversations.redis_store import RedisStore, connected
 
 async def main():
     store = RedisStore(connected(sys.argv[1]), lambda: sys.argv[2], lease_seconds=float(sys.argv[3]))

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from boardroom.cli.coordinator import coordinator
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
 from unit.coordinator.standing_board import NAMES, Board, served, until
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from boardroom.api.coordinator import CorsSpec
 from boardroom.coordinator.auth.keys import ApiKeys
-from boardroom.coordinator.server import serving
-from boardroom.coordinator.start import Options, standalone
+from boardroom.coordinator.http.server import serving
+from boardroom.coordinator.main import Options, standalone
 from unit.coordinator.standing_board import Board, agent
 
 PAGE, ELSEWHERE = "https://app.example.com", "https://evil.example.com"

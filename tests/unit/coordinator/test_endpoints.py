@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from boardroom.coordinator.replicas.endpoints import Endpoint, addresses, endpoints
+from boardroom.coordinator.backends.endpoints import Endpoint, addresses, endpoints
 
 PORTS = [{"name": "lorax", "port": 8080}, {"name": "adapters", "port": 8082}]
 

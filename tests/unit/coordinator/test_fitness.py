@@ -3,10 +3,9 @@
 import pytest
 
 from boardroom.adapters import families
+from boardroom.adapters.compatibility import Finding, Rules, fitted
 from boardroom.adapters.engine_rules import engine_rules
 from boardroom.api.boardroom import BoardroomSpec
-from boardroom.coordinator.adapters import Finding
-from boardroom.coordinator.fitness import Rules, fitted
 
 ATTENTION = tuple(f"model.layers.*.self_attn.{name}" for name in ("k_proj", "q_proj", "v_proj"))
 MLP = ("model.layers.*.mlp.gate_proj", "model.layers.*.mlp.up_proj")

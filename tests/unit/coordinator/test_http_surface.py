@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from boardroom.coordinator import questions
+from boardroom.coordinator.http import requests as questions
 from unit.coordinator.standing_board import NAMES, Board, Standing, agent, served, standing, until
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 

@@ -8,8 +8,8 @@ from unittest.mock import patch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from boardroom.coordinator.admission import Admission
-from boardroom.coordinator.routes import Outcome
+from boardroom.coordinator.backends.admission import Admission
+from boardroom.coordinator.backends.routes import Outcome
 from boardroom.engine.protocol import Generation
 from boardroom.simulator.virtual import VirtualTimeLoop
 from unit.coordinator.mortal_lorax import BASE, MEMBERS, MortalLorax, Pair, pair

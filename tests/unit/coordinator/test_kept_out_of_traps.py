@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 import pytest
 
-from boardroom.coordinator.adapters import AdapterState
+from boardroom.coordinator.backends.adapter_state import AdapterState
 from boardroom.engine.errors import EngineError
-from boardroom.engine.lorax import LoraxEngine
+from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import GenerationRequest
-from boardroom.simulator.engine import Engine
 from boardroom.simulator.faults import Fault
-from boardroom.simulator.identity import voice
+from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.router.engine import Engine
 from unit.coordinator.standing_board import (
     MODEL,
     NAMES,

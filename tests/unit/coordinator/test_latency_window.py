@@ -4,7 +4,7 @@ from math import inf
 
 import pytest
 
-from boardroom.coordinator.latency import (
+from boardroom.coordinator.backends.latency import (
     HitWindow,
     LatencyWindow,
     delta,

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boardroom.api.ask import Position, Verdict
-from boardroom.coordinator.modes import consensus
-from boardroom.coordinator.problems import NotEnoughAnswers
-from boardroom.coordinator.roster import Member
-from boardroom.coordinator.voting import SCHEMA
+from boardroom.coordinator.board.roster import Member
+from boardroom.coordinator.deliberation.modes import consensus
+from boardroom.coordinator.deliberation.voting import SCHEMA
+from boardroom.coordinator.errors import NotEnoughAnswers
 from boardroom.engine.protocol import GenerationRequest
-from boardroom.simulator.identity import voice
+from boardroom.simulator.model_server.identity import voice
 from unit.coordinator.scripted_board import ask
 from unit.coordinator.standing_board import MODEL, ROLES, SALT, Board, agent, by_role, simulated_lorax, standing
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boardroom.api.ask import AnswerStatus, AskResponse, CoordinationMode, Position
-from boardroom.coordinator.modes import consensus
-from boardroom.coordinator.problems import MemberFailed, NotEnoughAnswers
-from boardroom.coordinator.roster import Member
+from boardroom.coordinator.board.roster import Member
+from boardroom.coordinator.deliberation.modes import consensus
+from boardroom.coordinator.errors import MemberFailed, NotEnoughAnswers
 from unit.coordinator.scripted_board import ScriptedAttempts, ask
 
 NAMES = ("ceo", "cfo", "coo", "cto")

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boardroom.api.ask import MAX_ROUND_CHARS, AnswerStatus, MemberAnswer
-from boardroom.coordinator.modes import collaborative, hierarchical
-from boardroom.coordinator.modes.registry import load
-from boardroom.coordinator.positions import same, stands
-from boardroom.coordinator.problems import InvalidQuestion, NotEnoughAnswers
+from boardroom.coordinator.deliberation.modes import collaborative, hierarchical
+from boardroom.coordinator.deliberation.modes.registry import load
+from boardroom.coordinator.deliberation.positions import same, stands
+from boardroom.coordinator.errors import InvalidQuestion, NotEnoughAnswers
 from unit.coordinator.scripted_board import ask
 
 NAMES = ("ceo", "cfo", "coo", "cto")

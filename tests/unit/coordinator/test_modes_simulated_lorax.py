@@ -2,7 +2,7 @@
 
 import httpx
 
-from boardroom.simulator.identity import voice
+from boardroom.simulator.model_server.identity import voice
 from unit.coordinator.standing_board import (
     MODEL,
     NAMES,

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from boardroom.coordinator.backends.gpu_seconds import Occupancy
 from boardroom.coordinator.metrics import Metrics
-from boardroom.coordinator.occupancy import Occupancy
 from boardroom.engine.protocol import Generation
 
 

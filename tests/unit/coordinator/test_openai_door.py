@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from boardroom.coordinator.app import create_app
-from boardroom.coordinator.start import Options, standalone
-from boardroom.simulator.identity import voice
+from boardroom.coordinator.http.app import create_app
+from boardroom.coordinator.main import Options, standalone
+from boardroom.simulator.model_server.identity import voice
 from unit.conformance.clients_under_test import Session
 from unit.coordinator.standing_board import (
     MODEL,

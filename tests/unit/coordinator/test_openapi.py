@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from starlette.routing import Route
 
-from boardroom.coordinator import openapi
-from boardroom.coordinator.app import create_app
 from boardroom.coordinator.auth.keys import ApiKeys
-from boardroom.coordinator.start import Options, standalone
+from boardroom.coordinator.http import openapi
+from boardroom.coordinator.http.app import create_app
+from boardroom.coordinator.main import Options, standalone
 from unit.coordinator.standing_board import Board, Standing, agent, simulated_lorax, standing
 
 SCHEMATHESIS = Path(__file__).parents[3] / ".venv-schemathesis" / "bin" / "st"

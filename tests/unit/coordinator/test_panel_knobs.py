@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from boardroom.api.ask import Parameters
 from boardroom.api.boardagent import GenerationSpec
-from boardroom.coordinator.parameters import settle
-from boardroom.coordinator.problems import MemberFailed
-from boardroom.coordinator.roster import Member
+from boardroom.coordinator.board.roster import Member
+from boardroom.coordinator.deliberation.sampling import settle
+from boardroom.coordinator.errors import MemberFailed
 from unit.coordinator.scripted_board import ask
 
 NAMES = ("ceo", "cfo", "coo", "cmo", "cto")

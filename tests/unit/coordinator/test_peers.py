@@ -10,13 +10,13 @@ import time
 import httpx
 import pytest
 
-from boardroom.coordinator.adapters import AdapterState
-from boardroom.coordinator.peers.desk import MARGIN_SECONDS
-from boardroom.coordinator.peers.peers import Peers
-from boardroom.coordinator.peers.wire import GRANT_SECONDS, Told
+from boardroom.coordinator.backends.adapter_state import AdapterState
+from boardroom.coordinator.peers.leader import MARGIN_SECONDS
+from boardroom.coordinator.peers.membership import Peers
+from boardroom.coordinator.peers.protocol import GRANT_SECONDS, Told
 from boardroom.engine.errors import EngineError, GenerationFailed, Unreachable
-from boardroom.simulator.engine import Engine
 from boardroom.simulator.faults import Fault
+from boardroom.simulator.router.engine import Engine
 from unit.coordinator.lease_kube import Client, LeaseKube
 from unit.coordinator.standing_board import NAMES, ROLES, UNLOADABLE, Board, agent, try_again, until
 from unit.coordinator.standing_fleet import simulated_servers

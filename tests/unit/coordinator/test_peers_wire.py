@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from boardroom.coordinator.adapters import AdapterBook, AdapterRecord, AdapterState, Finding
-from boardroom.coordinator.peers.wire import Failure, Record
+from boardroom.adapters.compatibility import Finding
+from boardroom.coordinator.backends.adapter_state import AdapterBook, AdapterRecord, AdapterState
+from boardroom.coordinator.peers.protocol import Failure, Record
 from boardroom.engine.errors import (
     AdapterFailed,
     AdapterFault,

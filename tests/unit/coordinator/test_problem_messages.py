@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from boardroom.coordinator.problems import AskProblem, MemberFailed, NotEnoughAnswers, QuestionRefused
+from boardroom.coordinator.errors import AskProblem, MemberFailed, NotEnoughAnswers, QuestionRefused
 from unit.coordinator.scripted_board import ask
 
 Problem = type[AskProblem]

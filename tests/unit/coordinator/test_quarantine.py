@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from boardroom.coordinator.quarantine import LONGEST_REST_SECONDS, Quarantine, Watch, fingerprints
+from boardroom.coordinator.backends.quarantine import LONGEST_REST_SECONDS, Quarantine, Watch, fingerprints
 from boardroom.engine.errors import ConnectionLost, GenerationFailed, Quarantined
 from boardroom.engine.protocol import Generation, GenerationRequest
 from unit.coordinator.standing_board import ROLES, Board, served, standing

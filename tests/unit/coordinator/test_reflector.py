@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from boardroom.coordinator.kube import KubeError
-from boardroom.coordinator.reflector import Reflector
+from boardroom.kube.coordinator_client import KubeError
+from boardroom.kube.reflector import Reflector
 from unit.coordinator.fake_kube import FakeKube
 from unit.coordinator.standing_board import until
 

@@ -7,7 +7,7 @@ import httpx
 import orjson
 import pytest
 
-from boardroom.engine.schema_subset import subset
+from boardroom.engine.lorax.schema_subset import subset
 from tried.test_schemas import Optionals
 from unit.conformance.clients_under_test import Session
 from unit.coordinator.standing_board import ROLES, Board, Standing, served, simulated_lorax, standing

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from boardroom.api.ask import AskRequest, CoordinationMode
 from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults
-from boardroom.coordinator.problems import AskProblem, UnknownAgent, UnknownDomain
-from boardroom.coordinator.roster import Refused, Roster, build, read_agent
-from boardroom.coordinator.selection import select
+from boardroom.coordinator.board.roster import Refused, Roster, build, read_agent
+from boardroom.coordinator.deliberation.selection import select
+from boardroom.coordinator.errors import AskProblem, UnknownAgent, UnknownDomain
 
 
 def board(**spec: Any) -> Boardroom:

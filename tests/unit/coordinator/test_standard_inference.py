@@ -8,7 +8,7 @@ import httpx
 import orjson
 import pytest
 
-from boardroom.simulator.identity import voice
+from boardroom.simulator.model_server.identity import voice
 from unit.coordinator.standing_board import (
     MODEL,
     NAMES,

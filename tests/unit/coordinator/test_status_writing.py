@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
+from boardroom.adapters.compatibility import Finding, gone
 from boardroom.api.conditions import UNHEARD, AgentCondition, condition
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus, LoraxMetrics
-from boardroom.coordinator import health
-from boardroom.coordinator.adapters import AdapterBook, Finding, gone
-from boardroom.coordinator.health import Observation
-from boardroom.coordinator.kube import KubeError
+from boardroom.coordinator.backends.adapter_state import AdapterBook
+from boardroom.coordinator.backends.adapter_summary import Books
+from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.metrics import Metrics
-from boardroom.coordinator.replicas.books import Books
-from boardroom.coordinator.roster import Member, Roster
-from boardroom.coordinator.writer import HealthWriter
+from boardroom.coordinator.status import conditions as health
+from boardroom.coordinator.status.conditions import Observation
+from boardroom.coordinator.status.writer import HealthWriter
 from boardroom.engine.errors import AdapterFailed, AdapterFault
+from boardroom.kube.coordinator_client import KubeError
 from unit.coordinator.fake_kube import FakeKube
 
 PATH = "/models/ceo_lora_adapter"

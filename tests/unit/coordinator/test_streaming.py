@@ -7,8 +7,8 @@ import socket
 import httpx
 import pytest
 
-from boardroom.coordinator import outbox
-from boardroom.simulator.identity import voice
+from boardroom.coordinator.http import sse as outbox
+from boardroom.simulator.model_server.identity import voice
 from unit.coordinator.standing_board import (
     MODEL,
     NAMES,

@@ -4,15 +4,16 @@ import asyncio
 
 import pytest
 
-from boardroom.coordinator.adapters import AdapterBook, AdapterState, Finding
-from boardroom.coordinator.admission import Admission
-from boardroom.coordinator.faults import no_memory
-from boardroom.coordinator.held import Held
+from boardroom.adapters.compatibility import Finding
+from boardroom.coordinator.backends.active_adapters import Speech, most_at_once, together
+from boardroom.coordinator.backends.adapter_failures import no_memory
+from boardroom.coordinator.backends.adapter_state import AdapterBook, AdapterState
+from boardroom.coordinator.backends.admission import Admission
+from boardroom.coordinator.backends.held import Held
+from boardroom.coordinator.backends.quarantine import Quarantine, Watch
+from boardroom.coordinator.backends.routes import LoraxRoute
+from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.metrics import Metrics
-from boardroom.coordinator.quarantine import Quarantine, Watch
-from boardroom.coordinator.roster import Member
-from boardroom.coordinator.routes import LoraxRoute
-from boardroom.coordinator.speech import Speech, most_at_once, together
 from boardroom.engine.protocol import Generation, GenerationRequest
 from unit.coordinator.standing_board import (
     NAMES,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boardroom.api.ask import AnswerStatus, MemberAnswer, Position, Verdict, Vote
-from boardroom.coordinator.roster import Member
-from boardroom.coordinator.voting import Ballot, decide, read, told, vote
+from boardroom.coordinator.board.roster import Member
+from boardroom.coordinator.deliberation.voting import Ballot, decide, read, told, vote
 
 POSITIONS = st.one_of(st.none(), st.sampled_from(Position))
 VOTES = st.lists(st.tuples(POSITIONS, st.integers(0, 5), st.booleans()), min_size=1, max_size=8).map(

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import yaml
 
-from boardroom.controller.kinds import Object
 from boardroom.controller.plan import network, rbac
+from boardroom.kube.kinds import Object
 from tools.pages import ROOT
 from unit.controller.objects import blueprint
 

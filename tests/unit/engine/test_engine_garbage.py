@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from boardroom.engine.errors import EngineError
-from boardroom.engine.lorax import MAX_ANSWER_BYTES, LoraxEngine
+from boardroom.engine.lorax.driver import MAX_ANSWER_BYTES, LoraxEngine
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
 from boardroom.engine.transport import HttpTransport
 from unit.coordinator.standing_board import until

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from msgspec.structs import replace
 
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
 from boardroom.engine.errors import (
     BadResponse,
     ConnectionLost,
@@ -19,7 +19,7 @@ from boardroom.engine.errors import (
     Starting,
     Unreachable,
 )
-from boardroom.engine.lorax import MAX_ANSWER_BYTES, LoraxEngine, chat_body, plain_body
+from boardroom.engine.lorax.driver import MAX_ANSWER_BYTES, LoraxEngine, chat_body, plain_body
 from boardroom.engine.protocol import Generation, GenerationRequest
 from boardroom.engine.streaming import finish_reason
 from unit.coordinator.standing_board import served

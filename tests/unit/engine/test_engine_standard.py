@@ -10,7 +10,7 @@ import msgspec
 import orjson
 import pytest
 
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
 from boardroom.engine.errors import (
     BadResponse,
     EngineError,
@@ -23,8 +23,8 @@ from boardroom.engine.errors import (
     Unhealthy,
     Unreachable,
 )
+from boardroom.engine.openai.driver import StandardEngine
 from boardroom.engine.protocol import Exchange, Generation, GenerationRequest, StreamTimeouts
-from boardroom.engine.standard import StandardEngine
 from boardroom.engine.transport import ChunkedReply, Reply
 from unit.coordinator.standing_board import served, simulated_lorax
 from unit.engine.scripted_lorax import Call, Script, ScriptedLorax

@@ -9,7 +9,7 @@ import msgspec
 import orjson
 import pytest
 
-from boardroom.cli.local import free_port
+from boardroom.cli.processes import free_port
 from boardroom.engine.errors import (
     AdapterFailed,
     BadResponse,
@@ -24,7 +24,7 @@ from boardroom.engine.errors import (
     Unhealthy,
     Unreachable,
 )
-from boardroom.engine.lorax import LoraxEngine, chat_body
+from boardroom.engine.lorax.driver import LoraxEngine, chat_body
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
 from unit.coordinator.standing_board import Board, served, simulated_lorax
 from unit.engine.raw_server import drips, raw_server, says, stays_silent_after

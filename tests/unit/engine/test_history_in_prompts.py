@@ -1,6 +1,6 @@
 """What was said before, in both of LoRAX's layouts."""
 
-from boardroom.engine.lorax import chat_body, plain_body
+from boardroom.engine.lorax.driver import chat_body, plain_body
 from boardroom.engine.protocol import Exchange, GenerationRequest
 
 REQUEST = GenerationRequest(

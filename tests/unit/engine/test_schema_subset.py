@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boardroom.engine.errors import MAX_PATH_CHARS, MAX_WHY_CHARS, SchemaRefused
-from boardroom.engine.schema_price import MOST, price
-from boardroom.engine.schema_subset import subset
+from boardroom.engine.lorax.schema_price import MOST, price
+from boardroom.engine.lorax.schema_subset import subset
 
 TYPES = ["object", "array", "string", "integer", "number", "boolean", "null"]
 WORDS = [*TYPES, "date", "uuid", "a", "b", "#", "#/$defs/a"]

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from boardroom.engine.schema_price import MOST, price
-from boardroom.engine.schema_subset import subset
-from boardroom.simulator.schema_compiler import states
-from boardroom.simulator.schema_text import SchemaError
+from boardroom.engine.lorax.schema_price import MOST, price
+from boardroom.engine.lorax.schema_subset import subset
+from boardroom.simulator.json_schema.compiler import states
+from boardroom.simulator.json_schema.text import SchemaError
 from tried.test_schemas import OURS, REFUSED, TAKEN
 
 ROOT = Path(__file__).parents[3]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lupa.lua51 import LuaRuntime
 
-from boardroom.api.admission import Verdict, unknown_board
+from boardroom.api.membership import Verdict, unknown_board
 from boardroom.controller.status.agent import Member, agent_status, member
 from boardroom.controller.status.board import Observed, board_status, suspended
 from boardroom.controller.status.finding import Finding

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from boardroom.api.admission import Verdict, unknown_board
+from boardroom.api.membership import Verdict, unknown_board
 from boardroom.controller.rollouts import Turn
 from boardroom.controller.status.agent import agent_status, member, refused_agent_status
 from boardroom.controller.status.board import Observed, board_status, invalid_status, suspended

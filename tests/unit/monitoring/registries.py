@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry
 
-from boardroom.controller.metrics import Metrics as OperatorMetrics
+from boardroom.controller.serving.metrics import Metrics as OperatorMetrics
 from boardroom.coordinator.metrics import Metrics as CoordinatorMetrics
 
 LORAX = {

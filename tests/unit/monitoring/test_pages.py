@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from boardroom.controller.metrics import Metrics as OperatorMetrics
+from boardroom.controller.serving.metrics import Metrics as OperatorMetrics
 from unit.monitoring.pages import coordinator_page, operator_page
 from unit.monitoring.registries import LORAX, LORAX_HISTOGRAMS
 from unit.simulator.simulation import serving

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from boardroom.api import crds
+from boardroom.api.generate import crds
 from unit.monitoring.expressions import metrics
 
 ROOT = Path(__file__).parents[3]

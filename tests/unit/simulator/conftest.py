@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from boardroom.adapters.make import Shape, make
+from boardroom.adapters.synthetic import Shape, make
 
 
 @pytest.fixture

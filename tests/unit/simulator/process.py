@@ -11,7 +11,7 @@ class Process:
 
     def __init__(self, *arguments: str, env: dict[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from boardroom.simulator.launcher import main; main()", "--port", "0",
+            [sys.executable, "-c", "from boardroom.simulator.launcher.main import main; main()", "--port", "0",
              "--hostname", "127.0.0.1", *arguments],
             stdout=subprocess.PIPE,
             text=True,

@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 
-from boardroom.adapters.make import Shape, make
-from boardroom.simulator.app import Application
-from boardroom.simulator.engine import Engine
+from boardroom.adapters.synthetic import Shape, make
 from boardroom.simulator.entry import Entry
 from boardroom.simulator.faults import convert_fault
-from boardroom.simulator.request import Parameters
+from boardroom.simulator.router.app import Application
+from boardroom.simulator.router.engine import Engine
+from boardroom.simulator.router.request import Parameters
+from boardroom.simulator.router.validation import Prompt
 from boardroom.simulator.settings import Settings
-from boardroom.simulator.validation import Prompt
 from boardroom.simulator.virtual import VirtualTimeLoop
 
 MODEL = "mistralai/Mistral-7B-Instruct-v0.1"

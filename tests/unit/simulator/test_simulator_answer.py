@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boardroom.simulator.answer import Author, question_in
 from boardroom.simulator.entry import Sampling
-from boardroom.simulator.identity import voice
-from boardroom.simulator.tokenizer import SimpleTokenizer
+from boardroom.simulator.model_server.answer import Author, question_in
+from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.tokenizer.simple import SimpleTokenizer
 from unit.simulator.simulation import MODEL
 
 CEO = "/models/ceo_lora_adapter"

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from boardroom.simulator.errors import LoraxError, OverloadedError
-from boardroom.simulator.identity import voice
-from boardroom.simulator.request import Parameters
-from boardroom.simulator.steps import Step
-from boardroom.simulator.validation import Prompt
+from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.router.request import Parameters
+from boardroom.simulator.router.steps import Step
+from boardroom.simulator.router.validation import Prompt
 from unit.simulator.simulation import MODEL, Simulation, simulate, text, waited
 
 BOARD = ("ceo", "cfo", "coo", "cmo", "cto")

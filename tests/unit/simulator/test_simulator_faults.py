@@ -9,11 +9,11 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from boardroom.adapters.make import Shape, make
+from boardroom.adapters.synthetic import Shape, make
 from boardroom.simulator.errors import LoraxError
 from boardroom.simulator.faults import Fault, FaultError, Faults, convert_fault, parse_fault
-from boardroom.simulator.launcher import launcher
-from boardroom.simulator.shard import CUDA_ERROR
+from boardroom.simulator.launcher.main import launcher
+from boardroom.simulator.model_server.shard import CUDA_ERROR
 from unit.simulator.process import Process
 from unit.simulator.simulation import Simulation, serving, simulate, waited
 

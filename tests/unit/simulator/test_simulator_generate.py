@@ -6,8 +6,8 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
-from boardroom.simulator.app import Application
-from boardroom.simulator.engine import Engine
+from boardroom.simulator.router.app import Application
+from boardroom.simulator.router.engine import Engine
 from boardroom.simulator.settings import Settings
 from boardroom.simulator.virtual import VirtualTimeLoop
 from unit.simulator.simulation import MODEL, events, post, serving

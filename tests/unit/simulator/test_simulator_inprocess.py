@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from boardroom.adapters.make import Shape, make
+from boardroom.adapters.synthetic import Shape, make
 from boardroom.engine.errors import AdapterFailed, EngineTimeout
-from boardroom.engine.lorax import LoraxEngine
+from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
-from boardroom.simulator.engine import Engine
 from boardroom.simulator.inprocess import InProcessTransport
+from boardroom.simulator.router.engine import Engine
 from boardroom.simulator.settings import Settings
 from boardroom.simulator.virtual import VirtualTimeLoop
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from boardroom.simulator.cost import CostModel, profiles
-from boardroom.simulator.flags import Launch, launcher_options, parse, simulate_options
-from boardroom.simulator.launcher import launcher, simulate
+from boardroom.simulator.launcher.flags import Launch, launcher_options, parse, simulate_options
+from boardroom.simulator.launcher.main import launcher, simulate
+from boardroom.simulator.model_server.cost import CostModel, profiles
 from boardroom.simulator.settings import Settings, SettingsError
 from unit.simulator.process import Process
 

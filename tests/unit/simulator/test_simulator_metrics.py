@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from boardroom.simulator.metrics import Histogram, Metrics, number
+from boardroom.simulator.router.metrics import Histogram, Metrics, number
 from unit.simulator.simulation import Simulation, serving, simulate
 
 

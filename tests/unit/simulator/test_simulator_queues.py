@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from boardroom.simulator.entry import Entry, Sampling
-from boardroom.simulator.queues import AdapterQueue, AdapterQueues, Status
+from boardroom.simulator.router.queues import AdapterQueue, AdapterQueues, Status
 
 
 def entry(adapter_id: str, queued_at: float = 0.0) -> Entry:

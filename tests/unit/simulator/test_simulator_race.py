@@ -6,12 +6,12 @@ from random import Random
 
 import pytest
 
-from boardroom.adapters.make import Shape, make
+from boardroom.adapters.synthetic import Shape, make
 from boardroom.simulator.entry import Answer, Entry, Sampling
-from boardroom.simulator.race import Race
+from boardroom.simulator.model_server.sources import AdapterSources
+from boardroom.simulator.router.race import Race
 from boardroom.simulator.settings import Settings
-from boardroom.simulator.sources import AdapterSources
-from boardroom.simulator.tokenizer import SimpleTokenizer
+from boardroom.simulator.tokenizer.simple import SimpleTokenizer
 from unit.simulator.simulation import Simulation, simulate, text
 
 BOARD = ("ceo", "cfo", "coo", "cmo", "cto")

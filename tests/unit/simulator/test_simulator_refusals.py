@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from boardroom.simulator.exchange import MAX_BODY_BYTES
+from boardroom.simulator.router.exchange import MAX_BODY_BYTES
 from unit.simulator.simulation import chat, post, serving
 
 

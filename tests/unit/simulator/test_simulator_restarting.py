@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from boardroom.adapters.make import Shape, make
+from boardroom.adapters.synthetic import Shape, make
 from boardroom.engine.errors import EngineError
-from boardroom.engine.lorax import LoraxEngine
+from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
 from boardroom.simulator.faults import Fault
 from boardroom.simulator.restarting import AFTER_ABORT_SECONDS, DRAIN_SECONDS, RestartingLorax

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from boardroom.simulator.answer import Author
 from boardroom.simulator.entry import Sampling
-from boardroom.simulator.schema import document
-from boardroom.simulator.schema_pattern import PatternError, matching
-from boardroom.simulator.schema_text import SchemaError
-from boardroom.simulator.tokenizer import SimpleTokenizer
+from boardroom.simulator.json_schema.document import document
+from boardroom.simulator.json_schema.pattern import PatternError, matching
+from boardroom.simulator.json_schema.text import SchemaError
+from boardroom.simulator.model_server.answer import Author
+from boardroom.simulator.tokenizer.simple import SimpleTokenizer
 
 
 class Stance(enum.Enum):

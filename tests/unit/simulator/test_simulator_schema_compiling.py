@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from boardroom.simulator.engine import Engine
 from boardroom.simulator.errors import RouterAborted
+from boardroom.simulator.model_server.shard import SCHEMAS_KEPT
+from boardroom.simulator.router.engine import Engine
 from boardroom.simulator.settings import Settings
-from boardroom.simulator.shard import SCHEMAS_KEPT
 from unit.simulator.process import Process
 from unit.simulator.simulation import Simulation, simulate
 

@@ -6,9 +6,9 @@ import pytest
 
 from boardroom.adapters import read
 from boardroom.adapters.families import architecture
-from boardroom.adapters.make import Shape, make
-from boardroom.simulator.compatibility import incompatibility
-from boardroom.simulator.sources import AdapterSources, SourceError
+from boardroom.adapters.synthetic import Shape, make
+from boardroom.simulator.model_server.compatibility import incompatibility
+from boardroom.simulator.model_server.sources import AdapterSources, SourceError
 from unit.simulator.simulation import MODEL
 
 

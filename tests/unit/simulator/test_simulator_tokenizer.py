@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from boardroom.simulator.answer import Author
 from boardroom.simulator.entry import Sampling
+from boardroom.simulator.model_server.answer import Author
 from boardroom.simulator.settings import Settings, SettingsError
-from boardroom.simulator.tokenizer import Place, SimpleTokenizer, Token
-from boardroom.simulator.tokenizer_file import FileTokenizer, TokenizerError, load_tokenizer
+from boardroom.simulator.tokenizer.file import FileTokenizer, TokenizerError, load_tokenizer
+from boardroom.simulator.tokenizer.simple import Place, SimpleTokenizer, Token
 from unit.simulator.simulation import serving
 
 installed = pytest.mark.skipif(find_spec("tokenizers") is None, reason="the optional package tokenizers isn't here")

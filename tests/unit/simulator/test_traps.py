@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from boardroom.adapters.make import Shape, make
+from boardroom.adapters.synthetic import Shape, make
 from boardroom.simulator.errors import LoraxError, RouterAborted
 from unit.simulator.process import Process
 from unit.simulator.simulation import MODEL, Simulation, first_token_after, serving, simulate, text

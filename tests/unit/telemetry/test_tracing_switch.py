@@ -49,6 +49,6 @@ def test_off_there_is_one_tracer_and_one_span_for_all() -> None:
 
 
 def test_the_coordinator_does_not_import_opentelemetry_unless_it_is_on() -> None:
-    code = "import sys, boardroom.coordinator.start; print(any(m.startswith('opentelemetry') for m in sys.modules))"
+    code = "import sys, boardroom.coordinator.main; print(any(m.startswith('opentelemetry') for m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -10,7 +10,7 @@ from boardroom.api.coordinator import ApiKeySecretRef, AuthSpec
 from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults, effective
 from boardroom.api.status import EffectiveSettings
-from boardroom.controller.kinds import Kind, Object
+from boardroom.kube.kinds import Kind, Object
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from boardroom.api.meta import client_name, coordinator_name, lorax_name, model_cache_name
-from boardroom.controller.kinds import (
+from boardroom.controller.plan import coordinator, lorax, network, rbac, storage
+from boardroom.controller.plan.blueprint import Blueprint
+from boardroom.kube.kinds import (
     CLAIM,
     DEPLOYMENT,
     DISRUPTION_BUDGET,
@@ -16,8 +18,6 @@ from boardroom.controller.kinds import (
     Kind,
     Object,
 )
-from boardroom.controller.plan import coordinator, lorax, network, rbac, storage
-from boardroom.controller.plan.blueprint import Blueprint
 
 Live = Callable[[Kind, str], Object | None]
 """The live object of a kind and name in the board's namespace."""

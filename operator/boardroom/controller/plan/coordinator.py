@@ -13,11 +13,11 @@ from boardroom.api.meta import (
     selector,
 )
 from boardroom.api.model import SecretKeyRef
-from boardroom.controller.kinds import DEPLOYMENT, SERVICE, Object
 from boardroom.controller.plan import identity, scheduling, security
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.environment import variables
 from boardroom.controller.plan.template import digest, stamped
+from boardroom.kube.kinds import DEPLOYMENT, SERVICE, Object
 
 COMPONENT: Final = "coordinator"
 CONTAINER: Final = "coordinator"

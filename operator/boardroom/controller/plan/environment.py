@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from boardroom.api.pods import EnvVar
-from boardroom.controller.kinds import Object
+from boardroom.kube.kinds import Object
 
 
 def variables(given: Iterable[EnvVar]) -> list[Object]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from boardroom.api.meta import GROUP
-from boardroom.controller.kinds import Object
+from boardroom.kube.kinds import Object
 
 ANNOTATION: Final = f"{GROUP}/service-account"
 _SKEW: Final = timedelta(seconds=5)

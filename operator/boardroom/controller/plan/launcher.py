@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from boardroom.api.boardroom import BoardroomSpec
 from boardroom.api.status import EffectiveSettings
-from boardroom.controller.kinds import Object
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.environment import variables
+from boardroom.kube.kinds import Object
 
 CACHE_PATH = "/data"
 """Where LoRAX keeps downloaded weights."""

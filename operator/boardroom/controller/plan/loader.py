@@ -4,9 +4,9 @@ from typing import Final
 
 from boardroom.api.meta import LOADER_PORT, selector
 from boardroom.api.quantity import quantity_bytes
-from boardroom.controller.kinds import JOB, Object
 from boardroom.controller.plan import lorax, scheduling, security, storage
 from boardroom.controller.plan.blueprint import Blueprint
+from boardroom.kube.kinds import JOB, Object
 
 COMPONENT: Final = "adapters-loader"
 CONTAINER: Final = "loader"

@@ -4,10 +4,10 @@ import math
 from typing import Final
 
 from boardroom.api.meta import ADAPTERS_PORT, DOWNLOADS_PATH, lorax_name, selector
-from boardroom.controller.kinds import DEPLOYMENT, SERVICE, Object
 from boardroom.controller.plan import launcher, preload, scheduling, security, storage
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.template import digest, stamp, stamped
+from boardroom.kube.kinds import DEPLOYMENT, SERVICE, Object
 
 COMPONENT: Final = "lorax"
 CONTAINER: Final = "lorax"

@@ -12,9 +12,9 @@ from boardroom.api.meta import (
     lorax_name,
     selector,
 )
-from boardroom.controller.kinds import NETWORK_POLICY, Object
 from boardroom.controller.plan import coordinator, lorax
 from boardroom.controller.plan.blueprint import Blueprint
+from boardroom.kube.kinds import NETWORK_POLICY, Object
 
 _DNS: Final = 53
 _HTTPS: Final = 443

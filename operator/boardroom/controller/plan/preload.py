@@ -13,7 +13,7 @@ import orjson
 from boardroom.api.conditions import AgentCondition, find
 from boardroom.api.meta import GROUP
 from boardroom.api.resources import BoardAgent
-from boardroom.controller.kinds import Object
+from boardroom.kube.kinds import Object
 
 ANNOTATION: Final = f"{GROUP}/preloaded-adapters"
 """On the pod template: the digest of each adapter by its path. New files under the same path are a reason, too."""

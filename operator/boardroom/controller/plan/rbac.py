@@ -12,9 +12,9 @@ from boardroom.api.meta import (
     coordinator_name,
     labels,
 )
-from boardroom.controller.kinds import CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, Object
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.coordinator import COMPONENT
+from boardroom.kube.kinds import CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, Object
 
 CLIENT = "client"
 _RBAC_GROUP = "rbac.authorization.k8s.io"

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-from boardroom.controller.kinds import DEPLOYMENT, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, Object, owned_by
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.children import Child, Live
 from boardroom.controller.plan.template import stamp
+from boardroom.kube.kinds import DEPLOYMENT, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, Object, owned_by
 
 _MEMBERS: Final = (SERVICE_ACCOUNT, ROLE, ROLE_BINDING)
 """What follows the members, and no pod runs by."""

@@ -3,8 +3,8 @@
 from boardroom.api.lorax import LoraxSpec
 from boardroom.api.meta import selector
 from boardroom.api.pods import Toleration
-from boardroom.controller.kinds import DISRUPTION_BUDGET, Object
 from boardroom.controller.plan.blueprint import Blueprint
+from boardroom.kube.kinds import DISRUPTION_BUDGET, Object
 
 
 def spread(board: str, component: str) -> list[Object]:

@@ -1,6 +1,6 @@
 """Security contexts: our own containers meet Pod Security restricted, LoRAX's image (it runs as root) baseline."""
 
-from boardroom.controller.kinds import Object
+from boardroom.kube.kinds import Object
 
 USER = 65532
 """The numeric user of our image."""

@@ -1,9 +1,9 @@
 """The volumes of the LoRAX pod, and the claim for model weights where the operator makes it."""
 
 from boardroom.api.meta import DOWNLOADS_PATH, model_cache_name
-from boardroom.controller.kinds import CLAIM, Object
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.launcher import CACHE_PATH
+from boardroom.kube.kinds import CLAIM, Object
 
 COMPONENT = "model-cache"
 ADAPTERS = "adapters"

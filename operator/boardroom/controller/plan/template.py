@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 
 from boardroom.api.meta import GROUP
-from boardroom.controller.kinds import Object
+from boardroom.kube.kinds import Object
 
 ANNOTATION: Final = f"{GROUP}/pod-template"
 """On each of our Deployments: the digest of its pod template as we built it."""

@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from boardroom.api.admission import BOARD_NOT_FOUND, Verdict
 from boardroom.api.conditions import PREVIOUS, UNHEARD, AgentCondition, Condition, find
+from boardroom.api.membership import BOARD_NOT_FOUND, Verdict
 from boardroom.api.resources import BoardAgent
 from boardroom.api.status import MemberStatus
-from boardroom.controller.kinds import Object
 from boardroom.controller.status.conditions import stalled, stated
 from boardroom.controller.status.finding import Finding
+from boardroom.kube.kinds import Object
 
 _LASTING: Final = frozenset({"BaseModelMismatch", "RankTooHigh", "TooLarge", "UnsupportedFeature"})
 """What is wrong with the adapter itself. What is missing, torn or out of reach may still be brought, or come again."""

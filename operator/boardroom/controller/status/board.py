@@ -7,13 +7,13 @@ from typing import Final
 
 from boardroom.api.conditions import BoardCondition, Condition
 from boardroom.api.status import LoraxReplicas
-from boardroom.controller.kinds import Object
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.coordinator import endpoint
 from boardroom.controller.rollouts import Turn
 from boardroom.controller.status.agent import Member
 from boardroom.controller.status.conditions import stalled, stated
 from boardroom.controller.status.finding import Finding
+from boardroom.kube.kinds import Object
 
 _MAX_MEMBERS_SHOWN: Final = 512
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from boardroom.api.conditions import Condition, carried, condition
-from boardroom.controller.kinds import Object
 from boardroom.controller.status.finding import Finding
+from boardroom.kube.kinds import Object
 
 
 def stalled(ready: Finding) -> Finding:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from boardroom.controller.kinds import Object
+from boardroom.kube.kinds import Object
 
 
 def condition_of(obj: Object, type_: str) -> dict[str, Any] | None:

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Final
 
 from boardroom.api.status import LoraxReplicas
-from boardroom.controller.kinds import Object
 from boardroom.controller.status.finding import Finding
+from boardroom.controller.status.pod_problems import Subject, Words, explain
 from boardroom.controller.status.pods import condition_of, lost
-from boardroom.controller.status.trouble import Subject, Words, explain
+from boardroom.kube.kinds import Object
 
 _MISSING_CLASSES: Final = (
     (

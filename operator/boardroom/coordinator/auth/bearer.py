@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from boardroom.coordinator.problems import Unauthenticated
+from boardroom.coordinator.errors import Unauthenticated
 
 MAX_TOKEN: Final = 16_384
 """Characters; tokens of identity providers with many groups reach some thousand."""

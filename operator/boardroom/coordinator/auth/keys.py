@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from boardroom.coordinator.auth.bearer import bearer
-from boardroom.coordinator.problems import AuthUnavailable, Unauthenticated
+from boardroom.coordinator.errors import AuthUnavailable, Unauthenticated
 
 REREAD_SECONDS: Final = 5.0
 """A key that was taken out of the files is refused at the latest so long after."""

@@ -10,8 +10,8 @@ from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS
 from boardroom.api.meta import ASK, AUDIENCE, BOARDROOMS, GROUP
 from boardroom.coordinator.auth.bearer import bearer, ends
 from boardroom.coordinator.auth.verdicts import Hasher, Verdicts
-from boardroom.coordinator.kube import Kube, KubeError
-from boardroom.coordinator.problems import AskProblem, AuthUnavailable, Forbidden, Unauthenticated
+from boardroom.coordinator.errors import AskProblem, AuthUnavailable, Forbidden, Unauthenticated
+from boardroom.kube.coordinator_client import Kube, KubeError
 
 ALLOWED_SECONDS: Final = 60.0
 """A right that was taken away ends at the latest so long after, while the API server answers."""

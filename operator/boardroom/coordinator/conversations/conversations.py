@@ -6,11 +6,11 @@ from msgspec.structs import replace
 
 from boardroom.api.ask import AskRequest, AskResponse
 from boardroom.api.conversation import Conversation
+from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.conversations import threads
 from boardroom.coordinator.conversations.store import Store
-from boardroom.coordinator.particulars import Context
-from boardroom.coordinator.problems import ConversationsUnavailable, UnknownConversation
-from boardroom.coordinator.roster import Roster
+from boardroom.coordinator.deliberation.context import Context
+from boardroom.coordinator.errors import ConversationsUnavailable, UnknownConversation
 
 
 class Conversations:

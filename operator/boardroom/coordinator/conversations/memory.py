@@ -9,7 +9,7 @@ from typing import Final
 
 from boardroom.api.conversation import Conversation
 from boardroom.coordinator.conversations.store import BUSY
-from boardroom.coordinator.problems import ConversationBusy
+from boardroom.coordinator.errors import ConversationBusy
 
 MAX_CONVERSATIONS: Final = 10_000
 MAX_BYTES: Final = 64 * 1024 * 1024

@@ -6,8 +6,8 @@ from typing import Final
 
 from boardroom.api.ask import AskRequest, AskResponse, MemberAnswer
 from boardroom.api.conversation import Conversation, ConversationMember, ConversationsSpec, ConversationTurn
-from boardroom.coordinator.meeting import answered
-from boardroom.coordinator.roster import Member, Roster
+from boardroom.coordinator.board.roster import Member, Roster
+from boardroom.coordinator.deliberation.session import answered
 from boardroom.engine.protocol import Exchange
 
 BYTES_PER_TOKEN: Final = 3

@@ -1,0 +1,100 @@
+"""`boardroom operator`: serves, waits until it may lead, and leads until it is told to stop."""
+
+import asyncio
+import logging
+import socket
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from boardroom import __version__
+from boardroom.controller.manager import Leader
+from boardroom.controller.options import Options
+from boardroom.controller.own_image import own_image
+from boardroom.controller.schemas import Schemas
+from boardroom.controller.serving.metrics import Metrics
+from boardroom.controller.serving.probes import Health, health_app, metrics_app, serve
+from boardroom.controller.stopping import before, stop_on_signals
+from boardroom.kube.client import RETRY_SECONDS, KubeClient, KubeError, RefusedError
+from boardroom.kube.connection import Connection
+from boardroom.kube.election import Election, FencedKube
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+async def run(options: Options, env: Mapping[str, str]) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises StartError, ConnectionConfigError, KubeError or OSError when it can't start, LeadershipLostError when another
+    operator has taken over, and NamespaceAppearedError when it must begin anew.
+    """
+    metrics, health, stop = Metrics(), Health(), asyncio.Event()
+    stop_on_signals(stop)
+    async with AsyncExitStack() as stack:
+        connection = await Connection.open(options.kubeconfig, options.context)
+        stack.push_async_callback(connection.close)
+        kube = KubeClient(connection.configuration, observe=metrics.request)
+        stack.push_async_callback(kube.close)
+        await _serve(stack, options, health, metrics)
+        image = await before(stop, _patiently(lambda: own_image(kube, env)))
+        if image is None:
+            return
+        _log.info("boardroom operator %s at %s, own image %s", __version__, connection.configuration.host, image.name)
+        if await before(stop, Schemas(kube, health.waits).fit()) is None:
+            return
+        name = env.get("POD_NAME") or socket.gethostname()
+        leader = Leader(options, connection, metrics, health, stop, image, name, _now)
+        if options.lease_namespace is None:
+            await leader.lead(kube)
+        else:
+            identity = f"{name}_{uuid.uuid4().hex[:8]}"
+            election = Election(kube, options.lease_namespace, identity, time.monotonic, _now)
+            health.ready = lambda: None  # to take over
+            if await before(stop, election.acquire()):
+                await _elected(election, stop, leader.lead(FencedKube(kube, election.leads)))
+    _log.info("stopped")
+
+
+async def _elected(election: Election, stop: asyncio.Event, leading: Coroutine[Any, Any, None]) -> None:
+    """Lead for as long as the Lease is kept, and let go of it once nothing is written any more."""
+    keeping = asyncio.create_task(election.keep(), name="lease")
+    keeping.add_done_callback(lambda _: stop.set())
+    try:
+        await leading
+    finally:
+        keeping.cancel()
+        (end,) = await asyncio.gather(keeping, return_exceptions=True)
+        if not isinstance(end, Exception):
+            await election.release()
+    if isinstance(end, Exception):
+        raise end
+
+
+async def _patiently(work: Callable[[], Awaitable[_T]]) -> _T:
+    """The result, however long the API server takes to be there; what it refuses is raised."""
+    while True:
+        try:
+            return await work()
+        except RefusedError:
+            raise
+        except KubeError as error:
+            _log.warning("%s (HTTP %d); trying again", error, error.status)
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _serve(stack: AsyncExitStack, options: Options, health: Health, metrics: Metrics) -> None:
+    for what, app, port in (
+        ("probes", health_app(health.is_alive, health.is_ready), options.health_port),
+        ("metrics", metrics_app(metrics.registry), options.metrics_port),
+    ):
+        runner, bound = await serve(app, options.host, port)
+        stack.push_async_callback(runner.cleanup)
+        _log.info("serving %s on http://%s:%d", what, options.host, bound)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

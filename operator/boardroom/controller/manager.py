@@ -1,0 +1,164 @@
+"""The operator that leads: its parts, wired together and run until it is told to stop."""
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, cast
+
+import kopf
+
+from boardroom.controller.apply.bindings import Bindings
+from boardroom.controller.apply.children import Children
+from boardroom.controller.events import Recorder
+from boardroom.controller.options import Options
+from boardroom.controller.ownership import Ownership
+from boardroom.controller.pace import Pace
+from boardroom.controller.plan.blueprint import Image
+from boardroom.controller.reconcile import Reconciler
+from boardroom.controller.rollouts import Rollouts, unfinished
+from boardroom.controller.serving.metrics import Metrics
+from boardroom.controller.serving.probes import Health
+from boardroom.controller.status.coordinator_leases import Leases
+from boardroom.controller.status.coordinator_status import Hearsay
+from boardroom.controller.stopping import before, stop_on_signals
+from boardroom.controller.tenures import Tenures
+from boardroom.controller.watch.cache import Store
+from boardroom.controller.watch.informer import Informer, settings
+from boardroom.controller.watch.queue import WorkQueue
+from boardroom.controller.watch.watches import Watches
+from boardroom.controller.watch.workers import Workers
+from boardroom.kube.client import Kube
+from boardroom.kube.connection import Connection
+from boardroom.kube.kinds import BOARDROOM, Key
+
+_log = logging.getLogger(__name__)
+_COLLECT_AFTER: Final = 10_000
+"""Containers made and not freed before a collection."""
+_DRAIN_SECONDS: Final = 20.0
+
+
+@dataclass(frozen=True)
+class Leader:
+    """All that an operator needs to lead."""
+
+    options: Options
+    connection: Connection
+    metrics: Metrics
+    health: Health
+    stop: asyncio.Event
+    image: Image
+    instance: str
+    """What it is called in Events."""
+    now: Callable[[], datetime]
+
+    async def lead(self, kube: Kube) -> None:
+        """Reconcile until told to stop."""
+        loop, store = asyncio.get_running_loop(), Store()
+        queue: WorkQueue[Key] = WorkQueue(loop.call_later)
+        recorder = Recorder(kube, self.now, self.instance)
+        ownership = Ownership(
+            kube,
+            store,
+            Tenures(kube, time.monotonic, self.now, self.options.takeover_seconds),
+            recorder,
+            self.now,
+            self.options.lease_namespace,
+        )
+        reconciler = Reconciler(
+            kube=kube,
+            store=store,
+            children=Children(kube, store),
+            bindings=Bindings(kube=kube, store=store, clusterwide=not self.options.namespaces),
+            hearsay=Hearsay(kube, store, Leases(kube, time.monotonic, self.now), self.now),
+            rollouts=Rollouts(
+                clock=time.monotonic,
+                wake=queue.add,
+                unfinished=lambda: unfinished(filter(ownership.ours, store.of_kind(BOARDROOM))),
+                at_once=self.options.rollouts_at_once,
+            ),
+            pace=Pace(),
+            ownership=ownership,
+            recorder=recorder,
+            defaults=self.options.defaults,
+            image=self.image,
+            now=self.now,
+            shown=self.metrics.board,
+        )
+        workers = Workers(queue, reconciler.reconcile, self.metrics, time.monotonic)
+        informer = Informer(
+            kube,
+            store,
+            queue,
+            self.metrics,
+            Watches(time.monotonic, self.options.watch_grace_seconds),
+            namespaces=self.options.namespaces,
+            resync_seconds=self.options.resync_seconds,
+        )
+
+        def alive() -> str | None:
+            stuck = [f"the reconcile of {'/'.join(key)} hangs" for key in workers.stuck()]
+            return "; ".join([*stuck, *informer.watches.dead()]) or None
+
+        def ready() -> str | None:
+            return None if informer.synced.is_set() else "waits until every object is known and every watch stands"
+
+        self.health.alive, self.health.ready = alive, ready
+        self.metrics.leader.set(1)
+        self.metrics.resync.set(self.options.resync_seconds)
+        await self._run(informer, workers)
+        await ownership.withdraw()
+
+    async def _run(self, informer: Informer, workers: Workers) -> None:
+        """Let Kopf watch until a signal comes or a part fails; then finish what is being reconciled."""
+        watching = asyncio.Event()
+        if await before(self.stop, informer.reachable()) is None:
+            return
+        _collect_seldom()
+        # Kopf ends every task that began after itself, so ours begin before.
+        listing = (informer.run(), informer.resync(), informer.appeared())
+        lists = [asyncio.create_task(work, name="lists") for work in listing]
+        tasks = [*workers.start(self.options.workers), *lists]
+        ours = asyncio.create_task(_take_back_signals(watching, self.stop), name="signals")
+        for task in tasks:  # none ends before the queue is shut down, unless it failed
+            task.add_done_callback(lambda _: self.stop.set())
+        try:
+            await kopf.operator(
+                registry=informer.registry(self.connection),
+                settings=settings(),
+                clusterwide=not informer.namespaces,
+                namespaces=informer.namespaces,
+                standalone=True,
+                # Kopf would ask for our user's name, and a container's numeric user has none.
+                identity=cast("Any", self.instance),
+                stop_flag=self.stop,
+                ready_flag=watching,
+            )
+        finally:
+            _log.info("stopping")
+            workers.queue.shut_down()
+            for task in (*lists, ours):
+                task.cancel()
+            _, late = await asyncio.wait(tasks, timeout=_DRAIN_SECONDS)
+            for task in late:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+
+
+def _collect_seldom() -> None:
+    """What is there now stays, and what comes and goes is freed by its count of references: cycles are rare."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
+
+
+async def _take_back_signals(watching: asyncio.Event, stop: asyncio.Event) -> None:
+    """Kopf puts handlers of its own in place; stopped by those, it waits 5 s for a task of its own that never ends."""
+    await watching.wait()
+    stop_on_signals(stop)

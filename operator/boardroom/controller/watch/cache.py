@@ -1,0 +1,133 @@
+"""What the API server last told us, by kind and by board."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from boardroom.api.meta import GROUP
+from boardroom.kube.kinds import POD, Key, Kind, Object, boards_of, key_of, version_number, version_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """An object as JSON text: as dicts it would fill several times the memory, and be looked at by each collection."""
+
+    uid: str
+    version: int
+    text: bytes
+
+    def object(self) -> Object:
+        found: Object = orjson.loads(self.text)
+        return found
+
+
+class Store:
+    """The latest known version of each watched object.
+
+    Watch events, lists and the answers to our own writes arrive in any order; the highest resource version wins. What
+    is handed out is the caller's own copy.
+    """
+
+    def __init__(self) -> None:
+        self._objects: dict[Kind, dict[Key, _Kept]] = defaultdict(dict)
+        self._by_board: dict[Kind, dict[Key, set[Key]]] = defaultdict(lambda: defaultdict(set))
+
+    def __contains__(self, of: tuple[Kind, Key]) -> bool:
+        """Whether an object of that kind, namespace and name is known."""
+        kind, key = of
+        return key in self._objects[kind]
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """One object."""
+        kept = self._objects[kind].get((namespace, name))
+        return kept.object() if kept is not None else None
+
+    def get_in(self, namespace: str, kind: Kind, name: str) -> Object | None:
+        """The same, for a namespace given once."""
+        return self.get(kind, namespace, name)
+
+    def of_board(self, kind: Kind, board: Key) -> list[Object]:
+        """A board's objects of a kind, in the order of their names."""
+        keys = self._by_board[kind].get(board, ())
+        return [self._objects[kind][key].object() for key in sorted(keys)]
+
+    def boards(self) -> set[Key]:
+        """Every board that some object concerns, whether it exists or not."""
+        return {board for index in self._by_board.values() for board, keys in index.items() if keys}
+
+    def of_kind(self, kind: Kind) -> Iterable[Object]:
+        """All objects of a kind."""
+        return (kept.object() for kept in self._objects[kind].values())
+
+    def put(self, kind: Kind, obj: Object) -> frozenset[Key]:
+        """Take in an object unless a newer version of it is known; returns the boards concerned."""
+        key = key_of(obj)
+        old = self._objects[kind].get(key)
+        uid, version = _uid(obj), version_of(obj)
+        if old is not None and old.version >= version and old.uid == uid:
+            return frozenset()
+        concerned = boards = boards_of(kind, obj)
+        if old is not None:
+            concerned |= self._drop(kind, key, old)
+        self._objects[kind][key] = _Kept(uid, version, _text(_trimmed(kind, obj)))
+        for board in boards:
+            self._by_board[kind][board].add(key)
+        return concerned
+
+    def remove(self, kind: Kind, obj: Object) -> frozenset[Key]:
+        """Forget an object that was deleted; one created anew under the same name stays."""
+        key = key_of(obj)
+        old = self._objects[kind].get(key)
+        if old is None or (old.uid != _uid(obj) and old.version > version_of(obj)):
+            return frozenset()
+        return self._drop(kind, key, old) | boards_of(kind, obj)
+
+    def retain(
+        self, kind: Kind, namespace: str | None, listed: Collection[Key], resource_version: str
+    ) -> frozenset[Key]:
+        """Forget what a whole list, as of that resource version, lacks, unless it is newer; returns the boards."""
+        horizon = version_number(resource_version)
+        lost = [
+            (key, kept)
+            for key, kept in self._objects[kind].items()
+            if key not in listed and namespace in (None, key[0]) and kept.version <= horizon
+        ]
+        return frozenset().union(*(self._drop(kind, key, kept) for key, kept in lost))
+
+    def forget(self, kind: Kind, namespace: str | None) -> frozenset[Key]:
+        """Forget all objects of a kind that is not served any more; returns the boards."""
+        lost = [(key, kept) for key, kept in self._objects[kind].items() if namespace in (None, key[0])]
+        return frozenset().union(*(self._drop(kind, key, kept) for key, kept in lost))
+
+    def _drop(self, kind: Kind, key: Key, kept: _Kept) -> frozenset[Key]:
+        del self._objects[kind][key]
+        boards = boards_of(kind, kept.object())
+        for board in boards:
+            keys = self._by_board[kind][board]
+            keys.discard(key)
+            if not keys:
+                del self._by_board[kind][board]
+        return boards
+
+
+def _trimmed(kind: Kind, obj: Object) -> Object:
+    """The object without what we never read and what weighs most."""
+    metadata = {name: value for name, value in obj["metadata"].items() if name not in ("managedFields", "annotations")}
+    annotations = obj["metadata"].get("annotations") or {}
+    metadata["annotations"] = {name: value for name, value in annotations.items() if name.startswith(f"{GROUP}/")}
+    trimmed = obj | {"metadata": metadata}
+    if kind is POD:
+        trimmed.pop("spec", None)
+    return trimmed
+
+
+def _text(obj: Object) -> bytes:
+    """JSON in no more room than it needs: orjson's own answer keeps its buffer, several times as large."""
+    return bytes(memoryview(orjson.dumps(obj)))
+
+
+def _uid(obj: Object) -> str:
+    uid: str = obj["metadata"].get("uid", "")
+    return uid

@@ -1,0 +1,204 @@
+"""Who may be asked now: nothing of a question ever meets an adapter on its way off the GPU.
+
+LoRAX evicts one idle adapter for every adapter that has to be loaded, whatever the room, and a request that arrives
+while its adapter leaves may be answered by the base model without a sign of it: 3 of 483 requests (LORAX.md, traps 0,
+1 and 3). LoRAX does not tell what is loaded, but nothing is loaded or evicted unless somebody asks for an adapter that
+is not there, and only we ask. So:
+
+- Loading is the prober's work alone, in waves of one token that nobody reads; cold adapters of all questions that wait
+  go in one wave, together with those that are loaded, until x-queue-time shows no load any more.
+- A question's request leaves only while no wave is under way, and only to adapters that have answered a wave. Until
+  then it is held; its deadline bounds that. Requests that are in LoRAX go on.
+- A wave begins when the questions in LoRAX have ended: the adapter of one that waits there is not in use, and may be
+  pushed out under it; and short of memory LoRAX takes adapters away in the middle of an answer. One that lasts for long
+  is not waited for, and is told, because its answer may not be its own.
+- Nothing leaves while it is in doubt whether LoRAX is still the process that answered those waves.
+
+So a question is never a first load either, and may be cancelled at any time (trap 5).
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from boardroom.coordinator.backends.adapter_state import AdapterBook
+from boardroom.coordinator.backends.incarnation import Asked
+from boardroom.engine.errors import EngineError
+
+AIR_SECONDS: Final = 1.0
+"""A request that left longer ago has arrived in LoRAX, or is over; a packet that is lost twice costs 0.6 s."""
+DRAIN_SECONDS: Final = 10.0
+"""How long a wave waits for answers to end; those that last longer are not called their own."""
+
+
+async def _nothing() -> None:
+    return
+
+
+class Admission:
+    """The gate to one LoRAX. `trouble` is why it can't be asked, as far as known, and `unsure` whether it may be
+    another process by now; `wave_please` asks for a wave, and `before_wave` returns when nobody but this coordinator
+    sends there either; `on_wave` hears when one begins and ends.
+    """
+
+    def __init__(
+        self,
+        book: AdapterBook,
+        *,
+        trouble: Callable[[], EngineError | None],
+        unsure: Callable[[], bool] = lambda: False,
+        wave_please: Callable[[], None],
+        before_wave: Callable[[], Awaitable[None]] = _nothing,
+        on_wave: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._book = book
+        self._trouble, self._unsure = trouble, unsure
+        self._wave_please = wave_please
+        self._before_wave, self._on_wave = before_wave, on_wave
+        self._changed = asyncio.Event()
+        self._loading = False
+        self._in_flight = 0
+        self._back = asyncio.Event()
+        self._last_left = float("-inf")
+        self.granted_until = math.inf
+        """When (time.monotonic) this coordinator may send no more, unless it is granted longer: others send too."""
+        self.cut_off = ""
+        """Why it is not granted longer; empty where it is."""
+        self.waves = 0
+        """How many waves there were, the one under way included."""
+        self.risks = 0
+        """How many waves have begun."""
+        self.base_wanted = False
+        """Whether a member speaks as the base model: to LoRAX that is one more adapter, which it loads and evicts."""
+        self._base_loaded = False
+        self._base_error: EngineError | None = None
+
+    @property
+    def why_held(self) -> str:
+        """What whoever waits here waits for."""
+        if self.cut_off and not self._granted:
+            return f"{self.cut_off}, and nothing is sent to LoRAX meanwhile"
+        if not self._loading and self._unsure():
+            return "a connection to LoRAX broke, and nothing is sent until it is known whether it has started anew"
+        return "LoRAX was still loading adapters, and nothing is sent meanwhile"
+
+    def open_to(self, path: str | None) -> bool:
+        """Whether a request to this adapter (None: the base model) may leave now."""
+        return self.open and self.proved(path)
+
+    @property
+    def open(self) -> bool:
+        """Whether requests may leave at all."""
+        return not self._loading and self._granted and not self._unsure()
+
+    @property
+    def _granted(self) -> bool:
+        return time.monotonic() < self.granted_until
+
+    def proved(self, path: str | None) -> bool:
+        """Whether it has answered a wave since LoRAX started."""
+        return self._base_loaded if path is None else self._book.proved(path)
+
+    async def admitted(self, path: str | None) -> EngineError | None:
+        """Wait until a request may leave; or the error why it may not, which is then the member's outcome.
+
+        Waits as long as a load takes; whoever calls has a deadline and cancels.
+        """
+        if path is None:
+            self.want_base()
+        while not self.open_to(path):
+            error = self._hopeless(path) if self.open else None
+            if error is not None:
+                return error
+            await self._changed.wait()
+        return None
+
+    def wake(self) -> None:
+        """Something may have changed: who is held looks again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def left(self) -> None:
+        """A request leaves for LoRAX."""
+        self._in_flight += 1
+        self._last_left = asyncio.get_running_loop().time()
+
+    def back(self) -> None:
+        """It has ended."""
+        self._in_flight -= 1
+        if not self._in_flight:
+            self._back.set()
+            self._back = asyncio.Event()
+
+    @asynccontextmanager
+    async def wave(self) -> AsyncIterator[None]:
+        """While inside, no request leaves; entered when those that left have ended, or take long."""
+        self._loading = True
+        self.waves += 1
+        self._on_wave()
+        try:
+            await asyncio.gather(self.ended(), self._before_wave())
+            self.risks += 1
+            self._on_wave()
+            yield
+        finally:
+            self._loading = False
+            self._on_wave()
+            self.wake()
+
+    async def landed(self) -> None:
+        """Returns when what has left has arrived in LoRAX, or has come back."""
+        await self._gone(self._last_left + AIR_SECONDS)
+
+    async def ended(self) -> None:
+        """Returns when what has left has come back, or takes long."""
+        await self._gone(asyncio.get_running_loop().time() + DRAIN_SECONDS)
+
+    async def _gone(self, until: float) -> None:
+        while self._in_flight and (left := until - asyncio.get_running_loop().time()) > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._back.wait(), left)
+
+    @property
+    def loading(self) -> bool:
+        """Whether a wave is under way."""
+        return self._loading
+
+    @property
+    def base_due(self) -> bool:
+        """Whether the base model is to be part of a wave that has not been yet."""
+        return self.base_wanted and not self._base_loaded
+
+    def want_base(self) -> None:
+        """A member speaks as the base model: a wave has to load it too."""
+        if not self.base_wanted:
+            self.base_wanted = True
+            self._wave_please()
+
+    @property
+    def base(self) -> tuple[bool, EngineError | None]:
+        """Whether the base model has answered, and why not."""
+        return self._base_loaded, self._base_error
+
+    @base.setter
+    def base(self, told: tuple[bool, EngineError | None]) -> None:
+        self._base_loaded, self._base_error = told
+
+    def base_probed(self, error: EngineError | None, asked: Asked) -> None:
+        """The base model answered a wave, or failed in it."""
+        if asked.incarnation != self._book.incarnation:
+            return
+        self._base_loaded = self._base_loaded or error is None
+        self._base_error = error
+
+    def restarted(self) -> None:
+        """LoRAX has started anew."""
+        self._base_loaded, self._base_error = False, None
+
+    def _hopeless(self, path: str | None) -> EngineError | None:
+        """Why waiting on would not help: the load failed, or LoRAX is not there to load anything."""
+        failure = self._base_error if path is None else self._book.gate(path)
+        return failure or self._trouble()

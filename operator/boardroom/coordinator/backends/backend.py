@@ -1,0 +1,249 @@
+"""One LoRAX server: what is known of it, the gate before it, the way to it, and what watches over it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from boardroom.adapters.compatibility import Finding
+from boardroom.coordinator.backends.adapter_state import AdapterBook
+from boardroom.coordinator.backends.admission import Admission
+from boardroom.coordinator.backends.endpoints import Endpoint
+from boardroom.coordinator.backends.health_check import Observer
+from boardroom.coordinator.backends.held import Held
+from boardroom.coordinator.backends.incarnation import Asked
+from boardroom.coordinator.backends.load_balancing import Candidate
+from boardroom.coordinator.backends.prober import Prober
+from boardroom.coordinator.backends.quarantine import Quarantine, Watch
+from boardroom.coordinator.backends.routes import LoraxRoute
+from boardroom.coordinator.backends.sidecar import POLL_SECONDS, Findings, Report
+from boardroom.coordinator.jobs import Jobs
+from boardroom.coordinator.metrics import Metrics
+from boardroom.engine.errors import ConnectionLost, EngineError, Unreachable
+from boardroom.engine.protocol import Engine
+from boardroom.telemetry.tracing import Tracer
+
+CLOSE_SECONDS: Final = 120.0
+"""How long what is under way at a server whose pod is gone may still take."""
+_AGAIN_SECONDS: Final = 0.2
+
+
+@dataclass
+class News:
+    """What came of questions since the last time that it was told."""
+
+    incarnation: str = ""
+    """Of the server that they are of."""
+    answers: int = 0
+    warm: int = 0
+    failures: dict[tuple[str | None, str], EngineError] = field(default_factory=dict)
+    """The last of each adapter and code: a forward pass that fails takes every question along, and once says it all."""
+
+
+class Replica:
+    """Made when its pod comes, closed when it goes. `on_change` is called when something about it moved."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        engine: Engine,
+        findings: Findings | None,
+        *,
+        metrics: Metrics,
+        tracer: Tracer,
+        held: Held,
+        quarantine: Quarantine,
+        on_change: Callable[[], None],
+        before_wave: Callable[["Replica"], Awaitable[None]],
+    ) -> None:
+        self.endpoint = endpoint
+        self.book = AdapterBook(_now, self._moved)
+        observer = self.observer = Observer(engine, on_restart=self._restarted, on_change=self._moved)
+        self.admission = Admission(
+            self.book,
+            trouble=lambda: observer.trouble,
+            unsure=lambda: observer.unsure,
+            wave_please=self.wake,
+            before_wave=lambda: before_wave(self),
+            on_wave=on_change,
+        )
+        self.route = LoraxRoute(
+            endpoint.name,
+            engine,
+            book=self.book,
+            admission=self.admission,
+            metrics=metrics,
+            held=held,
+            watch=Watch(quarantine),
+            tracer=tracer,
+        )
+        self.route.on_answer = self._answered
+        self.route.on_failure = self.failed
+        engine.on_hangup = observer.doubt
+        self.prober = Prober(
+            engine,
+            book=self.book,
+            admission=self.admission,
+            observer=observer,
+            metrics=metrics,
+            look=self.word,
+            on_failure=self._probe_failed,
+        )
+        self._paths: set[str] = set()
+        self.news: News | None = News()
+        """What whoever watches over it has not heard yet; None where that is this coordinator."""
+        self._engine, self._findings, self._on_change = engine, findings, on_change
+        self._jobs = Jobs()
+        self._poll_now = asyncio.Event()
+        self._looking = asyncio.Lock()
+        if findings is not None:
+            findings.on_look = on_change
+
+    def candidate(self, paths: Sequence[str | None]) -> Candidate:
+        """The server as it is now, in view of a batch of these adapters (None: the base model)."""
+        return Candidate(
+            key=self.endpoint.key,
+            running=self.observer.running,
+            leaving=self.endpoint.leaving,
+            proved=sum(map(self.admission.proved, paths)),
+            open=self.admission.open,
+            load=len(self.route.load),
+        )
+
+    @property
+    def report(self) -> Report | None:
+        """What its sidecar said last, to this coordinator or to the one that leads."""
+        return self._findings.report if self._findings is not None else None
+
+    @report.setter
+    def report(self, told: Report | None) -> None:
+        if self._findings is not None:
+            self._findings.report = told
+
+    def keep(self, paths: set[str], findings: Mapping[str, Finding]) -> None:
+        """The adapters that are or will be asked, and what is known of their files here."""
+        self.book.keep(paths)
+        self.book.found(findings)
+        if paths != self._paths:
+            self._paths = paths
+            self._poll_now.set()
+        self.wake()
+
+    def start(self) -> None:
+        """Watch over it from now on, and begin with a wave: what was proved may have been evicted since."""
+        self.news, self.prober.idle = None, False
+        self.admission.base = False, None
+        self.observer.take_over()
+        self.book.begin()
+        prober = self.prober
+        self._jobs.start("observer", self.observer.run)
+        self._jobs.start("prober", lambda: prober.run(_now))
+        if self._findings is not None:
+            self._jobs.start("findings", self._poll)
+
+    async def stop(self) -> None:
+        """Watch over it no more: somebody else does."""
+        self.news = News()
+        await self._jobs.stop()
+
+    async def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Let what is under way there end, for at most so long, and close every connection."""
+        await self.stop()
+        self.observer.gone()
+        under_way = {*self.prober.under_way, *self.route.load}
+        if under_way:
+            await asyncio.wait(under_way, timeout=seconds)
+        await self._engine.close()
+        if self._findings is not None:
+            await self._findings.close()
+
+    def wake(self) -> None:
+        """Who waits here looks again."""
+        self.admission.wake()
+        self.prober.wake()
+
+    async def look(self) -> None:
+        """Ask the sidecar, one after another: most answers are 304."""
+        if self._findings is not None:
+            async with self._looking:
+                looked = _now()
+                await self._findings.poll()
+                if not self._findings.trouble:
+                    self.book.confirm(looked)
+
+    async def word(self) -> None:
+        """Ask the sidecar, again until it has ever said something: where it starts beside LoRAX it may be later."""
+        await self.look()
+        while self._findings is not None and self._findings.report is None:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            await self.look()
+
+    @property
+    def gathered(self) -> News:
+        """What is to be told of the incarnation that is known; what was gathered of another is dropped."""
+        if self.news is None or self.news.incarnation != self.book.incarnation:
+            self.news = News(self.book.incarnation)
+        return self.news
+
+    @property
+    def unvetted(self) -> bool:
+        """Whether its sidecar, if it has one and it is for us to ask, has not said yet what lies there."""
+        findings = self._findings
+        return findings is not None and self.news is None and not findings.trouble and self.book.unseen()
+
+    async def vet(self) -> None:
+        """Ask the sidecar what lies where nobody has looked yet."""
+        if self._findings is not None:
+            async with self._looking:
+                if self.unvetted:
+                    await self._findings.poll()
+
+    def failed(self, path: str | None, error: EngineError, asked: Asked) -> None:
+        """A request broke. An end that is of an earlier incarnation has been seen."""
+        if asked.incarnation != self.book.incarnation:
+            return
+        if self.news is not None:
+            self.gathered.failures[path, error.code] = error
+        if path is not None:
+            self.book.failed(path, error, asked)
+        if isinstance(error, Unreachable) and self.news is None:
+            self.observer.lost()
+        elif isinstance(error, (Unreachable, ConnectionLost)):
+            self.observer.doubt()
+
+    def _probe_failed(self, path: str | None, error: EngineError, asked: Asked) -> None:
+        if path is None:
+            self.admission.base_probed(error, asked)
+        self.failed(path, error, asked)
+
+    def _answered(self, warm: bool, asked: Asked) -> None:
+        if asked.incarnation != self.book.incarnation:
+            return
+        if self.news is None:
+            self.observer.note_answer(warm=warm)
+        else:
+            self.gathered.answers += 1
+            self.gathered.warm += warm
+
+    def _moved(self) -> None:
+        self.wake()
+        self._on_change()
+
+    def _restarted(self, seen: bool) -> None:
+        """It has lost its adapters."""
+        self.admission.restarted()
+        self.book.restarted(seen=seen)
+
+    async def _poll(self) -> None:
+        """Every few seconds, and at once when the roster changed."""
+        while True:
+            self._poll_now.clear()
+            await self.look()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._poll_now.wait(), POLL_SECONDS)
+
+
+def _now() -> float:
+    """Seconds of the event loop's clock, as everything that waits here counts them."""
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,103 @@
+"""Where a board's LoRAX servers are: one address that was given, or the pods behind a Service as they come and go."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from boardroom.kube.coordinator_client import Kube
+from boardroom.kube.reflector import Reflector
+
+LORAX: Final = "lorax"
+ADAPTERS: Final = "adapters"
+"""Names of the Service's ports."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """One LoRAX server. `key` is the same for every coordinator and never that of another pod."""
+
+    key: str
+    name: str
+    url: str
+    adapters_url: str | None = None
+    leaving: bool = False
+
+
+class Endpoints(Protocol):
+    """`found` is None until it is known; `on_change` is called when it moves."""
+
+    found: tuple[Endpoint, ...] | None
+    on_change: Callable[[], None]
+
+    async def run(self) -> None:
+        """Keep `found` current, for ever."""
+
+
+class GivenEndpoint:
+    """The one server at an address."""
+
+    def __init__(self, url: str, adapters_url: str | None = None) -> None:
+        name = urlsplit(url).netloc or url
+        self.found: tuple[Endpoint, ...] | None = (Endpoint(key=url, name=name, url=url, adapters_url=adapters_url),)
+        self.on_change: Callable[[], None] = lambda: None
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+class ServiceEndpoints:
+    """The pods behind a Service of one namespace, by a watch on its EndpointSlices."""
+
+    def __init__(self, kube: Kube, namespace: str, service: str) -> None:
+        self.found: tuple[Endpoint, ...] | None = None
+        self.on_change: Callable[[], None] = lambda: None
+        self._slices = slices(kube, namespace, service, self._changed)
+
+    async def run(self) -> None:
+        await self._slices.run()
+
+    def _changed(self) -> None:
+        found = endpoints(self._slices.objects.values())
+        if found != self.found:
+            self.found = found
+            self.on_change()
+
+
+def slices(kube: Kube, namespace: str, service: str, on_change: Callable[[], None]) -> Reflector:
+    """The EndpointSlices of a Service."""
+    path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
+    return Reflector(kube, path, [("labelSelector", f"kubernetes.io/service-name={service}")], on_change)
+
+
+def endpoints(found: Iterable[Mapping[str, Any]]) -> tuple[Endpoint, ...]:
+    """The servers in these slices, by name; a pod with addresses of both families counts once, by its IPv4 one."""
+    servers: dict[str, Endpoint] = {}
+    for piece in sorted(found, key=lambda s: (s.get("addressType", ""), s["metadata"]["name"])):
+        ports = {p.get("name"): p.get("port") for p in piece.get("ports") or ()}
+        if piece.get("addressType") not in ("IPv4", "IPv6") or not ports.get(LORAX):
+            continue
+        for one in piece.get("endpoints") or ():
+            server = _endpoint(one, ports)
+            pod = (one.get("targetRef") or {}).get("uid") or server.key
+            servers.setdefault(pod, server)
+    return tuple(sorted(servers.values(), key=lambda s: (s.name, s.key)))
+
+
+def addresses(found: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Every address in these slices."""
+    return frozenset(a for piece in found for one in piece.get("endpoints") or () for a in one.get("addresses") or ())
+
+
+def _endpoint(one: Mapping[str, Any], ports: Mapping[Any, Any]) -> Endpoint:
+    address = one["addresses"][0]  # the API server takes none without
+    target = one.get("targetRef") or {}
+    host = f"[{address}]" if ":" in address else address
+    return Endpoint(
+        key=f"{target.get('uid', '')}@{host}:{ports[LORAX]}",  # a pod whose sandbox is made anew keeps its uid
+        name=target.get("name") or host,
+        url=f"http://{host}:{ports[LORAX]}",
+        adapters_url=f"http://{host}:{ports[ADAPTERS]}" if ports.get(ADAPTERS) else None,
+        leaving=bool((one.get("conditions") or {}).get("terminating")),
+    )

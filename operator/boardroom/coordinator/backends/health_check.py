@@ -1,0 +1,191 @@
+"""LoRAX as seen from here: is it up, has it started anew, what do its metrics say."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from boardroom.api.status import LoraxMetrics
+from boardroom.coordinator.backends.incarnation import Counted
+from boardroom.coordinator.backends.latency import HitWindow, LatencyWindow, figures, percent
+from boardroom.engine.errors import EngineError, EngineTimeout, Unreachable
+from boardroom.engine.metrics import EngineMetrics
+from boardroom.engine.protocol import Engine
+
+LOOK_SECONDS: Final = 5.0
+LOOK_SECONDS_DOWN: Final = 1.0
+HEALTH_SECONDS: Final = 10.0
+"""/health waits behind a forward pass and has no limit of its own."""
+METRICS_SECONDS: Final = 10.0
+NEVER: Final = -1
+"""What has settled no doubt."""
+
+
+def metrics(observers: Iterable["Observer"]) -> LoraxMetrics | None:
+    """The figures of the status, over all servers that are up; None while none is."""
+    up = [(o, o.counters) for o in observers if o.running and o.counters is not None]
+    if not up:
+        return None
+    average, p95 = figures([o.latency.traffic() for o, _ in up])
+    queues = [counters.queue_length for _, counters in up if counters.queue_length is not None]
+    now = asyncio.get_running_loop().time()
+    return LoraxMetrics(
+        total_requests=sum(counters.requests for _, counters in up),
+        failed_requests=sum(counters.failures for _, counters in up),
+        average_latency_ms=average,
+        p95_latency_ms=p95,
+        queue_length=sum(queues) if queues else None,
+        cache_hit_rate_percent=percent(o.hits.counts(now) for o, _ in up),
+    )
+
+
+class Observer:
+    """Looks every few seconds. Calls `on_change` after every look, and `on_restart` when another incarnation of LoRAX
+    is there, or none any more, with whether that was seen before anything could be sent to it.
+
+    A process ends in steps: its listener closes, idle connections with it, answers in flight come seconds later, and
+    then another may be at the same address. So whatever breaks is a doubt, and nothing is sent until a look has settled
+    it: the same process goes on only where it answers, and has counted every request that it answered. A look that
+    finds no LoRAX ends the incarnation, and the first after it that finds one begins another.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        on_restart: Callable[[bool], None] = lambda _seen: None,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._engine = engine
+        self.on_restart = on_restart
+        self.on_change = on_change
+        self.running: bool | None = None
+        """None before the first look."""
+        self.why_not = "LoRAX has not been looked at yet"
+        self.trouble: EngineError | None = None
+        """What the last look met."""
+        self.latency = LatencyWindow()
+        self.hits = HitWindow()
+        self.counters: EngineMetrics | None = None
+        self._look_now = asyncio.Event()
+        self._counted: Counted | None = None
+        """None: nothing to tell this process from another by."""
+        self._gone = False
+        """Whether it was not there, and nobody has found it since."""
+        self.doubts = 0
+        """How often something broke."""
+        self.settled = 0
+        """How many of these a look has settled."""
+
+    @property
+    def unsure(self) -> bool:
+        """Whether another process may be there than the one that is known."""
+        return self.doubts != self.settled
+
+    @property
+    def least(self) -> int | None:
+        """How many requests this process must have counted, at least."""
+        return self._counted.least if self._counted is not None else None
+
+    def look_soon(self) -> None:
+        """Something happened at LoRAX: look at once."""
+        self._look_now.set()
+
+    def doubt(self) -> None:
+        """Something broke on the way to LoRAX, as it does when the process ends."""
+        was, self.doubts = self.unsure, self.doubts + 1
+        self.look_soon()
+        if not was:
+            self.on_change()
+
+    def lost(self) -> None:
+        """Nobody can connect: the process that was there has ended, or is about to."""
+        self._end()
+        self.doubt()
+
+    def note_answer(self, *, warm: int, answers: int = 1) -> None:
+        """So many answers of this incarnation came through adapters, `warm` of them without a wait for a load."""
+        if self._counted is not None:
+            self._counted.answered(answers)
+        self.hits.note(asyncio.get_running_loop().time(), warm=warm, answers=answers)
+
+    def note_probe(self, seconds: float) -> None:
+        """A probe of ours, of this incarnation, took so long in LoRAX."""
+        if self._counted is not None:
+            self._counted.answered(1)
+        self.latency.probe(asyncio.get_running_loop().time(), seconds)
+
+    async def run(self) -> None:
+        """Look, for ever."""
+        while True:
+            self._look_now.clear()
+            await self.look()
+            pause = LOOK_SECONDS if self.running else LOOK_SECONDS_DOWN
+            try:
+                await asyncio.wait_for(self._look_now.wait(), pause)
+            except TimeoutError:
+                continue
+            await asyncio.sleep(LOOK_SECONDS_DOWN / 10)  # many questions may break at once: one look for all of them
+
+    async def look(self) -> None:
+        """One look at /health and /metrics."""
+        doubts = self.doubts
+        try:
+            await self._engine.health(HEALTH_SECONDS)
+            counters = await self._scrape()
+        except EngineError as error:
+            # A health check that is only slow waits behind a load or a forward pass of the same process.
+            if self.unsure or not isinstance(error, EngineTimeout):
+                self._end()
+            self.running, self.why_not, self.trouble = False, str(error), error
+        else:
+            self._found(counters)
+            self._gone = self._gone and self.doubts != doubts
+            self.running, self.why_not, self.trouble = True, "", None
+        self.settled = doubts
+        self.on_change()
+
+    def take_over(self) -> None:
+        """Look from now on, where somebody else has: whether it is still the same process is to be seen."""
+        self.doubts += 1
+
+    def told(self, running: bool | None, why_not: str, trouble: EngineError | None, least: int | None) -> None:
+        """Somebody else has looked."""
+        self.running, self.why_not, self.trouble = running, why_not, trouble
+        self._counted = None if least is None else Counted(least)
+        self._gone = False
+        self.on_change()
+
+    def gone(self) -> None:
+        """The server is there no more, and nobody will look again."""
+        trouble = Unreachable("the pod of this LoRAX server has gone")
+        self.told(False, str(trouble), trouble, None)
+
+    async def _scrape(self) -> EngineMetrics | None:
+        try:
+            return await self._engine.metrics(METRICS_SECONDS)
+        except EngineError:
+            return None  # the last figures stand until the next look
+
+    def _found(self, counters: EngineMetrics | None) -> None:
+        """It is there, and says so many requests: the process that is known, or another?"""
+        same = counters is None or self._counted is None or self._counted.counts(counters.requests)
+        uncounted = self._counted is None and counters is not None
+        unproved = self.unsure and (counters is None or self._counted is None)
+        if self._gone or uncounted or unproved or not same:
+            self._begin(seen=same)
+            self._counted = Counted(counters.requests) if counters is not None else None
+        if counters is not None:
+            self.counters = counters
+            self.latency.sample(asyncio.get_running_loop().time(), counters.duration)
+
+    def _end(self) -> None:
+        if not self._gone:
+            self._gone = True
+            self._begin(seen=True)
+
+    def _begin(self, *, seen: bool) -> None:
+        """Nothing that was known of LoRAX holds any more."""
+        self.counters = self._counted = None
+        self.latency.clear()
+        self.hits.clear()
+        self.on_restart(seen)

@@ -1,0 +1,235 @@
+"""All LoRAX servers of a board, as their pods come and go."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+from boardroom.adapters.wanted import Wanted
+from boardroom.coordinator.backends.adapter_state import AdapterState
+from boardroom.coordinator.backends.adapter_summary import Books
+from boardroom.coordinator.backends.adapter_versions import Server, findings
+from boardroom.coordinator.backends.backend import Replica
+from boardroom.coordinator.backends.circuit_breaker import Breaker
+from boardroom.coordinator.backends.endpoints import Endpoint, Endpoints
+from boardroom.coordinator.backends.held import Held
+from boardroom.coordinator.backends.load_balancing import choose
+from boardroom.coordinator.backends.quarantine import Quarantine
+from boardroom.coordinator.backends.routes import LoraxRoute
+from boardroom.coordinator.backends.sidecar import Findings
+from boardroom.coordinator.board.roster import Roster
+from boardroom.coordinator.jobs import Jobs
+from boardroom.coordinator.metrics import Metrics
+from boardroom.engine.lorax.driver import LoraxEngine
+from boardroom.engine.protocol import Engine
+from boardroom.telemetry.tracing import OFF, Tracer
+
+VET_SECONDS: Final = 5.0
+"""How long a question waits for the sidecar's word on adapters that it has not spoken of yet."""
+
+NO_POD: Final = "LoRAX has no pod"
+_LOG = logging.getLogger(__name__)
+
+
+async def _nobody_else(_replica: Replica) -> None:
+    return
+
+
+class Fleet:
+    """Makes a Replica for each server that is found. Calls `on_change` when something about one of them moved."""
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        engine: Callable[[str], Engine],
+        findings: Callable[[str], Findings] = Findings,
+        *,
+        metrics: Metrics,
+        tracer: Tracer = OFF,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.replicas: dict[str, Replica] = {}
+        self.breaker = Breaker(metrics.breaker_open.set)
+        self.held = Held(metrics.held.set)
+        self._quarantine = Quarantine()
+        self.on_change = on_change
+        self.before_wave: Callable[[Replica], Awaitable[None]] = _nobody_else
+        """Called before a server loads adapters; returns when nobody else sends to it."""
+        self._granted_until = math.inf
+        self.wanted: Callable[[], Wanted | None] = lambda: None
+        """What the sidecars are to fetch."""
+        self.schema: Final = LoraxEngine.schema
+        """A JSON schema as these servers may be sent it; raises SchemaRefused."""
+        self._endpoints, self._engine, self._look = endpoints, engine, findings
+        self._metrics, self._tracer = metrics, tracer
+        self._paths: set[str] = set()
+        """What speaks for the members."""
+        self._jobs = Jobs()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._watching = False
+        self.cut_off = ""
+        """Why nothing is known of the servers any more, and nothing is sent to them; empty where that is not so."""
+        endpoints.on_change = self._sync
+        self._sync()
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known where the servers are."""
+        return self._endpoints.found is not None
+
+    @property
+    def books(self) -> Books:
+        """What is known of the adapters."""
+        return Books([replica.book for replica in self.replicas.values()])
+
+    @property
+    def servers(self) -> list[Server]:
+        """What each server's sidecar says, and what is known of its adapters."""
+        return [Server(replica.report, replica.book) for replica in self.replicas.values()]
+
+    @property
+    def running(self) -> bool | None:
+        """Whether some server answers; None before the first look."""
+        states = {replica.observer.running for replica in self.replicas.values()}
+        if True in states:
+            return True
+        return None if None in states or not self.known else False
+
+    @property
+    def why_not(self) -> str:
+        """Why no server answers, or the first that does not."""
+        reasons = [r.observer.why_not for r in self.replicas.values() if not r.observer.running]
+        return reasons[0] if reasons else "" if self.replicas else NO_POD
+
+    @property
+    def settling(self) -> bool:
+        """Whether a server that is up has adapters that can be proved now and have not been."""
+        return any(r.observer.running and not r.prober.idle for r in self.replicas.values())
+
+    def choose(self, paths: Sequence[str | None], besides: LoraxRoute | None = None) -> LoraxRoute | None:
+        """The way to the best server for a batch of these adapters; `besides` one: only to a server that is up."""
+        able = [
+            replica
+            for replica in self.replicas.values()
+            if besides is None or (replica.route is not besides and replica.observer.running)
+        ]
+        if len(able) == 1:
+            return able[0].route
+        key = choose(replica.candidate(paths) for replica in able)
+        return None if key is None else self.replicas[key].route
+
+    def keep(self, roster: Roster, in_use: set[str]) -> None:
+        """The adapters of a resolved roster, and those that questions in flight still use."""
+        self._paths = roster.adapter_ids
+        for replica in self.replicas.values():
+            replica.keep(roster.all_adapter_ids | in_use, findings(roster, replica.report))
+        self._count()
+
+    async def vet(self, seconds: float) -> None:
+        """Before the first request to an adapter the sidecars are asked what lies there."""
+        if unvetted := [replica for replica in self.replicas.values() if replica.unvetted]:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(seconds, VET_SECONDS)):
+                    await asyncio.gather(*(replica.vet() for replica in unvetted))
+
+    def start(self) -> None:
+        """Find the servers from now on."""
+        self._jobs.start("endpoints", self._endpoints.run)
+
+    def lead(self) -> None:
+        """Watch over the servers: look, load adapters and prove them."""
+        self._watching, self.cut_off = True, ""
+        for replica in self.replicas.values():
+            replica.start()
+        self._changed()
+
+    async def follow(self) -> None:
+        """Watch over them no more: another coordinator does."""
+        self._watching = False
+        self.grant(-math.inf)
+        for replica in list(self.replicas.values()):
+            await replica.stop()
+
+    def cut(self, why: str) -> None:
+        """Nobody grants this coordinator to send, and why."""
+        self.cut_off = why
+        for replica in self.replicas.values():
+            replica.admission.cut_off = why
+        self._changed()
+
+    def grant(self, until: float) -> None:
+        """Requests may leave until then (time.monotonic) for every server, also for one that is still to come."""
+        self._granted_until = until
+        for replica in self.replicas.values():
+            replica.admission.granted_until = until
+            replica.admission.cut_off = ""
+            replica.admission.wake()
+
+    async def close(self, seconds: float) -> None:
+        """Loads may go on for so long."""
+        await self._jobs.stop()
+        for task in self._closing:
+            task.cancel()
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        await asyncio.gather(*(replica.close(seconds) for replica in self.replicas.values()))
+
+    def _sync(self) -> None:
+        """Make what came, close what went."""
+        if self._endpoints.found is None:
+            return
+        found = {endpoint.key: endpoint for endpoint in self._endpoints.found}
+        for key in self.replicas.keys() - found.keys():
+            gone = self.replicas.pop(key)
+            _LOG.info("a LoRAX server has gone", extra={"replica": gone.endpoint.name})
+            self._closing.add(task := asyncio.create_task(gone.close()))
+            task.add_done_callback(self._closing.discard)
+        for key, endpoint in found.items():
+            if key in self.replicas:
+                self.replicas[key].endpoint = endpoint
+            else:
+                self._add(endpoint)
+        self._changed()
+
+    def _add(self, endpoint: Endpoint) -> None:
+        look = self._look(endpoint.adapters_url) if endpoint.adapters_url else None
+        if look is not None:
+            look.wanted = lambda: self.wanted()  # noqa: PLW0108 (it is set later)
+        replica = self.replicas[endpoint.key] = Replica(
+            endpoint,
+            self._engine(endpoint.url),
+            look,
+            metrics=self._metrics,
+            tracer=self._tracer,
+            held=self.held,
+            quarantine=self._quarantine,
+            on_change=self._changed,
+            before_wave=self._before_wave,
+        )
+        replica.admission.granted_until = self._granted_until
+        _LOG.info("a LoRAX server has come", extra={"replica": endpoint.name, "url": endpoint.url})
+        if self._watching:
+            replica.start()
+
+    async def _before_wave(self, replica: Replica) -> None:
+        await self.before_wave(replica)
+
+    def _changed(self) -> None:
+        self._count()
+        running = [r for r in self.replicas.values() if r.observer.running]
+        if self.cut_off:
+            self.breaker.trip(self.cut_off)
+        elif not running and self.running is False:
+            self.breaker.trip(f"LoRAX is down: {self.why_not}")
+        elif any(r.book.ready() or not r.book.states() for r in running):
+            self.breaker.reset()
+        self.on_change()
+
+    def _count(self) -> None:
+        books = self.books
+        states = [books[path].record.state for path in self._paths]
+        for state in AdapterState:
+            self._metrics.adapters.labels(state).set(states.count(state))
+        self._metrics.lorax_up.set(bool(self.running))
+        self._metrics.lorax_servers.set(sum(bool(r.observer.running) for r in self.replicas.values()))

@@ -1,0 +1,177 @@
+"""What the sidecar beside LoRAX says: what lies on the adapters volume, and how far it is with what it fetches."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from boardroom.adapters.compatibility import Finding
+from boardroom.adapters.wanted import Wanted
+
+POLL_SECONDS: Final = 3.0
+REPEAT_SECONDS: Final = 30.0
+"""What is wanted is said again so often: the sidecar forgets what nobody asks for."""
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=60, sock_connect=3)  # the first answer waits until every file is hashed
+_MAX_BYTES: Final = 16 * 1024 * 1024
+_OK: Final = 200
+_NO_CONTENT: Final = 204
+_NOT_MODIFIED: Final = 304
+
+_LOG = logging.getLogger(__name__)
+
+
+class _Problem(msgspec.Struct):
+    reason: str
+    message: str = ""
+
+
+class _Adapter(msgspec.Struct, rename="camel"):
+    name: str
+    path: str = ""
+    digest: str | None = None
+    rank: int | None = None
+    base_model: str | None = None
+    modules: tuple[str, ...] = ()
+    size_bytes: int = 0
+    problem: _Problem | None = None
+
+    @property
+    def finding(self) -> Finding:
+        """The same as the coordinator knows it."""
+        return Finding(
+            digest=self.digest,
+            rank=self.rank,
+            base_model=self.base_model,
+            modules=self.modules,
+            size_bytes=self.size_bytes,
+            problem=self.problem.reason if self.problem else None,
+            message=self.problem.message if self.problem else "",
+        )
+
+
+class Fetched(msgspec.Struct, rename="camel"):
+    """How far the sidecar is with one source: queued, downloading, ready or failed."""
+
+    source: str
+    state: str
+    path: str | None = None
+    revision: str | None = None
+    bytes_done: int = 0
+    bytes_total: int = 0
+    problem: _Problem | None = None
+
+
+class _Listing(msgspec.Struct):
+    adapters: list[_Adapter]
+    sources: list[Fetched] = []
+    stored: list[_Adapter] = []
+
+
+_DECODER: Final = msgspec.json.Decoder(_Listing)
+
+
+@dataclass(frozen=True)
+class Report:
+    """One answer of the sidecar."""
+
+    volume: Mapping[str, Finding] = field(default_factory=dict)
+    """By the adapter's name below the mount."""
+    stored: Mapping[str, Finding] = field(default_factory=dict)
+    """What was fetched, by its directory."""
+    fetched: Mapping[str, Fetched] = field(default_factory=dict)
+    """By the source's key."""
+
+
+def parse(body: bytes) -> Report:
+    """The sidecar's GET /v1/adapters; raises ValueError."""
+    listing = _DECODER.decode(body)
+    return Report(
+        volume={a.name: a.finding for a in listing.adapters},
+        stored={a.path: a.finding for a in listing.stored},
+        fetched={f.source: f for f in listing.sources},
+    )
+
+
+class Findings:
+    """Polls the sidecar; what it said last stands while it can't be reached. Calls `on_look` after each good look.
+
+    `wanted` says what the sidecar is to fetch; None where that isn't known yet.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        on_look: Callable[[], None] = lambda: None,
+        wanted: Callable[[], Wanted | None] = lambda: None,
+    ) -> None:
+        self._url = f"{url.rstrip('/')}/v1"
+        self.on_look = on_look
+        self.wanted = wanted
+        self._etag = ""
+        self._session: aiohttp.ClientSession | None = None
+        self._said: Wanted | None = None
+        self._said_at = float("-inf")
+        self.report: Report | None = None
+        """None before the first answer."""
+        self.trouble = ""
+        """Why the last look failed."""
+
+    async def poll(self) -> None:
+        """One look."""
+        try:
+            await self._look()
+            if await self._say():
+                await self._look()
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            trouble = f"{type(error).__name__}: {error}"
+            if trouble != self.trouble:
+                _LOG.warning("the adapters service can't be read", extra={"url": self._url, "error": trouble})
+            self.trouble = trouble
+        else:
+            self.trouble = ""
+            self.on_look()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @property
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
+        return self._session
+
+    async def _look(self) -> None:
+        headers = {"if-none-match": self._etag} if self._etag else {}
+        async with self._http.get(f"{self._url}/adapters", headers=headers) as response:
+            if response.status == _NOT_MODIFIED:
+                return
+            if response.status != _OK:
+                raise ValueError(f"HTTP {response.status}")
+            body = await response.content.read(_MAX_BYTES)
+            while len(body) < _MAX_BYTES and (more := await response.content.read(_MAX_BYTES - len(body))):
+                body += more
+            self.report = parse(body)
+            self._etag = response.headers.get("etag", "")
+
+    async def _say(self) -> bool:
+        """Tell the sidecar what is wanted, where it may not know; whether it was told."""
+        wanted = self.wanted()
+        if wanted is None or not (wanted.sources or wanted.keep or self._said):
+            return False
+        known = self.report.fetched if self.report else {}
+        now = asyncio.get_running_loop().time()
+        ours = all(item.source.key in known for item in wanted.sources)
+        if ours and wanted == self._said and now < self._said_at + REPEAT_SECONDS:
+            return False
+        async with self._http.put(f"{self._url}/sources", json=wanted.to_object()) as response:
+            if response.status != _NO_CONTENT:
+                raise ValueError(f"PUT /v1/sources: HTTP {response.status}: {(await response.text())[:500]}")
+        self._said, self._said_at = wanted, now
+        return True

@@ -1,0 +1,118 @@
+"""Where the roster comes from: the cluster, or a file."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+from pydantic import ValidationError
+
+from boardroom.api.manifest import ManifestError
+from boardroom.api.meta import BOARDAGENTS, BOARDROOMS
+from boardroom.api.resources import Boardroom
+from boardroom.api.settings import Defaults
+from boardroom.coordinator.board.files import BoardFiles, Stamp
+from boardroom.coordinator.board.roster import Roster, build, read_agent
+from boardroom.kube.coordinator_client import Kube, collection
+from boardroom.kube.reflector import Reflector
+
+FILE_SECONDS: Final = 2.0
+_LOG = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """`roster` is None until the board is known, and then `problem` says why. `on_change` is called when it moves."""
+
+    roster: Roster | None
+    problem: str
+    on_change: Callable[[], None]
+
+    async def run(self) -> None:
+        """Keep the roster current, for ever."""
+
+
+class LiveSource:
+    """The board's objects in one namespace, by two watches."""
+
+    def __init__(self, kube: Kube, board: str, namespace: str, defaults: Defaults) -> None:
+        self.roster: Roster | None = None
+        self.problem = "the Boardroom has not been read from the API server yet"
+        self.on_change: Callable[[], None] = lambda: None
+        self._board, self._namespace, self._defaults = board, namespace, defaults
+        self._boards = Reflector(
+            kube, collection(namespace, BOARDROOMS), [("fieldSelector", f"metadata.name={board}")], self._changed
+        )
+        self._agents = Reflector(
+            kube,
+            collection(namespace, BOARDAGENTS),
+            [("fieldSelector", f"spec.boardroomRef.name={board}")],
+            self._changed,
+        )
+        self._dirty = asyncio.Event()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._boards.run())
+            group.create_task(self._agents.run())
+            group.create_task(self._rebuild())
+
+    def _changed(self) -> None:
+        self._dirty.set()
+
+    async def _rebuild(self) -> None:
+        """Events come in bunches; one roster for all that came together."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            if self._boards.synced and self._agents.synced:
+                self._read()
+                self.on_change()
+            await asyncio.sleep(0.02)
+
+    def _read(self) -> None:
+        live = self._boards.objects.get(self._board)
+        if live is None:
+            self.roster = None
+            self.problem = f"there is no Boardroom {self._board!r} in namespace {self._namespace!r}"
+            return
+        try:
+            board = Boardroom.model_validate(live)
+        except ValidationError as error:
+            self.problem = f"Boardroom {self._board!r} can't be read: {error.errors()[0]['msg']}"
+            _LOG.warning("the Boardroom can't be read", extra={"error": str(error)})
+            return
+        agents = [read_agent(agent) for agent in self._agents.objects.values()]
+        self.roster = build(board, agents, self._defaults)
+
+
+class FileSource:
+    """YAML or JSON in a file or a directory, read again when it changes; what can't be read leaves the last roster in
+    force.
+    """
+
+    def __init__(self, path: Path, board: str | None, defaults: Defaults, adapters_root: str | None) -> None:
+        self.roster: Roster | None = None
+        self.problem = ""
+        self.on_change: Callable[[], None] = lambda: None
+        self._files, self._board, self._defaults, self._root = BoardFiles(path), board, defaults, adapters_root
+        self._seen: Stamp = ()
+
+    def load(self) -> None:
+        """Read the files now; raises ManifestError and OSError."""
+        seen = self._files.stamp()  # before they are read: what is written meanwhile is read next time
+        board, agents = self._files.read(self._board)
+        self._seen = seen
+        self.roster = build(board, agents, self._defaults, self._root)
+        self.on_change()
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(FILE_SECONDS)
+            try:
+                if self._files.stamp() != self._seen:
+                    self.load()
+            except (OSError, ManifestError) as error:
+                if str(error) != self.problem:
+                    _LOG.warning("the board can't be read again; it stays as it was", extra={"error": str(error)})
+                self.problem = str(error)

@@ -1,0 +1,82 @@
+"""A member's outcome as the API says it. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from boardroom.api.ask import AdapterIdentity, AnswerStatus, MemberAnswer, Usage
+from boardroom.coordinator.backends.routes import Outcome
+from boardroom.coordinator.board.roster import Member
+from boardroom.coordinator.deliberation.selection import Seat
+from boardroom.engine.errors import AdapterFailed, EngineError, Unreachable
+from boardroom.engine.protocol import Generation
+
+ABSENT_ERRORS: Final = (AdapterFailed, Unreachable)
+"""The member could not be asked at all; with every other error it was asked and broke."""
+_NOT_SAMPLING: Final = ("response_format", "stream_options")
+
+
+def answered(member: Member, outcome: Outcome, generation: Generation, spent: Usage, *, took_ms: float) -> MemberAnswer:
+    """The member spoke, through the outcome's adapter or (None) without one, and `spent` these tokens."""
+    return MemberAnswer(
+        agent=member.name,
+        role=member.role,
+        status=AnswerStatus.ANSWERED,
+        text=generation.text,
+        engine=outcome.engine,
+        replica=outcome.replica,
+        adapter=outcome.adapter,
+        finish_reason=generation.finish_reason,
+        usage=spent,
+        latency_ms=round(took_ms, 1),
+        cold_load=outcome.cold_load if outcome.adapter else None,
+    )
+
+
+def usage(generation: Generation) -> Usage:
+    """Its tokens."""
+    return Usage(
+        prompt_tokens=generation.prompt_tokens,
+        completion_tokens=generation.completion_tokens,
+        total_tokens=generation.prompt_tokens + generation.completion_tokens,
+    )
+
+
+def broken(member: Member, error: EngineError, reason: str, *, took_ms: float) -> MemberAnswer:
+    """The engine gave no text."""
+    status = AnswerStatus.ABSENT if isinstance(error, ABSENT_ERRORS) else AnswerStatus.FAILED
+    return missing(member, status, reason, took_ms=took_ms)
+
+
+def missing(seat: Seat, status: AnswerStatus, reason: str, *, took_ms: float | None = None) -> MemberAnswer:
+    """There is no text; the adapter that should have spoken is named for the reader who looks for it."""
+    path = seat.adapter_id if isinstance(seat, Member) else None
+    return MemberAnswer(
+        agent=seat.name,
+        role=seat.role,
+        status=status,
+        reason=reason,
+        latency_ms=None if took_ms is None else round(took_ms, 1),
+        adapter=AdapterIdentity(path=path, digest=None) if path else None,
+    )
+
+
+def fell_back(member: Member, why: str) -> str:
+    """The warning about an answer that is not of the member's own weights."""
+    return f"{member.role} ({member.name}) answered by standard inference, without its adapter: {why}"
+
+
+def unheeded(member: Member, fields: Sequence[str], *, own_form: bool) -> list[str]:
+    """The warnings about what the second engine's model does not know; `own_form`: the caller asked for none."""
+    who = f"{member.role} ({member.name})"
+    sampling = [field for field in fields if field not in _NOT_SAMPLING]
+    found = [f"{who}: standard inference's model takes no {' or '.join(sampling)}: left out"] if sampling else []
+    if "response_format" in fields and not own_form:
+        found.append(f"{who}: standard inference does not hold its model to response_format: see that the text fits it")
+    if "stream_options" in fields:
+        found.append(f"{who}: standard inference does not count the tokens of a stream: they are not in usage")
+    return found
+
+
+def unnamed(member: Member, adapter: AdapterIdentity, why: str) -> str:
+    """The warning about an answer of which nobody can say which weights at that path gave it."""
+    return f"{member.role} ({member.name}): the files at {adapter.path} {why}"

@@ -1,0 +1,13 @@
+"""parallel: everybody at once, in one LoRAX batch."""
+
+from boardroom.api.ask import CoordinationMode
+from boardroom.coordinator.deliberation.modes.registry import mode
+from boardroom.coordinator.deliberation.panel import Turn
+from boardroom.coordinator.deliberation.session import Meeting
+from boardroom.coordinator.deliberation.types import Agenda, Deliberation
+
+
+@mode(CoordinationMode.PARALLEL)
+async def parallel(meeting: Meeting, agenda: Agenda) -> Deliberation:
+    """Every member gets the bare question."""
+    return Deliberation(answers=await meeting.ask([Turn(seat, agenda.question) for seat in agenda.seats]))

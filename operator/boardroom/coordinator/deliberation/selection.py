@@ -1,0 +1,58 @@
+"""Which members a question is for. Pure."""
+
+from collections.abc import Iterable
+
+from boardroom.api.ask import AskRequest
+from boardroom.coordinator.board.roster import Member, Refused, Roster
+from boardroom.coordinator.errors import UnknownAgent, UnknownDomain
+
+Seat = Member | Refused
+"""Refused agents are chosen only by name or role, so that their absence is said."""
+
+
+def select(request: AskRequest, roster: Roster) -> list[Seat]:
+    """`agents` in the order asked; else `agent_id` first, then its `domain`; else the domain; else the whole board.
+
+    Names and roles are taken in any case, a name before a role. Raises UnknownAgent and UnknownDomain.
+    """
+    if request.agents is not None:
+        return _unique(_named(request.agents, roster, "agents"))
+    chosen: list[Seat] = []
+    if request.agent_id is not None:
+        chosen += _named([request.agent_id], roster, "agent_id")
+    if request.domain is not None:
+        chosen += _of_domain(request.domain, roster)
+    return _unique(chosen) if chosen else list(roster.members)
+
+
+def _named(wanted: Iterable[str], roster: Roster, field: str) -> list[Seat]:
+    seats: list[Seat] = [*roster.refused, *roster.members]
+    by_key = {s.role.lower(): s for s in seats} | {s.name.lower(): s for s in seats}
+    unknown = [name for name in wanted if name.strip().lower() not in by_key]
+    if unknown:
+        raise UnknownAgent(
+            f"board {roster.board!r} has no member {_listed(unknown)}; it has "
+            f"{_listed(f'{m.name} ({m.role})' for m in roster.members) or 'no members'}",
+            field=field,
+        )
+    return [by_key[name.strip().lower()] for name in wanted]
+
+
+def _of_domain(domain: str, roster: Roster) -> list[Seat]:
+    chosen: list[Seat] = [m for m in roster.members if domain.lower() in (d.lower() for d in m.domains)]
+    if not chosen:
+        domains = sorted({d for m in roster.members for d in m.domains})
+        raise UnknownDomain(
+            f"no member of board {roster.board!r} has the domain {domain!r}; its domains are "
+            f"{_listed(domains) or 'none'}",
+            field="domain",
+        )
+    return chosen
+
+
+def _unique(seats: Iterable[Seat]) -> list[Seat]:
+    return list({seat.name: seat for seat in seats}.values())
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,36 @@
+"""What a mode is given and what it makes of it; and the prompts in which members see each other's answers. Pure."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from boardroom.api.ask import AnswerStatus, Decision, MemberAnswer, Round
+from boardroom.coordinator.deliberation.selection import Seat
+
+
+class Agenda(msgspec.Struct, frozen=True, kw_only=True):
+    """One question and the members that it is for; `chair` need not be among them."""
+
+    question: str
+    seats: Sequence[Seat]
+    chair: Seat
+    rounds: int = 1
+    quorum_percent: int = 50
+
+
+class Deliberation(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer for each member; `reply` unless they stand side by side, `chair` if there was one."""
+
+    answers: list[MemberAnswer]
+    reply: str | None = None
+    chair: str | None = None
+    rounds: list[Round] = []
+    decision: Decision | None = None
+
+
+def with_answers(question: str, answers: Sequence[MemberAnswer], task: str = "") -> str:
+    """The question, under it what was said so far, each under its role, and then the task, if anything was said."""
+    said = [f"{a.role}: {a.text}" for a in answers if a.status is AnswerStatus.ANSWERED]
+    if not said:
+        return question
+    return "\n\n".join([question, "The board has said so far:", *said, *([task] if task else [])])

@@ -1,0 +1,114 @@
+"""Votes, from what members answered to what the board decided: rules on data alone. Pure."""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from boardroom.api.ask import AnswerStatus, Decision, MemberAnswer, Position, Quorum, Verdict, Vote, Weights
+from boardroom.coordinator.board.roster import Member
+from boardroom.coordinator.deliberation.selection import Seat
+
+MAX_RATIONALE_CHARS: Final = 2_000
+
+
+class Ballot(BaseModel):
+    """What a member answers."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    position: Position
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    rationale: Annotated[str, Field(min_length=1)]
+
+
+SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "position": {"type": "string", "enum": [position.value for position in Position]},
+        "confidence": {"type": "number", "enum": [tenths / 10 for tenths in range(11)]},
+        "rationale": {"type": "string"},
+    },
+    "required": ["position", "confidence", "rationale"],
+    "additionalProperties": False,
+}
+"""For `response_format`, without bounds: LoRAX heeds none of a number, so the values stand here, and one of length
+would freeze it for minutes, so the coordinator cuts.
+"""
+
+
+def read(text: str) -> Ballot | str:
+    """The ballot, or why the text is none; fences of code around it are taken off."""
+    bare = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
+    try:
+        return Ballot.model_validate_json(bare)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"{where}: {first['msg']}" if where else str(first["msg"])
+
+
+def vote(seat: Seat, answer: MemberAnswer, broke: str | None = None) -> Vote:
+    """One member's vote: an answer that is no ballot is an abstention, no answer is no position at all.
+
+    `broke` is why the member gave no other answer where it was asked again for a ballot.
+    """
+    weight, veto = (seat.weight, seat.veto) if isinstance(seat, Member) else (0, False)
+    cast = Vote(agent=seat.name, role=seat.role, position=None, weight=weight, veto=veto)
+    if answer.status is not AnswerStatus.ANSWERED:
+        return cast.model_copy(update={"reason": answer.reason})
+    ballot = read(answer.text or "")
+    if isinstance(ballot, str):
+        why = f", also asked again: {ballot}"
+        if broke is not None:
+            why = f": {ballot}; asked again, it gave no answer: {broke}"
+        return cast.model_copy(update={"position": Position.ABSTAIN, "reason": f"its answer is no vote{why}"})
+    rationale = ballot.rationale[:MAX_RATIONALE_CHARS]
+    return cast.model_copy(
+        update={"position": ballot.position, "confidence": ballot.confidence, "rationale": rationale}
+    )
+
+
+def decide(votes: Sequence[Vote], quorum_percent: int) -> Decision:
+    """More weight for than against adopts, a tie does not; an opposing veto blocks; without quorum nothing counts."""
+    weights = Weights(**{position.value: _weight(votes, position) for position in Position})
+    total, present = sum(v.weight for v in votes), weights.support + weights.oppose + weights.abstain
+    needed = math.ceil(total * quorum_percent / 100)
+    quorum = Quorum(needed=needed, present=present, met=present >= needed and present > 0)
+    vetoes = [v.agent for v in votes if v.veto and v.position is Position.OPPOSE]
+    if not quorum.met:
+        verdict = Verdict.NO_QUORUM
+    elif weights.support <= weights.oppose:
+        verdict = Verdict.REJECTED
+    else:
+        verdict = Verdict.VETOED if vetoes else Verdict.ADOPTED
+    against = Position.OPPOSE if verdict is Verdict.ADOPTED else Position.SUPPORT
+    return Decision(
+        verdict=verdict,
+        votes=list(votes),
+        weights=weights,
+        quorum=quorum,
+        vetoes=vetoes,
+        dissent=[v.agent for v in votes if v.position is against],
+    )
+
+
+def told(decision: Decision) -> str:
+    """The decision as text: the verdict and the count, then every member's position and why."""
+    count, quorum = decision.weights, decision.quorum
+    head = (
+        f"{decision.verdict.replace('_', ' ').capitalize()}: support {count.support}, oppose {count.oppose}, abstain "
+        f"{count.abstain}; quorum {quorum.needed} {'met' if quorum.met else 'not met'} with {quorum.present}"
+    )
+    head += f"; veto of {', '.join(decision.vetoes)}" if decision.vetoes else ""
+    return "\n\n".join([f"{head}.", *(_line(cast) for cast in decision.votes)])
+
+
+def _line(cast: Vote) -> str:
+    weight = f" (weight {cast.weight})" if cast.weight != 1 else ""
+    return f"{cast.role}{weight}: {cast.position or 'no position'}. {cast.rationale or cast.reason or ''}".rstrip()
+
+
+def _weight(votes: Sequence[Vote], position: Position) -> int:
+    return sum(v.weight for v in votes if v.position is position)

@@ -1,0 +1,268 @@
+"""The HTTP surface: the API's routes, and the probes and metrics on a port of their own."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Match, Route
+
+from boardroom.api.ask import AskRequest, CoordinationMode
+from boardroom.api.chat import ChatRequest
+from boardroom.coordinator.auth.bearer import Authenticator
+from boardroom.coordinator.board.roster import Roster
+from boardroom.coordinator.coordinator import Coordinator
+from boardroom.coordinator.errors import AskProblem, Internal, MethodNotAllowed, NotFound, NotReady
+from boardroom.coordinator.http import openai, openapi, views
+from boardroom.coordinator.http.ask_stream import AskStream
+from boardroom.coordinator.http.chat_stream import ChatStream, ChatWriter
+from boardroom.coordinator.http.cors import cross_origin
+from boardroom.coordinator.http.endpoint import Asked, Handler, Refuse, Streamed, Whole, endpoint, tell
+from boardroom.coordinator.http.gathering import gathered
+from boardroom.coordinator.http.metrics_pages import lorax_page, own_page
+from boardroom.coordinator.http.peers import door
+from boardroom.coordinator.http.request_log import RequestRecord
+from boardroom.coordinator.http.requests import JSON, parse, read_body, request_id_of
+from boardroom.coordinator.http.sse import Outbox
+from boardroom.coordinator.peers.protocol import PATH as PEERS
+from boardroom.engine.errors import EngineError
+
+EVENTS: Final = "text/event-stream"
+
+ROUTES: Final = (
+    "POST /v1/ask, GET and DELETE /v1/conversations/{conv_id}, GET /v1/agents, GET /v1/health, GET /v1/models, "
+    "POST /v1/chat/completions, GET /openapi.json"
+)
+
+
+class Api:
+    """The handlers; each returns its body or raises AskProblem."""
+
+    def __init__(self, coordinator: Coordinator, *, guarded: bool) -> None:
+        self._coordinator = coordinator
+        self._description = openapi.document(guarded=guarded)
+        self._created = int(time.time())
+
+    async def ask(self, request: Request, request_id: str) -> Whole | Streamed:
+        began = asyncio.get_running_loop().time()
+        question = parse(await read_body(request))
+        record: RequestRecord = request.state.record
+        record.mode = self._mode(question)
+        if question.stream or EVENTS in request.headers.get("accept", ""):
+            return await self._told(question, record, began)
+        answer = await self._coordinator.ask(question, request_id, began)
+        record.answered(answer)
+        return Whole(answer.model_dump_json().encode())
+
+    async def _told(self, question: AskRequest, record: RequestRecord, began: float) -> Streamed:
+        outbox = Outbox()
+        stream = AskStream(outbox)
+
+        async def ask() -> None:
+            answer = await self._coordinator.ask(question, record.request_id, began, listener=stream)
+            record.answered(answer)
+            stream.finish(answer)
+
+        return await tell(ask, stream, outbox, record.request_id)
+
+    async def conversation(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+        found = await self._coordinator.conversations.read(request.path_params["conv_id"])
+        return Whole(found.model_dump_json().encode())
+
+    async def forget(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+        await self._coordinator.conversations.delete(request.path_params["conv_id"])
+        return Whole(b"", status=HTTPStatus.NO_CONTENT)
+
+    async def agents(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+        c = self._coordinator
+        return Whole(views.agents(self._roster(), c.books, c.observation()).model_dump_json().encode())
+
+    async def health(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+        c = self._coordinator
+        return Whole(views.health(c.roster, c.problem, c.books, c.observation()).model_dump_json().encode())
+
+    async def description(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+        return Whole(self._description)
+
+    async def models(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+        return Whole(orjson.dumps({"object": "list", "data": openai.models(self._roster(), self._created)}))
+
+    async def model(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+        return Whole(orjson.dumps(openai.model(request.path_params["model"], self._roster(), self._created)))
+
+    async def chat(self, request: Request, request_id: str) -> Whole | Streamed:
+        began = asyncio.get_running_loop().time()
+        chat = openai.parse(await read_body(request))
+        roster = self._roster()
+        asked = openai.questions(chat, roster)
+        record: RequestRecord = request.state.record
+        mode = self._mode(asked.requests[0])
+        record.mode = mode
+        if chat.stream:
+            return await self._chat_told(chat, asked, mode, record, began)
+        answers = await gathered(self._coordinator.ask(one, request_id, began, asked.context) for one in asked.requests)
+        for answer in answers:
+            record.answered(answer)
+        return Whole(openai.completion(chat, answers))
+
+    async def _chat_told(
+        self, chat: ChatRequest, asked: openai.Asked, mode: CoordinationMode, record: RequestRecord, began: float
+    ) -> Streamed:
+        outbox = Outbox()
+        alone = "/" in chat.model
+        request_id = record.request_id
+        writer = ChatWriter(outbox, chat, request_id)
+        streams = [ChatStream(writer, index, mode, alone=alone) for index in range(len(asked.requests))]
+
+        async def ask() -> None:
+            answers = await gathered(
+                self._coordinator.ask(one, request_id, began, asked.context, listener=stream)
+                for one, stream in zip(asked.requests, streams, strict=True)
+            )
+            for answer, stream in zip(answers, streams, strict=True):
+                record.answered(answer)
+                stream.finish(answer)
+            writer.finish(answers)
+
+        return await tell(ask, writer, outbox, request_id)
+
+    def _mode(self, question: AskRequest) -> CoordinationMode:
+        return question.coordination_mode or self._roster().default_mode
+
+    def _roster(self) -> Roster:
+        if self._coordinator.roster is None:
+            raise NotReady(self._coordinator.problem)
+        return self._coordinator.roster
+
+
+def _error(problem: AskProblem, request_id: str, headers: dict[str, str] | None = None) -> Response:
+    return Response(
+        problem.body(),
+        status_code=problem.status,
+        media_type=JSON,
+        headers={"x-request-id": request_id} | problem.headers | (headers or {}),
+    )
+
+
+def _openai_error(problem: AskProblem, request_id: str) -> Response:
+    return Response(
+        openai.problem_body(problem),
+        status_code=openai.problem_status(problem),
+        media_type=JSON,
+        headers={"x-request-id": request_id} | problem.headers,
+    )
+
+
+def create_app(
+    coordinator: Coordinator, authenticator: Authenticator | None = None, origins: Sequence[str] = ()
+) -> Starlette:
+    """Everything on the API's port: our own routes, and OpenAI's; without an authenticator anybody may ask. Pages of
+    these origins may ask from a browser.
+
+    What each takes and gives stands in openapi.py.
+    """
+    api = Api(coordinator, guarded=authenticator is not None)
+    guarded = Asked(coordinator.metrics, coordinator.tracer, authenticator)
+    open_ = Asked(coordinator.metrics, coordinator.tracer, None)
+
+    def route(path: str, handler: Handler, method: str, refuse: Refuse = _error, *, public: bool = False) -> Route:
+        return Route(path, endpoint(path, handler, refuse, open_ if public else guarded), methods=[method])
+
+    return _application(
+        routes=[
+            route("/v1/ask", api.ask, "POST"),
+            route("/v1/conversations/{conv_id:path}", api.conversation, "GET"),
+            route("/v1/conversations/{conv_id:path}", api.forget, "DELETE"),
+            route("/v1/agents", api.agents, "GET"),
+            route("/v1/health", api.health, "GET"),
+            route("/v1/models", api.models, "GET", _openai_error),
+            route("/v1/models/{model:path}", api.model, "GET", _openai_error),
+            route("/v1/chat/completions", api.chat, "POST", _openai_error),
+            route("/openapi.json", api.description, "GET", public=True),
+        ],
+        exception_handlers={HTTPException: _not_routed(coordinator)},
+        middleware=cross_origin(origins),
+    )
+
+
+def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | None = None) -> Starlette:
+    """GET /healthz (the loop turns), /readyz (the board is known, callers can be let in; LoRAX may be down), /metrics,
+    and LoRAX's own metrics at /metrics/lorax; POST /peers, for the board's other coordinators.
+
+    Nobody has to say who they are here.
+    """
+    peers = coordinator.peers
+    own = own_page(coordinator.metrics.registry)
+    lorax = lorax_page(coordinator.fleet, lambda: peers is None or peers.leads)
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        problem = coordinator.problem
+        if authenticator:
+            problem = problem or await authenticator.problem()
+        return PlainTextResponse(f"{problem or 'ok'}\n", status_code=503 if problem else 200)
+
+    async def metrics(_: Request) -> Response:
+        return Response(await own.read(), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    async def lorax_metrics(_: Request) -> Response:
+        try:
+            return Response(await lorax.read(), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+        except EngineError as error:
+            return PlainTextResponse(f"{error}\n", status_code=HTTPStatus.BAD_GATEWAY)
+
+    return _application(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+            Route("/metrics/lorax", lorax_metrics),
+            Route(PEERS, door(coordinator.peers), methods=["POST"]),
+        ]
+    )
+
+
+def _application(**parts: Any) -> Starlette:
+    """Starlette without its redirects from `/path/` to `/path`: they name http:// where a proxy has ended TLS, so that
+    a client sends its token and its question once more in the clear.
+    """
+    app = Starlette(**parts)
+    app.router.redirect_slashes = False
+    return app
+
+
+def _allowed(request: Request) -> str:
+    """The methods of the path; Starlette names those of the first route that has it."""
+    here = [r for r in request.app.routes if isinstance(r, Route) and r.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in here for method in route.methods or ()}))
+
+
+def _not_routed(coordinator: Coordinator) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Unknown routes and methods in the API's error shape; all of them one label in the metrics."""
+
+    async def handler(request: Request, error: Exception) -> Response:
+        request_id = request_id_of(request.headers.get("x-request-id")) or secrets.token_hex(8)
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        headers = {k.lower(): v for k, v in (error.headers or {}).items()} if isinstance(error, HTTPException) else {}
+        problem: AskProblem
+        if status == MethodNotAllowed.status:
+            problem = MethodNotAllowed(f"{request.method} is not allowed here; the routes are {ROUTES}")
+            headers["allow"] = _allowed(request)
+        elif status == NotFound.status:
+            problem = NotFound(f"there is no {request.scope['path']}; the routes are {ROUTES}")
+        else:
+            problem = Internal(str(error))
+        coordinator.metrics.request("other", "", problem.status, 0.0, problem.code)
+        return _error(problem, request_id, headers)
+
+    return handler

@@ -1,0 +1,50 @@
+"""POST /v1/ask as a stream: what happens, as it happens, and at last the whole answer."""
+
+from typing import Any
+
+import orjson
+
+from boardroom.api.ask import AskResponse, MemberAnswer
+from boardroom.coordinator.errors import AskProblem
+from boardroom.coordinator.http.sse import Outbox
+
+
+class AskStream:
+    """A Listener that writes events: member.started, .delta, .restarted, .done, round.done; then result or error."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._round = 1
+        self._roles: dict[str, str] = {}
+
+    def started(self, agent: str, role: str) -> None:
+        self._roles[agent] = role
+        self._put("member.started", {"agent": agent, "role": role, "round": self._round})
+
+    def delta(self, agent: str, text: str) -> None:
+        self._put("member.delta", {"agent": agent, "role": self._roles[agent], "round": self._round, "text": text})
+
+    def restarted(self, agent: str, reason: str) -> None:
+        found = {"agent": agent, "role": self._roles[agent], "round": self._round, "reason": reason}
+        self._put("member.restarted", found)
+
+    def done(self, answer: MemberAnswer) -> None:
+        self._put("member.done", answer.model_dump(mode="json") | {"round": self._round})
+
+    def round_done(self, answers: list[MemberAnswer]) -> None:
+        statuses = {answer.agent: answer.status for answer in answers}
+        self._put("round.done", {"round": self._round, "members": statuses})
+        self._round += 1
+
+    def finish(self, answer: AskResponse) -> None:
+        """The whole answer, as the plain route gives it."""
+        self._outbox.put(b"event: result\ndata: " + answer.model_dump_json().encode() + b"\n\n")
+        self._outbox.close()
+
+    def fail(self, problem: AskProblem) -> None:
+        """There is no answer, in the shape of every error."""
+        self._outbox.put(b"event: error\ndata: " + problem.body() + b"\n\n")
+        self._outbox.close()
+
+    def _put(self, name: str, data: dict[str, Any]) -> None:
+        self._outbox.put(b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n")

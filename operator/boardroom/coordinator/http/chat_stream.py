@@ -1,0 +1,144 @@
+"""/v1/chat/completions as a stream: what is sent is, in the end, exactly the content of the whole completion.
+
+A stream of OpenAI's can't take back a word. So several members are laid out one after another under their roles, the
+later ones kept until their turn; and a member that breaks off after some of its text was sent ends it with an error.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from boardroom.api.ask import AnswerStatus, AskResponse, CoordinationMode, MemberAnswer
+from boardroom.api.chat import ChatRequest
+from boardroom.coordinator.errors import AskProblem, BrokenStream
+from boardroom.coordinator.http import openai
+from boardroom.coordinator.http.sse import Outbox
+
+_LIVE_ROUND: Final = {
+    CoordinationMode.PARALLEL: 0,
+    CoordinationMode.SEQUENTIAL: 0,
+    CoordinationMode.HIERARCHICAL: 1,
+}
+"""From which round on what members say is the reply; the other modes make theirs when everything was said."""
+
+
+class ChatWriter:
+    """The events of one completion, whose choices are written by ChatStreams."""
+
+    def __init__(self, outbox: Outbox, chat: ChatRequest, request_id: str) -> None:
+        self._outbox = outbox
+        self._with_usage = chat.wants_usage
+        self._head = {
+            "id": f"chatcmpl-{request_id}",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": chat.model,
+        }
+
+    def choice(self, index: int, delta: dict[str, str], finish_reason: str | None = None, **more: Any) -> None:
+        """A piece of one choice."""
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        self._put(self._head | {"choices": [choice]} | ({"usage": None} if self._with_usage else {}) | more)
+
+    def finish(self, answers: Sequence[AskResponse]) -> None:
+        """The usage, where it was asked for, and the end."""
+        if self._with_usage:
+            self._put(self._head | {"choices": [], "usage": openai.usage(answers)})
+        self._outbox.put(b"data: [DONE]\n\n")
+
+    def fail(self, problem: AskProblem) -> None:
+        """There will be no more; OpenAI's clients raise for this event."""
+        self._outbox.put(b"data: " + openai.problem_body(problem) + b"\n\n")
+
+    def _put(self, event: dict[str, Any]) -> None:
+        self._outbox.put(b"data: " + orjson.dumps(event) + b"\n\n")
+
+
+class ChatStream:
+    """The Listener of one choice."""
+
+    def __init__(self, writer: ChatWriter, index: int, mode: CoordinationMode, *, alone: bool) -> None:
+        """`alone`: one agent was asked, so its text is the content as it is."""
+        self._writer = writer
+        self._index = index
+        self._live_round = _LIVE_ROUND.get(mode)
+        self._alone = alone
+        self._bare = alone or mode is CoordinationMode.HIERARCHICAL
+        self._round = 0
+        self._sent = ""
+        self._order: list[str] = []
+        self._roles: dict[str, str] = {}
+        self._kept: dict[str, str] = {}
+        """What members said whose turn has not come."""
+        self._over: set[str] = set()
+        self._heard: set[str] = set()
+        """Of whom something was sent."""
+
+    @property
+    def _live(self) -> bool:
+        return self._live_round is not None and self._round >= self._live_round
+
+    def started(self, agent: str, role: str) -> None:
+        if self._live:
+            self._order.append(agent)
+            self._roles[agent] = role
+            self._kept[agent] = ""
+
+    def delta(self, agent: str, text: str) -> None:
+        if not self._live:
+            return
+        self._kept[agent] += text
+        if self._order[0] == agent:
+            self._flush(agent)
+
+    def restarted(self, agent: str, reason: str) -> None:
+        if not self._live:
+            return
+        self._broke_off(agent, reason)
+        self._kept[agent] = ""
+
+    def done(self, answer: MemberAnswer) -> None:
+        if not self._live or answer.agent not in self._order:
+            return
+        self._over.add(answer.agent)
+        if answer.status is not AnswerStatus.ANSWERED:
+            self._broke_off(answer.agent, answer.reason or "")
+            self._kept[answer.agent] = ""
+        while self._order and self._order[0] in self._over:
+            self._flush(self._order.pop(0))
+        if self._order:
+            self._flush(self._order[0])
+
+    def round_done(self, answers: list[MemberAnswer]) -> None:  # noqa: ARG002 (Listener)
+        self._round += 1
+        self._order, self._kept = [], {}
+
+    def finish(self, answer: AskResponse) -> None:
+        """What the answer has beyond what was sent, and why it ended."""
+        content = openai.content(answer, alone=self._alone)
+        if not content.startswith(self._sent):
+            raise BrokenStream("what was streamed is not what the board answered in the end; ask again")
+        self._send(content[len(self._sent) :])
+        self._writer.choice(self._index, {}, openai.finish_reason(answer), boardroom=openai.attribution([answer]))
+
+    def _flush(self, agent: str) -> None:
+        text = self._kept[agent]
+        if agent not in self._heard and not text.strip():
+            return  # a text of blanks alone is no answer, and could not be taken back
+        self._kept[agent] = ""
+        self._heard.add(agent)
+        if not self._bare and agent in self._roles:
+            before = "\n\n" if self._sent else ""
+            text = f"{before}{self._roles.pop(agent)}: {text}"
+        self._send(text)
+
+    def _broke_off(self, agent: str, reason: str) -> None:
+        if agent in self._heard:
+            raise BrokenStream(f"{agent} broke off in the middle of its answer: {reason}")
+
+    def _send(self, text: str) -> None:
+        if text:
+            self._writer.choice(self._index, ({} if self._sent else {"role": "assistant"}) | {"content": text})
+            self._sent += text

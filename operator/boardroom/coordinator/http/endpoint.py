@@ -1,0 +1,155 @@
+"""Around every handler: request id, trace, error shape; and answers that go out while they are being made."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from boardroom.coordinator.auth.bearer import Authenticator
+from boardroom.coordinator.errors import AskProblem, Internal
+from boardroom.coordinator.http.connections import Caller
+from boardroom.coordinator.http.request_log import CLIENT_CLOSED, RequestRecord
+from boardroom.coordinator.http.requests import JSON, request_id_of
+from boardroom.coordinator.http.sse import EventResponse, Outbox
+from boardroom.coordinator.metrics import Metrics
+from boardroom.telemetry import propagation
+from boardroom.telemetry.tracing import Kind, Tracer
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An answer that is there."""
+
+    body: bytes
+    status: int = HTTPStatus.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An answer that has begun; `telling` ends with the error that it ended with, and never raises an AskProblem."""
+
+    outbox: Outbox
+    telling: asyncio.Task[AskProblem | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What all handlers have around them; without an authenticator nobody is asked who he is."""
+
+    metrics: Metrics
+    tracer: Tracer
+    authenticator: Authenticator | None
+
+
+class Teller(Protocol):
+    """Writes one question's events into an outbox."""
+
+    def fail(self, problem: AskProblem) -> None:
+        """The last event: there is no answer."""
+
+
+Handler = Callable[[Request, str], Awaitable[Whole | Streamed]]
+"""Request and request id to an answer; raises AskProblem."""
+
+Refuse = Callable[[AskProblem, str], Response]
+"""A problem and the request id to the error in the shape of its route."""
+
+
+def endpoint(path: str, handler: Handler, refuse: Refuse, asked: Asked) -> Callable[[Request], Awaitable[Response]]:
+    """The handler as Starlette wants it. `request.state` has its RequestRecord, where it says what it was asked; a
+    client that leaves ends it.
+    """
+
+    async def serve(request: Request) -> Response:
+        request_id = request_id_of(request.headers.get("x-request-id")) or secrets.token_hex(8)
+        caller = propagation.received(request.headers)
+        with asked.tracer.started(f"{request.method} {path}", Kind.SERVER, caller) as span:
+            record = request.state.record = RequestRecord(path, request_id, span, asked.metrics)
+            waiting = request.state.caller = Caller()
+            problem: AskProblem | None = None
+            try:
+                # before a byte of the body is read
+                if asked.authenticator:
+                    record.caller = await asked.authenticator.caller(request.headers.get("authorization"))
+                made = await handler(request, request_id)
+                if isinstance(made, Streamed):
+                    return _streamed(made, record)
+                response = Response(made.body, made.status, media_type=JSON, headers={"x-request-id": request_id})
+            except AskProblem as found:
+                problem = found
+                response = refuse(problem, request_id)
+            except ClientDisconnect:
+                response = Response(status_code=CLIENT_CLOSED)
+            except asyncio.CancelledError:
+                if not waiting.gone:
+                    raise
+                response = Response(status_code=CLIENT_CLOSED)
+            except Exception:  # noqa: BLE001 (the last resort: whatever broke, the caller gets our error shape)
+                problem = _internal(request_id)
+                response = refuse(problem, request_id)
+            finally:
+                waiting.answered()
+            record.over(response.status_code, problem)
+        return response
+
+    return serve
+
+
+async def tell(ask: Callable[[], Awaitable[None]], teller: Teller, outbox: Outbox, request_id: str) -> Streamed:
+    """Run `ask`, which writes into the outbox, and return when its first event is there, or a sign of life is due.
+
+    Raises the AskProblem that came before: the caller can still have a plain error for it.
+    """
+
+    async def telling() -> AskProblem | None:
+        try:
+            await ask()
+        except AskProblem as problem:
+            if not outbox.begun.is_set():
+                raise
+            teller.fail(problem)
+            return problem
+        except Exception:  # noqa: BLE001 (as in serve)
+            fault = _internal(request_id)
+            teller.fail(fault)
+            return fault
+        finally:
+            outbox.close()
+        return None
+
+    task = asyncio.create_task(telling())
+    try:
+        await outbox.begin()
+    except BaseException:
+        task.cancel()
+        raise
+    if task.done() and task.exception() is not None:
+        task.result()
+    return Streamed(outbox, task)
+
+
+def _streamed(made: Streamed, record: RequestRecord) -> Response:
+    async def after(whole: bool) -> None:
+        """A client that left frees what can be freed: its question ends here, and LoRAX hears of it."""
+        if not whole:
+            made.telling.cancel()
+        problem = None
+        with suppress(asyncio.CancelledError, AskProblem):
+            problem = await made.telling
+        record.over((problem.status if problem else HTTPStatus.OK) if whole else CLIENT_CLOSED, problem)
+
+    return EventResponse(made.outbox, after, {"x-request-id": record.request_id})
+
+
+def _internal(request_id: str) -> Internal:
+    _LOG.exception("internal error", extra={"request_id": request_id})
+    return Internal(f"an error of the coordinator; its log has it as {request_id}")

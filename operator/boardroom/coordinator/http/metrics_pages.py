@@ -1,0 +1,91 @@
+"""Pages for Prometheus: the coordinator's own, and LoRAX's, which nobody but the coordinator can reach."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from boardroom.coordinator.backends.pool import NO_POD, Fleet
+from boardroom.engine.errors import EngineError
+
+PAGE_SECONDS: Final = 1.0
+"""A page is served again for so long: making one takes milliseconds of the loop that answers."""
+LORAX_SECONDS: Final = 5.0
+"""LoRAX's page waits for nothing; Prometheus gives up after 10 s by default."""
+_TYPE: Final = "# TYPE "
+
+
+class Page:
+    """At most one is made at a time, and everybody who asks meanwhile gets it."""
+
+    def __init__(self, make: Callable[[], Awaitable[bytes]], clock: Callable[[], float] = time.monotonic) -> None:
+        self._make = make
+        self._clock = clock
+        self._made = float("-inf")
+        self._body = b""
+        self._lock = asyncio.Lock()
+
+    async def read(self) -> bytes:
+        """The page, at most a second old; raises what making it raises."""
+        async with self._lock:
+            if self._clock() - self._made >= PAGE_SECONDS:
+                self._body = await self._make()
+                self._made = self._clock()
+            return self._body
+
+
+def own_page(registry: CollectorRegistry) -> Page:
+    """The coordinator's own metrics."""
+    return Page(lambda: asyncio.to_thread(generate_latest, registry))
+
+
+def lorax_page(fleet: Fleet | None, shows: Callable[[], bool]) -> Page:
+    """Those of all LoRAX servers that answer, each series with the server's name as `replica`.
+
+    `shows`: whether this coordinator is the one that shows them: from several they would be summed up as if there
+    were more servers. Reading it raises EngineError where none answers.
+    """
+
+    async def make() -> bytes:
+        if fleet is None:
+            return b"# This board runs without LoRAX.\n"
+        if not shows():
+            return b"# The coordinator that leads shows LoRAX's metrics.\n"
+        routes = [replica.route for replica in fleet.replicas.values()]
+        found = await asyncio.gather(*(r.engine.metrics_page(LORAX_SECONDS) for r in routes), return_exceptions=True)
+        pages: dict[str, bytes] = {}
+        failure: BaseException = EngineError(NO_POD)
+        for route, page in zip(routes, found, strict=True):
+            if isinstance(page, bytes):
+                pages[route.name] = page
+            else:
+                failure = page
+        if not pages:
+            raise failure
+        return await asyncio.to_thread(merged, pages)
+
+    return Page(make)
+
+
+def merged(pages: Mapping[str, bytes]) -> bytes:
+    """The pages of several servers as one, each sample with its server as label and with those of its family."""
+    families: dict[str, list[str]] = {}
+    for replica, page in pages.items():
+        family = families.setdefault("", [])
+        for line in page.decode("utf-8", "replace").splitlines():
+            if line.startswith(_TYPE):
+                family = families.setdefault(line, [])
+            elif line and not line.startswith("#"):
+                family.append(_labelled(line, replica))
+    return "".join(f"{line}\n" for head, lines in families.items() for line in (head, *lines) if line).encode()
+
+
+def _labelled(sample: str, replica: str) -> str:
+    name, brace, rest = sample.partition("{")
+    label = f'replica="{replica}"'
+    if brace and " " not in name:
+        return f"{name}{{{label},{rest}"
+    name, _, value = sample.partition(" ")
+    return f"{name}{{{label}}} {value}"

@@ -1,0 +1,219 @@
+"""The OpenAI door's bodies: a chat completion as a question to the board, its answer as a completion. Pure."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from boardroom.api.ask import MAX_QUESTION_CHARS, AnswerStatus, AskRequest, AskResponse, CoordinationMode
+from boardroom.api.chat import IDLE, INERT, MAX_MESSAGES_CHARS, ChatRequest, ResponseFormat
+from boardroom.coordinator.board.roster import Roster
+from boardroom.coordinator.deliberation.context import Context
+from boardroom.coordinator.deliberation.session import total
+from boardroom.coordinator.errors import (
+    AskProblem,
+    InvalidJson,
+    InvalidQuestion,
+    QuestionRefused,
+    TooLarge,
+    UnknownModel,
+)
+from boardroom.coordinator.http.transcript import exchanges, system
+
+OWNER: Final = "boardroom"
+NO_TOOL_IS_CALLED: Final = "tools: members answer in words; none of the tools offered was called"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A completion as questions, one for each choice."""
+
+    requests: Sequence[AskRequest]
+    context: Context
+
+
+def parse(body: bytes) -> ChatRequest:
+    """A valid request; raises InvalidJson, and InvalidQuestion naming the field."""
+    try:
+        fields = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidJson(f"the body is not JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise InvalidQuestion("the body must be a JSON object")
+    for name, harmless in IDLE.items():
+        value = fields.pop(name, None)
+        if value is not None and not any(
+            value == one and isinstance(value, bool) is isinstance(one, bool) for one in harmless
+        ):
+            raise InvalidQuestion(f"{name}: {orjson.dumps(value).decode()[:80]} is not supported here", field=name)
+    try:
+        return ChatRequest.model_validate({k: v for k, v in fields.items() if k not in INERT}, strict=True)
+    except ValidationError as error:
+        nearest = max(error.errors(include_url=False, include_context=False), key=lambda one: len(one["loc"]))
+        # a content is a text or a list of parts, and pydantic names the alternative in the path
+        field = ".".join(str(part) for part in nearest["loc"] if part != "str" and "[" not in str(part))
+        raise InvalidQuestion(f"{field}: {nearest['msg']}", field=field) from error
+
+
+def questions(chat: ChatRequest, roster: Roster) -> Asked:
+    """The request as questions to the board or one of its agents; raises UnknownModel and InvalidQuestion."""
+    agent = _agent(chat.model, roster)
+    choices = chat.n or 1
+    if agent is None and choices > 1:
+        raise InvalidQuestion("n: the board gives one answer; ask one agent for several choices", field="n")
+    if chat.stream_options is not None and not chat.stream:
+        raise InvalidQuestion("stream_options: it goes with stream: true", field="stream_options")
+    instructions, turns = system(chat.messages), exchanges(chat.messages)
+    if len(instructions) + sum(len(turn.asked) + len(turn.answered) for turn in turns) > MAX_MESSAGES_CHARS:
+        raise TooLarge(f"messages: they have more than {MAX_MESSAGES_CHARS} characters", field="messages")
+    *before, last = turns
+    stop = [chat.stop] if isinstance(chat.stop, str) else chat.stop
+    parameters = {
+        "max_new_tokens": chat.max_completion_tokens or chat.max_tokens,
+        "temperature": chat.temperature,
+        "top_p": chat.top_p,
+        "stop": tuple(stop) if stop is not None else None,
+    }
+    fields: dict[str, Any] = {"user_input": last.asked}
+    if agent is not None:
+        fields |= {"agents": (agent,), "coordination_mode": CoordinationMode.PARALLEL}
+    schema = _schema(chat.response_format) if chat.response_format else None
+    seeds = [None if chat.seed is None else _seed(chat.seed, choice) for choice in range(choices)]
+    try:
+        requests = [AskRequest.model_validate(fields | {"parameters": parameters | {"seed": seed}}) for seed in seeds]
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        if first["loc"][0] == "user_input":
+            text = f"messages: the question in them is longer than {MAX_QUESTION_CHARS} characters"
+            raise TooLarge(text, field="messages") from error
+        field = str(first["loc"][1])
+        raise InvalidQuestion(f"{field}: {first['msg']}", field=field) from error
+    notes = (NO_TOOL_IS_CALLED,) if chat.offers_tools else ()
+    return Asked(requests, Context(system=instructions, history=tuple(before), response_format=schema, notes=notes))
+
+
+def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:
+    """The answers as a chat completion; `boardroom` beside them says who spoke, and who could not."""
+    choices = [
+        {
+            "index": index,
+            "message": {"role": "assistant", "content": content(answer, alone="/" in chat.model), "refusal": None},
+            "logprobs": None,
+            "finish_reason": finish_reason(answer),
+        }
+        for index, answer in enumerate(answers)
+    ]
+    return orjson.dumps(
+        {
+            "id": f"chatcmpl-{answers[0].request_id}",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": chat.model,
+            "choices": choices,
+            "usage": usage(answers),
+            "boardroom": attribution(answers),
+        }
+    )
+
+
+def content(answer: AskResponse, *, alone: bool) -> str:
+    """One agent's text as it is, or the board's reply."""
+    spoke = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
+    return (spoke[0].text or "") if alone and len(spoke) == 1 else answer.reply
+
+
+def finish_reason(answer: AskResponse) -> str:
+    """Why a text that is part of the content was cut, if any was."""
+    spoke = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
+    heard = [a for a in spoke if a.agent == answer.chair] or spoke
+    reasons = {a.finish_reason for a in heard}
+    return next((cut for cut in ("content_filter", "length") if cut in reasons), "stop")
+
+
+def usage(answers: Sequence[AskResponse]) -> dict[str, Any]:
+    """Of all choices."""
+    return total([answer.usage for answer in answers]).model_dump()
+
+
+def attribution(answers: Sequence[AskResponse]) -> dict[str, Any]:
+    """Who spoke, with which weights, by which engine, and who could not and why. Of several choices, which one agent
+    gave, `answers` has one for each in their order, and the rest holds for all of them.
+    """
+    whole = answers[0]
+    if len(answers) > 1:
+        whole = whole.model_copy(
+            update={
+                "used_lorax": any(one.used_lorax for one in answers),
+                "execution_time": max(one.execution_time for one in answers),
+                "answers": [said for one in answers for said in one.answers],
+                "warnings": list(dict.fromkeys(warning for one in answers for warning in one.warnings)),
+            }
+        )
+    return whole.model_dump(mode="json", exclude={"reply", "usage"})
+
+
+def models(roster: Roster, created: int) -> list[dict[str, Any]]:
+    """The board, and each of its members as BOARD/MEMBER."""
+    return [_card(name, created) for name in (roster.board, *(f"{roster.board}/{m.name}" for m in roster.members))]
+
+
+def model(name: str, roster: Roster, created: int) -> dict[str, Any]:
+    """The one that a completion may ask for by this name; raises UnknownModel."""
+    _agent(name, roster)
+    return _card(name, created)
+
+
+def problem_body(problem: AskProblem) -> bytes:
+    """An error in OpenAI's shape; `members` beside it says why each had no answer."""
+    error: dict[str, Any] = {
+        "message": str(problem),
+        "type": _error_type(problem.status),
+        "param": problem.field,
+        "code": problem.code,
+    }
+    if problem.members:
+        error["members"] = [member.model_dump() for member in problem.members]
+    return orjson.dumps({"error": error})
+
+
+def problem_status(problem: AskProblem) -> int:
+    """OpenAI answers 400 to whatever it can't understand."""
+    return 400 if isinstance(problem, (InvalidQuestion, QuestionRefused)) else problem.status
+
+
+def _seed(first: int, choice: int) -> int:
+    """The next one for each choice; the greatest is followed by the least."""
+    return (first + choice + 2**63) % 2**64 - 2**63
+
+
+def _card(name: str, created: int) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": OWNER}
+
+
+def _schema(wanted: ResponseFormat) -> Mapping[str, Any] | None:
+    """The JSON schema that the answer must satisfy; raises InvalidQuestion."""
+    if wanted.type == "json_schema" and wanted.json_schema is None:
+        raise InvalidQuestion("response_format: type json_schema needs json_schema", field="response_format")
+    if wanted.type == "text":
+        return None
+    return wanted.json_schema.schema_ if wanted.json_schema else {"type": "object"}
+
+
+def _error_type(status: int) -> str:
+    if status == 429:  # noqa: PLR2004 (Too Many Requests)
+        return "rate_limit_error"
+    return "invalid_request_error" if status < 500 else "server_error"  # noqa: PLR2004 (the server's errors begin)
+
+
+def _agent(model: str, roster: Roster) -> str | None:
+    """The agent that a model's name means, by name or role in any case; None for the board itself."""
+    board, _, agent = model.partition("/")
+    known = {seat.lower() for m in roster.members for seat in (m.name, m.role)}
+    if board != roster.board or ("/" in model and agent.lower() not in known):
+        names = ", ".join(m["id"] for m in models(roster, 0))
+        raise UnknownModel(f"there is no model {model!r}; the models are {names}", field="model")
+    return agent or None

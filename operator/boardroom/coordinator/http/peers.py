@@ -1,0 +1,26 @@
+"""Where the board's other coordinators knock: POST /peers on the metrics port."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from boardroom.coordinator.errors import AskProblem
+from boardroom.coordinator.http.requests import read_body
+from boardroom.coordinator.peers.membership import Peers
+
+
+def door(peers: Peers | None) -> Callable[[Request], Awaitable[Response]]:
+    """The handler; nobody but coordinators of this board gets further than their address, and standalone nobody."""
+
+    async def handler(request: Request) -> Response:
+        if peers is None or request.client is None or not peers.knows(request.client.host):
+            return PlainTextResponse("not a coordinator of this board\n", HTTPStatus.FORBIDDEN)
+        try:
+            status, body = await peers.answer(await read_body(request))
+        except AskProblem as problem:
+            return Response(problem.body(), problem.status, media_type="application/json")
+        return Response(body, status, media_type="application/json")
+
+    return handler

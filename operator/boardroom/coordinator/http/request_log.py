@@ -1,0 +1,86 @@
+"""One request as metrics, the log and its span have it, from its first byte to the last of its answer."""
+
+import logging
+import time
+from http import HTTPStatus
+from typing import Any, Final
+
+from boardroom.api.ask import AskResponse
+from boardroom.coordinator.errors import AskProblem
+from boardroom.coordinator.metrics import Metrics
+from boardroom.telemetry import propagation
+from boardroom.telemetry.tracing import Span
+
+CLIENT_CLOSED: Final = 499
+QUESTIONS: Final = ("/v1/ask", "/v1/chat/completions")
+"""Every request of these routes has its line in the log; of others only those that were answered by an error."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class RequestRecord:
+    """Handlers say here what they were asked and what they answered; neither is kept in words."""
+
+    def __init__(self, route: str, request_id: str, span: Span, metrics: Metrics) -> None:
+        self.request_id = request_id
+        self.caller = ""
+        """Who asks; empty where nobody is asked who he is."""
+        self.mode = ""
+        """The question's, once it is known."""
+        self._route, self._span, self._metrics = route, span, metrics
+        self._began = time.perf_counter()
+        self._trace = propagation.current()
+        self._answers: list[AskResponse] = []
+
+    def answered(self, answer: AskResponse) -> None:
+        """The board answered; a request for several choices has several answers."""
+        self._answers.append(answer)
+
+    def over(self, status: int, problem: AskProblem | None) -> None:
+        """The last byte has left, or nobody waits for it: count it, end its span, write its line."""
+        seconds = time.perf_counter() - self._began
+        code = problem.code if problem else ("client_closed" if status == CLIENT_CLOSED else "")
+        self._metrics.request(self._route, self.mode, status, seconds, code)
+        self._span.note(
+            {
+                "http.route": self._route,
+                "http.response.status_code": int(status),
+                "boardroom.request_id": self.request_id,
+                "boardroom.mode": self.mode or None,
+            }
+        )
+        if code:
+            self._span.failed(code)
+        self._span.end()
+        if self._route in QUESTIONS or code:
+            with propagation.within(self._trace):
+                level = logging.WARNING if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+                _LOG.log(level, _word(status, code), extra=self._line(status, code, seconds))
+
+    def _line(self, status: int, code: str, seconds: float) -> dict[str, Any]:
+        line: dict[str, Any] = {
+            "request_id": self.request_id,
+            "caller": self.caller,
+            "route": self._route,
+            "mode": self.mode,
+            "status": int(status),
+            "seconds": round(seconds, 4),
+        }
+        if code:
+            line["code"] = code
+        if self._answers:
+            line |= {
+                "members": sum(len(a.answers) for a in self._answers),
+                "answered": sum(len(a.agents_involved) for a in self._answers),
+                "batch": max(a.batch.size if a.batch else 0 for a in self._answers),
+                "used_lorax": any(a.used_lorax for a in self._answers),
+            }
+        return line
+
+
+def _word(status: int, code: str) -> str:
+    if status == CLIENT_CLOSED:
+        return "left"
+    if not code:
+        return "answered"
+    return "failed" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "refused"

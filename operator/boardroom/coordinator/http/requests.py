@@ -1,0 +1,130 @@
+"""POST /v1/ask from bytes to a valid AskRequest; everything wrong with it is an AskProblem that names the field."""
+
+import asyncio
+import codecs
+import re
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from boardroom.api.ask import MAX_BODY_BYTES, MAX_QUESTION_CHARS, AskRequest, CoordinationMode
+from boardroom.coordinator.errors import (
+    AskProblem,
+    InvalidJson,
+    InvalidQuestion,
+    TooLarge,
+    TooSlow,
+    UnsupportedMediaType,
+    UnsupportedTransferCoding,
+)
+
+MAX_BODY_SECONDS: Final = 30.0
+"""A body that takes longer to arrive is refused: a connection that drips is not held."""
+
+JSON: Final = "application/json"
+_CHARSET: Final = re.compile(r"""(?:^|[;\s])charset=["']?([^"';\s]+)""")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, at most MAX_BODY_BYTES within MAX_BODY_SECONDS, without a byte order mark; raises TooLarge, TooSlow,
+    UnsupportedMediaType, UnsupportedTransferCoding.
+    """
+    _check_form(request.headers)
+    too_large = TooLarge(f"the body is longer than {MAX_BODY_BYTES} bytes")
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+        raise too_large
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(MAX_BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > MAX_BODY_BYTES:
+                    raise too_large
+                chunks.append(chunk)
+    except TimeoutError as error:
+        raise TooSlow(f"the body did not arrive within {MAX_BODY_SECONDS:g} s: send it at once") from error
+    return b"".join(chunks).removeprefix(codecs.BOM_UTF8)
+
+
+def _check_form(headers: Headers) -> None:
+    """Raise the AskProblem that names the header by which the body is no JSON in UTF-8 as it comes.
+
+    A browser's page has to say that it sends JSON: only then does the browser ask first whether it may (CORS).
+    """
+    unsaid = "" if "origin" in headers else JSON
+    media_type, _, parameters = headers.get("content-type", unsaid).lower().partition(";")
+    if media_type.strip() != JSON:
+        raise UnsupportedMediaType(f"content-type is {media_type!r}: send {JSON}", field="content-type")
+    charset = _CHARSET.search(parameters)
+    if charset and charset[1] not in {"utf-8", "utf8", "us-ascii"}:
+        raise UnsupportedMediaType(f"content-type: charset is {charset[1]!r}: send UTF-8", field="content-type")
+    coding = _codings(headers, "content-encoding") - {"identity"}
+    if coding:
+        raise UnsupportedMediaType(
+            f"content-encoding is {', '.join(sorted(coding))!r}: send the body as it is, without it",
+            field="content-encoding",
+        )
+    coding = _codings(headers, "transfer-encoding") - {"chunked"}
+    if coding:
+        raise UnsupportedTransferCoding(
+            f"transfer-encoding is {', '.join(sorted(coding))!r}: send the body with a length, or chunked",
+            field="transfer-encoding",
+        )
+
+
+def _codings(headers: Headers, name: str) -> set[str]:
+    listed = ",".join(headers.getlist(name)).lower().split(",")
+    return {coding.strip() for coding in listed} - {""}
+
+
+def parse(body: bytes) -> AskRequest:
+    """A valid question; raises AskProblem. Types are taken as they stand: "yes" is no boolean and "5" no number. What
+    is null is not there.
+    """
+    try:
+        request = AskRequest.model_validate_json(_without_nulls(body), strict=True)
+    except ValidationError as error:
+        raise _problem(error.errors(include_url=False, include_context=False)[0], body) from error
+    if not request.user_input.strip():
+        raise InvalidQuestion("user_input is blank: ask something", field="user_input")
+    return request
+
+
+def _without_nulls(body: bytes) -> bytes:
+    """What is null is absent (boardroom.api.sent), also where the default is another value."""
+    if b"null" not in body:
+        return body
+    try:
+        fields = from_json(body)
+    except ValueError:
+        return body  # what is wrong with it is said by whoever reads it
+    if not isinstance(fields, dict):
+        return body
+    return to_json({name: value for name, value in fields.items() if value is not None}, inf_nan_mode="constants")
+
+
+def request_id_of(header: str | None) -> str | None:
+    """The caller's x-request-id if it is one: letters, digits, dot, dash, underscore, at most 128 of them."""
+    return header if header is not None and _REQUEST_ID.fullmatch(header) else None
+
+
+def _problem(error: Any, body: bytes) -> AskProblem:
+    kind: str = error["type"]
+    field = ".".join(str(part) for part in error["loc"])
+    if kind == "json_invalid":
+        return InvalidJson(f"the body is not JSON: {error['msg']}" if body else "the body is empty: send a JSON object")
+    if field == "user_input" and kind == "string_too_long":
+        return TooLarge(f"user_input is longer than {MAX_QUESTION_CHARS} characters", field=field)
+    if field == "coordination_mode":
+        modes = ", ".join(CoordinationMode)
+        return InvalidQuestion(f"coordination_mode: there is no such mode; the modes are {modes}", field=field)
+    if kind == "extra_forbidden":
+        known = ", ".join(AskRequest.model_fields)
+        return InvalidQuestion(f"{field}: there is no such field; a question has {known}", field=field)
+    return InvalidQuestion(f"{field}: {error['msg']}" if field else str(error["msg"]), field=field or None)

@@ -1,0 +1,146 @@
+"""A coordinator from its options: standalone from a file, or live in a cluster."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import disable_created_metrics
+
+from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS, AuthMode, CorsSpec
+from boardroom.api.settings import Defaults
+from boardroom.coordinator.auth.bearer import Authenticator
+from boardroom.coordinator.auth.keys import ApiKeys
+from boardroom.coordinator.auth.reviews import Reviews
+from boardroom.coordinator.backends.endpoints import GivenEndpoint, ServiceEndpoints
+from boardroom.coordinator.board.sources import FileSource, LiveSource, Source
+from boardroom.coordinator.conversations.store import Store
+from boardroom.coordinator.coordinator import MAX_IN_FLIGHT, Coordinator
+from boardroom.coordinator.errors import NotReady
+from boardroom.coordinator.http.server import run
+from boardroom.coordinator.peers.age import process_age
+from boardroom.coordinator.peers.membership import Peers
+from boardroom.engine.openai.driver import StandardEngine
+from boardroom.kube.coordinator_client import KubeClient, KubeError
+from boardroom.telemetry.tracing import OFF, Tracer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a coordinator needs to know; with `file` it is standalone, else `board` is required."""
+
+    board: str | None = None
+    namespace: str = "default"
+    defaults: Defaults = field(default_factory=Defaults)
+    lorax_url: str | None = None
+    lorax_service: str | None = None
+    """In a cluster: the Service whose pods are LoRAX servers, instead of the one at `lorax_url`."""
+    standard_url: str | None = None
+    standard_model: str = ""
+    standard_api_key: str = field(default="", repr=False)
+    redis_url: str | None = None
+    redis_password: str = field(default="", repr=False)
+    redis_ca: str = ""
+    adapters_url: str | None = None
+    address: str = ""
+    """In a cluster: host:port at which other coordinators of the board reach the metrics port."""
+    file: Path | None = None
+    adapters_root: str | None = None
+    max_in_flight: int = MAX_IN_FLIGHT
+    auth: AuthMode = "None"
+    auth_stale_seconds: int = STALE_IF_ERROR_SECONDS
+    tracer: Tracer = OFF
+    cors: CorsSpec = field(default_factory=CorsSpec)
+    api_keys: Path | None = None
+    """A file or a directory of keys; required with ApiKey."""
+
+
+def standalone(options: Options, file: Path) -> Coordinator:
+    """The coordinator of a board in a file; raises ManifestError and OSError."""
+    source = FileSource(file, options.board, options.defaults, options.adapters_root)
+    source.load()
+    return Coordinator(
+        source,
+        endpoints=_given(options),
+        standard=_standard(options),
+        store=_store(options, source),
+        max_in_flight=options.max_in_flight,
+        tracer=options.tracer,
+    )
+
+
+def live(options: Options, kube: KubeClient) -> Coordinator:
+    """The coordinator of a board in the cluster."""
+    source = LiveSource(kube, options.board or "", options.namespace, options.defaults)
+    service = options.lorax_service
+    return Coordinator(
+        source,
+        endpoints=ServiceEndpoints(kube, options.namespace, service) if service else _given(options),
+        standard=_standard(options),
+        kube=kube,
+        store=_store(options, source),
+        peers=lambda fleet: Peers(
+            kube, options.board or "", options.namespace, options.address, fleet, age=process_age()
+        ),
+        max_in_flight=options.max_in_flight,
+        tracer=options.tracer,
+    )
+
+
+async def start(options: Options, *, host: str, port: int, metrics_port: int) -> None:
+    """Serve until SIGTERM; raises ManifestError and OSError."""
+    disable_created_metrics()
+    try:
+        kube = None if options.file else await KubeClient.connect()
+    except KubeError as error:
+        raise OSError(str(error)) from error
+    coordinator = live(options, kube) if kube else standalone(options, options.file or Path())
+    await run(
+        coordinator,
+        _authenticator(options, kube),
+        origins=options.cors.as_sent,
+        host=host,
+        port=port,
+        metrics_port=metrics_port,
+    )
+
+
+def _authenticator(options: Options, kube: KubeClient | None) -> Authenticator | None:
+    """What decides who may ask; None lets in everybody."""
+    if options.auth == "None":
+        return None
+    if options.auth == "ApiKey" and options.api_keys:
+        return ApiKeys(options.api_keys)
+    if options.auth == "Kubernetes" and kube and options.board:
+        return Reviews(kube, options.board, options.namespace, stale_seconds=options.auth_stale_seconds)
+    raise OSError(f"--auth {options.auth}: what it needs is not there")
+
+
+def _given(options: Options) -> GivenEndpoint | None:
+    return GivenEndpoint(options.lorax_url, options.adapters_url) if options.lorax_url else None
+
+
+def _standard(options: Options) -> StandardEngine | None:
+    if options.standard_url is None:
+        return None
+    return StandardEngine(options.standard_url, options.standard_model, options.standard_api_key)
+
+
+def _store(options: Options, source: Source) -> Store | None:
+    """Where conversations are kept beside the coordinator's own memory; raises OSError for a URL that is none."""
+    if options.redis_url is None:
+        return None
+    # its client takes half a second to import, OpenTelemetry included
+    from boardroom.coordinator.conversations.redis_store import RedisStore, connected  # noqa: PLC0415
+
+    try:
+        client = connected(options.redis_url, options.redis_password, options.redis_ca)
+    except ValueError as error:
+        raise OSError(f"--redis-url {options.redis_url}: {error}") from error
+
+    def scope() -> str:
+        """A board made anew under the same name starts anew."""
+        roster = source.roster
+        if roster is None:
+            raise NotReady(source.problem)
+        return f"{roster.namespace}/{roster.board}/{roster.uid}"
+
+    return RedisStore(client, scope)

@@ -1,0 +1,145 @@
+"""A follower's side: asks the leader for grants, does as it says, and holds when it can't be reached."""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from boardroom.api.status import LoraxMetrics
+from boardroom.coordinator.backends.backend import News
+from boardroom.coordinator.backends.health_check import NEVER
+from boardroom.coordinator.backends.pool import Fleet
+from boardroom.coordinator.peers.protocol import GRANT_SECONDS, PATH, Poll, Server, State, Told, encoder, state_decoder
+
+AGAIN_SECONDS: Final = 0.5
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=GRANT_SECONDS, sock_connect=1)
+_MAX_BYTES: Final = 8 * 1024 * 1024
+_OK: Final = 200
+_JSON: Final = {"content-type": "application/json"}
+_LOG = logging.getLogger(__name__)
+
+
+class LeaderLostError(Exception):
+    """The one that is taken for the leader gave no grant, and why."""
+
+
+class Link:
+    """To one leader after another. `metrics` are the board's figures as the leader last told them."""
+
+    def __init__(self, fleet: Fleet, identity: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._fleet, self._identity, self._clock = fleet, identity, clock
+        self._session: aiohttp.ClientSession | None = None
+        self._leader, self._version = "", 0
+        self._holds: dict[str, int] = {}
+        self._known: frozenset[str] = frozenset()
+        self._granted_at = -math.inf
+        self.metrics: LoraxMetrics | None = None
+
+    def heard_within(self, seconds: float) -> bool:
+        """Whether the leader has granted something not longer ago."""
+        return self._clock() < self._granted_at + seconds
+
+    async def follow(self, leader: str, address: str) -> None:
+        """Ask for one grant and do as it says; raises LeaderLostError."""
+        if leader != self._leader:
+            self._leader, self._version, self._holds, self._granted_at = leader, 0, {}, -math.inf
+        news = {key: replica.news for key, replica in self._fleet.replicas.items() if replica.news is not None}
+        for replica in self._fleet.replicas.values():
+            replica.news = News()
+        doubts = {key: replica.observer.doubts for key, replica in self._fleet.replicas.items()}
+        asked = self._clock()
+        try:
+            state = await self._ask(address, news)
+        except LeaderLostError as error:
+            self._untold(news)
+            if not self.heard_within(GRANT_SECONDS):
+                self._cut_off(f"{leader}, the coordinator that leads, can't be reached ({error})")
+            raise
+        self._granted_at, self._version = asked, state.version
+        self._settle(state, doubts)
+        await self._obey(state, asked + GRANT_SECONDS)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _poll(self, news: Mapping[str, News]) -> Poll:
+        replicas = self._fleet.replicas
+        return Poll(
+            leader=self._leader,
+            follower=self._identity,
+            version=self._version,
+            holds=self._holds,
+            told={key: Told.of(replicas[key], one) for key, one in news.items()},
+        )
+
+    async def _ask(self, address: str, news: dict[str, News]) -> State:
+        poll = self._poll(news)
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
+        try:
+            async with self._session.post(
+                f"http://{address}{PATH}", data=encoder.encode(poll), headers=_JSON
+            ) as response:
+                body = await response.content.read(_MAX_BYTES)
+                while more := await response.content.read(_MAX_BYTES):
+                    body += more
+                if response.status != _OK:
+                    raise LeaderLostError(f"HTTP {response.status}: {body[:200].decode('utf-8', 'replace').strip()}")
+                return state_decoder.decode(body)
+        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
+            raise LeaderLostError(f"{type(error).__name__}: {error}") from error
+
+    async def _obey(self, state: State, until: float) -> None:
+        """Take over what the leader knows; send where it lets, and let what is on its way elsewhere arrive."""
+        if state.servers is not None:
+            self.metrics = LoraxMetrics.model_validate(state.metrics) if state.metrics else None
+            self._holds = {key: server.wave for key, server in state.servers.items() if server.wave is not None}
+            self._known = frozenset(state.servers)
+        self._fleet.cut_off = ""
+        for key, replica in self._fleet.replicas.items():
+            replica.admission.cut_off = ""
+            granted = key in self._known and key not in self._holds
+            replica.admission.granted_until = until if granted else -math.inf
+        if state.servers is not None:
+            self._take_over(state.servers)
+        for replica in self._fleet.replicas.values():
+            replica.admission.wake()
+        held = [r for key, r in self._fleet.replicas.items() if key in self._holds]
+        await asyncio.gather(*(replica.admission.landed() for replica in held))
+
+    def _settle(self, state: State, doubts: Mapping[str, int]) -> None:
+        """Doubts that the leader has been told of are settled when it says so."""
+        for key, server in (state.servers or {}).items():
+            if key in doubts and key in self._fleet.replicas:
+                self._fleet.replicas[key].observer.settled = NEVER if server.unsure else doubts[key]
+
+    def _take_over(self, servers: Mapping[str, Server]) -> None:
+        """First what the sidecars said: it decides which adapters there are records of."""
+        here = [(servers[key], replica) for key, replica in self._fleet.replicas.items() if key in servers]
+        for server, replica in here:
+            replica.report = server.report
+        self._fleet.on_change()
+        for server, replica in here:
+            server.write(replica)
+
+    def _cut_off(self, why: str) -> None:
+        if self._fleet.cut_off != why:
+            _LOG.warning("cut off from the leading coordinator", extra={"leader": self._leader, "error": why})
+        self._fleet.cut(why)
+
+    def _untold(self, news: dict[str, News]) -> None:
+        """What could not be told is told next time."""
+        for key, one in news.items():
+            replica = self._fleet.replicas.get(key)
+            if replica is not None and replica.news is not None and one.incarnation == replica.book.incarnation:
+                replica.gathered.answers += one.answers
+                replica.gathered.warm += one.warm
+                replica.gathered.failures = one.failures | replica.gathered.failures

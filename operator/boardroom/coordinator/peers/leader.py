@@ -1,0 +1,109 @@
+"""The leader's side: tells followers what it knows, grants them to send, and has them hold before a wave."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from boardroom.coordinator.backends.backend import Replica
+from boardroom.coordinator.backends.health_check import metrics
+from boardroom.coordinator.backends.incarnation import Asked
+from boardroom.coordinator.backends.pool import Fleet
+from boardroom.coordinator.peers.protocol import GRANT_SECONDS, POLL_SECONDS, Poll, Server, State
+
+MARGIN_SECONDS: Final = 0.25
+"""Clocks of two machines run a little differently."""
+FORGET_SECONDS: Final = 60.0
+
+
+@dataclass
+class _Follower:
+    asked_at: float = 0.0
+    granted: dict[str, float] = field(default_factory=dict)
+    """Until when it may send to a server, by the leader's clock."""
+    holds: dict[str, int] = field(default_factory=dict)
+    """The wave of a server for which it has said that it sends nothing."""
+
+    def may_send(self, key: str, wave: int, now: float) -> bool:
+        return self.holds.get(key) != wave and self.granted.get(key, 0.0) > now
+
+
+class Desk:
+    """Holds nothing by itself: whoever leads answers polls through it."""
+
+    def __init__(self, fleet: Fleet, clock: Callable[[], float] = time.monotonic) -> None:
+        self._fleet, self._clock = fleet, clock
+        self._followers: dict[str, _Follower] = {}
+        self._version = 1
+        self._moved = asyncio.Event()
+        self._heard = asyncio.Event()
+
+    def move(self) -> None:
+        """What is known has changed: every follower hears of it at once."""
+        self._version += 1
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def answer(self, poll: Poll) -> State:
+        """The grant and the news for one follower, as soon as there are any."""
+        arrived = self._clock()
+        follower = self._followers.setdefault(poll.follower, _Follower())
+        follower.asked_at, follower.holds = arrived, poll.holds
+        self._heard.set()
+        self._heard = asyncio.Event()
+        self._listen(poll)
+        if poll.version == self._version:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), POLL_SECONDS)
+        for key, replica in self._fleet.replicas.items():
+            if not replica.admission.loading:
+                follower.granted[key] = arrived + GRANT_SECONDS + MARGIN_SECONDS
+        return self._state(poll.version)
+
+    async def hold(self, replica: Replica) -> None:
+        """Returns when no follower sends to that server any more: each has said so, or its grant has run out."""
+        key, wave = replica.endpoint.key, replica.admission.waves
+        while True:
+            now = self._clock()
+            senders = [f for f in self._followers.values() if f.may_send(key, wave, now)]
+            if not senders:
+                break
+            heard = self._heard
+            with suppress(TimeoutError):
+                await asyncio.wait_for(heard.wait(), min(f.granted[key] for f in senders) - now)
+        self._followers = {n: f for n, f in self._followers.items() if f.asked_at > now - FORGET_SECONDS}
+
+    async def close(self) -> None:
+        """Grants no more; returns when every grant has run out."""
+        last = max((until for f in self._followers.values() for until in f.granted.values()), default=0.0)
+        self._followers.clear()
+        await asyncio.sleep(max(0.0, last - self._clock()))
+
+    def _listen(self, poll: Poll) -> None:
+        for key, told in poll.told.items():
+            replica = self._fleet.replicas.get(key)
+            if replica is None:
+                continue
+            if told.base:
+                replica.admission.want_base()
+            if told.incarnation != replica.book.incarnation:
+                continue
+            if told.answers:
+                replica.observer.note_answer(warm=told.warm, answers=told.answers)
+            for path, failure in told.failures:
+                if path is not None:
+                    replica.book.failed(path, failure.error(), Asked(told.incarnation))
+            if told.doubt:
+                replica.observer.doubt()
+
+    def _state(self, known: int) -> State:
+        if known == self._version:
+            return State(version=known)
+        figures = metrics(replica.observer for replica in self._fleet.replicas.values())
+        return State(
+            version=self._version,
+            servers={key: Server.of(replica) for key, replica in self._fleet.replicas.items()},
+            metrics=figures.model_dump() if figures else None,
+        )

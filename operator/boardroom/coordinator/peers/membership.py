@@ -1,0 +1,215 @@
+"""One coordinator among those of its board: who leads is said by a Lease.
+
+The leader alone looks at LoRAX, loads adapters, proves them and writes status. The others answer questions by what it
+tells them, and send to LoRAX while it grants that (desk.py, link.py). docs/decisions/0010 says what may go wrong.
+"""
+
+import asyncio
+import logging
+import math
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from boardroom.api.meta import coordinator_name
+from boardroom.coordinator.backends.endpoints import addresses, slices
+from boardroom.coordinator.backends.pool import Fleet
+from boardroom.coordinator.jobs import Jobs
+from boardroom.coordinator.peers.follower import AGAIN_SECONDS, LeaderLostError, Link
+from boardroom.coordinator.peers.leader import MARGIN_SECONDS, Desk
+from boardroom.coordinator.peers.protocol import GRANT_SECONDS, encoder, poll_decoder
+from boardroom.kube.coordinator_client import Kube, KubeError, leases
+from boardroom.kube.lease import Candidacy, Terms
+
+TERMS: Final = Terms(duration_seconds=12, renew_seconds=10.0, retry_seconds=4.0)
+"""A renewal every four seconds, so that a thousand boards write 250 small Leases a second."""
+
+_LEASE_SECONDS: Final = 3.0
+_CONFLICT: Final = 409
+_PAUSE: Final = 0.02
+_LOG = logging.getLogger(__name__)
+
+
+class Peers:
+    """`address` (host:port of the metrics port) is where the others reach this one. `on_lead` hears when it leads."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        board: str,
+        namespace: str,
+        address: str,
+        fleet: Fleet | None,
+        *,
+        terms: Terms = TERMS,
+        clock: Callable[[], float] = time.monotonic,
+        age: float = 0.0,
+    ) -> None:
+        """`age`: seconds since this process began; a former one of the same pod ended before that."""
+        name = coordinator_name(board)
+        self.identity = f"{address}_{secrets.token_hex(6)}"
+        self._address, self._born = address, clock() - age
+        self.leads = False
+        self.leader = ""
+        """The identity of whoever leads, as far as known."""
+        self.on_lead: Callable[[], None] = lambda: None
+        self.link = Link(fleet, self.identity, clock) if fleet is not None else None
+        self._desk = Desk(fleet, clock) if fleet is not None else None
+        self._kube, self._fleet, self._clock, self._terms = kube, fleet, clock, terms
+        self._collection, self._path = leases(namespace), f"{leases(namespace)}/{name}"
+        self._candidacy = Candidacy(namespace, name, self.identity, clock, partial(datetime.now, UTC), terms)
+        self._known = slices(kube, namespace, name, lambda: None)
+        self._jobs = Jobs()
+        self._term = 0.0
+        """Until when, on the clock, it may act as the leader without having asked again."""
+        if fleet is not None and self._desk is not None:
+            fleet.before_wave = self._desk.hold
+
+    @property
+    def firm(self) -> bool:
+        """Whether no other coordinator can lead now: only then may it write status."""
+        return self.leads and self._candidacy.leads()
+
+    def move(self) -> None:
+        """Something that followers should know has changed."""
+        if self.leads and self._desk is not None:
+            self._desk.move()
+
+    def start(self) -> None:
+        """Lead or follow from now on."""
+        if self._fleet is not None:
+            self._fleet.grant(-math.inf)
+        self._jobs.start("peers", self._known.run)
+        self._jobs.start("leadership", self._run)
+
+    async def stop(self) -> None:
+        """Let another lead, once nobody sends by a grant of this one any more."""
+        await self._jobs.stop()
+        if self.leads:
+            self.leads = False
+            if self._desk is not None:
+                await self._desk.close()
+            await self._release()
+        if self.link is not None:
+            await self.link.close()
+
+    def knows(self, remote: str) -> bool:
+        """Whether a coordinator of this board has that address, as the API server says."""
+        return remote in addresses(self._known.objects.values())
+
+    async def answer(self, body: bytes) -> tuple[int, bytes]:
+        """HTTP status and body for a follower's poll."""
+        try:
+            poll = poll_decoder.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return 400, str(error).encode()
+        if self._desk is None or not self._may_lead(poll.leader):
+            return _CONFLICT, b"another coordinator leads"
+        state = await self._desk.answer(poll)
+        if not self._may_lead(poll.leader):  # that was while it waited
+            return _CONFLICT, b"another coordinator leads"
+        return 200, encoder.encode(state)
+
+    def _may_lead(self, leader: str) -> bool:
+        return self.leads and leader == self.identity and self._clock() < self._term
+
+    async def _run(self) -> None:
+        while True:
+            if self.leads:
+                await asyncio.sleep(self._terms.retry_seconds)
+                await self._vote()
+            elif self.leader and self.link is not None:
+                await self._follow(self.link)
+            else:
+                await self._vote()
+                if not self.leads:
+                    await asyncio.sleep(AGAIN_SECONDS if self.link else self._terms.retry_seconds)
+
+    async def _follow(self, link: Link) -> None:
+        """By the leader's grants, for as long as it gives them: whoever gives them leads, whatever the Lease says."""
+        try:
+            await link.follow(self.leader, self.leader.rpartition("_")[0])
+            await asyncio.sleep(_PAUSE)
+        except LeaderLostError:
+            await self._vote()
+            if not self.leads:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _vote(self) -> None:
+        """Take or renew the Lease where that is allowed. An API server that can't be reached elects nobody."""
+        started = self._clock()
+        try:
+            async with asyncio.timeout(_LEASE_SECONDS):
+                holder = await self._attempt()
+        except (KubeError, TimeoutError) as error:
+            _LOG.warning("the Lease can't be read or written", extra={"error": str(error) or "no answer in time"})
+            holder = self.identity if self.leads else self.leader
+        else:
+            if holder == self.identity:
+                self._candidacy.won(started)
+        if holder == self.identity:
+            await self._lead(started)
+        else:
+            await self._step_back(holder)
+
+    async def _attempt(self) -> str:
+        """Who holds the Lease now, "" where that is not known."""
+        lease = await self._kube.get(self._path)
+        holder = self._holder(lease) if lease is not None else ""
+        if holder:
+            return holder
+        bid = self._candidacy.bid(lease)
+        try:
+            if lease is None:
+                await self._kube.create(self._collection, bid)
+            else:
+                await self._kube.apply(self._path, bid)
+        except KubeError as error:
+            if error.status == _CONFLICT:
+                return ""  # somebody else wrote it first
+            raise
+        return self.identity
+
+    def _holder(self, lease: dict[str, Any]) -> str:
+        """Who else has the Lease, "" if it is free to take."""
+        named = str(lease["spec"].get("holderIdentity") or "")
+        holder = self._candidacy.other(lease)
+        if self.link is not None and named == self.leader and self.link.heard_within(self._terms.duration_seconds):
+            return named  # it has answered since it was last seen to renew
+        if holder.startswith(f"{self._address}_"):
+            # A former process of this pod, which has ended; what it granted runs out.
+            return "" if self._clock() > self._born + GRANT_SECONDS + MARGIN_SECONDS else holder
+        return holder
+
+    async def _lead(self, started: float) -> None:
+        self._term = started + self._terms.duration_seconds
+        if not self.leads:
+            _LOG.info("leads the coordinators of its board", extra={"identity": self.identity})
+            self.leads, self.leader = True, self.identity
+            if self._fleet is not None:
+                self._fleet.lead()
+            self.on_lead()
+        if self._fleet is not None:
+            self._fleet.grant(self._term)
+
+    async def _step_back(self, holder: str) -> None:
+        if holder and holder != self.leader:
+            _LOG.info("follows another coordinator", extra={"leader": holder})
+        was, self.leads, self.leader = self.leads, False, holder
+        if was and self._fleet is not None:
+            await self._fleet.follow()
+
+    async def _release(self) -> None:
+        self._candidacy.resign()
+        try:
+            lease = await self._kube.get(self._path)
+            released = self._candidacy.released(lease) if lease is not None else None
+            if released is not None:
+                await self._kube.apply(self._path, released)
+        except KubeError as error:
+            _LOG.warning("the Lease was not released, it will run out", extra={"error": str(error)})

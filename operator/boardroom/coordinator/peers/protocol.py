@@ -1,0 +1,193 @@
+"""What coordinators of one board tell each other, as JSON. Pure."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from boardroom.adapters.compatibility import Finding
+from boardroom.coordinator.backends.adapter_state import AdapterRecord, AdapterState
+from boardroom.coordinator.backends.backend import News, Replica
+from boardroom.coordinator.backends.sidecar import Report
+from boardroom.engine import errors
+from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
+
+PATH: Final = "/peers"
+GRANT_SECONDS: Final = 3.0
+"""How long a follower may send after it has asked for a grant. It counts from before it asked, by its own clock, and
+the leader from when it was asked: so the follower always stops first, and clocks are never compared.
+"""
+POLL_SECONDS: Final = 1.0
+"""The leader answers after so long, or at once when something moved."""
+
+_ERRORS: Final = {
+    error.code: error
+    for error in vars(errors).values()
+    if isinstance(error, type) and issubclass(error, EngineError) and error is not AdapterFailed
+}
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """An engine's error."""
+
+    code: str
+    text: str
+    fault: AdapterFault | None = None
+
+    @classmethod
+    def of(cls, error: EngineError) -> "Failure":
+        return cls(error.code, str(error), error.fault if isinstance(error, AdapterFailed) else None)
+
+    def error(self) -> EngineError:
+        """The same error here."""
+        if self.fault is not None:
+            return AdapterFailed(self.fault, self.text)
+        return _ERRORS.get(self.code, EngineError)(self.text)
+
+
+class Told(msgspec.Struct, kw_only=True):
+    """What came of a follower's questions at one server since it asked last."""
+
+    incarnation: str = ""
+    """Of the server that they were put to: of another one they tell nothing."""
+    answers: int = 0
+    warm: int = 0
+    failures: list[tuple[str | None, Failure]] = []
+    doubt: bool = False
+    """Whether something broke on the way there, and the follower holds until the leader has looked."""
+    base: bool = False
+    """Whether a member of its questions speaks as the base model."""
+
+    @classmethod
+    def of(cls, replica: Replica, news: News) -> "Told":
+        failures = [(path, Failure.of(error)) for (path, _), error in news.failures.items()]
+        return cls(
+            incarnation=news.incarnation,
+            answers=news.answers,
+            warm=news.warm,
+            failures=failures,
+            doubt=replica.observer.unsure,
+            base=replica.admission.base_wanted,
+        )
+
+
+class Poll(msgspec.Struct, kw_only=True):
+    """A follower asks the leader for its next grant. Servers go by their keys."""
+
+    leader: str
+    """Whom it takes for the leader: another one refuses."""
+    follower: str
+    version: int
+    """The state that it has; 0 where it has none."""
+    holds: dict[str, int] = {}
+    """The waves for which it sends nothing any more, and nothing of which is on its way any more."""
+    told: dict[str, Told] = {}
+
+
+class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the leader knows of one adapter on one server."""
+
+    path: str
+    state: AdapterState
+    finding: Finding | None = None
+    failure: Failure | None = None
+    fault: str = ""
+    loaded_digest: str | None = None
+    replaced: bool = False
+    confirmed: bool = True
+    load_ms: int | None = None
+    last_probe: datetime | None = None
+
+    @classmethod
+    def of(cls, record: AdapterRecord) -> "Record":
+        return cls(
+            path=record.path,
+            state=record.state,
+            finding=record.finding,
+            failure=Failure.of(record.error) if record.error else None,
+            fault=record.fault,
+            loaded_digest=record.loaded_digest,
+            replaced=record.replaced,
+            confirmed=record.confirmed,
+            load_ms=record.load_ms,
+            last_probe=record.last_probe,
+        )
+
+    def write(self, record: AdapterRecord) -> None:
+        """The same here."""
+        record.state, record.finding, record.fault = self.state, self.finding, self.fault
+        record.error = self.failure.error() if self.failure else None
+        record.loaded_digest, record.replaced, record.confirmed = self.loaded_digest, self.replaced, self.confirmed
+        record.load_ms, record.last_probe = self.load_ms, self.last_probe
+
+
+class Server(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the leader knows of one LoRAX server."""
+
+    incarnation: str = ""
+    """Which life of the server all of this is of; a leader of a version before does not say."""
+    ended_unseen: tuple[str, ...] = ()
+    running: bool | None
+    why_not: str = ""
+    trouble: Failure | None = None
+    wave: int | None = None
+    """The wave that is under way there, or is about to begin: nothing may be sent."""
+    risks: int = 0
+    unsure: bool = False
+    """Whether another process may be there by now: nothing may be sent."""
+    least: int | None = None
+    """How many requests this one must have counted."""
+    base: bool = False
+    base_failure: Failure | None = None
+    records: list[Record] = []
+    report: Report | None = None
+    """What its sidecar said last: by it every coordinator finds the same version for a member."""
+
+    @classmethod
+    def of(cls, replica: Replica) -> "Server":
+        seen, admission = replica.observer, replica.admission
+        base, base_error = admission.base
+        return cls(
+            incarnation=replica.book.incarnation,
+            ended_unseen=replica.book.ended_unseen,
+            running=seen.running,
+            why_not=seen.why_not,
+            trouble=Failure.of(seen.trouble) if seen.trouble else None,
+            wave=admission.waves if admission.loading else None,
+            risks=admission.risks,
+            unsure=seen.unsure,
+            least=seen.least,
+            base=base,
+            base_failure=Failure.of(base_error) if base_error else None,
+            records=[Record.of(record) for record in replica.book.records],
+            report=replica.report,
+        )
+
+    def write(self, replica: Replica) -> None:
+        """The same here; an adapter that only one of the two knows is of the incarnation that was known before."""
+        book = replica.book
+        if book.incarnation != self.incarnation:
+            book.begin()
+        book.incarnation, book.ended_unseen = self.incarnation, self.ended_unseen
+        replica.admission.risks = self.risks
+        for record in self.records:
+            if any(own.path == record.path for own in book.records):
+                record.write(book[record.path])
+        replica.admission.base = self.base, self.base_failure.error() if self.base_failure else None
+        trouble = self.trouble.error() if self.trouble else None
+        replica.observer.told(self.running, self.why_not, trouble, self.least)
+
+
+class State(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The leader's answer: a grant for every server that no wave is under way at."""
+
+    version: int
+    servers: dict[str, Server] | None = None
+    """None where nothing moved since the follower's version."""
+    metrics: dict[str, int | None] | None = None
+    """The board's figures."""
+
+
+poll_decoder: Final = msgspec.json.Decoder(Poll)
+state_decoder: Final = msgspec.json.Decoder(State)
+encoder: Final = msgspec.json.Encoder()

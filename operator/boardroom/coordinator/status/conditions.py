@@ -1,0 +1,211 @@
+"""What the coordinator writes into status: its observation of LoRAX and of every member's adapter. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from boardroom.api.conditions import PREVIOUS, AgentCondition, BoardCondition, Condition, Status, condition, find
+from boardroom.api.meta import API_VERSION, BOARDAGENT, BOARDROOM
+from boardroom.api.status import AdapterStatus, LoraxMetrics, LoraxStatus
+from boardroom.coordinator.backends.adapter_state import DOWNLOADING, AdapterRecord, AdapterState
+from boardroom.coordinator.backends.adapter_summary import Books, Proof
+from boardroom.coordinator.board.roster import Member, Roster
+
+NO_LORAX: Final = "this board runs without LoRAX"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """LoRAX as of one look; `running` None means that nobody looks, because the board has none."""
+
+    running: bool | None
+    why_not: str
+    metrics: LoraxMetrics | None
+    standard: bool = False
+    """Whether there is standard inference."""
+
+    @property
+    def standard_only(self) -> bool:
+        """Whether the board has standard inference and no LoRAX."""
+        return self.standard and self.running is None and self.why_not == NO_LORAX
+
+    @property
+    def answers(self) -> bool:
+        """Whether some engine answers."""
+        return bool(self.running) or self.standard
+
+
+def lorax_status(roster: Roster, books: Books, seen: Observation, now: datetime) -> LoraxStatus:
+    """The coordinator's part of status.lorax."""
+    paths = roster.adapter_ids
+    return LoraxStatus(
+        running=bool(seen.running),
+        total_adapters=len(paths),
+        loaded_adapters=len(paths & books.ready()),
+        metrics=seen.metrics,
+        last_probe_time=now.replace(microsecond=0),
+    )
+
+
+def latency_high(roster: Roster, seen: Observation) -> Condition:
+    """LatencyHigh. Its message names no figure that moves: those stand in status.lorax.metrics."""
+    limit = roster.latency_warning_ms
+    average = seen.metrics.average_latency_ms if seen.metrics else None
+    facts: tuple[Status, str, str]
+    if not seen.running:
+        facts = "Unknown", "LoraxNotRunning", seen.why_not or NO_LORAX
+    elif average is None:
+        facts = "False", "NoTraffic", "no question reached LoRAX in the last 60 s"
+    elif average > limit:
+        remedy = "ask fewer members at once, ask for fewer tokens, or use a faster GPU"
+        text = f"the average of the last 60 s is above spec.lorax.latencyWarningMs ({limit} ms): {remedy}"
+        facts = "True", "AverageAboveLimit", text
+    else:
+        facts = "False", "AverageWithinLimit", f"the average of the last 60 s is within {limit} ms"
+    return condition(BoardCondition.LATENCY_HIGH, *facts, generation=roster.observed_generation)
+
+
+def adapter_ready(member: Member, proof: Proof | None, seen: Observation) -> Condition:
+    """AdapterReady: True only because the adapter gave tokens since LoRAX started, on at least one server."""
+    return condition(
+        AgentCondition.ADAPTER_READY, *_adapter_facts(member, proof, seen), generation=member.observed_generation
+    )
+
+
+def _adapter_facts(member: Member, proof: Proof | None, seen: Observation) -> tuple[Status, str, str]:
+    if seen.standard_only:
+        return "True", "StandardInference", "there is no LoRAX: standard inference speaks, without the adapter"
+    if proof is None:
+        return "True", "NoAdapter", "the base model speaks, with this member's prompt"
+    record = proof.record
+    if record.refusal is not None:
+        reason = record.finding.problem if record.finding else None
+        return "Unknown" if reason in (None, DOWNLOADING) else "False", reason or DOWNLOADING, record.refusal
+    if record.state is AdapterState.READY:
+        return _proved_facts(member, proof)
+    return _unproved_facts(record, seen)
+
+
+def _unproved_facts(record: AdapterRecord, seen: Observation) -> tuple[Status, str, str]:
+    if record.state is AdapterState.FAILED:
+        return "False", record.fault, f"LoRAX: {record.cause}"
+    waits = f"LoRAX has not answered through {record.path} yet"
+    return "Unknown", "NotProved", waits if seen.running else seen.why_not or NO_LORAX
+
+
+def _proved_facts(member: Member, proof: Proof) -> tuple[Status, str, str]:
+    record = proof.record
+    if member.held_back:
+        return "True", PREVIOUS, f"the version before answers, through {record.path}: {member.held_back}"
+    text = f"LoRAX answered through {record.path}"
+    text += f", on {proof.ready} of {proof.servers} servers" if proof.servers > 1 else ""
+    if record.replaced:
+        text += ", but its files changed since it loaded them, and it does not read them again: use a new path"
+    elif record.finding and record.finding.problem:
+        text += f" and goes on until LoRAX drops what it has loaded, for its files are gone: {record.finding.message}"
+    return "True", "AdapterProved", text
+
+
+def adapter_status(member: Member, proof: Proof | None) -> AdapterStatus | None:
+    """status.adapter of a member; None when the base model speaks.
+
+    The first load of these files stands: LoRAX doesn't say what it loads, and an adapter that it has already may wait
+    as long for the GPU (a new coordinator's first wave, a busy server).
+    """
+    if proof is None:
+        return None
+    record = proof.record
+    finding = record.finding
+    live = member.status.adapter
+    standing = live.load_ms if live and finding and live.digest == finding.digest else None
+    return AdapterStatus(
+        source=member.origin,
+        path=record.path if record.path.startswith("/") else None,
+        revision=member.revision,
+        size_bytes=finding.size_bytes if finding else None,
+        digest=finding.digest if finding else None,
+        rank=finding.rank if finding else None,
+        base_model=finding.base_model if finding else None,
+        last_probe_time=record.last_probe.replace(microsecond=0) if record.last_probe else None,
+        load_ms=record.load_ms if standing is None else standing,
+    )
+
+
+def board_object(roster: Roster, lorax: LoraxStatus, conditions: Sequence[Condition]) -> dict[str, Any]:
+    """The Boardroom as this field manager applies it; the uid keeps it off a namesake made later."""
+    status = {"lorax": lorax.to_object(), "conditions": [c.to_object() for c in conditions]}
+    return _object(BOARDROOM, roster.board, roster.namespace, roster.uid, status)
+
+
+def agent_object(
+    member: Member, namespace: str, adapter: AdapterStatus | None, conditions: Sequence[Condition]
+) -> dict[str, Any]:
+    """The BoardAgent as this field manager applies it."""
+    status: dict[str, Any] = {"conditions": [c.to_object() for c in conditions]}
+    if adapter is not None:
+        status["adapter"] = adapter.to_object()
+    return _object(BOARDAGENT, member.name, namespace, member.uid, status)
+
+
+def meaning(status: dict[str, Any]) -> dict[str, Any]:
+    """A status without what moves by itself: two of the same meaning need no write."""
+    return {
+        "lorax": {
+            k: v for k, v in status.get("lorax", {}).items() if k not in ("lastProbeTime", "effective", "replicas")
+        },
+        "adapter": {k: v for k, v in status.get("adapter", {}).items() if k != "lastProbeTime"},
+        "conditions": [{k: v for k, v in c.items() if k != "lastTransitionTime"} for c in status.get("conditions", ())],
+    }
+
+
+def urgent(new: dict[str, Any], old: dict[str, Any]) -> bool:
+    """Whether the difference between two meanings should not wait for the ten seconds: LoRAX or an adapter turned."""
+    return new["lorax"].get("running") != old["lorax"].get("running") or _verdicts(new) != _verdicts(old)
+
+
+def owned(conditions: Iterable[Condition], type_: str) -> list[dict[str, Any]]:
+    """The live condition of that type, as an object."""
+    live = find(conditions, type_)
+    return [live.to_object()] if live else []
+
+
+def high_latency_event(roster: Roster, lorax: LoraxStatus, now: datetime) -> dict[str, Any]:
+    """The one Warning of an episode of high latency."""
+    average = lorax.metrics.average_latency_ms if lorax.metrics else None
+    at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{roster.board}.", "namespace": roster.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": BOARDROOM,
+            "name": roster.board,
+            "namespace": roster.namespace,
+            "uid": roster.uid,
+        },
+        "type": "Warning",
+        "reason": "HighLatency",
+        "message": f"LoRAX took {average} ms on average over the last 60 s; "
+        f"spec.lorax.latencyWarningMs is {roster.latency_warning_ms}",
+        "source": {"component": "boardroom-coordinator"},
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "count": 1,
+    }
+
+
+def _verdicts(part: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (c["type"], c["status"], c["reason"]) for c in part["conditions"] if c["type"] == AgentCondition.ADAPTER_READY
+    ]
+
+
+def _object(kind: str, name: str, namespace: str, uid: str, status: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "metadata": {"name": name, "namespace": namespace, "uid": uid},
+        "status": status,
+    }

@@ -1,0 +1,163 @@
+"""Writes what was observed into status: only when it moved, and seldom."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from boardroom.api.conditions import UNHEARD, AgentCondition, BoardCondition, Condition, carried
+from boardroom.api.meta import BOARDAGENTS, BOARDROOMS
+from boardroom.coordinator.backends.adapter_summary import Books
+from boardroom.coordinator.board.roster import Member, Roster
+from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.status import conditions as health
+from boardroom.coordinator.status.conditions import Observation
+from boardroom.kube.coordinator_client import Kube, KubeError, collection, events
+
+WRITE_SECONDS: Final = 10.0
+URGENT_SECONDS: Final = 1.0
+"""A turn of LoRAX or of an adapter is written sooner, but not in a flood."""
+MAX_PAUSE: Final = 30.0
+_IGNORED: Final = (404, 409)
+"""The object is gone, or a namesake with another uid is there: the watch will tell."""
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class _Written:
+    """What stands in the status as far as we know; `at` is a time of the event loop's clock."""
+
+    uid: str
+    meaning: dict[str, Any]
+    conditions: tuple[Condition, ...]
+    at: float = float("-inf")
+
+
+class HealthWriter:
+    """Applies status of the Boardroom and of its members under the coordinator's field manager."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        metrics: Metrics,
+        *,
+        roster: Callable[[], Roster | None],
+        books: Callable[[], Books],
+        observed: Callable[[], Observation | None],
+    ) -> None:
+        self._kube = kube
+        self._books = books
+        self._metrics = metrics
+        self._roster = roster
+        self._observed = observed
+        self._written: dict[str, _Written] = {}
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something may have moved."""
+        self._wake.set()
+
+    def forget(self) -> None:
+        """Others may have written since: what stands in the live objects counts."""
+        self._written.clear()
+        self.wake()
+
+    async def run(self) -> None:
+        """Write what moved, for ever."""
+        pause = URGENT_SECONDS
+        while True:
+            with suppress(TimeoutError):  # what had to wait for its ten seconds may be due
+                await asyncio.wait_for(self._wake.wait(), WRITE_SECONDS)
+            self._wake.clear()
+            try:
+                await self.write()
+                pause = URGENT_SECONDS
+            except KubeError as error:
+                self._metrics.status_writes.labels("failed").inc()
+                _LOG.warning("status can't be written", extra={"error": str(error)})
+                pause = min(MAX_PAUSE, max(2 * pause, error.retry_after or 0.0))
+                self._wake.set()
+            await asyncio.sleep(pause)
+
+    async def write(self) -> None:
+        """Write every object whose status moved and whose time has come; raises KubeError after trying all."""
+        roster, seen = self._roster(), self._observed()
+        if roster is None or seen is None:
+            return
+        failure: KubeError | None = None
+        books = self._books()
+        writes = [
+            partial(self._board, roster, books, seen),
+            *(partial(self._agent, roster, m, books, seen) for m in roster.members),
+        ]
+        for write in writes:
+            try:
+                await write()
+            except KubeError as error:
+                failure = error
+        names = {m.name for m in roster.members} | {""}
+        self._written = {name: written for name, written in self._written.items() if name in names}
+        if failure is not None:
+            raise failure
+
+    async def _board(self, roster: Roster, books: Books, seen: Observation) -> None:
+        lorax = health.lorax_status(roster, books, seen, datetime.now(UTC))
+        written = self._known("", roster.uid, roster.status.to_object(), roster.conditions, BoardCondition.LATENCY_HIGH)
+        latency = carried(health.latency_high(roster, seen), written.conditions)
+        episode = latency.status == "True" and not any(c.status == "True" for c in written.conditions)
+        path = f"{collection(roster.namespace, BOARDROOMS)}/{roster.board}"
+        if await self._apply(path, health.board_object(roster, lorax, [latency]), written, (latency,)) and episode:
+            await self._event(roster, health.high_latency_event(roster, lorax, datetime.now(UTC)))
+
+    async def _agent(self, roster: Roster, member: Member, books: Books, seen: Observation) -> None:
+        proof = books[member.adapter_id] if member.adapter_id else None
+        live = member.status
+        written = self._known(member.name, member.uid, live.to_object(), live.conditions, AgentCondition.ADAPTER_READY)
+        ready = carried(health.adapter_ready(member, proof, seen), written.conditions)
+        adapter = health.adapter_status(member, proof)
+        path = f"{collection(roster.namespace, BOARDAGENTS)}/{member.name}"
+        await self._apply(path, health.agent_object(member, roster.namespace, adapter, [ready]), written, (ready,))
+
+    def _known(
+        self, key: str, uid: str, live: dict[str, Any], conditions: tuple[Condition, ...], type_: str
+    ) -> _Written:
+        """What we wrote last; before our first write, what stands in the live object (the last coordinator's), and
+        also where the operator took back our word while we could not renew it.
+        """
+        known, own = self._written.get(key), tuple(c for c in conditions if c.type == type_)
+        if known is None or known.uid != uid or any(c.reason == UNHEARD for c in own):
+            standing = live | {"conditions": [c.to_object() for c in own]}
+            at = known.at if known is not None and known.uid == uid else float("-inf")
+            known = self._written[key] = _Written(uid, health.meaning(standing), own, at)
+        return known
+
+    async def _apply(
+        self, path: str, body: dict[str, Any], written: _Written, conditions: tuple[Condition, ...]
+    ) -> bool:
+        """Apply if it moved and its time has come; whether it was applied."""
+        meaning, now = health.meaning(body["status"]), asyncio.get_running_loop().time()
+        wait = URGENT_SECONDS if health.urgent(meaning, written.meaning) else WRITE_SECONDS
+        if meaning == written.meaning or now < written.at + wait:
+            return False
+        try:
+            await self._kube.apply_status(path, body)
+        except KubeError as error:
+            if error.status not in _IGNORED:
+                raise
+            self._metrics.status_writes.labels("gone").inc()
+            written.at = now
+            return False
+        self._metrics.status_writes.labels("applied").inc()
+        written.meaning, written.conditions, written.at = meaning, conditions, now
+        return True
+
+    async def _event(self, roster: Roster, event: dict[str, Any]) -> None:
+        try:
+            await self._kube.create(events(roster.namespace), event)
+        except KubeError as error:  # an event lost is no reason to write the status again
+            _LOG.warning("event can't be written", extra={"error": str(error)})

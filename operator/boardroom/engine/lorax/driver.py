@@ -1,0 +1,218 @@
+"""The LoRAX driver: /v1/chat/completions, or /generate with a plain layout where the model has no chat template."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Final
+
+import msgspec
+
+from boardroom.engine.chat import dumped, generation, messages, read_chat, read_out, sampling, take_all
+from boardroom.engine.classify import classify, clean
+from boardroom.engine.errors import BadResponse, TemplateFailed
+from boardroom.engine.lorax.schema_subset import subset
+from boardroom.engine.metrics import EngineMetrics, parse
+from boardroom.engine.protocol import Exchange, Generation, GenerationRequest, StreamTimeouts
+from boardroom.engine.sse import EventReader
+from boardroom.engine.streaming import Assembly, ChatAssembly, Details, PlainAssembly, finish_reason
+from boardroom.engine.transport import HttpTransport, Reply, Transport
+
+MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+MAX_STREAM_BYTES: Final = 32 * 1024 * 1024
+"""A stream says everything around each token again; none of it is kept but the text."""
+MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
+LEAST_TEMPERATURE: Final = 0.01
+"""Below it answers are greedy; vLLM draws its line there too, and takes 0.01 for what is below."""
+SEEDS: Final = 2**64
+_OK: Final = 200
+
+
+class _Plain(msgspec.Struct):
+    generated_text: str
+    details: Details | None = None
+
+
+_PLAIN: Final = msgspec.json.Decoder(_Plain)
+
+
+class LoraxEngine:
+    """One LoRAX server, and so one base model: whether its template works is learnt once and remembered, of prompts
+    with a system message, which many templates refuse, apart from those without.
+    """
+
+    def __init__(self, url: str, transport: Transport | None = None) -> None:
+        self._http = transport or HttpTransport(url)
+        self._http.on_hangup = lambda: self.on_hangup()  # noqa: PLW0108 (it is set later)
+        self.on_hangup: Callable[[], None] = lambda: None
+        self._plain: set[bool] = set()
+        """Whether prompts have a system message, of those that go out in the plain layout."""
+
+    @property
+    def url(self) -> str:
+        return self._http.url
+
+    @staticmethod
+    def schema(schema: Mapping[str, Any], /) -> Mapping[str, Any]:
+        return subset(schema)
+
+    async def generate(self, request: GenerationRequest, timeout: float) -> Generation:
+        if bool(request.system) in self._plain:
+            return await self._generate(request, timeout)
+        try:
+            reply = await self._post("/v1/chat/completions", chat_body(request), request, timeout)
+        except TemplateFailed:
+            self._plain.add(bool(request.system))
+            return await self._generate(request, timeout)
+        return read_chat(reply, "LoRAX")
+
+    async def stream(
+        self, request: GenerationRequest, timeouts: StreamTimeouts
+    ) -> AsyncGenerator[str | Generation, None]:
+        if bool(request.system) not in self._plain:
+            spoken = False
+            try:
+                async with aclosing(self._stream(request, timeouts, ChatAssembly())) as pieces:
+                    async for piece in pieces:
+                        spoken = True
+                        yield piece
+            except TemplateFailed:
+                if spoken:
+                    raise
+                self._plain.add(bool(request.system))
+            else:
+                return
+        async with aclosing(self._stream(request, timeouts, PlainAssembly())) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def health(self, timeout: float) -> None:
+        reply = await self._http.request("GET", "/health", timeout=timeout, limit=MAX_PAGE_BYTES)
+        if reply.status != _OK:
+            raise classify(reply.status, reply.body)
+
+    async def metrics(self, timeout: float) -> EngineMetrics:
+        page = await self.metrics_page(timeout)
+        try:
+            return await asyncio.to_thread(parse, page.decode("utf-8", "replace"))
+        except ValueError as error:
+            raise BadResponse(f"{self.url}/metrics is no Prometheus text: {error}") from error
+
+    async def metrics_page(self, timeout: float) -> bytes:
+        reply = await self._http.request("GET", "/metrics", timeout=timeout, limit=MAX_PAGE_BYTES)
+        if reply.status != _OK:
+            raise classify(reply.status, reply.body)
+        return reply.body
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def _generate(self, request: GenerationRequest, timeout: float) -> Generation:
+        return read_plain(await self._post("/generate", plain_body(request), request, timeout))
+
+    async def _stream(
+        self, request: GenerationRequest, timeouts: StreamTimeouts, assembly: Assembly
+    ) -> AsyncGenerator[str | Generation, None]:
+        """One stream. What arrived together comes out together, also before an error that arrived with it."""
+        chat = isinstance(assembly, ChatAssembly)
+        path = "/v1/chat/completions" if chat else "/generate_stream"
+        body = dumped(chat_body(request) | {"stream": True} if chat else plain_body(request))
+        events = EventReader()
+        async with self._http.stream(
+            path, timeouts=timeouts, limit=MAX_STREAM_BYTES, body=body, request_id=request.request_id
+        ) as reply:
+            if reply.status != _OK:
+                raise classify(reply.status, await reply.read_all(MAX_ANSWER_BYTES))
+            if reply.content_type != "text/event-stream":
+                raise BadResponse(f"LoRAX's answer is {clean(reply.content_type)}, and no stream of events")
+            while not assembly.complete:
+                chunk = await reply.read()
+                if not chunk:
+                    raise BadResponse("LoRAX's stream ended before its answer did")
+                texts, failure = take_all(assembly, events.feed(chunk))
+                if texts:
+                    yield texts
+                if failure is not None:
+                    raise failure
+            yield assembly.generation()
+            await read_out(reply)
+
+    async def _post(self, path: str, body: dict[str, Any], request: GenerationRequest, timeout: float) -> Reply:
+        reply = await self._http.request(
+            "POST", path, body=dumped(body), timeout=timeout, limit=MAX_ANSWER_BYTES, request_id=request.request_id
+        )
+        if reply.status != _OK:
+            raise classify(reply.status, reply.body)
+        return reply
+
+
+def chat_body(request: GenerationRequest) -> dict[str, Any]:
+    """A chat body. LoRAX samples unless temperature is 0, and reserves the whole context unless max_tokens is set."""
+    return {
+        "model": request.adapter_id or "",
+        "messages": messages(request),
+        "max_tokens": request.max_new_tokens,
+        "temperature": _temperature(request),
+        "stream": False,
+        **_adapter_source(request),
+        **_sampling(request),
+        **_format(request),
+    }
+
+
+def plain_body(request: GenerationRequest) -> dict[str, Any]:
+    """A /generate body, greedy unless a temperature is set; details carry the finish reason."""
+    parameters: dict[str, Any] = {
+        "max_new_tokens": request.max_new_tokens,
+        "do_sample": _temperature(request) > 0,
+        "details": True,
+        "return_full_text": False,
+    }
+    if request.adapter_id:
+        parameters["adapter_id"] = request.adapter_id
+    if _temperature(request) > 0:
+        parameters["temperature"] = _temperature(request)
+    parameters |= _adapter_source(request) | _sampling(request) | _format(request)
+    return {"inputs": plain_layout(request.system, request.prompt, request.history), "parameters": parameters}
+
+
+def plain_layout(system: str, prompt: str, history: Sequence[Exchange] = ()) -> str:
+    """The layout for models without a chat template (docs/coordinator.md)."""
+    before = [f"Question: {exchange.asked}\n\nAnswer: {exchange.answered}" for exchange in history]
+    return "\n\n".join([*([system] if system else []), *before, f"Question: {prompt}\n\nAnswer:"])
+
+
+def read_plain(reply: Reply) -> Generation:
+    """A /generate answer; raises BadResponse where it is none."""
+    try:
+        plain = _PLAIN.decode(reply.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadResponse(f"LoRAX's answer is no generation: {error}") from error
+    details = plain.details or Details()
+    finish = finish_reason(details.finish_reason)
+    return generation(reply, plain.generated_text, finish, details.prompt_tokens, details.generated_tokens)
+
+
+def _temperature(request: GenerationRequest) -> float:
+    """LoRAX divides by it in float16: what is near 0 is 0 there, or makes probabilities that are no numbers."""
+    return request.temperature if request.temperature >= LEAST_TEMPERATURE else 0.0
+
+
+def _sampling(request: GenerationRequest) -> dict[str, Any]:
+    """LoRAX samples wherever top_p is below 1, whatever the temperature, and takes no negative seed."""
+    found = sampling(request)
+    if not _temperature(request):
+        found.pop("top_p", None)
+    if request.seed is not None:
+        found["seed"] = request.seed % SEEDS
+    return found
+
+
+def _adapter_source(request: GenerationRequest) -> dict[str, Any]:
+    """Said even though the launcher has the same default: a LoRAX that others run may default to the hub."""
+    return {"adapter_source": "local"} if request.adapter_id else {}
+
+
+def _format(request: GenerationRequest) -> dict[str, Any]:
+    """The one form of a schema that the release, the main branch and both kinds of route take alike."""
+    schema = request.response_format
+    return {} if schema is None else {"response_format": {"type": "json_object", "schema": LoraxEngine.schema(schema)}}

@@ -1,0 +1,63 @@
+"""Strings of a JSON schema: free text, formats, and patterns of the usual kind."""
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from boardroom.simulator.json_schema.pattern import PatternError, matching
+
+_ATTEMPTS: Final = 64
+_LONGEST: Final = 100_000
+
+
+class SchemaError(Exception):
+    """A schema that can't be followed, and why."""
+
+
+def text(schema: Mapping[str, Any], chance: Iterator[int], sentences: Iterator[str]) -> str:
+    """A string of the schema. Raises SchemaError."""
+    fewest, most = schema.get("minLength", 0), schema.get("maxLength")
+    if "pattern" in schema:
+        return _patterned(schema["pattern"], chance, fewest, most)
+    if "format" in schema:
+        made = _formatted(schema["format"], chance)
+        if made is not None:
+            return made
+    if fewest > _LONGEST:
+        raise SchemaError(f"`minLength` is beyond {_LONGEST}")
+    made = next(sentences).strip()
+    while len(made) < fewest:
+        made += next(sentences)
+    return made if most is None else made[:most]
+
+
+def _patterned(pattern: str, chance: Iterator[int], fewest: int, most: int | None) -> str:
+    try:
+        for _ in range(_ATTEMPTS):
+            made = matching(pattern, chance)
+            if re.search(pattern, made) and fewest <= len(made) <= (len(made) if most is None else most):
+                return made
+    except (PatternError, RecursionError, re.error) as error:
+        raise SchemaError(f"the pattern {pattern!r} is not followed: {error}") from error
+    raise SchemaError(f"no text was found for the pattern {pattern!r} within its bounds of length")
+
+
+def _formatted(name: Any, chance: Iterator[int]) -> str | None:
+    """A string of a format; None where the format is only a hint."""
+    numbers = bytes(next(chance) for _ in range(16))
+    day = f"20{numbers[0] % 30 + 10}-{numbers[1] % 12 + 1:02}-{numbers[2] % 28 + 1:02}"
+    time = f"{numbers[3] % 24:02}:{numbers[4] % 60:02}:{numbers[5] % 60:02}"
+    host = f"host{numbers[6]}.example"
+    return {
+        "date": day,
+        "time": f"{time}Z",
+        "date-time": f"{day}T{time}Z",
+        "duration": f"P{numbers[0] % 30 + 1}D",
+        "uuid": str(uuid.UUID(bytes=numbers, version=4)),
+        "email": f"user{numbers[7]}@{host}",
+        "uri": f"https://{host}/{numbers[8]}",
+        "hostname": host,
+        "ipv4": f"192.0.2.{numbers[9]}",
+        "ipv6": f"2001:db8::{numbers[9]:x}",
+    }.get(str(name))

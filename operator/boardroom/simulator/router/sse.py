@@ -1,0 +1,75 @@
+"""Server-sent events as LoRAX frames them: data lines only, a comment as sign of life, errors inside a 200."""
+
+from collections.abc import Iterable
+from contextlib import aclosing
+from typing import Any, Final, Protocol
+
+import orjson
+
+from boardroom.simulator.entry import Entry
+from boardroom.simulator.errors import LoraxError
+from boardroom.simulator.router.engine import Engine
+from boardroom.simulator.router.exchange import Exchange, Headers
+from boardroom.simulator.router.generation import Call, adapter_of, call_headers, stream
+
+SIGN_OF_LIFE: Final = b":\n\n"
+DONE: Final = b"data: [DONE]\n\n"
+
+
+class EventShape(Protocol):
+    """What a route makes of the token at an index; the last one ends the answer."""
+
+    def __call__(self, entry: Entry, index: int, *, last: bool) -> dict[str, Any]: ...
+
+
+async def send_stream(engine: Engine, exchange: Exchange, call: Call, event: EventShape, end: bytes) -> None:
+    """Stream an answer; what came out of the engine together goes out together."""
+    await exchange.start_events(_headers(engine, call))
+    adapter_ids = (adapter_of(call.parameters),)
+    drop = engine.faults.strike("drop", adapter_ids)
+    slow = engine.faults.strike("slow-stream", adapter_ids)
+    left = drop.after if drop is not None else None
+    try:
+        async with aclosing(stream(engine, exchange, call)) as news:
+            async for item in news:
+                if item is None:
+                    await exchange.send_events(SIGN_OF_LIFE)
+                    continue
+                entry, new = item
+                total = len(entry.answer.tokens) if entry.answer is not None else 0
+                indexes = range(entry.emitted - new, entry.emitted)
+                frames = [frame(event(entry, index, last=index == total - 1)) for index in indexes]
+                if left is not None:
+                    frames, left = frames[:left], left - len(frames)
+                if slow is None:
+                    await exchange.send_events(b"".join(frames))
+                else:
+                    await _drip(engine, exchange, frames, slow.pause)
+                if left is not None and left <= 0:
+                    return
+            if end:
+                await exchange.send_events(end)
+    except LoraxError as error:
+        await exchange.send_events(frame({"error": error.message, "error_type": error.error_type}))
+    await exchange.end_events()
+
+
+async def _drip(engine: Engine, exchange: Exchange, frames: Iterable[bytes], seconds: float) -> None:
+    """Each event in two halves, with a pause between."""
+    for whole in frames:
+        middle = len(whole) // 2
+        await exchange.send_events(whole[:middle])
+        await engine.clock.sleep(seconds)
+        await exchange.send_events(whole[middle:])
+
+
+def frame(document: dict[str, Any]) -> bytes:
+    """One event."""
+    return b"data: " + orjson.dumps(document) + b"\n\n"
+
+
+def _headers(engine: Engine, call: Call) -> Headers:
+    yield b"x-compute-type", b"gpu+optimized"
+    yield b"x-compute-characters", str(len(call.prompt.text)).encode()
+    yield b"x-accel-buffering", b"no"
+    yield from call_headers(engine, call)
