@@ -25,7 +25,7 @@ from bench.virtual_board import Members, Volume, coordinated, settings
 from bench.wire import Delays, Wire
 from boardroom.api.ask import AskRequest, CoordinationMode, Parameters
 from boardroom.coordinator.coordinator import Coordinator
-from boardroom.coordinator.errors import AskProblem
+from boardroom.coordinator.errors import ApiError
 from boardroom.engine.errors import EngineError
 from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import GenerationRequest
@@ -214,7 +214,7 @@ async def _judged(coordinator: Coordinator, request: AskRequest, listener: Liste
     try:
         now = asyncio.get_running_loop().time()
         response = await coordinator.ask(request, "attribution", now, listener=listener)
-    except AskProblem as problem:
+    except ApiError as problem:
         tally.refused += 1
         if problem.members is not None:
             tally.unnamed_absences += len(set(request.agents or ()) - {m.agent for m in problem.members})

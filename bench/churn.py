@@ -16,7 +16,7 @@ from typing import Any
 from bench.virtual_board import Members, Volume, coordinated, settings
 from bench.wire import Delays, Wire
 from boardroom.api.ask import AnswerStatus, AskRequest
-from boardroom.coordinator.errors import AskProblem
+from boardroom.coordinator.errors import ApiError
 from boardroom.engine.errors import EngineError
 from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import GenerationRequest
@@ -126,7 +126,7 @@ async def _through_us(case: Case, volume: Volume, names: Mapping[str, str]) -> S
             request = AskRequest(user_input=QUESTION, agents=(role,), timeout=TIMEOUT)
             try:
                 [answer] = (await coordinator.ask(request, "churn", loop.time())).answers
-            except AskProblem:
+            except ApiError:
                 return None
             return answer.text if answer.status is AnswerStatus.ANSWERED else None
 

@@ -11,7 +11,7 @@ _USABLE = 0.8
 
 
 def profile(measured: Mapping[str, Any]) -> dict[str, Any]:
-    """Milliseconds, GB/s and GB; a decode step is fitted by least squares of the relative errors.
+    """Milliseconds, GB/s and GB; a decode step is check by least squares of the relative errors.
 
     step + sequence * sequences + context * tokens attended to + lora (if any adapter) + adapter * distinct adapters
     """
@@ -36,7 +36,7 @@ def profile(measured: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fitted(rows: Sequence[Sequence[float]], ms: Sequence[float]) -> list[float]:
-    """What each column costs, none of it negative: a column that would be is left out, and the rest fitted anew."""
+    """What each column costs, none of it negative: a column that would be is left out, and the rest check anew."""
     times = torch.tensor(ms, dtype=torch.float64)
     table = torch.tensor(rows, dtype=torch.float64) / times[:, None]
     costs, columns = [0.0] * len(rows[0]), list(range(len(rows[0])))

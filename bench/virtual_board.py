@@ -9,12 +9,12 @@ from pathlib import Path
 
 from bench.wire import Wire
 from boardroom.adapters import read
-from boardroom.adapters.compatibility import Finding
+from boardroom.adapters.compatibility import AdapterFiles
 from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.coordinator.backends.endpoints import GivenEndpoint
-from boardroom.coordinator.backends.sidecar import Findings, Report
+from boardroom.coordinator.backends.sidecar import Report, SidecarClient
 from boardroom.coordinator.board.roster import Roster, build
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.engine.lorax.driver import LoraxEngine
@@ -36,7 +36,7 @@ class Volume:
     """The adapters volume: every version of every role's adapter in a directory of its own, with the voice it has."""
 
     root: Path
-    found: dict[str, Finding] = field(default_factory=dict)
+    found: dict[str, AdapterFiles] = field(default_factory=dict)
     voices: dict[str, str] = field(default_factory=lambda: {voice(SALT, MODEL, "", ""): BASE})
     """Path of the adapter by voice."""
 
@@ -47,7 +47,7 @@ class Volume:
         adapter = read(path)
         if adapter.digest is None:
             raise RuntimeError(f"{path} was written and has no digest")
-        self.found[name] = Finding(digest=adapter.digest, rank=SMALL.rank, base_model=MODEL)
+        self.found[name] = AdapterFiles(digest=adapter.digest, rank=SMALL.rank, base_model=MODEL)
         self.voices[voice(SALT, MODEL, str(path), adapter.digest)] = str(path)
         return str(path)
 
@@ -66,7 +66,7 @@ class Volume:
         return found.digest if found else None
 
 
-class VolumeFindings(Findings):
+class VolumeFindings(SidecarClient):
     """What the adapters sidecar would say of the volume."""
 
     def __init__(self, volume: Volume) -> None:

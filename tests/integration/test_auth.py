@@ -15,7 +15,7 @@ from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
 from boardroom.coordinator.auth.bearer import ends
 from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, Reviews
-from boardroom.coordinator.errors import AskProblem, AuthUnavailable, Forbidden, Unauthenticated
+from boardroom.coordinator.errors import ApiError, AuthUnavailable, Forbidden, Unauthenticated
 from boardroom.kube.coordinator_client import KubeClient
 from integration.boards import board
 from integration.kube_api import KubeApi
@@ -183,14 +183,14 @@ async def test_who_was_allowed_is_let_in_while_the_api_server_is_away_and_nobody
             await client.close()
 
 
-async def _refused(error: type[AskProblem], ask: Callable[[], Awaitable[str]]) -> AskProblem:
+async def _refused(error: type[ApiError], ask: Callable[[], Awaitable[str]]) -> ApiError:
     """The refusal that `ask` comes to: the API server's authorizer hears of a deletion a moment later."""
     for _ in range(100):
         try:
             await ask()
         except error as refusal:
             return refusal
-        except AskProblem:
+        except ApiError:
             pass
         await asyncio.sleep(0.1)
     raise AssertionError(f"there was no {error.__name__} in 10 s")

@@ -12,7 +12,7 @@ MISSING: Final = "AdapterMissing"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class AdapterFiles:
     """What the sidecar says of an adapter's files."""
 
     digest: str | None = None
@@ -28,14 +28,14 @@ class Finding:
     """How far a download is; it moves by itself, so it is no part of what was found."""
 
 
-def gone(path: str) -> Finding:
+def missing_directory(path: str) -> AdapterFiles:
     """That the sidecar sees no such directory."""
     remedy = "put it there (boardroom adapters push), make it readable for the pod's user, or correct spec.adapter.path"
-    return Finding(problem=MISSING, message=f"{path}: no such directory on the adapters volume; {remedy}")
+    return AdapterFiles(problem=MISSING, message=f"{path}: no such directory on the adapters volume; {remedy}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
+class AdapterPolicy:
     """What a board asks of its adapters."""
 
     base_models: frozenset[str] | None = None
@@ -46,7 +46,7 @@ class Rules:
     max_bytes: int = 2 << 30
 
     @classmethod
-    def of(cls, spec: BoardroomSpec) -> "Rules":
+    def of(cls, spec: BoardroomSpec) -> "AdapterPolicy":
         """The rules that a board's spec gives."""
         names = {*spec.adapters.base_models, *([spec.model.id] if spec.model.source == "Hub" else [])}
         return cls(
@@ -58,7 +58,7 @@ class Rules:
         )
 
 
-def fitted(finding: Finding, rules: Rules) -> Finding:
+def check(finding: AdapterFiles, rules: AdapterPolicy) -> AdapterFiles:
     """The finding, with the first problem that the board has with it."""
     if finding.problem is not None:
         return finding
@@ -67,7 +67,7 @@ def fitted(finding: Finding, rules: Rules) -> Finding:
     return replace(finding, problem=problem[0], message=problem[1]) if problem else finding
 
 
-def _base_model(finding: Finding, rules: Rules) -> tuple[str, str] | None:
+def _base_model(finding: AdapterFiles, rules: AdapterPolicy) -> tuple[str, str] | None:
     named = finding.base_model
     if named is None or rules.base_models is None or named.lower() in rules.base_models:
         return None
@@ -78,7 +78,7 @@ def _base_model(finding: Finding, rules: Rules) -> tuple[str, str] | None:
     )
 
 
-def _rank(finding: Finding, rules: Rules) -> tuple[str, str] | None:
+def _rank(finding: AdapterFiles, rules: AdapterPolicy) -> tuple[str, str] | None:
     if finding.rank is None or finding.rank <= rules.max_rank:
         return None
     return "RankTooHigh", (
@@ -87,13 +87,13 @@ def _rank(finding: Finding, rules: Rules) -> tuple[str, str] | None:
     )
 
 
-def _shards(finding: Finding, rules: Rules) -> tuple[str, str] | None:
+def _shards(finding: AdapterFiles, rules: AdapterPolicy) -> tuple[str, str] | None:
     """A rank that LoRAX pads on one GPU is found without the board; on more of them it pads more."""
     why = engine_rules().rank_problem(finding.rank, rules.shards) if finding.rank is not None else None
     return ("UnsupportedFeature", f"the board shards its model over {rules.shards} GPUs: {why}") if why else None
 
 
-def _size(finding: Finding, rules: Rules) -> tuple[str, str] | None:
+def _size(finding: AdapterFiles, rules: AdapterPolicy) -> tuple[str, str] | None:
     if finding.size_bytes <= rules.max_bytes:
         return None
     return "TooLarge", (
@@ -102,7 +102,7 @@ def _size(finding: Finding, rules: Rules) -> tuple[str, str] | None:
     )
 
 
-def _modules(finding: Finding, rules: Rules) -> tuple[str, str] | None:
+def _modules(finding: AdapterFiles, rules: AdapterPolicy) -> tuple[str, str] | None:
     """LoRAX ignores weights for modules that it does not adapt, which gives wrong answers without a word."""
     engine = engine_rules()
     layout = engine.layout(rules.model) or engine.layout(finding.base_model)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from boardroom.adapters import Found, read
 from boardroom.adapters import compatibility as fitness
-from boardroom.adapters.compatibility import Finding
+from boardroom.adapters.compatibility import AdapterFiles
 from boardroom.adapters.files import CONFIG
 from boardroom.adapters.scan import Scanner
 from boardroom.adapters.uploads import belongs
@@ -109,7 +109,7 @@ def _named(directory: Path, name: str | None) -> list[_Named]:
 
 def _fit(named: list[_Named], board: Boardroom) -> list[_Named]:
     """The same, once all are known to be what the board takes; else they are shown and the command ends."""
-    rules = fitness.Rules.of(board.spec)
+    rules = fitness.AdapterPolicy.of(board.spec)
     refusals = [(item, _refusal(item.found, rules)) for item in named]
     if any(refusal for _, refusal in refusals):
         _show([(item, refusal or "fine, but not sent") for item, refusal in refusals])
@@ -117,15 +117,15 @@ def _fit(named: list[_Named], board: Boardroom) -> list[_Named]:
     return named
 
 
-def _refusal(found: Found, rules: fitness.Rules) -> str:
+def _refusal(found: Found, rules: fitness.AdapterPolicy) -> str:
     adapter = found.adapter
     if adapter.problem is not None:
         return f"{adapter.problem.reason}: {adapter.problem.message}"
     odd = [path.name for path in adapter.path.glob("*.safetensors") if not belongs(path.name)]
     if odd:
         return f"{odd[0]!r} is no file name that travels: rename it, with letters, digits, '.', '_' and '-'"
-    finding = fitness.fitted(
-        Finding(
+    finding = fitness.check(
+        AdapterFiles(
             digest=adapter.digest,
             rank=adapter.rank,
             base_model=adapter.base_model,

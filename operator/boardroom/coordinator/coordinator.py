@@ -12,17 +12,17 @@ from boardroom.coordinator.backends.adapter_summary import Books
 from boardroom.coordinator.backends.adapter_versions import Versions, wanted
 from boardroom.coordinator.backends.endpoints import Endpoints
 from boardroom.coordinator.backends.health_check import metrics
-from boardroom.coordinator.backends.pool import Fleet
+from boardroom.coordinator.backends.pool import BackendPool
 from boardroom.coordinator.backends.routes import StandardRoute
-from boardroom.coordinator.backends.sidecar import Findings
+from boardroom.coordinator.backends.sidecar import SidecarClient
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.board.sources import Source
 from boardroom.coordinator.conversations.conversations import Conversations
 from boardroom.coordinator.conversations.memory import MemoryStore
 from boardroom.coordinator.conversations.store import Store
 from boardroom.coordinator.deliberation import ask as asking
-from boardroom.coordinator.deliberation.context import NO_CONTEXT, Context
-from boardroom.coordinator.deliberation.dispatch import Attempts
+from boardroom.coordinator.deliberation.context import NO_CONTEXT, PromptContext
+from boardroom.coordinator.deliberation.dispatch import Dispatcher
 from boardroom.coordinator.errors import NotReady, TooManyQuestions
 from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.listener import Listener
@@ -53,11 +53,11 @@ class Coordinator:
         *,
         endpoints: Endpoints | None = None,
         engine: Callable[[str], Engine] = LoraxEngine,
-        findings: Callable[[str], Findings] = Findings,
+        findings: Callable[[str], SidecarClient] = SidecarClient,
         standard: Inference | None = None,
         kube: Kube | None = None,
         store: Store | None = None,
-        peers: Callable[[Fleet | None], Peers] | None = None,
+        peers: Callable[[BackendPool | None], Peers] | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
         tracer: Tracer = OFF,
     ) -> None:
@@ -68,7 +68,9 @@ class Coordinator:
         self._source, self._kube, self._standard = source, kube, standard
         self._by_standard = StandardRoute(standard, self.metrics, tracer) if standard is not None else None
         self.fleet = (
-            Fleet(endpoints, engine, findings, metrics=self.metrics, tracer=tracer) if endpoints is not None else None
+            BackendPool(endpoints, engine, findings, metrics=self.metrics, tracer=tracer)
+            if endpoints is not None
+            else None
         )
         self._writer: HealthWriter | None = None
         self.drain_seconds = DRAIN_SECONDS
@@ -131,10 +133,10 @@ class Coordinator:
         request: AskRequest,
         request_id: str,
         began: float,
-        context: Context = NO_CONTEXT,
+        context: PromptContext = NO_CONTEXT,
         listener: Listener | None = None,
     ) -> AskResponse:
-        """The board's answer; raises AskProblem. `began` is a time of the event loop's clock."""
+        """The board's answer; raises ApiError. `began` is a time of the event loop's clock."""
         roster = self.roster
         if roster is None or self.problem:
             raise NotReady(self.problem)
@@ -148,9 +150,9 @@ class Coordinator:
             lorax = self.fleet if roster.lorax_enabled else None
             if lorax is not None:
                 await lorax.vet(request.timeout or roster.timeout_seconds)
-            attempts = Attempts(self.metrics, lorax=lorax, standard=self._by_standard, tracer=self.tracer)
+            attempts = Dispatcher(self.metrics, lorax=lorax, standard=self._by_standard, tracer=self.tracer)
 
-            async def answer(known: Context) -> AskResponse:
+            async def answer(known: PromptContext) -> AskResponse:
                 asked = asking.Question(
                     request=request, request_id=request_id, began=began, context=known, listener=listener
                 )

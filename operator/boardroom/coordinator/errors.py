@@ -1,11 +1,13 @@
 """What a caller can get wrong, and what a board can fail at: one exception per HTTP error, each in the API's shape."""
 
+# ruff: noqa: N818 (named for what happened, as aiohttp and asyncio name theirs)
+
 from typing import ClassVar, Self
 
 from boardroom.api.ask import ErrorDetail, ErrorResponse, MemberProblem
 
 
-class AskProblem(Exception):  # noqa: N818 (it is a problem, not always an error of ours)
+class ApiError(Exception):
     """The base; str() says what is wrong and what to do."""
 
     status: ClassVar[int] = 500
@@ -31,15 +33,15 @@ class AskProblem(Exception):  # noqa: N818 (it is a problem, not always an error
         return {}
 
 
-class Internal(AskProblem):
+class Internal(ApiError):
     """Our own fault; the log has the trace under the request id."""
 
 
-class InvalidJson(AskProblem):
+class InvalidJson(ApiError):
     status, code = 400, "invalid_json"
 
 
-class Unauthenticated(AskProblem):
+class Unauthenticated(ApiError):
     """Nobody that is known: no token, a bad one, or one for something else."""
 
     status, code = 401, "unauthenticated"
@@ -49,37 +51,37 @@ class Unauthenticated(AskProblem):
         return {"www-authenticate": 'Bearer realm="boardroom"'}
 
 
-class Forbidden(AskProblem):
+class Forbidden(ApiError):
     """Somebody who is known, and has no right to ask this board."""
 
     status, code = 403, "forbidden"
 
 
-class UnknownAgent(AskProblem):
+class UnknownAgent(ApiError):
     status, code = 404, "unknown_agent"
 
 
-class UnknownDomain(AskProblem):
+class UnknownDomain(ApiError):
     status, code = 404, "unknown_domain"
 
 
-class UnknownModel(AskProblem):
+class UnknownModel(ApiError):
     status, code = 404, "model_not_found"
 
 
-class UnknownConversation(AskProblem):
+class UnknownConversation(ApiError):
     status, code = 404, "unknown_conversation"
 
 
-class NotFound(AskProblem):
+class NotFound(ApiError):
     status, code = 404, "not_found"
 
 
-class MethodNotAllowed(AskProblem):
+class MethodNotAllowed(ApiError):
     status, code = 405, "method_not_allowed"
 
 
-class TooSlow(AskProblem):
+class TooSlow(ApiError):
     """The body did not arrive in time."""
 
     status, code = 408, "too_slow"
@@ -90,7 +92,7 @@ class TooSlow(AskProblem):
         return {"connection": "close"}
 
 
-class ConversationBusy(AskProblem):
+class ConversationBusy(ApiError):
     """Its questions are answered one at a time."""
 
     status, code = 409, "conversation_busy"
@@ -100,7 +102,7 @@ class ConversationBusy(AskProblem):
         return {"retry-after": "1"}
 
 
-class TooLarge(AskProblem):
+class TooLarge(ApiError):
     status, code = 413, "too_large"
 
     @property
@@ -109,7 +111,7 @@ class TooLarge(AskProblem):
         return {"connection": "close"}
 
 
-class UnsupportedMediaType(AskProblem):
+class UnsupportedMediaType(ApiError):
     status, code = 415, "unsupported_media_type"
 
     @property
@@ -118,17 +120,17 @@ class UnsupportedMediaType(AskProblem):
         return {"accept-encoding": "identity"} if self.field == "content-encoding" else {}
 
 
-class UnsupportedTransferCoding(AskProblem):
+class UnsupportedTransferCoding(ApiError):
     """RFC 9112, 6.1: only the chunked coding is known here."""
 
     status, code = 501, "unsupported_transfer_coding"
 
 
-class InvalidQuestion(AskProblem):
+class InvalidQuestion(ApiError):
     status, code = 422, "invalid_request"
 
 
-class TooManyQuestions(AskProblem):
+class TooManyQuestions(ApiError):
     """The coordinator's own limit, not LoRAX's."""
 
     status, code = 429, "too_many_requests"
@@ -138,7 +140,7 @@ class TooManyQuestions(AskProblem):
         return {"retry-after": "1"}
 
 
-class NotEnoughAnswers(AskProblem):
+class NotEnoughAnswers(ApiError):
     """Nobody answered, or fewer than min_successful."""
 
     status, code = 503, "not_enough_answers"
@@ -158,19 +160,19 @@ class QuestionRefused(NotEnoughAnswers):
     status, code = 422, "question_refused"
 
 
-class MemberFailed(AskProblem):
+class MemberFailed(ApiError):
     """on_error is fail, and a member gave no answer."""
 
     status, code = 503, "member_failed"
 
 
-class BrokenStream(AskProblem):
+class BrokenStream(ApiError):
     """A stream that can't be gone on with."""
 
     status, code = 502, "stream_broken"
 
 
-class NotReady(AskProblem):
+class NotReady(ApiError):
     """The board isn't known yet."""
 
     status, code = 503, "not_ready"
@@ -180,7 +182,7 @@ class NotReady(AskProblem):
         return {"retry-after": "2"}
 
 
-class ConversationsUnavailable(AskProblem):
+class ConversationsUnavailable(ApiError):
     """What was said before can't be read or kept now."""
 
     status, code = 503, "conversations_unavailable"
@@ -198,7 +200,7 @@ class ConversationsRefused(ConversationsUnavailable):
         return {}
 
 
-class AuthUnavailable(AskProblem):
+class AuthUnavailable(ApiError):
     """Whether the caller may ask can't be found out now, so nobody is let in."""
 
     status, code = 503, "auth_unavailable"

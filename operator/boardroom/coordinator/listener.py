@@ -24,7 +24,7 @@ class Listener(Protocol):
         """Everybody who was asked together has."""
 
 
-class Hearing:
+class MemberStream:
     """One member's part of it."""
 
     def __init__(self, listener: Listener, agent: str) -> None:

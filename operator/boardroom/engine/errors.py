@@ -70,7 +70,7 @@ class Overloaded(EngineError):
     code = "overloaded"
 
 
-class Refused(EngineError):
+class Unauthorized(EngineError):
     """The engine does not take our credentials."""
 
     code = "refused"

@@ -13,7 +13,7 @@ FinishReason = Literal["length", "stop", "content_filter"]
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class PastTurn:
     """What was asked before, and answered. A pair, because many chat templates refuse what does not alternate."""
 
     asked: str
@@ -32,7 +32,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     top_p: float | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
-    history: tuple[Exchange, ...] = ()
+    history: tuple[PastTurn, ...] = ()
     response_format: Mapping[str, Any] | None = None
     """A JSON schema that the answer must satisfy; what it is cut to by `max_new_tokens` may satisfy none."""
 

@@ -18,7 +18,7 @@ from boardroom.engine.errors import (
     InvalidRequest,
     Misconfigured,
     Overloaded,
-    Refused,
+    Unauthorized,
     Unhealthy,
 )
 
@@ -113,7 +113,7 @@ class Refusal(msgspec.Struct, frozen=True):
         """What no question can help, and who wrote spec.standardInference can."""
         text, of_the_body = self.text[:MAX_READ_CHARS], self.status in _OF_THE_BODY
         if self.status in (401, 403) or (of_the_body and (self.codes & _KEY_CODES or _KEY.search(text))):
-            return Refused(f"{self.cause}; {_CREDENTIALS}")
+            return Unauthorized(f"{self.cause}; {_CREDENTIALS}")
         if self.status == _PAYMENT_REQUIRED or (self.status == _TOO_MANY_REQUESTS and self.codes & _QUOTA_CODES):
             return Misconfigured(f"{self.cause}; {_UNPAID}")
         elsewhere = 300 <= self.status < 500 and self.status not in _OF_A_CHAT_ROUTE  # noqa: PLR2004 (below the server's own)

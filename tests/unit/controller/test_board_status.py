@@ -187,7 +187,7 @@ def test_a_spec_that_cant_be_read_stalls_the_board() -> None:
     assert status["observedGeneration"] == 4
     assert found == {
         "Ready": ("False", "InvalidSpec"),
-        "Reconciling": ("False", "Settled"),
+        "Reconciling": ("False", "SamplingParams"),
         "Stalled": ("True", "InvalidSpec"),
         "LoraxReady": ("Unknown", "InvalidSpec"),
         "CoordinatorReady": ("Unknown", "InvalidSpec"),
@@ -198,10 +198,10 @@ def test_a_spec_that_cant_be_read_stalls_the_board() -> None:
 @pytest.mark.parametrize(
     ("turn", "lorax", "reconciling", "up_to_date"),
     [
-        (Turn.UP_TO_DATE, UP, ("False", "Settled"), ("True", "UpToDate")),
+        (Turn.UP_TO_DATE, UP, ("False", "SamplingParams"), ("True", "UpToDate")),
         (Turn.WAITING, UP, ("True", "WaitingForTurn"), ("False", "WaitingForTurn")),
         (Turn.ROLLING, DOWN, ("True", "LoraxStarting"), ("False", "RollingOut")),
-        (Turn.WAITING, NO_IMAGE, ("False", "Settled"), ("False", "WaitingForTurn")),
+        (Turn.WAITING, NO_IMAGE, ("False", "SamplingParams"), ("False", "WaitingForTurn")),
     ],
     ids=["up to date", "waits", "rolls", "waits and has stalled"],
 )

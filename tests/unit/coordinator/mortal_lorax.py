@@ -16,17 +16,17 @@ from unittest.mock import patch
 
 import msgspec
 
-from boardroom.adapters.compatibility import Finding
-from boardroom.coordinator.backends.backend import News
+from boardroom.adapters.compatibility import AdapterFiles
+from boardroom.coordinator.backends.backend import OutcomeDelta
 from boardroom.coordinator.backends.endpoints import Endpoint
-from boardroom.coordinator.backends.pool import Fleet
+from boardroom.coordinator.backends.pool import BackendPool
 from boardroom.coordinator.backends.routes import Outcome
-from boardroom.coordinator.backends.sidecar import Findings, Report
+from boardroom.coordinator.backends.sidecar import Report, SidecarClient
 from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.metrics import Metrics
-from boardroom.coordinator.peers.follower import LeaderLostError, Link
-from boardroom.coordinator.peers.leader import Desk
-from boardroom.coordinator.peers.protocol import State, encoder, poll_decoder, state_decoder
+from boardroom.coordinator.peers.follower import Follower, LeaderLostError
+from boardroom.coordinator.peers.leader import Leader
+from boardroom.coordinator.peers.protocol import GrantResponse, encoder, poll_decoder, state_decoder
 from boardroom.engine.errors import ConnectionLost, EngineTimeout, Starting
 from boardroom.engine.metrics import EngineMetrics
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
@@ -39,7 +39,7 @@ MEMBERS: Final = tuple(
     Member(name=name, role=name.upper(), adapter=name, adapter_id=f"/models/{name}") for name in ("ceo", "cfo", "cto")
 )
 ROSTER: Final = Roster(board="executive", root="/models", members=MEMBERS)
-VOLUME: Final = {m.adapter or "": Finding(digest=f"sha256:{m.name}", size_bytes=10) for m in MEMBERS}
+VOLUME: Final = {m.adapter or "": AdapterFiles(digest=f"sha256:{m.name}", size_bytes=10) for m in MEMBERS}
 
 
 @dataclass(eq=False)
@@ -185,7 +185,7 @@ class Client:
             over.cancel()
 
 
-class StillFindings(Findings):
+class StillFindings(SidecarClient):
     """A sidecar whose volume never moves."""
 
     def __init__(self) -> None:
@@ -196,12 +196,12 @@ class StillFindings(Findings):
         self.on_look()
 
 
-class NearLink(Link):
+class NearLink(Follower):
     """To a leader in the same process, over the same JSON."""
 
-    desk: Desk
+    desk: Leader
 
-    async def _ask(self, address: str, news: dict[str, News]) -> State:
+    async def _ask(self, address: str, news: dict[str, OutcomeDelta]) -> GrantResponse:
         poll = self._poll(news)
         await asyncio.sleep(AIR)
         state = await self.desk.answer(poll_decoder.decode(encoder.encode(poll)))
@@ -209,9 +209,11 @@ class NearLink(Link):
         return state_decoder.decode(msgspec.json.encode(state))
 
 
-def fleet(lorax: MortalLorax) -> Fleet:
+def fleet(lorax: MortalLorax) -> BackendPool:
     endpoint = Endpoint(key="lorax", name="lorax", url="virtual://lorax", adapters_url="virtual://adapters")
-    made = Fleet(ListedEndpoints(endpoint), lambda _: lorax.client(), lambda _: StillFindings(), metrics=Metrics())
+    made = BackendPool(
+        ListedEndpoints(endpoint), lambda _: lorax.client(), lambda _: StillFindings(), metrics=Metrics()
+    )
     made.keep(ROSTER, set())
     return made
 
@@ -221,8 +223,8 @@ class Pair:
     """A leader and a follower of one LoRAX."""
 
     lorax: MortalLorax
-    leader: Fleet
-    follower: Fleet
+    leader: BackendPool
+    follower: BackendPool
 
     async def ask(self, who: str, member: Member, tokens: int, seconds: float = 60.0) -> Outcome:
         """One question."""
@@ -248,7 +250,7 @@ class Pair:
 async def pair(lorax: MortalLorax) -> AsyncIterator[Pair]:
     clock = asyncio.get_running_loop().time
     leader, follower = fleet(lorax), fleet(lorax)
-    desk, link = Desk(leader, clock), NearLink(follower, "follower", clock)
+    desk, link = Leader(leader, clock), NearLink(follower, "follower", clock)
     link.desk = desk
     leader.on_change, leader.before_wave = desk.move, desk.hold
 

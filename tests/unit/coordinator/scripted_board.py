@@ -19,7 +19,7 @@ Say = Callable[[str, int, GenerationRequest], str | None]
 
 
 class ScriptedAttempts:
-    """Stands in for Attempts; `asked` holds every request in order, and `most_at_once` how many ran together."""
+    """Stands in for Dispatcher; `asked` holds every request in order, and `most_at_once` how many ran together."""
 
     def __init__(self, say: Say) -> None:
         self.metrics, self.tracer = Metrics(), OFF
@@ -71,7 +71,7 @@ async def ask(
     made: list[ScriptedAttempts] | None = None,
     **request: Any,
 ) -> tuple[AskResponse, ScriptedAttempts]:
-    """One question to a board of these members, who have no adapters; raises AskProblem, and then `made` has what was
+    """One question to a board of these members, who have no adapters; raises ApiError, and then `made` has what was
     asked.
     """
     attempts = ScriptedAttempts(say)
@@ -81,4 +81,4 @@ async def ask(
     fields: dict[str, Any] = {"board": "executive", "members": members} | (roster or {})
     body = AskRequest.model_validate({"user_input": "And now?"} | request)
     question = Question(request=body, request_id="r1", began=asyncio.get_running_loop().time())
-    return await ask_board(question, Roster(**fields), attempts), attempts  # type: ignore[arg-type]  # stands in for Attempts
+    return await ask_board(question, Roster(**fields), attempts), attempts  # type: ignore[arg-type]  # stands in for Dispatcher

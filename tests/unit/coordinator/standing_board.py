@@ -15,8 +15,8 @@ import yaml
 from boardroom.adapters.server import application
 from boardroom.adapters.synthetic import Shape, make, make_one
 from boardroom.coordinator.auth.bearer import Authenticator
-from boardroom.coordinator.backends.adapter_state import AdapterBook
-from boardroom.coordinator.backends.backend import Replica
+from boardroom.coordinator.backends.adapter_state import AdapterRegistry
+from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.coordinator.http.server import serving
 from boardroom.coordinator.main import Options, standalone
@@ -148,14 +148,14 @@ class Standing:
     metrics_url: str
 
     @property
-    def replica(self) -> Replica:
+    def replica(self) -> Backend:
         """The one LoRAX server."""
         assert self.coordinator.fleet is not None
         (replica,) = self.coordinator.fleet.replicas.values()
         return replica
 
     @property
-    def book(self) -> AdapterBook:
+    def book(self) -> AdapterRegistry:
         return self.replica.book
 
     async def ask(self, **body: Any) -> httpx.Response:
@@ -208,7 +208,7 @@ async def standing(
             yield Standing(coordinator, client, addresses.metrics)
 
 
-async def try_again(replica: Replica, path: str) -> None:
+async def try_again(replica: Backend, path: str) -> None:
     """The prober asks once more for an adapter that can't be loaded: LoRAX evicts good ones for it."""
     record = replica.book[path]
     await until(lambda: replica.prober.idle)  # else it rests, as after a wave that told nothing

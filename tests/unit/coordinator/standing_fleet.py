@@ -9,7 +9,7 @@ import httpx
 
 from boardroom.adapters.server import application
 from boardroom.api.settings import Defaults
-from boardroom.coordinator.backends.backend import Replica
+from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.endpoints import Endpoint
 from boardroom.coordinator.board.sources import FileSource
 from boardroom.coordinator.coordinator import Coordinator
@@ -66,7 +66,7 @@ class StandingFleet:
     endpoints: ListedEndpoints
     client: httpx.AsyncClient
 
-    def replica(self, name: str) -> Replica:
+    def replica(self, name: str) -> Backend:
         assert self.coordinator.fleet is not None
         return self.coordinator.fleet.replicas[name]
 

@@ -10,7 +10,7 @@ import httpx
 
 from boardroom.api.settings import Defaults
 from boardroom.cli.processes import free_port
-from boardroom.coordinator.backends.backend import Replica
+from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.endpoints import Endpoint
 from boardroom.coordinator.board.sources import FileSource
 from boardroom.coordinator.coordinator import Coordinator
@@ -39,7 +39,7 @@ class Peer:
         return self.coordinator.peers
 
     @property
-    def replica(self) -> Replica:
+    def replica(self) -> Backend:
         assert self.coordinator.fleet is not None
         (replica,) = self.coordinator.fleet.replicas.values()
         return replica

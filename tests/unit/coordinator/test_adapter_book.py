@@ -2,8 +2,8 @@
 
 import pytest
 
-from boardroom.adapters.compatibility import Finding, gone
-from boardroom.coordinator.backends.adapter_state import AdapterBook, AdapterState, load_ms
+from boardroom.adapters.compatibility import AdapterFiles, missing_directory
+from boardroom.coordinator.backends.adapter_state import AdapterRegistry, AdapterState, load_ms
 from boardroom.coordinator.backends.incarnation import CHANGED, UNCONFIRMED, Counted
 from boardroom.engine.errors import (
     AdapterFailed,
@@ -16,8 +16,8 @@ from boardroom.engine.errors import (
 )
 
 PATH = "/models/ceo_lora_adapter"
-GOOD = Finding(digest="sha256:1", rank=8, base_model="m")
-OTHER = Finding(digest="sha256:2", rank=8, base_model="m")
+GOOD = AdapterFiles(digest="sha256:1", rank=8, base_model="m")
+OTHER = AdapterFiles(digest="sha256:2", rank=8, base_model="m")
 MISSING = AdapterFailed(AdapterFault.MISSING, "No valid adapter config file found")
 
 
@@ -35,23 +35,23 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def book(clock: Clock) -> AdapterBook:
-    found = AdapterBook(clock)
+def book(clock: Clock) -> AdapterRegistry:
+    found = AdapterRegistry(clock)
     found.keep([PATH])
     found.found({PATH: GOOD})
     return found
 
 
-def test_an_adapter_that_nobody_asked_yet_may_be_sent_to_and_is_to_be_proved(book: AdapterBook) -> None:
+def test_an_adapter_that_nobody_asked_yet_may_be_sent_to_and_is_to_be_proved(book: AdapterRegistry) -> None:
     assert (book.gate(PATH), book.unproved(), book.ready()) == (None, [PATH], [])
 
 
-def test_an_answer_proves_the_adapter_and_its_digest(book: AdapterBook) -> None:
+def test_an_answer_proves_the_adapter_and_its_digest(book: AdapterRegistry) -> None:
     book.answered(PATH, 35.0, book.asked(PATH))
     assert (book.ready(), book.unproved(), book[PATH].digest, book[PATH].load_ms) == ([PATH], [], "sha256:1", 35)
 
 
-def test_a_failed_adapter_is_not_probed_before_its_back_off_is_over(book: AdapterBook, clock: Clock) -> None:
+def test_a_failed_adapter_is_not_probed_before_its_back_off_is_over(book: AdapterRegistry, clock: Clock) -> None:
     book.failed(PATH, MISSING, book.asked(PATH))
     clock.now += 4.9
     before = book.unproved()
@@ -59,7 +59,7 @@ def test_a_failed_adapter_is_not_probed_before_its_back_off_is_over(book: Adapte
     assert (before, book.unproved()) == ([], [PATH])
 
 
-def test_the_back_off_doubles_from_five_seconds_to_five_minutes(book: AdapterBook, clock: Clock) -> None:
+def test_the_back_off_doubles_from_five_seconds_to_five_minutes(book: AdapterRegistry, clock: Clock) -> None:
     waits = []
     for _ in range(8):
         book.failed(PATH, MISSING, book.asked(PATH))
@@ -68,43 +68,43 @@ def test_the_back_off_doubles_from_five_seconds_to_five_minutes(book: AdapterBoo
     assert waits == [5, 10, 20, 40, 80, 160, 300, 300]
 
 
-def test_questions_that_fail_together_are_one_try(book: AdapterBook, clock: Clock) -> None:
+def test_questions_that_fail_together_are_one_try(book: AdapterRegistry, clock: Clock) -> None:
     for _ in range(10):
         book.failed(PATH, MISSING, book.asked(PATH))
         clock.now += 0.1
     assert (book[PATH].failures, book[PATH].retry_at) == (1, 1005.0)
 
 
-def test_no_question_tries_a_failed_adapter_again(book: AdapterBook, clock: Clock) -> None:
+def test_no_question_tries_a_failed_adapter_again(book: AdapterRegistry, clock: Clock) -> None:
     book.failed(PATH, MISSING, book.asked(PATH))
     clock.now += 6
     assert book.gate(PATH) is MISSING
 
 
-def test_other_files_are_a_reason_to_try_again_at_once(book: AdapterBook) -> None:
+def test_other_files_are_a_reason_to_try_again_at_once(book: AdapterRegistry) -> None:
     book.failed(PATH, MISSING, book.asked(PATH))
     book.found({PATH: OTHER})
     assert (book.gate(PATH), book[PATH].failures) == (None, 0)
 
 
-def test_the_same_files_are_no_reason_to_try_again(book: AdapterBook) -> None:
+def test_the_same_files_are_no_reason_to_try_again(book: AdapterRegistry) -> None:
     book.failed(PATH, MISSING, book.asked(PATH))
     book.found({PATH: GOOD})
     assert book.gate(PATH) is MISSING
 
 
-def test_what_lorax_gets_silently_wrong_is_never_sent_to(book: AdapterBook) -> None:
+def test_what_lorax_gets_silently_wrong_is_never_sent_to(book: AdapterRegistry) -> None:
     book.answered(PATH, 0, book.asked(PATH))
-    book.found({PATH: Finding(problem="UnsupportedFeature", message="use_dora is set")})
+    book.found({PATH: AdapterFiles(problem="UnsupportedFeature", message="use_dora is set")})
     assert (str(book.gate(PATH)), book.unproved()) == ("use_dora is set", [])
 
 
-GONE = gone(PATH)
-BROKEN = Finding(problem="AdapterInvalid", message="torn")
+GONE = missing_directory(PATH)
+BROKEN = AdapterFiles(problem="AdapterInvalid", message="torn")
 
 
 @pytest.mark.parametrize("finding", [GONE, BROKEN])
-def test_lorax_is_not_asked_to_load_what_is_not_there(book: AdapterBook, finding: Finding) -> None:
+def test_lorax_is_not_asked_to_load_what_is_not_there(book: AdapterRegistry, finding: AdapterFiles) -> None:
     """Each failed load evicts a good adapter (trap 1)."""
     book.found({PATH: finding})
     refused = book.gate(PATH), book.unproved(), book[PATH].failing
@@ -115,7 +115,7 @@ def test_lorax_is_not_asked_to_load_what_is_not_there(book: AdapterBook, finding
 
 @pytest.mark.parametrize("finding", [GONE, BROKEN])
 def test_what_lorax_has_loaded_speaks_on_without_its_files_until_lorax_starts_anew(
-    book: AdapterBook, finding: Finding
+    book: AdapterRegistry, finding: AdapterFiles
 ) -> None:
     book.answered(PATH, 0, book.asked(PATH))
     book.found({PATH: finding})
@@ -124,7 +124,7 @@ def test_what_lorax_has_loaded_speaks_on_without_its_files_until_lorax_starts_an
     assert (spoke, str(book.gate(PATH))) == ((None, "sha256:1"), finding.message)
 
 
-def test_new_files_under_a_loaded_path_are_proved_again_but_not_attributed(book: AdapterBook) -> None:
+def test_new_files_under_a_loaded_path_are_proved_again_but_not_attributed(book: AdapterRegistry) -> None:
     book.answered(PATH, 30, book.asked(PATH))
     book.found({PATH: OTHER})
     asked_again = book.unproved()
@@ -132,15 +132,15 @@ def test_new_files_under_a_loaded_path_are_proved_again_but_not_attributed(book:
     assert (asked_again, book[PATH].state, book[PATH].digest) == ([PATH], AdapterState.READY, None)
 
 
-def test_a_digest_that_is_learnt_after_the_proof_is_that_of_the_loaded_files(book: AdapterBook) -> None:
-    fresh = AdapterBook(lambda: 0.0)
+def test_a_digest_that_is_learnt_after_the_proof_is_that_of_the_loaded_files(book: AdapterRegistry) -> None:
+    fresh = AdapterRegistry(lambda: 0.0)
     fresh.answered(PATH, 30, fresh.asked(PATH))
     fresh.keep([PATH])
     fresh.found({PATH: GOOD})
     assert (fresh[PATH].state, fresh[PATH].digest) == (AdapterState.READY, "sha256:1")
 
 
-def test_a_restart_of_lorax_forgets_proofs_failures_and_replaced_files(book: AdapterBook) -> None:
+def test_a_restart_of_lorax_forgets_proofs_failures_and_replaced_files(book: AdapterRegistry) -> None:
     book.answered(PATH, 30, book.asked(PATH))
     book.found({PATH: OTHER})
     book.answered(PATH, 1, book.asked(PATH))
@@ -151,7 +151,7 @@ def test_a_restart_of_lorax_forgets_proofs_failures_and_replaced_files(book: Ada
 
 
 @pytest.mark.parametrize("late", ["answered", "failed"])
-def test_what_an_earlier_life_of_lorax_was_asked_changes_nothing(book: AdapterBook, late: str) -> None:
+def test_what_an_earlier_life_of_lorax_was_asked_changes_nothing(book: AdapterRegistry, late: str) -> None:
     asked = book.asked(PATH)
     book.restarted()
     if late == "answered":
@@ -161,14 +161,14 @@ def test_what_an_earlier_life_of_lorax_was_asked_changes_nothing(book: AdapterBo
     assert (book[PATH].state, book[PATH].digest) == (AdapterState.UNKNOWN, None)
 
 
-def test_files_that_changed_while_lorax_loaded_them_have_no_digest(book: AdapterBook) -> None:
+def test_files_that_changed_while_lorax_loaded_them_have_no_digest(book: AdapterRegistry) -> None:
     asked = book.asked(PATH)
     book.found({PATH: OTHER})
     book.answered(PATH, 30, asked)
     assert (book[PATH].digest, book[PATH].nameless) == (None, CHANGED)
 
 
-def test_a_digest_counts_once_the_sidecar_has_been_asked_after_the_load(book: AdapterBook, clock: Clock) -> None:
+def test_a_digest_counts_once_the_sidecar_has_been_asked_after_the_load(book: AdapterRegistry, clock: Clock) -> None:
     book.load()
     book.answered(PATH, 30, book.asked(PATH))
     book.confirm(clock.now)
@@ -216,7 +216,7 @@ FAILURES: list[tuple[EngineError, bool, AdapterState]] = [
 
 @pytest.mark.parametrize(("error", "proved", "state"), FAILURES)
 def test_only_what_tells_about_the_adapter_changes_its_state(
-    book: AdapterBook, error: EngineError, proved: bool, state: AdapterState
+    book: AdapterRegistry, error: EngineError, proved: bool, state: AdapterState
 ) -> None:
     if proved:
         book.answered(PATH, 0, book.asked(PATH))
@@ -233,12 +233,12 @@ def test_only_what_tells_about_the_adapter_changes_its_state(
         (AdapterFault.REFUSED, "LoadFailed"),
     ],
 )
-def test_a_failure_has_the_reason_of_its_condition(book: AdapterBook, fault: AdapterFault, reason: str) -> None:
+def test_a_failure_has_the_reason_of_its_condition(book: AdapterRegistry, fault: AdapterFault, reason: str) -> None:
     book.failed(PATH, AdapterFailed(fault, "cause"), book.asked(PATH))
     assert book[PATH].fault == reason
 
 
-def test_adapters_that_no_member_names_are_forgotten(book: AdapterBook) -> None:
+def test_adapters_that_no_member_names_are_forgotten(book: AdapterRegistry) -> None:
     book.answered(PATH, 0, book.asked(PATH))
     book.keep(["/models/cfo"])
     assert (book.ready(), book.unproved()) == ([], ["/models/cfo"])

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from boardroom.adapters.compatibility import Finding
-from boardroom.coordinator.backends.adapter_state import AdapterBook
+from boardroom.adapters.compatibility import AdapterFiles
+from boardroom.coordinator.backends.adapter_state import AdapterRegistry
 from boardroom.coordinator.backends.admission import AIR_SECONDS, Admission
 from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError, Starting, Unhealthy
 
@@ -19,7 +19,7 @@ class Gate:
     def __init__(self) -> None:
         self.trouble: EngineError | None = None
         self.waves_wanted = 0
-        self.book = AdapterBook(lambda: 0.0, self._changed)
+        self.book = AdapterRegistry(lambda: 0.0, self._changed)
         self.admission = Admission(self.book, trouble=lambda: self.trouble, wave_please=self._wave_please)
         self.book.keep([CEO, CFO])
 
@@ -81,7 +81,7 @@ async def test_another_adapters_failure_does_not_end_the_waiting(gate: Gate) -> 
 
 async def test_files_that_lorax_gets_silently_wrong_end_the_waiting(gate: Gate) -> None:
     asked = await gate.asks(CEO)
-    gate.book.found({CEO: Finding(problem="UnsupportedFeature", message="use_dora is set"), CFO: Finding()})
+    gate.book.found({CEO: AdapterFiles(problem="UnsupportedFeature", message="use_dora is set"), CFO: AdapterFiles()})
     assert str(await asked) == "use_dora is set"
 
 

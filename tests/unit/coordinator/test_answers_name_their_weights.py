@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from boardroom.adapters.compatibility import Finding
+from boardroom.adapters.compatibility import AdapterFiles
 from boardroom.adapters.server import application
-from boardroom.coordinator.backends.adapter_state import AdapterBook
+from boardroom.coordinator.backends.adapter_state import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
 from boardroom.coordinator.backends.held import Held
 from boardroom.coordinator.backends.quarantine import Quarantine, Watch
@@ -23,9 +23,9 @@ REQUEST = GenerationRequest(request_id="r", system="", prompt="And now?", adapte
 
 
 async def test_a_member_that_leaves_while_it_speaks_is_still_named_with_its_digest() -> None:
-    book = AdapterBook(lambda: 0.0)
+    book = AdapterRegistry(lambda: 0.0)
     book.keep([PATH])
-    book.found({PATH: Finding(digest="sha256:1")})
+    book.found({PATH: AdapterFiles(digest="sha256:1")})
     book.answered(PATH, None, book.asked(PATH))
 
     class Engine:

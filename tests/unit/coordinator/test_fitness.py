@@ -3,7 +3,7 @@
 import pytest
 
 from boardroom.adapters import families
-from boardroom.adapters.compatibility import Finding, Rules, fitted
+from boardroom.adapters.compatibility import AdapterFiles, AdapterPolicy, check
 from boardroom.adapters.engine_rules import engine_rules
 from boardroom.api.boardroom import BoardroomSpec
 
@@ -12,8 +12,8 @@ MLP = ("model.layers.*.mlp.gate_proj", "model.layers.*.mlp.up_proj")
 EXPERTS = tuple(f"model.layers.*.block_sparse_moe.experts.0.{name}" for name in ("w1", "w2"))
 
 
-def rules(model: str, **spec: object) -> Rules:
-    return Rules.of(BoardroomSpec.model_validate({"model": {"id": model} | spec}))
+def rules(model: str, **spec: object) -> AdapterPolicy:
+    return AdapterPolicy.of(BoardroomSpec.model_validate({"model": {"id": model} | spec}))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def rules(model: str, **spec: object) -> Rules:
 def test_modules_that_lorax_ignores_are_refused_by_name(
     model: str, modules: tuple[str, ...], ignored: str | None
 ) -> None:
-    found = fitted(Finding(digest="sha256:x", rank=8, base_model=model, modules=modules), rules(model))
+    found = check(AdapterFiles(digest="sha256:x", rank=8, base_model=model, modules=modules), rules(model))
     assert found.problem == ("UnsupportedFeature" if ignored else None)
     if ignored:
         assert found.message.startswith(f"its weights change {ignored}, which LoRAX ignores")
@@ -50,8 +50,8 @@ def test_modules_that_lorax_ignores_are_refused_by_name(
 
 
 def test_of_a_model_in_a_directory_the_adapter_itself_tells_the_family() -> None:
-    finding = Finding(digest="sha256:x", rank=8, base_model="google/gemma-2b", modules=("lm_head",))
-    assert fitted(finding, rules("/models/ours", source="Local")).problem == "UnsupportedFeature"
+    finding = AdapterFiles(digest="sha256:x", rank=8, base_model="google/gemma-2b", modules=("lm_head",))
+    assert check(finding, rules("/models/ours", source="Local")).problem == "UnsupportedFeature"
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_the_longest_beginning_of_a_name_counts(model: str, architecture: str | 
 @pytest.mark.parametrize(("shards", "rank", "padded"), [(1, 8, None), (2, 16, None), (2, 8, 16), (4, 16, 32)])
 def test_a_rank_that_lorax_pads_on_the_boards_gpus_is_refused(shards: int, rank: int, padded: int | None) -> None:
     spec = {"model": {"id": "mistralai/Mistral-7B-Instruct-v0.1"}, "lorax": {"gpu": {"count": shards}}}
-    board = Rules.of(BoardroomSpec.model_validate(spec))
-    found = fitted(Finding(digest="sha256:x", rank=rank), board)
+    board = AdapterPolicy.of(BoardroomSpec.model_validate(spec))
+    found = check(AdapterFiles(digest="sha256:x", rank=rank), board)
     assert found.problem == ("UnsupportedFeature" if padded else None)
     if padded:
         assert f"over {shards} GPUs: its rank is {rank}" in found.message
@@ -89,7 +89,7 @@ def test_a_rank_that_lorax_pads_on_the_boards_gpus_is_refused(shards: int, rank:
 def test_a_path_of_another_model_is_refused_though_its_last_part_is_known() -> None:
     """The config named no base model, so only the board can know."""
     text_part = ("model.language_model.layers.*.self_attn.q_proj",)
-    found = fitted(Finding(digest="sha256:x", rank=8, modules=text_part), rules("mistralai/Mistral-7B-v0.1"))
+    found = check(AdapterFiles(digest="sha256:x", rank=8, modules=text_part), rules("mistralai/Mistral-7B-v0.1"))
     assert (found.problem, text_part[0] in found.message) == ("UnsupportedFeature", True)
 
 

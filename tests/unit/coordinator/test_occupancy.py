@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from boardroom.coordinator.backends.gpu_seconds import Occupancy
+from boardroom.coordinator.backends.gpu_seconds import GpuSecondsMeter
 from boardroom.coordinator.metrics import Metrics
 from boardroom.engine.protocol import Generation
 
@@ -23,7 +23,7 @@ class Lorax:
     def __init__(self) -> None:
         self.clock = Clock(100.0)
         self.metrics = Metrics()
-        self.occupancy = Occupancy(self.clock, self.metrics)
+        self.occupancy = GpuSecondsMeter(self.clock, self.metrics)
 
     def batch(self, size: int, seconds: float, tokens: int, inference_ms: float | None = None) -> None:
         stays = [self.occupancy.entered() for _ in range(size)]

@@ -13,7 +13,7 @@ import pytest
 from boardroom.coordinator.backends.adapter_state import AdapterState
 from boardroom.coordinator.peers.leader import MARGIN_SECONDS
 from boardroom.coordinator.peers.membership import Peers
-from boardroom.coordinator.peers.protocol import GRANT_SECONDS, Told
+from boardroom.coordinator.peers.protocol import GRANT_SECONDS, OutcomeReport
 from boardroom.engine.errors import EngineError, GenerationFailed, Unreachable
 from boardroom.simulator.faults import Fault
 from boardroom.simulator.router.engine import Engine
@@ -202,7 +202,7 @@ async def test_questions_that_fail_together_are_told_as_one_failure_of_each_kind
             replica.failed(cfo, GenerationFailed("CUDA error: " + 500 * "x"), replica.book.asked(cfo))
             replica.failed(None, gone, replica.book.asked(None))
         assert replica.news is not None
-        told = Told.of(replica, replica.news).failures
+        told = OutcomeReport.of(replica, replica.news).failures
     assert [(path, failure.code) for path, failure in told] == [(cfo, "generation"), (None, "unreachable")]
 
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from boardroom.adapters.compatibility import Finding
-from boardroom.coordinator.backends.adapter_state import AdapterBook, AdapterRecord, AdapterState
+from boardroom.adapters.compatibility import AdapterFiles
+from boardroom.coordinator.backends.adapter_state import AdapterRecord, AdapterRegistry, AdapterState
 from boardroom.coordinator.peers.protocol import Failure, Record
 from boardroom.engine.errors import (
     AdapterFailed,
@@ -45,9 +45,9 @@ def test_an_error_that_this_version_does_not_know_is_still_an_error() -> None:
 
 
 def test_all_that_is_known_of_an_adapter_is_known_there() -> None:
-    book = AdapterBook(lambda: 0.0)
+    book = AdapterRegistry(lambda: 0.0)
     book.keep([PATH])
-    book.found({PATH: Finding(digest="sha256:1", rank=8, base_model="m")})
+    book.found({PATH: AdapterFiles(digest="sha256:1", rank=8, base_model="m")})
     book.answered(PATH, 300, book.asked(PATH))
     record = book[PATH]
     record.replaced, record.last_probe = True, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

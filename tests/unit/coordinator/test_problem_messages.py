@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from boardroom.coordinator.errors import AskProblem, MemberFailed, NotEnoughAnswers, QuestionRefused
+from boardroom.coordinator.errors import ApiError, MemberFailed, NotEnoughAnswers, QuestionRefused
 from unit.coordinator.scripted_board import ask
 
-Problem = type[AskProblem]
+Problem = type[ApiError]
 WHY = "ceo can not"
 MORE = "each with its reason in members"
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from boardroom.api.ask import AskRequest, CoordinationMode
 from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults
-from boardroom.coordinator.board.roster import Refused, Roster, build, read_agent
+from boardroom.coordinator.board.roster import RejectedAgent, Roster, build, read_agent
 from boardroom.coordinator.deliberation.selection import select
-from boardroom.coordinator.errors import AskProblem, UnknownAgent, UnknownDomain
+from boardroom.coordinator.errors import ApiError, UnknownAgent, UnknownDomain
 
 
 def board(**spec: Any) -> Boardroom:
@@ -138,7 +138,7 @@ def test_a_question_is_for_agents_else_the_primary_and_its_domain_else_all(
     ],
 )
 def test_what_does_not_exist_is_named_with_what_does(
-    question: dict[str, Any], expected: type[AskProblem], message: str
+    question: dict[str, Any], expected: type[ApiError], message: str
 ) -> None:
     with pytest.raises(expected) as raised:
         select(AskRequest(user_input="x", **question), BOARD)
@@ -156,4 +156,4 @@ def test_every_agent_is_a_member_or_refused_and_no_role_sits_twice(agents: list[
     roles = [m.role.lower() for m in found.members]
     assert sorted(s.name for s in seats) == sorted(named)
     assert (len(roles), len(found.members) <= most) == (len(set(roles)), True)
-    assert all(isinstance(r, Refused) and r.message for r in found.refused)
+    assert all(isinstance(r, RejectedAgent) and r.message for r in found.refused)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from boardroom.adapters.compatibility import Finding, gone
+from boardroom.adapters.compatibility import AdapterFiles, missing_directory
 from boardroom.api.conditions import UNHEARD, AgentCondition, condition
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus, LoraxMetrics
-from boardroom.coordinator.backends.adapter_state import AdapterBook
+from boardroom.coordinator.backends.adapter_state import AdapterRegistry
 from boardroom.coordinator.backends.adapter_summary import Books
 from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.metrics import Metrics
@@ -27,7 +27,7 @@ BASE = Member(name="base", role="Base", uid="u2", observed_generation=1)
 BOARD = Roster(board="executive", namespace="ns", uid="u0", observed_generation=2, members=(BASE, CEO))
 UP = Observation(running=True, why_not="", metrics=LoraxMetrics(total_requests=4, failed_requests=0))
 DOWN = Observation(running=False, why_not="LoRAX is starting at http://lorax", metrics=None)
-GOOD = Finding(digest="sha256:1", rank=8, base_model="m")
+GOOD = AdapterFiles(digest="sha256:1", rank=8, base_model="m")
 
 
 class World:
@@ -35,7 +35,7 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.kube, self.roster, self.seen = FakeKube(), BOARD, UP
-        self.book = AdapterBook(lambda: 0.0)
+        self.book = AdapterRegistry(lambda: 0.0)
         self.book.keep([PATH])
         self.book.found({PATH: GOOD})
         self.writer = HealthWriter(
@@ -184,21 +184,21 @@ def test_latency_high_is_above_the_boards_limit(seen: Observation, status: str, 
     assert (found.status, found.reason, found.observed_generation) == (status, reason, 2)
 
 
-def prepared(how: str) -> AdapterBook:
-    book = AdapterBook(lambda: 0.0)
+def prepared(how: str) -> AdapterRegistry:
+    book = AdapterRegistry(lambda: 0.0)
     book.keep([PATH])
-    book.found({PATH: gone(PATH) if how == "gone" else GOOD})
+    book.found({PATH: missing_directory(PATH) if how == "gone" else GOOD})
     if how in ("proved", "replaced", "deleted"):
         book.answered(PATH, 0, book.asked(PATH))
     if how == "replaced":
         book.found({PATH: replace(GOOD, digest="sha256:2")})
         book.answered(PATH, 0, book.asked(PATH))
     if how == "deleted":
-        book.found({PATH: gone(PATH)})
+        book.found({PATH: missing_directory(PATH)})
     if how == "missing":
         book.failed(PATH, AdapterFailed(AdapterFault.MISSING, "No valid adapter config file found"), book.asked(PATH))
     if how == "unsupported":
-        book.found({PATH: Finding(problem="UnsupportedFeature", message="use_dora is set")})
+        book.found({PATH: AdapterFiles(problem="UnsupportedFeature", message="use_dora is set")})
     return book
 
 

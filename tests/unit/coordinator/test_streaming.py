@@ -214,7 +214,7 @@ async def test_the_question_of_a_client_that_does_not_read_is_ended(board: Board
 
 
 def test_a_client_that_reads_too_slowly_is_cut_off() -> None:
-    box = outbox.Outbox()
+    box = outbox.EventBuffer()
     for _ in range(5):
         box.put(b"x" * (outbox.MAX_WAITING_BYTES // 4))
     assert box.overrun

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from boardroom.adapters.compatibility import Finding
+from boardroom.adapters.compatibility import AdapterFiles
 from boardroom.coordinator.backends.active_adapters import Speech, most_at_once, together
 from boardroom.coordinator.backends.adapter_failures import no_memory
-from boardroom.coordinator.backends.adapter_state import AdapterBook, AdapterState
+from boardroom.coordinator.backends.adapter_state import AdapterRegistry, AdapterState
 from boardroom.coordinator.backends.admission import Admission
 from boardroom.coordinator.backends.held import Held
 from boardroom.coordinator.backends.quarantine import Quarantine, Watch
@@ -109,7 +109,7 @@ def test_where_lorax_does_not_say_how_long_a_probe_waited_nobody_is_found_to_hav
 
 
 def test_what_is_too_much_is_seldom_tried_again_and_at_once_when_there_is_less() -> None:
-    book = AdapterBook(lambda: 1000.0)
+    book = AdapterRegistry(lambda: 1000.0)
     book.keep([A, B])
     book.failed(A, no_memory(A, 1), book.asked(A))
     waits = book[A].retry_at - 1000
@@ -134,9 +134,9 @@ class Asking:
     """One question on its way to an adapter that has answered."""
 
     def __init__(self) -> None:
-        self.book = AdapterBook(lambda: 0.0)
+        self.book = AdapterRegistry(lambda: 0.0)
         self.book.keep([A])
-        self.book.found({A: Finding(digest="sha256:1")})
+        self.book.found({A: AdapterFiles(digest="sha256:1")})
         self.book.answered(A, None, self.book.asked(A))
         self.admission = Admission(self.book, trouble=lambda: None, wave_please=lambda: None)
         self.lorax = Lorax()
@@ -207,5 +207,5 @@ async def test_an_answer_that_may_be_of_the_next_life_is_asked_again_once_that_h
 async def test_files_that_change_while_an_answer_is_given_leave_it_its_digest_for_lorax_does_not_read_them() -> None:
     asking = Asking()
     await asking.lorax.asked.wait()
-    asking.book.found({A: Finding(digest="sha256:2")})
+    asking.book.found({A: AdapterFiles(digest="sha256:2")})
     assert await asking.outcome() == ("sha256:1", "")

@@ -19,12 +19,12 @@ from boardroom.engine.errors import (
     InvalidRequest,
     Misconfigured,
     Overloaded,
-    Refused,
+    Unauthorized,
     Unhealthy,
     Unreachable,
 )
 from boardroom.engine.openai.driver import StandardEngine
-from boardroom.engine.protocol import Exchange, Generation, GenerationRequest, StreamTimeouts
+from boardroom.engine.protocol import Generation, GenerationRequest, PastTurn, StreamTimeouts
 from boardroom.engine.transport import ChunkedReply, Reply
 from unit.coordinator.standing_board import served, simulated_lorax
 from unit.engine.scripted_lorax import Call, Script, ScriptedLorax
@@ -40,7 +40,7 @@ REQUEST = GenerationRequest(
     top_p=0.9,
     stop=("END",),
     seed=7,
-    history=(Exchange("Before?", "Yes."),),
+    history=(PastTurn("Before?", "Yes."),),
     response_format=SCHEMA,
 )
 EVENTS = [
@@ -225,8 +225,8 @@ async def test_without_a_key_no_credentials_are_sent() -> None:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        (401, Refused),
-        (403, Refused),
+        (401, Unauthorized),
+        (403, Unauthorized),
         (404, Misconfigured),
         (400, InvalidRequest),
         (429, Overloaded),
@@ -246,7 +246,7 @@ async def test_a_refusal_is_told_by_its_status_with_the_servers_own_words(
 async def test_a_key_that_the_server_repeats_is_not_told() -> None:
     body = orjson.dumps({"error": {"message": "Incorrect API key provided: sk-sesame."}})
     async with standard(lambda call: call.answer(401, body), key="sk-sesame") as (engine, _):
-        with pytest.raises(Refused, match=r"Incorrect API key provided: …\. \(HTTP 401\)"):
+        with pytest.raises(Unauthorized, match=r"Incorrect API key provided: …\. \(HTTP 401\)"):
             await engine.generate(REQUEST, 10)
 
 

@@ -1,7 +1,7 @@
 """What was said before, in both of LoRAX's layouts."""
 
 from boardroom.engine.lorax.driver import chat_body, plain_body
-from boardroom.engine.protocol import Exchange, GenerationRequest
+from boardroom.engine.protocol import GenerationRequest, PastTurn
 
 REQUEST = GenerationRequest(
     request_id="r1",
@@ -9,7 +9,7 @@ REQUEST = GenerationRequest(
     prompt="Why?",
     adapter_id=None,
     max_new_tokens=5,
-    history=(Exchange("Shall we hire?", "No."),),
+    history=(PastTurn("Shall we hire?", "No."),),
 )
 
 

@@ -10,7 +10,7 @@ from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS
 from boardroom.api.meta import ASK, AUDIENCE, BOARDROOMS, GROUP
 from boardroom.coordinator.auth.bearer import bearer, ends
 from boardroom.coordinator.auth.verdicts import Hasher, Verdicts
-from boardroom.coordinator.errors import AskProblem, AuthUnavailable, Forbidden, Unauthenticated
+from boardroom.coordinator.errors import ApiError, AuthUnavailable, Forbidden, Unauthenticated
 from boardroom.kube.coordinator_client import Kube, KubeError
 
 ALLOWED_SECONDS: Final = 60.0
@@ -56,7 +56,7 @@ class Reviews:
         self._hash = Hasher()
         self._allowed: Verdicts[str] = Verdicts(CACHED, ALLOWED_SECONDS, now)
         self._stale: Verdicts[str] = Verdicts(CACHED, stale_seconds, now)
-        self._refused: Verdicts[AskProblem] = Verdicts(CACHED, REFUSED_SECONDS, now)
+        self._refused: Verdicts[ApiError] = Verdicts(CACHED, REFUSED_SECONDS, now)
         self._stale_seconds, self._wall_clock = stale_seconds, wall_clock
         self._silent = False
         """Whether the API server gave no verdict when it was asked last."""

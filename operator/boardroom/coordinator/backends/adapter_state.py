@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from boardroom.adapters.compatibility import MISSING, Finding
+from boardroom.adapters.compatibility import MISSING, AdapterFiles
 from boardroom.coordinator.backends.adapter_failures import crowds_out, delay, reason
 from boardroom.coordinator.backends.incarnation import CHANGED, UNCONFIRMED, UNTOLD, Asked, incarnation
 from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
@@ -47,7 +47,7 @@ class AdapterRecord:
     def __init__(self, path: str) -> None:
         self.path = path
         self.state = AdapterState.UNKNOWN
-        self.finding: Finding | None = None
+        self.finding: AdapterFiles | None = None
         self.error: EngineError | None = None
         self.fault = ""
         """The reason of AdapterReady=False."""
@@ -99,7 +99,7 @@ class AdapterRecord:
         return CHANGED if self.replaced else UNTOLD if self.loaded_digest is None else UNCONFIRMED
 
 
-class AdapterBook:
+class AdapterRegistry:
     """The records of all adapters that the board's members name."""
 
     def __init__(self, clock: Callable[[], float], on_change: Callable[[], None] = lambda: None) -> None:
@@ -128,7 +128,7 @@ class AdapterBook:
                 self.doubt(path for path, record in self._records.items() if record.crowded_out)
             self.on_change()
 
-    def found(self, findings: Mapping[str, Finding]) -> None:
+    def found(self, findings: Mapping[str, AdapterFiles]) -> None:
         """Take in what is known of their files; new files or a new problem are a reason to try again at once."""
         for record in self._records.values():
             finding = findings.get(record.path)
@@ -268,7 +268,7 @@ class AdapterBook:
         times = [r.retry_at for r in self._records.values() if r.state is AdapterState.FAILED and r.refusal is None]
         return min(times, default=None)
 
-    def _renew(self, record: AdapterRecord, finding: Finding) -> None:
+    def _renew(self, record: AdapterRecord, finding: AdapterFiles) -> None:
         old, record.finding = record.finding, finding
         if old is None:
             if record.state is AdapterState.READY:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from boardroom.coordinator.backends.adapter_state import AdapterBook, AdapterRecord, AdapterState
+from boardroom.coordinator.backends.adapter_state import AdapterRecord, AdapterRegistry, AdapterState
 
 _BEST_FIRST = (AdapterState.READY, AdapterState.FAILED, AdapterState.UNKNOWN)
 
@@ -20,7 +20,7 @@ class Proof:
 class Books:
     """The books of all servers, read as one: an adapter is ready where at least one server has answered through it."""
 
-    def __init__(self, books: Sequence[AdapterBook]) -> None:
+    def __init__(self, books: Sequence[AdapterRegistry]) -> None:
         self._books = books
 
     def __getitem__(self, path: str) -> Proof:

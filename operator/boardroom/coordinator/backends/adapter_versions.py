@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from boardroom.adapters.compatibility import Finding, fitted, gone
+from boardroom.adapters.compatibility import AdapterFiles, check, missing_directory
 from boardroom.adapters.wanted import Wanted, WantedSource
 from boardroom.api.conditions import AgentCondition, find
-from boardroom.coordinator.backends.adapter_state import DOWNLOADING, AdapterBook, AdapterState
+from boardroom.coordinator.backends.adapter_state import DOWNLOADING, AdapterRegistry, AdapterState
 from boardroom.coordinator.backends.sidecar import Report
 from boardroom.coordinator.board.roster import VOLUME, Member, Roster
 
-_NOT_ASKED: Final = Finding(
+_NOT_ASKED: Final = AdapterFiles(
     problem=DOWNLOADING, message="the adapters service beside LoRAX has not said yet whether it has the adapter"
 )
 
@@ -37,7 +37,7 @@ class _Target:
     """What a member's spec asks for: a version, or where there is none yet, why."""
 
     version: Version | None
-    finding: Finding | None
+    finding: AdapterFiles | None
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Server:
     """One LoRAX server: what its sidecar said last, and what is known of its adapters."""
 
     report: Report | None
-    book: AdapterBook
+    book: AdapterRegistry
 
 
 class Versions:
@@ -88,9 +88,9 @@ class Versions:
         return _with(member, version)
 
 
-def findings(roster: Roster, report: Report | None) -> dict[str, Finding]:
+def findings(roster: Roster, report: Report | None) -> dict[str, AdapterFiles]:
     """What one server's sidecar says of each adapter_id of a resolved roster; of a volume it may have said nothing."""
-    known: dict[str, Finding] = {}
+    known: dict[str, AdapterFiles] = {}
     for member in roster.members:
         target = _target(member, roster, report)
         if target is None or member.adapter_id is None:
@@ -118,7 +118,11 @@ def _target(member: Member, roster: Roster, report: Report | None) -> _Target | 
         return _fetched(member, roster, report)
     if member.adapter is None or member.adapter_id is None:
         return None
-    finding = fitted(report.volume.get(member.adapter) or gone(member.adapter_id), roster.rules) if report else None
+    finding = (
+        check(report.volume.get(member.adapter) or missing_directory(member.adapter_id), roster.rules)
+        if report
+        else None
+    )
     return _Target(Version(member.adapter_id), finding)
 
 
@@ -135,11 +139,11 @@ def _fetched(member: Member, roster: Roster, report: Report | None) -> _Target:
         return _Target(None, _NOT_ASKED)
     if entry.state == "ready" and entry.path is not None and entry.path in report.stored:
         version = Version(entry.path, member.source.kind, entry.revision)
-        return _Target(version, fitted(report.stored[entry.path], roster.rules))
+        return _Target(version, check(report.stored[entry.path], roster.rules))
     if entry.problem is not None:
-        return _Target(None, Finding(problem=entry.problem.reason, message=entry.problem.message))
+        return _Target(None, AdapterFiles(problem=entry.problem.reason, message=entry.problem.message))
     done = f", {100 * entry.bytes_done // entry.bytes_total} %" if entry.bytes_total else ""
-    return _Target(None, Finding(problem=DOWNLOADING, message=f"downloading {member.source.key}", progress=done))
+    return _Target(None, AdapterFiles(problem=DOWNLOADING, message=f"downloading {member.source.key}", progress=done))
 
 
 def _seeded(member: Member) -> Version | None:
@@ -171,14 +175,14 @@ def _may_switch(speaking: Version, target: _Target, servers: Sequence[Server], *
     return not speaking.proved or all(s.book[speaking.path].state is AdapterState.FAILED for s in servers)
 
 
-def _known(member: Member, roster: Roster, report: Report | None) -> Finding | None:
+def _known(member: Member, roster: Roster, report: Report | None) -> AdapterFiles | None:
     """What the sidecar says of a version that spec no longer names."""
     path = member.adapter_id
     if report is None or path is None:
         return None
     if member.origin == VOLUME:
-        return report.volume.get(path.removeprefix(f"{roster.root}/")) or gone(path)
-    return report.stored.get(path, Finding(problem=DOWNLOADING, message="this server does not have it any more"))
+        return report.volume.get(path.removeprefix(f"{roster.root}/")) or missing_directory(path)
+    return report.stored.get(path, AdapterFiles(problem=DOWNLOADING, message="this server does not have it any more"))
 
 
 def _why(member: Member, target: _Target, servers: Sequence[Server]) -> str:

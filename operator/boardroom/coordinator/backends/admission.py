@@ -24,7 +24,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from boardroom.coordinator.backends.adapter_state import AdapterBook
+from boardroom.coordinator.backends.adapter_state import AdapterRegistry
 from boardroom.coordinator.backends.incarnation import Asked
 from boardroom.engine.errors import EngineError
 
@@ -46,7 +46,7 @@ class Admission:
 
     def __init__(
         self,
-        book: AdapterBook,
+        book: AdapterRegistry,
         *,
         trouble: Callable[[], EngineError | None],
         unsure: Callable[[], bool] = lambda: False,

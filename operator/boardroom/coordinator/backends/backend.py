@@ -6,18 +6,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from boardroom.adapters.compatibility import Finding
-from boardroom.coordinator.backends.adapter_state import AdapterBook
+from boardroom.adapters.compatibility import AdapterFiles
+from boardroom.coordinator.backends.adapter_state import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
 from boardroom.coordinator.backends.endpoints import Endpoint
-from boardroom.coordinator.backends.health_check import Observer
+from boardroom.coordinator.backends.health_check import HealthCheck
 from boardroom.coordinator.backends.held import Held
 from boardroom.coordinator.backends.incarnation import Asked
 from boardroom.coordinator.backends.load_balancing import Candidate
 from boardroom.coordinator.backends.prober import Prober
 from boardroom.coordinator.backends.quarantine import Quarantine, Watch
 from boardroom.coordinator.backends.routes import LoraxRoute
-from boardroom.coordinator.backends.sidecar import POLL_SECONDS, Findings, Report
+from boardroom.coordinator.backends.sidecar import POLL_SECONDS, Report, SidecarClient
 from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.metrics import Metrics
 from boardroom.engine.errors import ConnectionLost, EngineError, Unreachable
@@ -30,7 +30,7 @@ _AGAIN_SECONDS: Final = 0.2
 
 
 @dataclass
-class News:
+class OutcomeDelta:
     """What came of questions since the last time that it was told."""
 
     incarnation: str = ""
@@ -41,25 +41,25 @@ class News:
     """The last of each adapter and code: a forward pass that fails takes every question along, and once says it all."""
 
 
-class Replica:
+class Backend:
     """Made when its pod comes, closed when it goes. `on_change` is called when something about it moved."""
 
     def __init__(
         self,
         endpoint: Endpoint,
         engine: Engine,
-        findings: Findings | None,
+        findings: SidecarClient | None,
         *,
         metrics: Metrics,
         tracer: Tracer,
         held: Held,
         quarantine: Quarantine,
         on_change: Callable[[], None],
-        before_wave: Callable[["Replica"], Awaitable[None]],
+        before_wave: Callable[["Backend"], Awaitable[None]],
     ) -> None:
         self.endpoint = endpoint
-        self.book = AdapterBook(_now, self._moved)
-        observer = self.observer = Observer(engine, on_restart=self._restarted, on_change=self._moved)
+        self.book = AdapterRegistry(_now, self._moved)
+        observer = self.observer = HealthCheck(engine, on_restart=self._restarted, on_change=self._moved)
         self.admission = Admission(
             self.book,
             trouble=lambda: observer.trouble,
@@ -91,7 +91,7 @@ class Replica:
             on_failure=self._probe_failed,
         )
         self._paths: set[str] = set()
-        self.news: News | None = News()
+        self.news: OutcomeDelta | None = OutcomeDelta()
         """What whoever watches over it has not heard yet; None where that is this coordinator."""
         self._engine, self._findings, self._on_change = engine, findings, on_change
         self._jobs = Jobs()
@@ -121,7 +121,7 @@ class Replica:
         if self._findings is not None:
             self._findings.report = told
 
-    def keep(self, paths: set[str], findings: Mapping[str, Finding]) -> None:
+    def keep(self, paths: set[str], findings: Mapping[str, AdapterFiles]) -> None:
         """The adapters that are or will be asked, and what is known of their files here."""
         self.book.keep(paths)
         self.book.found(findings)
@@ -144,7 +144,7 @@ class Replica:
 
     async def stop(self) -> None:
         """Watch over it no more: somebody else does."""
-        self.news = News()
+        self.news = OutcomeDelta()
         await self._jobs.stop()
 
     async def close(self, seconds: float = CLOSE_SECONDS) -> None:
@@ -180,10 +180,10 @@ class Replica:
             await self.look()
 
     @property
-    def gathered(self) -> News:
+    def gathered(self) -> OutcomeDelta:
         """What is to be told of the incarnation that is known; what was gathered of another is dropped."""
         if self.news is None or self.news.incarnation != self.book.incarnation:
-            self.news = News(self.book.incarnation)
+            self.news = OutcomeDelta(self.book.incarnation)
         return self.news
 
     @property

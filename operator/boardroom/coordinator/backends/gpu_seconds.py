@@ -27,25 +27,25 @@ MIN_TOKENS: Final = 8
 
 
 @dataclass(slots=True, eq=False)
-class Stay:
+class InFlight:
     """One request in LoRAX."""
 
     began: float
     alone: bool
 
 
-class Occupancy:
+class GpuSecondsMeter:
     """Of one LoRAX; `clock` counts seconds."""
 
     def __init__(self, clock: Callable[[], float], metrics: Metrics) -> None:
         self._clock = clock
         self._metrics = metrics
-        self._stays: set[Stay] = set()
+        self._stays: set[InFlight] = set()
         self._counted = 0.0
         self.seconds_per_token: float | None = None
         """Of a request that is alone; None until there was one."""
 
-    def entered(self) -> Stay:
+    def entered(self) -> InFlight:
         """A request goes to LoRAX."""
         now = self._clock()
         if not self._stays:
@@ -53,11 +53,11 @@ class Occupancy:
         elif len(self._stays) == 1:
             for other in self._stays:
                 other.alone = False
-        stay = Stay(now, alone=not self._stays)
+        stay = InFlight(now, alone=not self._stays)
         self._stays.add(stay)
         return stay
 
-    def left(self, stay: Stay, generation: Generation | None = None) -> None:
+    def left(self, stay: InFlight, generation: Generation | None = None) -> None:
         """It is over; with what it brought, if it did."""
         now = self._clock()
         self._stays.discard(stay)

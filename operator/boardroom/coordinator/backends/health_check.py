@@ -20,7 +20,7 @@ NEVER: Final = -1
 """What has settled no doubt."""
 
 
-def metrics(observers: Iterable["Observer"]) -> LoraxMetrics | None:
+def metrics(observers: Iterable["HealthCheck"]) -> LoraxMetrics | None:
     """The figures of the status, over all servers that are up; None while none is."""
     up = [(o, o.counters) for o in observers if o.running and o.counters is not None]
     if not up:
@@ -38,7 +38,7 @@ def metrics(observers: Iterable["Observer"]) -> LoraxMetrics | None:
     )
 
 
-class Observer:
+class HealthCheck:
     """Looks every few seconds. Calls `on_change` after every look, and `on_restart` when another incarnation of LoRAX
     is there, or none any more, with whether that was seen before anything could be sent to it.
 

@@ -11,14 +11,14 @@ from boardroom.adapters.wanted import Wanted
 from boardroom.coordinator.backends.adapter_state import AdapterState
 from boardroom.coordinator.backends.adapter_summary import Books
 from boardroom.coordinator.backends.adapter_versions import Server, findings
-from boardroom.coordinator.backends.backend import Replica
+from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.circuit_breaker import Breaker
 from boardroom.coordinator.backends.endpoints import Endpoint, Endpoints
 from boardroom.coordinator.backends.held import Held
 from boardroom.coordinator.backends.load_balancing import choose
 from boardroom.coordinator.backends.quarantine import Quarantine
 from boardroom.coordinator.backends.routes import LoraxRoute
-from boardroom.coordinator.backends.sidecar import Findings
+from boardroom.coordinator.backends.sidecar import SidecarClient
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.metrics import Metrics
@@ -33,29 +33,29 @@ NO_POD: Final = "LoRAX has no pod"
 _LOG = logging.getLogger(__name__)
 
 
-async def _nobody_else(_replica: Replica) -> None:
+async def _nobody_else(_replica: Backend) -> None:
     return
 
 
-class Fleet:
-    """Makes a Replica for each server that is found. Calls `on_change` when something about one of them moved."""
+class BackendPool:
+    """Makes a Backend for each server that is found. Calls `on_change` when something about one of them moved."""
 
     def __init__(
         self,
         endpoints: Endpoints,
         engine: Callable[[str], Engine],
-        findings: Callable[[str], Findings] = Findings,
+        findings: Callable[[str], SidecarClient] = SidecarClient,
         *,
         metrics: Metrics,
         tracer: Tracer = OFF,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        self.replicas: dict[str, Replica] = {}
+        self.replicas: dict[str, Backend] = {}
         self.breaker = Breaker(metrics.breaker_open.set)
         self.held = Held(metrics.held.set)
         self._quarantine = Quarantine()
         self.on_change = on_change
-        self.before_wave: Callable[[Replica], Awaitable[None]] = _nobody_else
+        self.before_wave: Callable[[Backend], Awaitable[None]] = _nobody_else
         """Called before a server loads adapters; returns when nobody else sends to it."""
         self._granted_until = math.inf
         self.wanted: Callable[[], Wanted | None] = lambda: None
@@ -196,7 +196,7 @@ class Fleet:
         look = self._look(endpoint.adapters_url) if endpoint.adapters_url else None
         if look is not None:
             look.wanted = lambda: self.wanted()  # noqa: PLW0108 (it is set later)
-        replica = self.replicas[endpoint.key] = Replica(
+        replica = self.replicas[endpoint.key] = Backend(
             endpoint,
             self._engine(endpoint.url),
             look,
@@ -212,7 +212,7 @@ class Fleet:
         if self._watching:
             replica.start()
 
-    async def _before_wave(self, replica: Replica) -> None:
+    async def _before_wave(self, replica: Backend) -> None:
         await self.before_wave(replica)
 
     def _changed(self) -> None:

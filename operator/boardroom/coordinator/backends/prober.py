@@ -8,9 +8,9 @@ from typing import Final
 
 from boardroom.coordinator.backends.active_adapters import Crowd, Speech, most_at_once, together
 from boardroom.coordinator.backends.adapter_failures import no_memory, no_permit
-from boardroom.coordinator.backends.adapter_state import AdapterBook
+from boardroom.coordinator.backends.adapter_state import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
-from boardroom.coordinator.backends.health_check import Observer
+from boardroom.coordinator.backends.health_check import HealthCheck
 from boardroom.coordinator.backends.incarnation import Asked
 from boardroom.coordinator.backends.routes import OVERLOAD_WAITS
 from boardroom.coordinator.metrics import Metrics
@@ -46,9 +46,9 @@ class Prober:
         self,
         engine: Engine,
         *,
-        book: AdapterBook,
+        book: AdapterRegistry,
         admission: Admission,
-        observer: Observer,
+        observer: HealthCheck,
         metrics: Metrics,
         look: Callable[[], Awaitable[None]],
         on_failure: Callable[[str | None, EngineError, Asked], None],

@@ -12,14 +12,14 @@ from msgspec.structs import replace
 
 from boardroom.api.ask import AdapterIdentity, EngineName
 from boardroom.coordinator import spans
-from boardroom.coordinator.backends.adapter_state import AdapterBook, AdapterRecord
+from boardroom.coordinator.backends.adapter_state import AdapterRecord, AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
-from boardroom.coordinator.backends.gpu_seconds import Occupancy
+from boardroom.coordinator.backends.gpu_seconds import GpuSecondsMeter
 from boardroom.coordinator.backends.held import Held
 from boardroom.coordinator.backends.incarnation import RISKED, Asked
 from boardroom.coordinator.backends.quarantine import Watch
 from boardroom.coordinator.board.roster import Member
-from boardroom.coordinator.listener import Hearing
+from boardroom.coordinator.listener import MemberStream
 from boardroom.coordinator.metrics import Metrics
 from boardroom.engine.errors import (
     AdapterFailed,
@@ -77,7 +77,7 @@ class LoraxRoute:
         name: str,
         engine: Engine,
         *,
-        book: AdapterBook,
+        book: AdapterRegistry,
         admission: Admission,
         metrics: Metrics,
         held: Held,
@@ -97,7 +97,7 @@ class LoraxRoute:
         self._held = held
         self._watch = watch
         self._metrics = metrics
-        self._occupancy = Occupancy(time.monotonic, metrics)
+        self._occupancy = GpuSecondsMeter(time.monotonic, metrics)
         self._tracer = tracer
 
     def gate(self, member: Member) -> EngineError | None:
@@ -111,7 +111,7 @@ class LoraxRoute:
         deadline: float,
         alone: asyncio.Lock,
         *,
-        hearing: Hearing | None,
+        hearing: MemberStream | None,
         elsewhere: Callable[[], "LoraxRoute | None"],
     ) -> Outcome:
         """Ask once, and after a failure that may be the batch's or the server's once more, alone: the question's
@@ -140,13 +140,13 @@ class LoraxRoute:
         return self if error.retryable else None
 
     async def _attempt(
-        self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None
+        self, member: Member, request: GenerationRequest, deadline: float, hearing: MemberStream | None
     ) -> Outcome:
         """One request, repeated after each 429 while there is time."""
         return await patiently(lambda: self._request(member, request, deadline, hearing), deadline, self._metrics)
 
     async def _request(
-        self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None
+        self, member: Member, request: GenerationRequest, deadline: float, hearing: MemberStream | None
     ) -> Outcome:
         with spans.attempt(self._tracer, member, EngineName.LORAX, self.name) as span:
             outcome = await self._sent(member, request, deadline, hearing)
@@ -154,7 +154,7 @@ class LoraxRoute:
             return outcome
 
     async def _sent(
-        self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None
+        self, member: Member, request: GenerationRequest, deadline: float, hearing: MemberStream | None
     ) -> Outcome:
         loop = asyncio.get_running_loop()
         path = member.adapter_id
@@ -224,7 +224,7 @@ class StandardRoute:
         self._tracer = tracer
 
     async def ask(
-        self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None
+        self, member: Member, request: GenerationRequest, deadline: float, hearing: MemberStream | None
     ) -> Outcome:
         """One request, repeated after each 429 while there is time."""
 
@@ -236,7 +236,7 @@ class StandardRoute:
 
         return await patiently(once, deadline, self._metrics)
 
-    async def _request(self, request: GenerationRequest, deadline: float, hearing: Hearing | None) -> Outcome:
+    async def _request(self, request: GenerationRequest, deadline: float, hearing: MemberStream | None) -> Outcome:
         loop = asyncio.get_running_loop()
         remaining = deadline - loop.time()
         if remaining <= 0:
@@ -266,7 +266,7 @@ async def patiently(once: Callable[[], Awaitable[Outcome]], deadline: float, met
 
 
 async def generated(
-    engine: Inference, request: GenerationRequest, seconds: float, hearing: Hearing | None
+    engine: Inference, request: GenerationRequest, seconds: float, hearing: MemberStream | None
 ) -> Generation:
     """The whole answer up to its first stop sequence; where somebody listens, also piece by piece as it comes. Raises
     EngineError.
@@ -287,7 +287,7 @@ async def generated(
     raise BadResponse("the stream ended without an answer")
 
 
-def superseded(now: float, hearing: Hearing | None) -> Outcome:
+def superseded(now: float, hearing: MemberStream | None) -> Outcome:
     """An answer that may be of another process than the one whose adapters were loaded."""
     error = Superseded("LoRAX has started anew meanwhile, and this answer may be the base model's")
     if hearing is not None:
@@ -295,7 +295,7 @@ def superseded(now: float, hearing: Hearing | None) -> Outcome:
     return broken(error, now)
 
 
-def blank(request: GenerationRequest, now: float, engine: EngineName, hearing: Hearing | None) -> Outcome:
+def blank(request: GenerationRequest, now: float, engine: EngineName, hearing: MemberStream | None) -> Outcome:
     """An answer without a word in it is none."""
     who = "LoRAX" if engine is EngineName.LORAX else "standard inference"
     why = "; a stop sequence may have ended it at once" if request.stop else ""

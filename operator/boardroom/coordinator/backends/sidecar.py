@@ -9,7 +9,7 @@ from typing import Final
 import aiohttp
 import msgspec
 
-from boardroom.adapters.compatibility import Finding
+from boardroom.adapters.compatibility import AdapterFiles
 from boardroom.adapters.wanted import Wanted
 
 POLL_SECONDS: Final = 3.0
@@ -40,9 +40,9 @@ class _Adapter(msgspec.Struct, rename="camel"):
     problem: _Problem | None = None
 
     @property
-    def finding(self) -> Finding:
+    def finding(self) -> AdapterFiles:
         """The same as the coordinator knows it."""
-        return Finding(
+        return AdapterFiles(
             digest=self.digest,
             rank=self.rank,
             base_model=self.base_model,
@@ -78,9 +78,9 @@ _DECODER: Final = msgspec.json.Decoder(_Listing)
 class Report:
     """One answer of the sidecar."""
 
-    volume: Mapping[str, Finding] = field(default_factory=dict)
+    volume: Mapping[str, AdapterFiles] = field(default_factory=dict)
     """By the adapter's name below the mount."""
-    stored: Mapping[str, Finding] = field(default_factory=dict)
+    stored: Mapping[str, AdapterFiles] = field(default_factory=dict)
     """What was fetched, by its directory."""
     fetched: Mapping[str, Fetched] = field(default_factory=dict)
     """By the source's key."""
@@ -96,7 +96,7 @@ def parse(body: bytes) -> Report:
     )
 
 
-class Findings:
+class SidecarClient:
     """Polls the sidecar; what it said last stands while it can't be reached. Calls `on_look` after each good look.
 
     `wanted` says what the sidecar is to fetch; None where that isn't known yet.

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from boardroom.adapters.compatibility import Rules
+from boardroom.adapters.compatibility import AdapterPolicy
 from boardroom.api.adapter import Source
 from boardroom.api.ask import CoordinationMode
 from boardroom.api.boardagent import GenerationSpec
@@ -53,7 +53,7 @@ class Member:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refused:
+class RejectedAgent:
     """An agent of this board without a seat, and why."""
 
     name: str
@@ -72,7 +72,7 @@ class Roster:
     observed_generation: int = 0
     root: str = ""
     """Where the adapters volume is mounted."""
-    rules: Rules = field(default_factory=Rules)
+    rules: AdapterPolicy = field(default_factory=AdapterPolicy)
     preloaded: bool = False
     """Whether LoRAX has the adapters of its start only: another one speaks after a restart."""
     base_model: str = ""
@@ -86,7 +86,7 @@ class Roster:
     quorum_percent: int = 50
     conversations: ConversationsSpec = field(default_factory=ConversationsSpec)
     members: tuple[Member, ...] = ()
-    refused: tuple[Refused, ...] = ()
+    refused: tuple[RejectedAgent, ...] = ()
     status: BoardroomStatus = field(default_factory=BoardroomStatus)
 
     @property
@@ -115,10 +115,10 @@ class Roster:
 
 
 def build(
-    board: Boardroom, agents: Iterable[BoardAgent | Refused], defaults: Defaults, adapters_root: str | None = None
+    board: Boardroom, agents: Iterable[BoardAgent | RejectedAgent], defaults: Defaults, adapters_root: str | None = None
 ) -> Roster:
     """The roster of a board: seats by the same rule as the controller's. `adapters_root` stands in for the mount."""
-    own = [a for a in agents if isinstance(a, Refused) or a.spec.boardroom_ref.name == board.metadata.name]
+    own = [a for a in agents if isinstance(a, RejectedAgent) or a.spec.boardroom_ref.name == board.metadata.name]
     present = {a.metadata.name: a for a in own if isinstance(a, BoardAgent) and not a.metadata.deletion_timestamp}
     settings = effective(board.spec, defaults)
     deliberation = board.spec.deliberation
@@ -131,7 +131,7 @@ def build(
     )
     root = (adapters_root or board.spec.adapters.mount_path).rstrip("/")
     refused = [
-        Refused(name=name, role=present[name].spec.role, reason=verdict.reason, message=verdict.message)
+        RejectedAgent(name=name, role=present[name].spec.role, reason=verdict.reason, message=verdict.message)
         for name, verdict in verdicts.items()
         if not verdict.accepted
     ]
@@ -141,7 +141,7 @@ def build(
         uid=board.metadata.uid,
         observed_generation=board.metadata.generation,
         root=root,
-        rules=Rules.of(board.spec),
+        rules=AdapterPolicy.of(board.spec),
         preloaded=board.spec.lorax.preloads,
         base_model=board.spec.model.id,
         lorax_enabled=settings.enabled,
@@ -154,12 +154,12 @@ def build(
         quorum_percent=deliberation.quorum_percent,
         conversations=board.spec.coordinator.conversations,
         members=tuple(_member(present[name], root) for name in sorted(present) if verdicts[name].accepted),
-        refused=tuple(sorted([*refused, *(a for a in own if isinstance(a, Refused))], key=lambda r: r.name)),
+        refused=tuple(sorted([*refused, *(a for a in own if isinstance(a, RejectedAgent))], key=lambda r: r.name)),
         status=board.status,
     )
 
 
-def read_agent(live: Mapping[str, Any]) -> BoardAgent | Refused:
+def read_agent(live: Mapping[str, Any]) -> BoardAgent | RejectedAgent:
     """A live object as a BoardAgent, or refused with the reason where our model can't read it."""
     try:
         return BoardAgent.model_validate(live)
@@ -167,7 +167,7 @@ def read_agent(live: Mapping[str, Any]) -> BoardAgent | Refused:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         role = live.get("spec", {}).get("role", "")
-        return Refused(
+        return RejectedAgent(
             name=live["metadata"]["name"],
             role=role if isinstance(role, str) else "",
             reason="InvalidSpec",

@@ -9,7 +9,7 @@ from boardroom.api.conversation import Conversation
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.conversations import threads
 from boardroom.coordinator.conversations.store import Store
-from boardroom.coordinator.deliberation.context import Context
+from boardroom.coordinator.deliberation.context import PromptContext
 from boardroom.coordinator.errors import ConversationsUnavailable, UnknownConversation
 
 
@@ -23,8 +23,8 @@ class Conversations:
         self,
         request: AskRequest,
         roster: Roster,
-        context: Context,
-        ask: Callable[[Context], Awaitable[AskResponse]],
+        context: PromptContext,
+        ask: Callable[[PromptContext], Awaitable[AskResponse]],
     ) -> AskResponse:
         """What `ask` makes of the question and its history; kept when it is whole. Raises what it raises, and
         ConversationBusy, ConversationsUnavailable. A question without a conv_id has no history and leaves none.

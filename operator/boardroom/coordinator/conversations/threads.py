@@ -8,15 +8,15 @@ from boardroom.api.ask import AskRequest, AskResponse, MemberAnswer
 from boardroom.api.conversation import Conversation, ConversationMember, ConversationsSpec, ConversationTurn
 from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.deliberation.session import answered
-from boardroom.engine.protocol import Exchange
+from boardroom.engine.protocol import PastTurn
 
 BYTES_PER_TOKEN: Final = 3
 
 
-def histories(conversation: Conversation, roster: Roster) -> dict[str, tuple[Exchange, ...]]:
+def histories(conversation: Conversation, roster: Roster) -> dict[str, tuple[PastTurn, ...]]:
     """What each member on the board said itself, by name."""
     return {
-        thread.agent: tuple(Exchange(turn.asked, turn.answered) for turn in thread.turns)
+        thread.agent: tuple(PastTurn(turn.asked, turn.answered) for turn in thread.turns)
         for thread in _threads(conversation, roster).values()
     }
 

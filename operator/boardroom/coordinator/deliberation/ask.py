@@ -15,11 +15,11 @@ from boardroom.api.ask import (
     MemberProblem,
 )
 from boardroom.coordinator.board.roster import Roster
-from boardroom.coordinator.deliberation.context import NO_CONTEXT, Context, Particulars
-from boardroom.coordinator.deliberation.dispatch import Attempts
+from boardroom.coordinator.deliberation.context import NO_CONTEXT, AskContext, PromptContext
+from boardroom.coordinator.deliberation.dispatch import Dispatcher
 from boardroom.coordinator.deliberation.modes.registry import load
 from boardroom.coordinator.deliberation.selection import Seat, select
-from boardroom.coordinator.deliberation.session import Meeting, answered, in_short, reasons
+from boardroom.coordinator.deliberation.session import Session, answered, in_short, reasons
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation
 from boardroom.coordinator.errors import InvalidQuestion, LoraxDown, NotEnoughAnswers, QuestionRefused
 from boardroom.coordinator.listener import Listener
@@ -44,12 +44,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     request: AskRequest
     request_id: str
     began: float
-    context: Context = NO_CONTEXT
+    context: PromptContext = NO_CONTEXT
     listener: Listener | None = None
 
 
-async def ask(question: Question, roster: Roster, attempts: Attempts) -> AskResponse:
-    """The board's answer; raises AskProblem. Every member that was chosen is named in either."""
+async def ask(question: Question, roster: Roster, attempts: Dispatcher) -> AskResponse:
+    """The board's answer; raises ApiError. Every member that was chosen is named in either."""
     request = question.request
     if not request.use_lorax and attempts.standard is None:
         raise InvalidQuestion(NO_STANDARD.format(board=roster.board), field="use_lorax")
@@ -62,7 +62,7 @@ async def ask(question: Question, roster: Roster, attempts: Attempts) -> AskResp
             f"board {roster.board!r} has no members: create a BoardAgent whose spec.boardroomRef.name is its name"
         )
     _check_schema(question, attempts)
-    meeting = Meeting(attempts, _particulars(question, roster))
+    meeting = Session(attempts, _particulars(question, roster))
     agenda = Agenda(
         question=request.user_input,
         seats=seats,
@@ -94,7 +94,7 @@ async def ask(question: Question, roster: Roster, attempts: Attempts) -> AskResp
     )
 
 
-def _check_schema(question: Question, attempts: Attempts) -> None:
+def _check_schema(question: Question, attempts: Dispatcher) -> None:
     """Raises InvalidQuestion for a schema that an engine can't be sent; nobody is asked then."""
     if question.context.response_format is None:
         return
@@ -105,9 +105,9 @@ def _check_schema(question: Question, attempts: Attempts) -> None:
         raise InvalidQuestion(f"{field}: {refusal.why}", field=field) from refusal
 
 
-def _particulars(question: Question, roster: Roster) -> Particulars:
+def _particulars(question: Question, roster: Roster) -> AskContext:
     request = question.request
-    return Particulars(
+    return AskContext(
         request_id=question.request_id,
         parameters=request.parameters,
         began=question.began,
@@ -142,7 +142,7 @@ def _enough_seats(request: AskRequest, mode: CoordinationMode, agenda: Agenda) -
 
 
 def _too_few(
-    answers: Sequence[MemberAnswer], spoke: int, wanted: int, attempts: Attempts, meeting: Meeting
+    answers: Sequence[MemberAnswer], spoke: int, wanted: int, attempts: Dispatcher, meeting: Session
 ) -> NotEnoughAnswers:
     members = reasons(answers)
     if not spoke and attempts.down:

@@ -7,35 +7,35 @@ import msgspec
 
 from boardroom.api.ask import Parameters
 from boardroom.coordinator.listener import Listener
-from boardroom.engine.protocol import Exchange
+from boardroom.engine.protocol import PastTurn
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True):
+class PromptContext(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller says to every member: below its system prompt, and what was said before.
 
     `histories` are what each member (by name) said itself; `history` is said to all of them.
     """
 
     system: str = ""
-    history: tuple[Exchange, ...] = ()
-    histories: Mapping[str, tuple[Exchange, ...]] = {}
+    history: tuple[PastTurn, ...] = ()
+    histories: Mapping[str, tuple[PastTurn, ...]] = {}
     response_format: Mapping[str, Any] | None = None
     """A JSON schema for every answer, unless the mode has one of its own."""
     notes: tuple[str, ...] = ()
     """Of what the caller offered and the board makes no use; they come first of the answer's warnings."""
 
 
-NO_CONTEXT: Final = Context()
+NO_CONTEXT: Final = PromptContext()
 
 
-class Particulars(msgspec.Struct, frozen=True, kw_only=True):
+class AskContext(msgspec.Struct, frozen=True, kw_only=True):
     """`began` is a time of the event loop's clock; the question may take `timeout` seconds from then."""
 
     request_id: str
     parameters: Parameters
     began: float
     timeout: float
-    context: Context = NO_CONTEXT
+    context: PromptContext = NO_CONTEXT
     use_lorax: bool = True
     max_concurrent: int | None = None
     """Members in one batch."""

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from boardroom.coordinator.backends.pool import Fleet
+from boardroom.coordinator.backends.pool import BackendPool
 from boardroom.coordinator.backends.routes import LoraxRoute, Outcome, StandardRoute
 from boardroom.coordinator.board.roster import Member
-from boardroom.coordinator.listener import Hearing
+from boardroom.coordinator.listener import MemberStream
 from boardroom.coordinator.metrics import Metrics
 from boardroom.engine.errors import EngineError, EngineTimeout, Unreachable
 from boardroom.engine.protocol import GenerationRequest
@@ -21,14 +21,14 @@ LORAX_SHARE: Final = 0.7
 _NO_SERVER: Final = Unreachable("LoRAX has no pod")
 
 
-class Attempts:
+class Dispatcher:
     """One question's ways to the engines, which all questions share; at least one of the two is there."""
 
     def __init__(
         self,
         metrics: Metrics,
         *,
-        lorax: Fleet | None = None,
+        lorax: BackendPool | None = None,
         standard: StandardRoute | None = None,
         tracer: Tracer = OFF,
     ) -> None:
@@ -80,7 +80,7 @@ class Attempts:
         *,
         via: LoraxRoute | None,
         use_lorax: bool = True,
-        hearing: Hearing | None = None,
+        hearing: MemberStream | None = None,
     ) -> Outcome:
         """Ask one member; `alone` is held by the question's retries, so that each of them is alone in LoRAX.
 
@@ -105,7 +105,7 @@ class Attempts:
         deadline: float,
         alone: asyncio.Lock,
         *,
-        hearing: Hearing | None,
+        hearing: MemberStream | None,
     ) -> Outcome:
         """LoRAX within its share of the time. Cutting it off is safe: what is sent has answered before (trap 5)."""
         loop = asyncio.get_running_loop()
@@ -127,7 +127,7 @@ class Attempts:
         until: float,
         alone: asyncio.Lock,
         *,
-        hearing: Hearing | None,
+        hearing: MemberStream | None,
     ) -> Outcome:
         def elsewhere() -> LoraxRoute | None:
             return self.lorax.choose([member.adapter_id], besides=via) if self.lorax else None
@@ -135,7 +135,7 @@ class Attempts:
         return await via.ask(member, request, until, alone, hearing=hearing, elsewhere=elsewhere)
 
     async def _by_standard(
-        self, member: Member, request: GenerationRequest, deadline: float, hearing: Hearing | None, *, past: str
+        self, member: Member, request: GenerationRequest, deadline: float, hearing: MemberStream | None, *, past: str
     ) -> Outcome:
         """`past` is why LoRAX does not answer; empty where nobody wanted it to."""
         if self.standard is None:

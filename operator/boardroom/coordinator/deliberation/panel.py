@@ -11,16 +11,16 @@ from boardroom.coordinator import spans
 from boardroom.coordinator.backends.routes import LoraxRoute, Outcome
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.deliberation import answers
-from boardroom.coordinator.deliberation.context import Particulars
-from boardroom.coordinator.deliberation.dispatch import Attempts
+from boardroom.coordinator.deliberation.context import AskContext
+from boardroom.coordinator.deliberation.dispatch import Dispatcher
 from boardroom.coordinator.deliberation.sampling import settle
 from boardroom.coordinator.deliberation.selection import Seat
-from boardroom.coordinator.listener import Hearing
+from boardroom.coordinator.listener import MemberStream
 from boardroom.engine.errors import EngineError, InvalidRequest
 from boardroom.engine.protocol import GenerationRequest
 
 
-class Turn(msgspec.Struct, frozen=True):
+class MemberPrompt(msgspec.Struct, frozen=True):
     """What is put to one member."""
 
     seat: Seat
@@ -43,7 +43,7 @@ class _Submitted(msgspec.Struct, frozen=True):
 class Panel:
     """Asks members once. That `began` at a time of the event loop's clock and may take `timeout` seconds."""
 
-    def __init__(self, attempts: Attempts, particulars: Particulars, *, began: float, timeout: float) -> None:
+    def __init__(self, attempts: Dispatcher, particulars: AskContext, *, began: float, timeout: float) -> None:
         self._attempts = attempts
         self._particulars = particulars
         self._timeout = timeout
@@ -55,7 +55,7 @@ class Panel:
         self.refused: set[str] = set()
         """Members whose engine refused the request as it stands."""
 
-    async def ask(self, turns: Sequence[Turn]) -> list[MemberAnswer]:
+    async def ask(self, turns: Sequence[MemberPrompt]) -> list[MemberAnswer]:
         """An answer for every turn, in their order. Two or more that go to LoRAX are submitted as one batch.
 
         Returns by the deadline, whatever the engines do.
@@ -66,7 +66,7 @@ class Panel:
                 span.note({"boardroom.batch.size": self.batch.size, "boardroom.batch.slowest": self.batch.slowest})
         return found
 
-    async def _ask(self, turns: Sequence[Turn]) -> list[MemberAnswer]:
+    async def _ask(self, turns: Sequence[MemberPrompt]) -> list[MemberAnswer]:
         began = asyncio.get_running_loop().time()
         found: dict[str, MemberAnswer] = {}
         submitted: list[_Submitted] = []
@@ -93,7 +93,7 @@ class Panel:
             self._particulars.listener.done(answer)
         return answer
 
-    def _submit(self, member: Member, turn: Turn, began: float) -> _Submitted:
+    def _submit(self, member: Member, turn: MemberPrompt, began: float) -> _Submitted:
         limit, deadline = self._timeout, self._deadline
         if member.timeout_seconds is not None and began + member.timeout_seconds < deadline:
             limit, deadline = member.timeout_seconds, began + member.timeout_seconds
@@ -101,7 +101,7 @@ class Panel:
         listener, hearing = self._particulars.listener, None
         if listener is not None:
             listener.started(member.name, member.role)
-            hearing = Hearing(listener, member.name)
+            hearing = MemberStream(listener, member.name)
         lorax = self._attempts.by_lorax(member, self._via, use_lorax=use_lorax)
         task = asyncio.create_task(
             self._attempts.run(
@@ -164,7 +164,7 @@ class Panel:
             self.warnings.append(answers.unnamed(one.member, outcome.adapter, outcome.nameless))
         return answers.answered(one.member, outcome, outcome.result, spent, took_ms=1000 * took)
 
-    def _request(self, member: Member, turn: Turn) -> GenerationRequest:
+    def _request(self, member: Member, turn: MemberPrompt) -> GenerationRequest:
         """The question's parameters win over the member's own, within its limits."""
         p, context = self._particulars, self._particulars.context
         settled = settle(p.parameters, member.generation)

@@ -6,7 +6,7 @@ from boardroom.api.ask import Parameters
 from boardroom.api.boardagent import GenerationSpec
 
 
-class Settled(msgspec.Struct, frozen=True, kw_only=True):
+class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     """What the engine gets; `cut` says which of the question's parameters were above the member's limits."""
 
     max_new_tokens: int
@@ -17,7 +17,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     cut: tuple[str, ...] = ()
 
 
-def settle(asked: Parameters, own: GenerationSpec) -> Settled:
+def settle(asked: Parameters, own: GenerationSpec) -> SamplingParams:
     """The question's parameter where it has one, else the member's; never above spec.generation.limits."""
     limits = own.limits
     tokens = own.max_new_tokens if asked.max_new_tokens is None else asked.max_new_tokens
@@ -29,7 +29,7 @@ def settle(asked: Parameters, own: GenerationSpec) -> Settled:
         cut.append(f"max_new_tokens {tokens} is cut to {most_tokens}")
     if asked.temperature is not None and temperature > hottest:
         cut.append(f"temperature {temperature:g} is cut to {hottest:g}")
-    return Settled(
+    return SamplingParams(
         max_new_tokens=min(tokens, most_tokens),
         temperature=min(temperature, hottest),
         top_p=(float(own.top_p) if own.top_p else None) if asked.top_p is None else asked.top_p,

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from boardroom.api.ask import AskRequest
-from boardroom.coordinator.board.roster import Member, Refused, Roster
+from boardroom.coordinator.board.roster import Member, RejectedAgent, Roster
 from boardroom.coordinator.errors import UnknownAgent, UnknownDomain
 
-Seat = Member | Refused
-"""Refused agents are chosen only by name or role, so that their absence is said."""
+Seat = Member | RejectedAgent
+"""RejectedAgent agents are chosen only by name or role, so that their absence is said."""
 
 
 def select(request: AskRequest, roster: Roster) -> list[Seat]:

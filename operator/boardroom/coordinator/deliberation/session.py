@@ -5,16 +5,16 @@ import math
 from collections.abc import Sequence
 
 from boardroom.api.ask import AnswerStatus, Batch, MemberAnswer, MemberProblem, Usage
-from boardroom.coordinator.deliberation.context import Particulars
-from boardroom.coordinator.deliberation.dispatch import Attempts
-from boardroom.coordinator.deliberation.panel import Panel, Turn
+from boardroom.coordinator.deliberation.context import AskContext
+from boardroom.coordinator.deliberation.dispatch import Dispatcher
+from boardroom.coordinator.deliberation.panel import MemberPrompt, Panel
 from boardroom.coordinator.errors import MemberFailed
 
 
-class Meeting:
+class Session:
     """For one question."""
 
-    def __init__(self, attempts: Attempts, particulars: Particulars) -> None:
+    def __init__(self, attempts: Dispatcher, particulars: AskContext) -> None:
         self._attempts = attempts
         self._particulars = particulars
         self.batches: list[Batch] = []
@@ -23,7 +23,7 @@ class Meeting:
         self.refused: set[str] = set()
         """Members whose engine refused a request as it stands."""
 
-    async def ask(self, turns: Sequence[Turn], *, steps: int = 1) -> list[MemberAnswer]:
+    async def ask(self, turns: Sequence[MemberPrompt], *, steps: int = 1) -> list[MemberAnswer]:
         """An answer for every turn, in their order; as one batch, or several of `max_concurrent`. Raises MemberFailed.
 
         `steps`: how many times the mode will ask from here on, this time included. Each batch gets its even share of
@@ -38,7 +38,7 @@ class Meeting:
             self._particulars.listener.round_done(answers)
         return answers
 
-    async def _batch(self, turns: Sequence[Turn], left: int) -> list[MemberAnswer]:
+    async def _batch(self, turns: Sequence[MemberPrompt], left: int) -> list[MemberAnswer]:
         """One batch; with it, `left` are to come."""
         began, timeout = self._share(left)
         panel = Panel(self._attempts, self._particulars, began=began, timeout=timeout)

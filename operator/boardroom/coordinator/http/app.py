@@ -20,18 +20,18 @@ from boardroom.api.chat import ChatRequest
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.coordinator import Coordinator
-from boardroom.coordinator.errors import AskProblem, Internal, MethodNotAllowed, NotFound, NotReady
+from boardroom.coordinator.errors import ApiError, Internal, MethodNotAllowed, NotFound, NotReady
 from boardroom.coordinator.http import openai, openapi, views
 from boardroom.coordinator.http.ask_stream import AskStream
 from boardroom.coordinator.http.chat_stream import ChatStream, ChatWriter
 from boardroom.coordinator.http.cors import cross_origin
-from boardroom.coordinator.http.endpoint import Asked, Handler, Refuse, Streamed, Whole, endpoint, tell
+from boardroom.coordinator.http.endpoint import EndpointDeps, Handler, JsonBody, Refuse, StreamBody, endpoint, tell
 from boardroom.coordinator.http.gathering import gathered
 from boardroom.coordinator.http.metrics_pages import lorax_page, own_page
 from boardroom.coordinator.http.peers import door
 from boardroom.coordinator.http.request_log import RequestRecord
 from boardroom.coordinator.http.requests import JSON, parse, read_body, request_id_of
-from boardroom.coordinator.http.sse import Outbox
+from boardroom.coordinator.http.sse import EventBuffer
 from boardroom.coordinator.peers.protocol import PATH as PEERS
 from boardroom.engine.errors import EngineError
 
@@ -44,14 +44,14 @@ ROUTES: Final = (
 
 
 class Api:
-    """The handlers; each returns its body or raises AskProblem."""
+    """The handlers; each returns its body or raises ApiError."""
 
     def __init__(self, coordinator: Coordinator, *, guarded: bool) -> None:
         self._coordinator = coordinator
         self._description = openapi.document(guarded=guarded)
         self._created = int(time.time())
 
-    async def ask(self, request: Request, request_id: str) -> Whole | Streamed:
+    async def ask(self, request: Request, request_id: str) -> JsonBody | StreamBody:
         began = asyncio.get_running_loop().time()
         question = parse(await read_body(request))
         record: RequestRecord = request.state.record
@@ -60,10 +60,10 @@ class Api:
             return await self._told(question, record, began)
         answer = await self._coordinator.ask(question, request_id, began)
         record.answered(answer)
-        return Whole(answer.model_dump_json().encode())
+        return JsonBody(answer.model_dump_json().encode())
 
-    async def _told(self, question: AskRequest, record: RequestRecord, began: float) -> Streamed:
-        outbox = Outbox()
+    async def _told(self, question: AskRequest, record: RequestRecord, began: float) -> StreamBody:
+        outbox = EventBuffer()
         stream = AskStream(outbox)
 
         async def ask() -> None:
@@ -73,32 +73,32 @@ class Api:
 
         return await tell(ask, stream, outbox, record.request_id)
 
-    async def conversation(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+    async def conversation(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
         found = await self._coordinator.conversations.read(request.path_params["conv_id"])
-        return Whole(found.model_dump_json().encode())
+        return JsonBody(found.model_dump_json().encode())
 
-    async def forget(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+    async def forget(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
         await self._coordinator.conversations.delete(request.path_params["conv_id"])
-        return Whole(b"", status=HTTPStatus.NO_CONTENT)
+        return JsonBody(b"", status=HTTPStatus.NO_CONTENT)
 
-    async def agents(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+    async def agents(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
         c = self._coordinator
-        return Whole(views.agents(self._roster(), c.books, c.observation()).model_dump_json().encode())
+        return JsonBody(views.agents(self._roster(), c.books, c.observation()).model_dump_json().encode())
 
-    async def health(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
+    async def health(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
         c = self._coordinator
-        return Whole(views.health(c.roster, c.problem, c.books, c.observation()).model_dump_json().encode())
+        return JsonBody(views.health(c.roster, c.problem, c.books, c.observation()).model_dump_json().encode())
 
-    async def description(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
-        return Whole(self._description)
+    async def description(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
+        return JsonBody(self._description)
 
-    async def models(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
-        return Whole(orjson.dumps({"object": "list", "data": openai.models(self._roster(), self._created)}))
+    async def models(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
+        return JsonBody(orjson.dumps({"object": "list", "data": openai.models(self._roster(), self._created)}))
 
-    async def model(self, request: Request, request_id: str) -> Whole:  # noqa: ARG002 (Handler)
-        return Whole(orjson.dumps(openai.model(request.path_params["model"], self._roster(), self._created)))
+    async def model(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
+        return JsonBody(orjson.dumps(openai.model(request.path_params["model"], self._roster(), self._created)))
 
-    async def chat(self, request: Request, request_id: str) -> Whole | Streamed:
+    async def chat(self, request: Request, request_id: str) -> JsonBody | StreamBody:
         began = asyncio.get_running_loop().time()
         chat = openai.parse(await read_body(request))
         roster = self._roster()
@@ -111,12 +111,12 @@ class Api:
         answers = await gathered(self._coordinator.ask(one, request_id, began, asked.context) for one in asked.requests)
         for answer in answers:
             record.answered(answer)
-        return Whole(openai.completion(chat, answers))
+        return JsonBody(openai.completion(chat, answers))
 
     async def _chat_told(
         self, chat: ChatRequest, asked: openai.Asked, mode: CoordinationMode, record: RequestRecord, began: float
-    ) -> Streamed:
-        outbox = Outbox()
+    ) -> StreamBody:
+        outbox = EventBuffer()
         alone = "/" in chat.model
         request_id = record.request_id
         writer = ChatWriter(outbox, chat, request_id)
@@ -143,7 +143,7 @@ class Api:
         return self._coordinator.roster
 
 
-def _error(problem: AskProblem, request_id: str, headers: dict[str, str] | None = None) -> Response:
+def _error(problem: ApiError, request_id: str, headers: dict[str, str] | None = None) -> Response:
     return Response(
         problem.body(),
         status_code=problem.status,
@@ -152,7 +152,7 @@ def _error(problem: AskProblem, request_id: str, headers: dict[str, str] | None 
     )
 
 
-def _openai_error(problem: AskProblem, request_id: str) -> Response:
+def _openai_error(problem: ApiError, request_id: str) -> Response:
     return Response(
         openai.problem_body(problem),
         status_code=openai.problem_status(problem),
@@ -170,8 +170,8 @@ def create_app(
     What each takes and gives stands in openapi.py.
     """
     api = Api(coordinator, guarded=authenticator is not None)
-    guarded = Asked(coordinator.metrics, coordinator.tracer, authenticator)
-    open_ = Asked(coordinator.metrics, coordinator.tracer, None)
+    guarded = EndpointDeps(coordinator.metrics, coordinator.tracer, authenticator)
+    open_ = EndpointDeps(coordinator.metrics, coordinator.tracer, None)
 
     def route(path: str, handler: Handler, method: str, refuse: Refuse = _error, *, public: bool = False) -> Route:
         return Route(path, endpoint(path, handler, refuse, open_ if public else guarded), methods=[method])
@@ -254,7 +254,7 @@ def _not_routed(coordinator: Coordinator) -> Callable[[Request, Exception], Awai
         request_id = request_id_of(request.headers.get("x-request-id")) or secrets.token_hex(8)
         status = error.status_code if isinstance(error, HTTPException) else 500
         headers = {k.lower(): v for k, v in (error.headers or {}).items()} if isinstance(error, HTTPException) else {}
-        problem: AskProblem
+        problem: ApiError
         if status == MethodNotAllowed.status:
             problem = MethodNotAllowed(f"{request.method} is not allowed here; the routes are {ROUTES}")
             headers["allow"] = _allowed(request)

@@ -5,14 +5,14 @@ from typing import Any
 import orjson
 
 from boardroom.api.ask import AskResponse, MemberAnswer
-from boardroom.coordinator.errors import AskProblem
-from boardroom.coordinator.http.sse import Outbox
+from boardroom.coordinator.errors import ApiError
+from boardroom.coordinator.http.sse import EventBuffer
 
 
 class AskStream:
     """A Listener that writes events: member.started, .delta, .restarted, .done, round.done; then result or error."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: EventBuffer) -> None:
         self._outbox = outbox
         self._round = 1
         self._roles: dict[str, str] = {}
@@ -41,7 +41,7 @@ class AskStream:
         self._outbox.put(b"event: result\ndata: " + answer.model_dump_json().encode() + b"\n\n")
         self._outbox.close()
 
-    def fail(self, problem: AskProblem) -> None:
+    def fail(self, problem: ApiError) -> None:
         """There is no answer, in the shape of every error."""
         self._outbox.put(b"event: error\ndata: " + problem.body() + b"\n\n")
         self._outbox.close()

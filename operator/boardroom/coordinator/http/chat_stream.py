@@ -12,9 +12,9 @@ import orjson
 
 from boardroom.api.ask import AnswerStatus, AskResponse, CoordinationMode, MemberAnswer
 from boardroom.api.chat import ChatRequest
-from boardroom.coordinator.errors import AskProblem, BrokenStream
+from boardroom.coordinator.errors import ApiError, BrokenStream
 from boardroom.coordinator.http import openai
-from boardroom.coordinator.http.sse import Outbox
+from boardroom.coordinator.http.sse import EventBuffer
 
 _LIVE_ROUND: Final = {
     CoordinationMode.PARALLEL: 0,
@@ -27,7 +27,7 @@ _LIVE_ROUND: Final = {
 class ChatWriter:
     """The events of one completion, whose choices are written by ChatStreams."""
 
-    def __init__(self, outbox: Outbox, chat: ChatRequest, request_id: str) -> None:
+    def __init__(self, outbox: EventBuffer, chat: ChatRequest, request_id: str) -> None:
         self._outbox = outbox
         self._with_usage = chat.wants_usage
         self._head = {
@@ -48,7 +48,7 @@ class ChatWriter:
             self._put(self._head | {"choices": [], "usage": openai.usage(answers)})
         self._outbox.put(b"data: [DONE]\n\n")
 
-    def fail(self, problem: AskProblem) -> None:
+    def fail(self, problem: ApiError) -> None:
         """There will be no more; OpenAI's clients raise for this event."""
         self._outbox.put(b"data: " + openai.problem_body(problem) + b"\n\n")
 

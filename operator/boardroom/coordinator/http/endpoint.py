@@ -13,11 +13,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from boardroom.coordinator.auth.bearer import Authenticator
-from boardroom.coordinator.errors import AskProblem, Internal
+from boardroom.coordinator.errors import ApiError, Internal
 from boardroom.coordinator.http.connections import Caller
 from boardroom.coordinator.http.request_log import CLIENT_CLOSED, RequestRecord
 from boardroom.coordinator.http.requests import JSON, request_id_of
-from boardroom.coordinator.http.sse import EventResponse, Outbox
+from boardroom.coordinator.http.sse import EventBuffer, EventResponse
 from boardroom.coordinator.metrics import Metrics
 from boardroom.telemetry import propagation
 from boardroom.telemetry.tracing import Kind, Tracer
@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class JsonBody:
     """An answer that is there."""
 
     body: bytes
@@ -34,15 +34,15 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
-class Streamed:
-    """An answer that has begun; `telling` ends with the error that it ended with, and never raises an AskProblem."""
+class StreamBody:
+    """An answer that has begun; `telling` ends with the error that it ended with, and never raises an ApiError."""
 
-    outbox: Outbox
-    telling: asyncio.Task[AskProblem | None]
+    outbox: EventBuffer
+    telling: asyncio.Task[ApiError | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class EndpointDeps:
     """What all handlers have around them; without an authenticator nobody is asked who he is."""
 
     metrics: Metrics
@@ -50,21 +50,23 @@ class Asked:
     authenticator: Authenticator | None
 
 
-class Teller(Protocol):
+class EventWriter(Protocol):
     """Writes one question's events into an outbox."""
 
-    def fail(self, problem: AskProblem) -> None:
+    def fail(self, problem: ApiError) -> None:
         """The last event: there is no answer."""
 
 
-Handler = Callable[[Request, str], Awaitable[Whole | Streamed]]
-"""Request and request id to an answer; raises AskProblem."""
+Handler = Callable[[Request, str], Awaitable[JsonBody | StreamBody]]
+"""Request and request id to an answer; raises ApiError."""
 
-Refuse = Callable[[AskProblem, str], Response]
+Refuse = Callable[[ApiError, str], Response]
 """A problem and the request id to the error in the shape of its route."""
 
 
-def endpoint(path: str, handler: Handler, refuse: Refuse, asked: Asked) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(
+    path: str, handler: Handler, refuse: Refuse, asked: EndpointDeps
+) -> Callable[[Request], Awaitable[Response]]:
     """The handler as Starlette wants it. `request.state` has its RequestRecord, where it says what it was asked; a
     client that leaves ends it.
     """
@@ -75,16 +77,16 @@ def endpoint(path: str, handler: Handler, refuse: Refuse, asked: Asked) -> Calla
         with asked.tracer.started(f"{request.method} {path}", Kind.SERVER, caller) as span:
             record = request.state.record = RequestRecord(path, request_id, span, asked.metrics)
             waiting = request.state.caller = Caller()
-            problem: AskProblem | None = None
+            problem: ApiError | None = None
             try:
                 # before a byte of the body is read
                 if asked.authenticator:
                     record.caller = await asked.authenticator.caller(request.headers.get("authorization"))
                 made = await handler(request, request_id)
-                if isinstance(made, Streamed):
+                if isinstance(made, StreamBody):
                     return _streamed(made, record)
                 response = Response(made.body, made.status, media_type=JSON, headers={"x-request-id": request_id})
-            except AskProblem as found:
+            except ApiError as found:
                 problem = found
                 response = refuse(problem, request_id)
             except ClientDisconnect:
@@ -104,16 +106,18 @@ def endpoint(path: str, handler: Handler, refuse: Refuse, asked: Asked) -> Calla
     return serve
 
 
-async def tell(ask: Callable[[], Awaitable[None]], teller: Teller, outbox: Outbox, request_id: str) -> Streamed:
+async def tell(
+    ask: Callable[[], Awaitable[None]], teller: EventWriter, outbox: EventBuffer, request_id: str
+) -> StreamBody:
     """Run `ask`, which writes into the outbox, and return when its first event is there, or a sign of life is due.
 
-    Raises the AskProblem that came before: the caller can still have a plain error for it.
+    Raises the ApiError that came before: the caller can still have a plain error for it.
     """
 
-    async def telling() -> AskProblem | None:
+    async def telling() -> ApiError | None:
         try:
             await ask()
-        except AskProblem as problem:
+        except ApiError as problem:
             if not outbox.begun.is_set():
                 raise
             teller.fail(problem)
@@ -134,16 +138,16 @@ async def tell(ask: Callable[[], Awaitable[None]], teller: Teller, outbox: Outbo
         raise
     if task.done() and task.exception() is not None:
         task.result()
-    return Streamed(outbox, task)
+    return StreamBody(outbox, task)
 
 
-def _streamed(made: Streamed, record: RequestRecord) -> Response:
+def _streamed(made: StreamBody, record: RequestRecord) -> Response:
     async def after(whole: bool) -> None:
         """A client that left frees what can be freed: its question ends here, and LoRAX hears of it."""
         if not whole:
             made.telling.cancel()
         problem = None
-        with suppress(asyncio.CancelledError, AskProblem):
+        with suppress(asyncio.CancelledError, ApiError):
             problem = await made.telling
         record.over((problem.status if problem else HTTPStatus.OK) if whole else CLIENT_CLOSED, problem)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from boardroom.coordinator.backends.pool import NO_POD, Fleet
+from boardroom.coordinator.backends.pool import NO_POD, BackendPool
 from boardroom.engine.errors import EngineError
 
 PAGE_SECONDS: Final = 1.0
@@ -41,7 +41,7 @@ def own_page(registry: CollectorRegistry) -> Page:
     return Page(lambda: asyncio.to_thread(generate_latest, registry))
 
 
-def lorax_page(fleet: Fleet | None, shows: Callable[[], bool]) -> Page:
+def lorax_page(fleet: BackendPool | None, shows: Callable[[], bool]) -> Page:
     """Those of all LoRAX servers that answer, each series with the server's name as `replica`.
 
     `shows`: whether this coordinator is the one that shows them: from several they would be summed up as if there

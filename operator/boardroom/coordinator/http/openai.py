@@ -12,10 +12,10 @@ from pydantic_core import from_json
 from boardroom.api.ask import MAX_QUESTION_CHARS, AnswerStatus, AskRequest, AskResponse, CoordinationMode
 from boardroom.api.chat import IDLE, INERT, MAX_MESSAGES_CHARS, ChatRequest, ResponseFormat
 from boardroom.coordinator.board.roster import Roster
-from boardroom.coordinator.deliberation.context import Context
+from boardroom.coordinator.deliberation.context import PromptContext
 from boardroom.coordinator.deliberation.session import total
 from boardroom.coordinator.errors import (
-    AskProblem,
+    ApiError,
     InvalidJson,
     InvalidQuestion,
     QuestionRefused,
@@ -33,7 +33,7 @@ class Asked:
     """A completion as questions, one for each choice."""
 
     requests: Sequence[AskRequest]
-    context: Context
+    context: PromptContext
 
 
 def parse(body: bytes) -> ChatRequest:
@@ -93,7 +93,9 @@ def questions(chat: ChatRequest, roster: Roster) -> Asked:
         field = str(first["loc"][1])
         raise InvalidQuestion(f"{field}: {first['msg']}", field=field) from error
     notes = (NO_TOOL_IS_CALLED,) if chat.offers_tools else ()
-    return Asked(requests, Context(system=instructions, history=tuple(before), response_format=schema, notes=notes))
+    return Asked(
+        requests, PromptContext(system=instructions, history=tuple(before), response_format=schema, notes=notes)
+    )
 
 
 def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:
@@ -167,7 +169,7 @@ def model(name: str, roster: Roster, created: int) -> dict[str, Any]:
     return _card(name, created)
 
 
-def problem_body(problem: AskProblem) -> bytes:
+def problem_body(problem: ApiError) -> bytes:
     """An error in OpenAI's shape; `members` beside it says why each had no answer."""
     error: dict[str, Any] = {
         "message": str(problem),
@@ -180,7 +182,7 @@ def problem_body(problem: AskProblem) -> bytes:
     return orjson.dumps({"error": error})
 
 
-def problem_status(problem: AskProblem) -> int:
+def problem_status(problem: ApiError) -> int:
     """OpenAI answers 400 to whatever it can't understand."""
     return 400 if isinstance(problem, (InvalidQuestion, QuestionRefused)) else problem.status
 

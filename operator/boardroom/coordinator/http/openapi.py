@@ -18,7 +18,7 @@ from boardroom.coordinator import errors as p
 from boardroom.coordinator.http import openai
 
 Node = dict[str, Any]
-Problems = tuple[type[p.AskProblem], ...]
+Problems = tuple[type[p.ApiError], ...]
 
 _ALWAYS: Final[Problems] = (p.Unauthenticated, p.Forbidden, p.AuthUnavailable)
 _BODY: Final[Problems] = (
@@ -57,7 +57,7 @@ class Operation:
     summary: str
     returns: type[BaseModel] | None = None
     takes: type[BaseModel] | None = None
-    refuses: Sequence[type[p.AskProblem]] = ()
+    refuses: Sequence[type[p.ApiError]] = ()
     streams: Node | None = None
     """The schema of one of its events, where it can stream."""
     openai: bool = False
@@ -212,7 +212,7 @@ def _refusals(one: Operation, references: Any) -> Node:
     """By status; each names its codes."""
     shape = ChatErrorResponse if one.openai else ErrorResponse
     content = {"application/json": {"schema": references[(shape, "validation")]}}
-    by_status: dict[int, list[type[p.AskProblem]]] = {}
+    by_status: dict[int, list[type[p.ApiError]]] = {}
     for problem in [*one.refuses, *_ALWAYS]:
         status = openai.problem_status(problem("")) if one.openai else problem.status
         by_status.setdefault(status, []).append(problem)
@@ -222,7 +222,7 @@ def _refusals(one: Operation, references: Any) -> Node:
     }
 
 
-def _headers(found: Sequence[type[p.AskProblem]]) -> Node:
+def _headers(found: Sequence[type[p.ApiError]]) -> Node:
     every = [problem("").headers for problem in found]
     names = {name for headers in every for name in headers} - {"connection"}
     return {

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from boardroom.coordinator.errors import AskProblem
+from boardroom.coordinator.errors import ApiError
 from boardroom.coordinator.http.requests import read_body
 from boardroom.coordinator.peers.membership import Peers
 
@@ -19,7 +19,7 @@ def door(peers: Peers | None) -> Callable[[Request], Awaitable[Response]]:
             return PlainTextResponse("not a coordinator of this board\n", HTTPStatus.FORBIDDEN)
         try:
             status, body = await peers.answer(await read_body(request))
-        except AskProblem as problem:
+        except ApiError as problem:
             return Response(problem.body(), problem.status, media_type="application/json")
         return Response(body, status, media_type="application/json")
 

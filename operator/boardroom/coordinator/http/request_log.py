@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from boardroom.api.ask import AskResponse
-from boardroom.coordinator.errors import AskProblem
+from boardroom.coordinator.errors import ApiError
 from boardroom.coordinator.metrics import Metrics
 from boardroom.telemetry import propagation
 from boardroom.telemetry.tracing import Span
@@ -36,7 +36,7 @@ class RequestRecord:
         """The board answered; a request for several choices has several answers."""
         self._answers.append(answer)
 
-    def over(self, status: int, problem: AskProblem | None) -> None:
+    def over(self, status: int, problem: ApiError | None) -> None:
         """The last byte has left, or nobody waits for it: count it, end its span, write its line."""
         seconds = time.perf_counter() - self._began
         code = problem.code if problem else ("client_closed" if status == CLIENT_CLOSED else "")

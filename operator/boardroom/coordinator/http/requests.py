@@ -1,4 +1,4 @@
-"""POST /v1/ask from bytes to a valid AskRequest; everything wrong with it is an AskProblem that names the field."""
+"""POST /v1/ask from bytes to a valid AskRequest; everything wrong with it is an ApiError that names the field."""
 
 import asyncio
 import codecs
@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from boardroom.api.ask import MAX_BODY_BYTES, MAX_QUESTION_CHARS, AskRequest, CoordinationMode
 from boardroom.coordinator.errors import (
-    AskProblem,
+    ApiError,
     InvalidJson,
     InvalidQuestion,
     TooLarge,
@@ -53,7 +53,7 @@ async def read_body(request: Request) -> bytes:
 
 
 def _check_form(headers: Headers) -> None:
-    """Raise the AskProblem that names the header by which the body is no JSON in UTF-8 as it comes.
+    """Raise the ApiError that names the header by which the body is no JSON in UTF-8 as it comes.
 
     A browser's page has to say that it sends JSON: only then does the browser ask first whether it may (CORS).
     """
@@ -84,7 +84,7 @@ def _codings(headers: Headers, name: str) -> set[str]:
 
 
 def parse(body: bytes) -> AskRequest:
-    """A valid question; raises AskProblem. Types are taken as they stand: "yes" is no boolean and "5" no number. What
+    """A valid question; raises ApiError. Types are taken as they stand: "yes" is no boolean and "5" no number. What
     is null is not there.
     """
     try:
@@ -114,7 +114,7 @@ def request_id_of(header: str | None) -> str | None:
     return header if header is not None and _REQUEST_ID.fullmatch(header) else None
 
 
-def _problem(error: Any, body: bytes) -> AskProblem:
+def _problem(error: Any, body: bytes) -> ApiError:
     kind: str = error["type"]
     field = ".".join(str(part) for part in error["loc"])
     if kind == "json_invalid":

@@ -18,7 +18,7 @@ _HEARTBEAT: Final = b":\n\n"
 HEADERS: Final = {"content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
-class Outbox:
+class EventBuffer:
     """Events that wait to be sent. Used from one event loop."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Outbox:
 class EventResponse(Response):
     """Sends an outbox until it is closed or the client leaves; then `after` is called, whatever happened."""
 
-    def __init__(self, outbox: Outbox, after: Callable[[bool], Awaitable[None]], headers: dict[str, str]) -> None:
+    def __init__(self, outbox: EventBuffer, after: Callable[[bool], Awaitable[None]], headers: dict[str, str]) -> None:
         """`after` gets whether the client had everything."""
         super().__init__(None, headers=headers | HEADERS)
         del self.headers["content-length"]
@@ -103,7 +103,7 @@ class EventResponse(Response):
             await self._after(whole)
 
 
-async def _gone(receive: Receive, outbox: Outbox) -> None:
+async def _gone(receive: Receive, outbox: EventBuffer) -> None:
     """Returns when the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -9,7 +9,7 @@ from typing import Final
 
 from boardroom.api.chat import ChatMessage
 from boardroom.coordinator.errors import InvalidQuestion
-from boardroom.engine.protocol import Exchange
+from boardroom.engine.protocol import PastTurn
 
 SYSTEM: Final = frozenset({"system", "developer"})
 RESULT: Final = frozenset({"tool", "function"})
@@ -20,7 +20,7 @@ def system(messages: Iterable[ChatMessage]) -> str:
     return "\n\n".join(m.text for m in messages if m.role in SYSTEM)
 
 
-def exchanges(messages: Sequence[ChatMessage]) -> list[Exchange]:
+def exchanges(messages: Sequence[ChatMessage]) -> list[PastTurn]:
     """Questions with their answers, the last without; messages of one side in a row are one, under each other. Raises
     InvalidQuestion.
 
@@ -40,7 +40,7 @@ def exchanges(messages: Sequence[ChatMessage]) -> list[Exchange]:
     texts = ["\n\n".join(filter(None, parts)) for _, parts in turns] + [""]
     if not texts[-2].strip():
         raise InvalidQuestion("messages: the last one is blank: ask something", field="messages")
-    return [Exchange(asked, answered) for asked, answered in zip(texts[::2], texts[1::2], strict=True)]
+    return [PastTurn(asked, answered) for asked, answered in zip(texts[::2], texts[1::2], strict=True)]
 
 
 def _said(messages: Iterable[ChatMessage]) -> Iterator[tuple[str, str]]:

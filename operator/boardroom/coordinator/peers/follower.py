@@ -11,10 +11,19 @@ import aiohttp
 import msgspec
 
 from boardroom.api.status import LoraxMetrics
-from boardroom.coordinator.backends.backend import News
+from boardroom.coordinator.backends.backend import OutcomeDelta
 from boardroom.coordinator.backends.health_check import NEVER
-from boardroom.coordinator.backends.pool import Fleet
-from boardroom.coordinator.peers.protocol import GRANT_SECONDS, PATH, Poll, Server, State, Told, encoder, state_decoder
+from boardroom.coordinator.backends.pool import BackendPool
+from boardroom.coordinator.peers.protocol import (
+    GRANT_SECONDS,
+    PATH,
+    GrantRequest,
+    GrantResponse,
+    OutcomeReport,
+    Server,
+    encoder,
+    state_decoder,
+)
 
 AGAIN_SECONDS: Final = 0.5
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=GRANT_SECONDS, sock_connect=1)
@@ -28,10 +37,10 @@ class LeaderLostError(Exception):
     """The one that is taken for the leader gave no grant, and why."""
 
 
-class Link:
+class Follower:
     """To one leader after another. `metrics` are the board's figures as the leader last told them."""
 
-    def __init__(self, fleet: Fleet, identity: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, fleet: BackendPool, identity: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._fleet, self._identity, self._clock = fleet, identity, clock
         self._session: aiohttp.ClientSession | None = None
         self._leader, self._version = "", 0
@@ -50,7 +59,7 @@ class Link:
             self._leader, self._version, self._holds, self._granted_at = leader, 0, {}, -math.inf
         news = {key: replica.news for key, replica in self._fleet.replicas.items() if replica.news is not None}
         for replica in self._fleet.replicas.values():
-            replica.news = News()
+            replica.news = OutcomeDelta()
         doubts = {key: replica.observer.doubts for key, replica in self._fleet.replicas.items()}
         asked = self._clock()
         try:
@@ -70,17 +79,17 @@ class Link:
             await self._session.close()
             self._session = None
 
-    def _poll(self, news: Mapping[str, News]) -> Poll:
+    def _poll(self, news: Mapping[str, OutcomeDelta]) -> GrantRequest:
         replicas = self._fleet.replicas
-        return Poll(
+        return GrantRequest(
             leader=self._leader,
             follower=self._identity,
             version=self._version,
             holds=self._holds,
-            told={key: Told.of(replicas[key], one) for key, one in news.items()},
+            told={key: OutcomeReport.of(replicas[key], one) for key, one in news.items()},
         )
 
-    async def _ask(self, address: str, news: dict[str, News]) -> State:
+    async def _ask(self, address: str, news: dict[str, OutcomeDelta]) -> GrantResponse:
         poll = self._poll(news)
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
@@ -97,7 +106,7 @@ class Link:
         except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
             raise LeaderLostError(f"{type(error).__name__}: {error}") from error
 
-    async def _obey(self, state: State, until: float) -> None:
+    async def _obey(self, state: GrantResponse, until: float) -> None:
         """Take over what the leader knows; send where it lets, and let what is on its way elsewhere arrive."""
         if state.servers is not None:
             self.metrics = LoraxMetrics.model_validate(state.metrics) if state.metrics else None
@@ -115,7 +124,7 @@ class Link:
         held = [r for key, r in self._fleet.replicas.items() if key in self._holds]
         await asyncio.gather(*(replica.admission.landed() for replica in held))
 
-    def _settle(self, state: State, doubts: Mapping[str, int]) -> None:
+    def _settle(self, state: GrantResponse, doubts: Mapping[str, int]) -> None:
         """Doubts that the leader has been told of are settled when it says so."""
         for key, server in (state.servers or {}).items():
             if key in doubts and key in self._fleet.replicas:
@@ -135,7 +144,7 @@ class Link:
             _LOG.warning("cut off from the leading coordinator", extra={"leader": self._leader, "error": why})
         self._fleet.cut(why)
 
-    def _untold(self, news: dict[str, News]) -> None:
+    def _untold(self, news: dict[str, OutcomeDelta]) -> None:
         """What could not be told is told next time."""
         for key, one in news.items():
             replica = self._fleet.replicas.get(key)

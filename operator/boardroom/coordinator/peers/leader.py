@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from boardroom.coordinator.backends.backend import Replica
+from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.health_check import metrics
 from boardroom.coordinator.backends.incarnation import Asked
-from boardroom.coordinator.backends.pool import Fleet
-from boardroom.coordinator.peers.protocol import GRANT_SECONDS, POLL_SECONDS, Poll, Server, State
+from boardroom.coordinator.backends.pool import BackendPool
+from boardroom.coordinator.peers.protocol import GRANT_SECONDS, POLL_SECONDS, GrantRequest, GrantResponse, Server
 
 MARGIN_SECONDS: Final = 0.25
 """Clocks of two machines run a little differently."""
@@ -19,7 +19,7 @@ FORGET_SECONDS: Final = 60.0
 
 
 @dataclass
-class _Follower:
+class FollowerState:
     asked_at: float = 0.0
     granted: dict[str, float] = field(default_factory=dict)
     """Until when it may send to a server, by the leader's clock."""
@@ -30,12 +30,12 @@ class _Follower:
         return self.holds.get(key) != wave and self.granted.get(key, 0.0) > now
 
 
-class Desk:
+class Leader:
     """Holds nothing by itself: whoever leads answers polls through it."""
 
-    def __init__(self, fleet: Fleet, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, fleet: BackendPool, clock: Callable[[], float] = time.monotonic) -> None:
         self._fleet, self._clock = fleet, clock
-        self._followers: dict[str, _Follower] = {}
+        self._followers: dict[str, FollowerState] = {}
         self._version = 1
         self._moved = asyncio.Event()
         self._heard = asyncio.Event()
@@ -46,10 +46,10 @@ class Desk:
         self._moved.set()
         self._moved = asyncio.Event()
 
-    async def answer(self, poll: Poll) -> State:
+    async def answer(self, poll: GrantRequest) -> GrantResponse:
         """The grant and the news for one follower, as soon as there are any."""
         arrived = self._clock()
-        follower = self._followers.setdefault(poll.follower, _Follower())
+        follower = self._followers.setdefault(poll.follower, FollowerState())
         follower.asked_at, follower.holds = arrived, poll.holds
         self._heard.set()
         self._heard = asyncio.Event()
@@ -62,7 +62,7 @@ class Desk:
                 follower.granted[key] = arrived + GRANT_SECONDS + MARGIN_SECONDS
         return self._state(poll.version)
 
-    async def hold(self, replica: Replica) -> None:
+    async def hold(self, replica: Backend) -> None:
         """Returns when no follower sends to that server any more: each has said so, or its grant has run out."""
         key, wave = replica.endpoint.key, replica.admission.waves
         while True:
@@ -81,7 +81,7 @@ class Desk:
         self._followers.clear()
         await asyncio.sleep(max(0.0, last - self._clock()))
 
-    def _listen(self, poll: Poll) -> None:
+    def _listen(self, poll: GrantRequest) -> None:
         for key, told in poll.told.items():
             replica = self._fleet.replicas.get(key)
             if replica is None:
@@ -98,11 +98,11 @@ class Desk:
             if told.doubt:
                 replica.observer.doubt()
 
-    def _state(self, known: int) -> State:
+    def _state(self, known: int) -> GrantResponse:
         if known == self._version:
-            return State(version=known)
+            return GrantResponse(version=known)
         figures = metrics(replica.observer for replica in self._fleet.replicas.values())
-        return State(
+        return GrantResponse(
             version=self._version,
             servers={key: Server.of(replica) for key, replica in self._fleet.replicas.items()},
             metrics=figures.model_dump() if figures else None,

@@ -18,10 +18,10 @@ import msgspec
 
 from boardroom.api.meta import coordinator_name
 from boardroom.coordinator.backends.endpoints import addresses, slices
-from boardroom.coordinator.backends.pool import Fleet
+from boardroom.coordinator.backends.pool import BackendPool
 from boardroom.coordinator.jobs import Jobs
-from boardroom.coordinator.peers.follower import AGAIN_SECONDS, LeaderLostError, Link
-from boardroom.coordinator.peers.leader import MARGIN_SECONDS, Desk
+from boardroom.coordinator.peers.follower import AGAIN_SECONDS, Follower, LeaderLostError
+from boardroom.coordinator.peers.leader import MARGIN_SECONDS, Leader
 from boardroom.coordinator.peers.protocol import GRANT_SECONDS, encoder, poll_decoder
 from boardroom.kube.coordinator_client import Kube, KubeError, leases
 from boardroom.kube.lease import Candidacy, Terms
@@ -44,7 +44,7 @@ class Peers:
         board: str,
         namespace: str,
         address: str,
-        fleet: Fleet | None,
+        fleet: BackendPool | None,
         *,
         terms: Terms = TERMS,
         clock: Callable[[], float] = time.monotonic,
@@ -58,8 +58,8 @@ class Peers:
         self.leader = ""
         """The identity of whoever leads, as far as known."""
         self.on_lead: Callable[[], None] = lambda: None
-        self.link = Link(fleet, self.identity, clock) if fleet is not None else None
-        self._desk = Desk(fleet, clock) if fleet is not None else None
+        self.link = Follower(fleet, self.identity, clock) if fleet is not None else None
+        self._desk = Leader(fleet, clock) if fleet is not None else None
         self._kube, self._fleet, self._clock, self._terms = kube, fleet, clock, terms
         self._collection, self._path = leases(namespace), f"{leases(namespace)}/{name}"
         self._candidacy = Candidacy(namespace, name, self.identity, clock, partial(datetime.now, UTC), terms)
@@ -130,7 +130,7 @@ class Peers:
                 if not self.leads:
                     await asyncio.sleep(AGAIN_SECONDS if self.link else self._terms.retry_seconds)
 
-    async def _follow(self, link: Link) -> None:
+    async def _follow(self, link: Follower) -> None:
         """By the leader's grants, for as long as it gives them: whoever gives them leads, whatever the Lease says."""
         try:
             await link.follow(self.leader, self.leader.rpartition("_")[0])

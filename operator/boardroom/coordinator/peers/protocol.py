@@ -5,9 +5,9 @@ from typing import Final
 
 import msgspec
 
-from boardroom.adapters.compatibility import Finding
+from boardroom.adapters.compatibility import AdapterFiles
 from boardroom.coordinator.backends.adapter_state import AdapterRecord, AdapterState
-from boardroom.coordinator.backends.backend import News, Replica
+from boardroom.coordinator.backends.backend import Backend, OutcomeDelta
 from boardroom.coordinator.backends.sidecar import Report
 from boardroom.engine import errors
 from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
@@ -45,7 +45,7 @@ class Failure(msgspec.Struct, frozen=True):
         return _ERRORS.get(self.code, EngineError)(self.text)
 
 
-class Told(msgspec.Struct, kw_only=True):
+class OutcomeReport(msgspec.Struct, kw_only=True):
     """What came of a follower's questions at one server since it asked last."""
 
     incarnation: str = ""
@@ -59,7 +59,7 @@ class Told(msgspec.Struct, kw_only=True):
     """Whether a member of its questions speaks as the base model."""
 
     @classmethod
-    def of(cls, replica: Replica, news: News) -> "Told":
+    def of(cls, replica: Backend, news: OutcomeDelta) -> "OutcomeReport":
         failures = [(path, Failure.of(error)) for (path, _), error in news.failures.items()]
         return cls(
             incarnation=news.incarnation,
@@ -71,7 +71,7 @@ class Told(msgspec.Struct, kw_only=True):
         )
 
 
-class Poll(msgspec.Struct, kw_only=True):
+class GrantRequest(msgspec.Struct, kw_only=True):
     """A follower asks the leader for its next grant. Servers go by their keys."""
 
     leader: str
@@ -81,7 +81,7 @@ class Poll(msgspec.Struct, kw_only=True):
     """The state that it has; 0 where it has none."""
     holds: dict[str, int] = {}
     """The waves for which it sends nothing any more, and nothing of which is on its way any more."""
-    told: dict[str, Told] = {}
+    told: dict[str, OutcomeReport] = {}
 
 
 class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -89,7 +89,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     path: str
     state: AdapterState
-    finding: Finding | None = None
+    finding: AdapterFiles | None = None
     failure: Failure | None = None
     fault: str = ""
     loaded_digest: str | None = None
@@ -144,7 +144,7 @@ class Server(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What its sidecar said last: by it every coordinator finds the same version for a member."""
 
     @classmethod
-    def of(cls, replica: Replica) -> "Server":
+    def of(cls, replica: Backend) -> "Server":
         seen, admission = replica.observer, replica.admission
         base, base_error = admission.base
         return cls(
@@ -163,7 +163,7 @@ class Server(msgspec.Struct, kw_only=True, omit_defaults=True):
             report=replica.report,
         )
 
-    def write(self, replica: Replica) -> None:
+    def write(self, replica: Backend) -> None:
         """The same here; an adapter that only one of the two knows is of the incarnation that was known before."""
         book = replica.book
         if book.incarnation != self.incarnation:
@@ -178,7 +178,7 @@ class Server(msgspec.Struct, kw_only=True, omit_defaults=True):
         replica.observer.told(self.running, self.why_not, trouble, self.least)
 
 
-class State(msgspec.Struct, kw_only=True, omit_defaults=True):
+class GrantResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The leader's answer: a grant for every server that no wave is under way at."""
 
     version: int
@@ -188,6 +188,6 @@ class State(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The board's figures."""
 
 
-poll_decoder: Final = msgspec.json.Decoder(Poll)
-state_decoder: Final = msgspec.json.Decoder(State)
+poll_decoder: Final = msgspec.json.Decoder(GrantRequest)
+state_decoder: Final = msgspec.json.Decoder(GrantResponse)
 encoder: Final = msgspec.json.Encoder()

@@ -12,7 +12,7 @@ from boardroom.engine.classify import classify, clean
 from boardroom.engine.errors import BadResponse, TemplateFailed
 from boardroom.engine.lorax.schema_subset import subset
 from boardroom.engine.metrics import EngineMetrics, parse
-from boardroom.engine.protocol import Exchange, Generation, GenerationRequest, StreamTimeouts
+from boardroom.engine.protocol import Generation, GenerationRequest, PastTurn, StreamTimeouts
 from boardroom.engine.sse import EventReader
 from boardroom.engine.streaming import Assembly, ChatAssembly, Details, PlainAssembly, finish_reason
 from boardroom.engine.transport import HttpTransport, Reply, Transport
@@ -175,7 +175,7 @@ def plain_body(request: GenerationRequest) -> dict[str, Any]:
     return {"inputs": plain_layout(request.system, request.prompt, request.history), "parameters": parameters}
 
 
-def plain_layout(system: str, prompt: str, history: Sequence[Exchange] = ()) -> str:
+def plain_layout(system: str, prompt: str, history: Sequence[PastTurn] = ()) -> str:
     """The layout for models without a chat template (docs/coordinator.md)."""
     before = [f"Question: {exchange.asked}\n\nAnswer: {exchange.answered}" for exchange in history]
     return "\n\n".join([*([system] if system else []), *before, f"Question: {prompt}\n\nAnswer:"])

@@ -4,9 +4,9 @@ from typing import Final
 
 from boardroom.api.ask import CoordinationMode, MemberAnswer, Round
 from boardroom.coordinator.deliberation.modes.registry import mode
-from boardroom.coordinator.deliberation.panel import Turn
+from boardroom.coordinator.deliberation.panel import MemberPrompt
 from boardroom.coordinator.deliberation.positions import KEEP, record, stands
-from boardroom.coordinator.deliberation.session import Meeting, answered
+from boardroom.coordinator.deliberation.session import Session, answered
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation, with_answers
 
 TASK: Final = (
@@ -18,7 +18,7 @@ FIRST: Final = "State your own position in full, in view of the others'."
 
 
 @mode(CoordinationMode.COLLABORATIVE)
-async def collaborative(meeting: Meeting, agenda: Agenda) -> Deliberation:
+async def collaborative(meeting: Session, agenda: Agenda) -> Deliberation:
     """Each member's answer is the last position that it stated; a round without a text of it changes nothing, and who
     has stated none yet is not told that it may keep one.
     """
@@ -28,7 +28,7 @@ async def collaborative(meeting: Meeting, agenda: Agenda) -> Deliberation:
         kept = with_answers(agenda.question, positions, TASK)
         first = with_answers(agenda.question, positions, FIRST)
         stated = {position.agent for position in answered(positions)}
-        turns = [Turn(seat, kept if seat.name in stated else first) for seat in agenda.seats]
+        turns = [MemberPrompt(seat, kept if seat.name in stated else first) for seat in agenda.seats]
         said = await meeting.ask(turns, steps=left)
         rounds.append(record(positions or [None] * len(said), said))
         positions = [stands(*pair) for pair in zip(positions, said, strict=True)] if positions else said

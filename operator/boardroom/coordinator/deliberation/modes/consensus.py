@@ -4,8 +4,8 @@ from typing import Final
 
 from boardroom.api.ask import AnswerStatus, CoordinationMode
 from boardroom.coordinator.deliberation.modes.registry import mode
-from boardroom.coordinator.deliberation.panel import Turn
-from boardroom.coordinator.deliberation.session import Meeting
+from boardroom.coordinator.deliberation.panel import MemberPrompt
+from boardroom.coordinator.deliberation.session import Session
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation
 from boardroom.coordinator.deliberation.voting import SCHEMA, decide, read, told, vote
 
@@ -18,17 +18,17 @@ AGAIN: Final = "Your last answer was no such JSON object ({why}). Give the JSON 
 
 
 @mode(CoordinationMode.CONSENSUS)
-async def consensus(meeting: Meeting, agenda: Agenda) -> Deliberation:
+async def consensus(meeting: Session, agenda: Agenda) -> Deliberation:
     """Who answers with something else is asked once more; a second failure is an abstention, with its reason."""
     prompt = f"{agenda.question}\n\n{TASK}"
-    said = await meeting.ask([Turn(seat, prompt, SCHEMA) for seat in agenda.seats], steps=2)
+    said = await meeting.ask([MemberPrompt(seat, prompt, SCHEMA) for seat in agenda.seats], steps=2)
     unclear = {
         answer.agent: why
         for answer in said
         if answer.status is AnswerStatus.ANSWERED and isinstance(why := read(answer.text or ""), str)
     }
     again = [seat for seat in agenda.seats if seat.name in unclear]
-    turns = [Turn(seat, f"{prompt}\n\n{AGAIN.format(why=unclear[seat.name])}", SCHEMA) for seat in again]
+    turns = [MemberPrompt(seat, f"{prompt}\n\n{AGAIN.format(why=unclear[seat.name])}", SCHEMA) for seat in again]
     second = await meeting.ask(turns) if turns else []
     mended = {a.agent: a for a in second if a.status is AnswerStatus.ANSWERED}
     broke = {a.agent: a.reason for a in second if a.status is not AnswerStatus.ANSWERED}

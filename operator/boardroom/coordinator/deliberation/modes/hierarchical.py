@@ -4,18 +4,18 @@ from typing import Final
 
 from boardroom.api.ask import CoordinationMode
 from boardroom.coordinator.deliberation.modes.registry import mode
-from boardroom.coordinator.deliberation.panel import Turn
-from boardroom.coordinator.deliberation.session import Meeting
+from boardroom.coordinator.deliberation.panel import MemberPrompt
+from boardroom.coordinator.deliberation.session import Session
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation, with_answers
 
 TASK: Final = "You chair this board: weigh what was said and give the board's one answer to the question."
 
 
 @mode(CoordinationMode.HIERARCHICAL)
-async def hierarchical(meeting: Meeting, agenda: Agenda) -> Deliberation:
+async def hierarchical(meeting: Session, agenda: Agenda) -> Deliberation:
     """The chair speaks once, last, and sees every answer; nobody takes its place if it can't speak."""
     chair = agenda.chair
     members = [seat for seat in agenda.seats if seat.name != chair.name]
-    said = await meeting.ask([Turn(seat, agenda.question) for seat in members], steps=2)
-    [synthesis] = await meeting.ask([Turn(chair, with_answers(agenda.question, said, TASK))])
+    said = await meeting.ask([MemberPrompt(seat, agenda.question) for seat in members], steps=2)
+    [synthesis] = await meeting.ask([MemberPrompt(chair, with_answers(agenda.question, said, TASK))])
     return Deliberation(answers=[*said, synthesis], reply=synthesis.text, chair=chair.name)

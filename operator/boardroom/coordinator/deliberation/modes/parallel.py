@@ -2,12 +2,12 @@
 
 from boardroom.api.ask import CoordinationMode
 from boardroom.coordinator.deliberation.modes.registry import mode
-from boardroom.coordinator.deliberation.panel import Turn
-from boardroom.coordinator.deliberation.session import Meeting
+from boardroom.coordinator.deliberation.panel import MemberPrompt
+from boardroom.coordinator.deliberation.session import Session
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation
 
 
 @mode(CoordinationMode.PARALLEL)
-async def parallel(meeting: Meeting, agenda: Agenda) -> Deliberation:
+async def parallel(meeting: Session, agenda: Agenda) -> Deliberation:
     """Every member gets the bare question."""
-    return Deliberation(answers=await meeting.ask([Turn(seat, agenda.question) for seat in agenda.seats]))
+    return Deliberation(answers=await meeting.ask([MemberPrompt(seat, agenda.question) for seat in agenda.seats]))

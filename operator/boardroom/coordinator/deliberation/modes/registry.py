@@ -5,10 +5,10 @@ import pkgutil
 from collections.abc import Awaitable, Callable
 
 from boardroom.api.ask import CoordinationMode
-from boardroom.coordinator.deliberation.session import Meeting
+from boardroom.coordinator.deliberation.session import Session
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation
 
-Mode = Callable[[Meeting, Agenda], Awaitable[Deliberation]]
+Mode = Callable[[Session, Agenda], Awaitable[Deliberation]]
 
 MODES: dict[CoordinationMode, Mode] = {}
 

@@ -2,15 +2,15 @@
 
 from boardroom.api.ask import CoordinationMode, MemberAnswer
 from boardroom.coordinator.deliberation.modes.registry import mode
-from boardroom.coordinator.deliberation.panel import Turn
-from boardroom.coordinator.deliberation.session import Meeting
+from boardroom.coordinator.deliberation.panel import MemberPrompt
+from boardroom.coordinator.deliberation.session import Session
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation, with_answers
 
 
 @mode(CoordinationMode.SEQUENTIAL)
-async def sequential(meeting: Meeting, agenda: Agenda) -> Deliberation:
+async def sequential(meeting: Session, agenda: Agenda) -> Deliberation:
     """A member that gives no answer is passed over; those after it don't see it."""
     answers: list[MemberAnswer] = []
     for seat in agenda.seats:
-        answers += await meeting.ask([Turn(seat, with_answers(agenda.question, answers))])
+        answers += await meeting.ask([MemberPrompt(seat, with_answers(agenda.question, answers))])
     return Deliberation(answers=answers)
