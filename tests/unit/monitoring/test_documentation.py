@@ -1,4 +1,4 @@
-"""docs/observability.md has every metric, as the registries describe it, every alert and every attribute of a span."""
+"""docs/how-to/observability.md has every metric as the registries describe it, every alert, every span's attributes."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import yaml
 from unit.monitoring.pages import coordinator_page, operator_page, rows
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/how-to/observability.md").read_text(encoding="utf-8")
 RULES = ROOT / "charts" / "boardroom-operator" / "rules" / "boardroom.rules.yaml"
 
 
@@ -28,7 +28,7 @@ def test_the_documentation_has_no_metric_that_is_not_there() -> None:
 def test_each_alert_leads_to_its_runbook() -> None:
     groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
     alerts = {rule["alert"] for group in groups for rule in group["rules"]}
-    assert set(re.findall(r"\[(\w+)\]\(runbooks/\1\.md\)", PAGE)) == alerts
+    assert set(re.findall(r"\[(\w+)\]\(\.\./runbooks/\1\.md\)", PAGE)) == alerts
 
 
 def test_each_attribute_of_a_span_is_in_the_documentation() -> None:
