@@ -10,10 +10,12 @@ ROOT = Path(__file__).parents[3]
 CODE = ROOT / "operator" / "boardroom"
 SOURCES = [
     *sorted((CODE / "controller" / "status").glob("*.py")),
-    *(CODE / "controller" / f"{name}.py" for name in ("bindings", "children", "ownership", "reconcile", "rollouts")),
-    *(CODE / "coordinator" / name for name in ("adapters.py", "faults.py", "health.py")),
+    *sorted((CODE / "controller" / "apply").glob("*.py")),
+    *(CODE / "controller" / f"{name}.py" for name in ("ownership", "reconcile", "rollouts")),
+    *(CODE / "coordinator" / "backends" / name for name in ("adapter_state.py", "adapter_failures.py")),
+    CODE / "coordinator" / "status" / "conditions.py",
     CODE / "adapters" / "problem.py",
-    CODE / "api" / "admission.py",
+    CODE / "api" / "membership.py",
 ]
 WORD = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)*")
 NOT_OURS = {
