@@ -45,7 +45,7 @@ _REMEDIES: Final = (
     ),
     (
         r"\(Forbidden\)",
-        "ask for that right in the board's namespace (docs/concepts/security.md; to push: docs/how-to/adapters.md)",
+        "ask for that right in the board's namespace (docs/reference/rights.md; to push: docs/how-to/adapters.md)",
     ),
     (r"You must be logged in|Unauthorized", "log in to the cluster as you do for kubectl, then try again"),
 )

@@ -11,7 +11,7 @@ from boardroom.api.ask import ErrorDetail, ErrorResponse, MemberProblem
 class BoardroomError(Exception):
     """The board refused a question or could not answer it; str() says what is wrong and what to do.
 
-    `code` is one of docs/reference/coordinator.md, `status` the HTTP status, `field` the wrong part of the question,
+    `code` is one of docs/reference/http-api.md, `status` the HTTP status, `field` the wrong part of the question,
     `members` why each of them gave no answer.
     """
 

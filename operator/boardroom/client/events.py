@@ -16,7 +16,7 @@ EventName = Literal["member.started", "member.delta", "member.restarted", "membe
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. docs/reference/coordinator.md has its `data`; the last event, `result`, has the board's `answer`."""
+    """One event. docs/reference/http-api.md has its `data`; the last event, `result`, has the board's `answer`."""
 
     name: EventName
     data: dict[str, Any]

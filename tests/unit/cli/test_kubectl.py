@@ -65,7 +65,7 @@ def test_a_port_forward_that_stands_is_not_ended(tmp_path: Path, monkeypatch: py
         ("error: stat /nope: no such file or directory", "--kubeconfig"),
         ('error: the server doesn\'t have a resource type "boardroom"', "docs/getting-started/install.md"),
         ('Error from server (NotFound): services "a-coordinator" not found', "kubectl get boardrooms -A"),
-        ('Error from server (Forbidden): boardrooms.boardroom.dev "a" is forbidden', "docs/concepts/security.md"),
+        ('Error from server (Forbidden): boardrooms.boardroom.dev "a" is forbidden', "docs/reference/rights.md"),
         ("error: You must be logged in to the server (Unauthorized)", "log in"),
     ],
 )

@@ -195,6 +195,6 @@ class Reviews:
 def _why(error: KubeError) -> str:
     if error.status == _FORBIDDEN:
         return (
-            f"the coordinator may not have tokens reviewed (the operator grants it, docs/concepts/security.md): {error}"
+            f"the coordinator may not have tokens reviewed (the operator grants it, docs/reference/rights.md): {error}"
         )
     return f"the API server can't review the token: {error}"

@@ -1,4 +1,4 @@
-"""docs/how-to/troubleshooting.md has an entry for every reason that the code can set, and for no other."""
+"""docs/reference/reasons.md has an entry for every reason that the code can set, and for no other."""
 
 import ast
 import re
@@ -70,7 +70,7 @@ def words(source: Path) -> set[str]:
 
 
 def test_every_reason_has_its_entry() -> None:
-    page = (ROOT / "docs/how-to/troubleshooting.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/reference/reasons.md").read_text(encoding="utf-8")
     entries = set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
     reasons = set().union(*(words(source) for source in SOURCES), {PREVIOUS, UNHEARD}) - NOT_OURS
     assert entries == reasons
