@@ -29,8 +29,8 @@ def empty(operator: BoardOnPods) -> Iterator[BoardOnPods]:
 
 @pytest.fixture(scope="module")
 def pusher(empty: BoardOnPods, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The kubeconfig of one who may do what docs/adapters.md says, and nothing else."""
-    page = (ROOT / "docs/adapters.md").read_text(encoding="utf-8")
+    """The kubeconfig of one who may do what docs/how-to/adapters.md says, and nothing else."""
+    page = (ROOT / "docs/how-to/adapters.md").read_text(encoding="utf-8")
     role = next(yaml.safe_load(block.split("```")[0]) for block in page.split("```yaml\n") if "kind: Role\n" in block)
     names = {"name": "pusher", "namespace": empty.namespace}
     empty.apply(

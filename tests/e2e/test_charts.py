@@ -33,7 +33,7 @@ def helm(operator: BoardOnPods, tmp_path_factory: pytest.TempPathFactory) -> Hel
 
 @pytest.fixture(scope="module")
 def page(operator: BoardOnPods, tmp_path_factory: pytest.TempPathFactory) -> Page:
-    """Runs a block of docs/install.md on the cluster."""
+    """Runs a block of docs/getting-started/install.md on the cluster."""
     home, kube = tmp_path_factory.mktemp("page"), operator.kubectl
     assert kube.kubeconfig
     return partial(install_page.run, home=home, kubeconfig=kube.kubeconfig, kubectl=kube.program, image=IMAGE)

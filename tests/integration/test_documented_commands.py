@@ -44,7 +44,7 @@ STATUS: dict[str, Object] = {
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Where kubectl finds a server with the CRDs as docs/install.md installs them, and the executive board."""
+    """Where kubectl finds a server with the CRDs as the page on installing installs them, and the executive board."""
     with ControlPlane(tmp_path_factory.mktemp("documented")) as plane:
         kubeconfig = plane.kubeconfig
         path = f"{build.ensure('kubectl')}:{os.environ['PATH']}"

@@ -39,7 +39,7 @@ def test_an_example_is_taken_with_all_that_is_made_of_it(kube: KubeApi, file: Pa
                 assert set(_pod(child.manifest)) - set(_pod(applied.json())) == set()
 
 
-@pytest.mark.parametrize("page", ["boardroom.md", "boardagent.md"])
+@pytest.mark.parametrize("page", ["reference/boardroom.md", "reference/boardagent.md"])
 def test_the_examples_of_the_field_reference_are_taken(kube: KubeApi, page: str) -> None:
     answers = [kube.try_create(example, **DRY_RUN) for example in objects(DOCS / page)]
     assert [answer.text for answer in answers if answer.status_code != 201] == []

@@ -1,4 +1,4 @@
-"""The commands of docs/install.md that are marked as tested, run as they stand there."""
+"""The commands of docs/getting-started/install.md that are marked as tested, run as they stand there."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from tools import shell
 from tools.pages import ROOT
 
-PAGE = ROOT / "docs" / "install.md"
+PAGE = ROOT / "docs/getting-started/install.md"
 THEIRS = "image.repository=registry.example.com/boardroom-operator"
 
 

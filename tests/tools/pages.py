@@ -35,6 +35,13 @@ def commands(page: Path) -> Iterator[str]:
             yield re.split(r"\s+#\s", command)[0].rstrip()
 
 
+def anchors(page: Path) -> set[str]:
+    """The anchors of its headings, as GitHub and the site name them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def objects(page: Path) -> Iterator[dict[str, Any]]:
     """The whole Kubernetes objects of its YAML blocks."""
     for body in re.findall(r"^```yaml\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):

@@ -73,11 +73,11 @@ SERVERS = {
     ),
     "an ACL without a right": (
         Redis(commands=(("ACL", "SETUSER", "default", "-evalsha"),)),
-        Told("NOPERM", "evalsha", "the rights that docs/coordinator.md names"),
+        Told("NOPERM", "evalsha", "the rights that docs/how-to/conversations.md names"),
     ),
     "an ACL without the keys": (
         Redis(commands=(("ACL", "SETUSER", "default", "resetkeys", "~theirs:*"),)),
-        Told("NOPERM", "keys", "the rights that docs/coordinator.md names"),
+        Told("NOPERM", "keys", "the rights that docs/how-to/conversations.md names"),
     ),
     "a command that was renamed away": (
         Redis(options=("--rename-command", "EVALSHA", "")),

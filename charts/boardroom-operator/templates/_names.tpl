@@ -59,7 +59,7 @@ annotations:
 {{- end }}
 
 {{- define "operator.image" -}}
-{{- $repository := required "image.repository: give the registry and name that you pushed the image to, for example --set image.repository=registry.example.com/boardroom-operator (docs/install.md)" .Values.image.repository -}}
+{{- $repository := required "image.repository: give the registry and name that you pushed the image to, for example --set image.repository=registry.example.com/boardroom-operator (docs/getting-started/install.md)" .Values.image.repository -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" $repository .Values.image.digest -}}
 {{- else -}}

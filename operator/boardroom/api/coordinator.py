@@ -130,7 +130,7 @@ class CoordinatorSpec(Model):
         default=(),
         max_length=32,
         description="OpenTelemetry's variables, for example OTEL_EXPORTER_OTLP_ENDPOINT, which switches tracing on "
-        "(docs/observability.md).",
+        "(docs/how-to/observability.md).",
         json_schema_extra=map_list("name"),
     )
     request_timeout_seconds: int = Field(

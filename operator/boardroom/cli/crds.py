@@ -14,8 +14,7 @@ from boardroom.api.generate.reference import with_reference
 def crds(directory: Path | None) -> None:
     """Write the CRDs to DIRECTORY, one file each, or all to standard output.
 
-    In a checkout, what is generated of charts/, docs/boardroom.md and docs/boardagent.md, beside DIRECTORY, is written
-    anew too.
+    In a checkout, what is generated of charts/ and of docs/reference/, beside DIRECTORY, is written anew too.
     """
     rendered = {name: definitions.render(crd) for name, crd in definitions.crds().items()}
     if directory is None:

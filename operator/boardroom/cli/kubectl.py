@@ -37,7 +37,7 @@ _REMEDIES: Final = (
     ),
     (
         r"the server doesn't have a resource type \"board",
-        "the operator is not installed in this cluster, or it is another one than you mean (docs/install.md)",
+        "this cluster has no operator, or kubectl points to another cluster: see docs/getting-started/install.md",
     ),
     (
         r"\"[^\"]+-coordinator\" not found",
@@ -45,7 +45,7 @@ _REMEDIES: Final = (
     ),
     (
         r"\(Forbidden\)",
-        "ask for that right in the board's namespace: docs/security.md names ClusterRoles, docs/adapters.md a push's",
+        "ask for that right in the board's namespace (docs/reference/rights.md; to push: docs/how-to/adapters.md)",
     ),
     (r"You must be logged in|Unauthorized", "log in to the cluster as you do for kubectl, then try again"),
 )
@@ -119,7 +119,9 @@ class Kubectl:
             found.sort(key=lambda item: item["namespace"] != self.namespace)
             shown = ", ".join(f"{item['name']} (-n {item['namespace']})" for item in found[:_SHOWN])
             more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            return f"there is {shown}{more}" if found else "there is none yet: docs/install.md shows how to make one"
+            if not found:
+                return "there is none yet: docs/getting-started/install.md shows how to make one"
+            return f"there is {shown}{more}"
         return "see --namespace"
 
     @contextmanager

@@ -25,7 +25,7 @@ _JSON: Final = {"content-type": "application/json"}
 
 
 class AskOptions(TypedDict):
-    """What can be said beside the question; docs/coordinator.md has them all."""
+    """What can be said beside the question; docs/reference/http-api.md has them all."""
 
     agents: NotRequired[Sequence[str] | None]
     agent_id: NotRequired[str | None]

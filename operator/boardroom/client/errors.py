@@ -11,7 +11,7 @@ from boardroom.api.ask import ErrorDetail, ErrorResponse, MemberProblem
 class BoardroomError(Exception):
     """The board refused a question or could not answer it; str() says what is wrong and what to do.
 
-    `code` is one word of docs/coordinator.md, `status` the HTTP status, `field` the part of the question that is wrong,
+    `code` is one of docs/reference/http-api.md, `status` the HTTP status, `field` the wrong part of the question,
     `members` why each of them gave no answer.
     """
 

@@ -16,7 +16,7 @@ EventName = Literal["member.started", "member.delta", "member.restarted", "membe
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event; `data` is as docs/coordinator.md has it, `answer` is the board's in the last event, `result`."""
+    """One event. docs/reference/http-api.md has its `data`; the last event, `result`, has the board's `answer`."""
 
     name: EventName
     data: dict[str, Any]

@@ -41,7 +41,7 @@ class _Span:
 
 
 class OpenTelemetry:
-    """A Tracer. Sampling, limits, headers and addresses are the SDK's to read from OTEL_* (docs/observability.md)."""
+    """A Tracer. The SDK reads sampling, limits, headers and addresses from OTEL_* (docs/how-to/observability.md)."""
 
     def __init__(self, service: str, resource: Mapping[str, str]) -> None:
         ours = Resource.create({"service.name": service, "service.version": __version__, **resource})

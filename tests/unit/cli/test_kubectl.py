@@ -63,9 +63,9 @@ def test_a_port_forward_that_stands_is_not_ended(tmp_path: Path, monkeypatch: py
         ("Unable to connect to the server: dial tcp: lookup x: no such host", "--context"),
         ("Error in configuration: context was not found for specified context: zz", "--context"),
         ("error: stat /nope: no such file or directory", "--kubeconfig"),
-        ('error: the server doesn\'t have a resource type "boardroom"', "docs/install.md"),
+        ('error: the server doesn\'t have a resource type "boardroom"', "docs/getting-started/install.md"),
         ('Error from server (NotFound): services "a-coordinator" not found', "kubectl get boardrooms -A"),
-        ('Error from server (Forbidden): boardrooms.boardroom.dev "a" is forbidden', "docs/security.md"),
+        ('Error from server (Forbidden): boardrooms.boardroom.dev "a" is forbidden', "docs/reference/rights.md"),
         ("error: You must be logged in to the server (Unauthorized)", "log in"),
     ],
 )
@@ -84,7 +84,7 @@ def test_words_that_explain_themselves_stay_as_they_are(tmp_path: Path) -> None:
     ("items", "told"),
     [
         ('{"metadata": {"name": "executive", "namespace": "boards"}}', "there is executive (-n boards)"),
-        ("", "there is none yet: docs/install.md shows how to make one"),
+        ("", "there is none yet: docs/getting-started/install.md shows how to make one"),
     ],
 )
 def test_a_board_that_is_not_there_is_told_with_those_that_are(tmp_path: Path, items: str, told: str) -> None:

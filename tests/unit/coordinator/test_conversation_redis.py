@@ -47,7 +47,7 @@ async def stores(url: str, *scopes: str) -> AsyncIterator[list[RedisStore]]:
 
 
 BOARD = "default/executive/1"
-DOCS = Path(__file__).parents[3] / "docs" / "coordinator.md"
+DOCS = Path(__file__).parents[3] / "docs/how-to/conversations.md"
 
 
 async def claim_once(one: RedisStore, conv_id: str = "c") -> None:

@@ -55,7 +55,7 @@ def test_a_command_of_ours_has_only_flags_that_there_are_and_files_are_where_it_
     ("page", "command"), sorted(s for s in SAID if re.match(r"helm (install|test) boardroom-operator", s[1])), ids=str
 )
 def test_how_the_operator_is_installed_is_said_as_it_is_tested(page: Path, command: str) -> None:
-    """docs/install.md's marked blocks run on real pods; other pages say the same."""
+    """docs/getting-started/install.md's marked blocks run on real pods; other pages say the same."""
     theirs = command.replace(LOCAL, THEIRS)
     assert any(same(theirs) in same(block) for block in TESTED), f"{page}: not as in {PAGE.name}"
 

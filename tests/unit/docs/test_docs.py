@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from boardroom.cli.main import Commands, main
 from tools.install_page import PAGE, blocks
+from tools.pages import anchors
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = [
@@ -27,6 +28,13 @@ def ids(path: Path) -> str:
 def test_every_relative_link_leads_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", document.read_text(encoding="utf-8"))
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+def test_every_anchor_of_a_link_is_a_heading(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#]*)#([^)]+)\)", document.read_text(encoding="utf-8"))
+    targets = [((document.parent / file) if file else document, anchor) for file, anchor in links]
+    assert [(page, anchor) for page, anchor in targets if anchor not in anchors(page)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=ids)

@@ -1,4 +1,4 @@
-"""docs/boardroom.md and docs/boardagent.md have an example of every field that users write.
+"""docs/reference/boardroom.md and docs/reference/boardagent.md have an example of every field that users write.
 
 That a real API server takes these examples as they stand: tests/integration/test_examples.py.
 """
@@ -12,7 +12,7 @@ import pytest
 from boardroom.api.manifest import judge
 from tools.pages import ROOT, objects
 
-PAGES = ("boardroom.md", "boardagent.md")
+PAGES = ("reference/boardroom.md", "reference/boardagent.md")
 
 
 @pytest.mark.parametrize("page", PAGES)

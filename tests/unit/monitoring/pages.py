@@ -38,7 +38,7 @@ def operator_page() -> bytes:
 
 
 def rows(page: bytes) -> list[str]:
-    """A table of the page's metrics, as docs/observability.md has it."""
+    """A table of the page's metrics, as docs/reference/metrics.md has it."""
     found = ["| metric | type | labels | |", "|---|---|---|---|"]
     for family in text_string_to_metric_families(page.decode()):
         if family.name.startswith(_SKIPPED[0]) or family.name.endswith(_SKIPPED[1]):

@@ -69,7 +69,7 @@ def board_values() -> Schema:
                 "labels": _strings("Labels of the Boardroom and the BoardAgents, besides those that the chart sets."),
                 "annotations": _strings("Annotations of the Boardroom and the BoardAgents."),
                 "spec": closed(structural(BoardroomSpec))
-                | {"description": "The Boardroom's spec, field for field (docs/boardroom.md)."},
+                | {"description": "The Boardroom's spec, field for field (docs/reference/boardroom.md)."},
                 "members": {
                     "type": "object",
                     "description": "The members, each the BoardAgent BOARD-KEY: its spec, less boardroomRef; null "

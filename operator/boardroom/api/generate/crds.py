@@ -50,8 +50,8 @@ def render(crd: dict[str, Any]) -> str:
 
 
 def page(crd: dict[str, Any]) -> str:
-    """The name of the kind's page in docs/."""
-    return f"{crd['spec']['names']['singular']}.md"
+    """The kind's page, as a path below docs/."""
+    return f"reference/{crd['spec']['names']['singular']}.md"
 
 
 def _crd(

@@ -194,5 +194,7 @@ class Reviews:
 
 def _why(error: KubeError) -> str:
     if error.status == _FORBIDDEN:
-        return f"the coordinator may not have tokens reviewed (the operator grants it, docs/security.md): {error}"
+        return (
+            f"the coordinator may not have tokens reviewed (the operator grants it, docs/reference/rights.md): {error}"
+        )
     return f"the API server can't review the token: {error}"

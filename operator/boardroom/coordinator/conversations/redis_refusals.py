@@ -10,7 +10,7 @@ _CLUSTER: Final = "it is a node of a cluster, and clusters are not spoken to: na
 _REMEDIES: Final = {
     "NOAUTH": f"give its password ({_OPTION}.passwordSecretRef)",
     "WRONGPASS": f"check {_OPTION}.username and passwordSecretRef; a new password counts after a restart",
-    "NOPERM": f"give the user of {_OPTION}.username the rights that docs/coordinator.md names",
+    "NOPERM": f"give the user of {_OPTION}.username the rights that docs/how-to/conversations.md names",
     "WRONGTYPE": f"another program writes under the board's keys: give it a {_OPTION}.database of its own",
     "DENIED": "it is in protected mode: set a password there, and here (passwordSecretRef)",
     "MOVED": _CLUSTER,
@@ -23,7 +23,7 @@ _REMEDIES: Final = {
 _ERR_REMEDIES: Final = (
     ("AUTH", "the server asks for no password, or knows no users: see passwordSecretRef and username"),
     ("DB index", f"the server has no such database: see {_OPTION}.database"),
-    ("unknown command", "the server lacks a command that docs/coordinator.md names, or has renamed it"),
+    ("unknown command", "the server lacks a command that docs/how-to/conversations.md names, or has renamed it"),
 )
 """The same for errors without a code of their own, by what stands in them."""
 _HINTS: Final = {

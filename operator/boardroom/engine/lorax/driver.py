@@ -176,7 +176,7 @@ def plain_body(request: GenerationRequest) -> dict[str, Any]:
 
 
 def plain_layout(system: str, prompt: str, history: Sequence[PastTurn] = ()) -> str:
-    """The layout for models without a chat template (docs/coordinator.md)."""
+    """The layout for models without a chat template (docs/reference/http-api.md)."""
     before = [f"Question: {exchange.asked}\n\nAnswer: {exchange.answered}" for exchange in history]
     return "\n\n".join([*([system] if system else []), *before, f"Question: {prompt}\n\nAnswer:"])
 

@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md has an entry for every reason that the code can set, and for no other."""
+"""docs/reference/reasons.md has an entry for every reason that the code can set, and for no other."""
 
 import ast
 import re
@@ -10,10 +10,12 @@ ROOT = Path(__file__).parents[3]
 CODE = ROOT / "operator" / "boardroom"
 SOURCES = [
     *sorted((CODE / "controller" / "status").glob("*.py")),
-    *(CODE / "controller" / f"{name}.py" for name in ("bindings", "children", "ownership", "reconcile", "rollouts")),
-    *(CODE / "coordinator" / name for name in ("adapters.py", "faults.py", "health.py")),
+    *sorted((CODE / "controller" / "apply").glob("*.py")),
+    *(CODE / "controller" / f"{name}.py" for name in ("ownership", "reconcile", "rollouts")),
+    *(CODE / "coordinator" / "backends" / name for name in ("adapter_state.py", "adapter_failures.py")),
+    CODE / "coordinator" / "status" / "conditions.py",
     CODE / "adapters" / "problem.py",
-    CODE / "api" / "admission.py",
+    CODE / "api" / "membership.py",
 ]
 WORD = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)*")
 NOT_OURS = {
@@ -68,7 +70,7 @@ def words(source: Path) -> set[str]:
 
 
 def test_every_reason_has_its_entry() -> None:
-    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/reference/reasons.md").read_text(encoding="utf-8")
     entries = set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
     reasons = set().union(*(words(source) for source in SOURCES), {PREVIOUS, UNHEARD}) - NOT_OURS
     assert entries == reasons

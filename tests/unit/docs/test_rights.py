@@ -1,4 +1,4 @@
-"""docs/security.md says of rights and ports what the manifests and the plan say."""
+"""docs/reference/rights.md says of rights and ports what the manifests and the plan say."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from boardroom.kube.kinds import Object
 from tools.pages import ROOT
 from unit.controller.objects import blueprint
 
-PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/reference/rights.md").read_text(encoding="utf-8")
 BASE = ROOT / "manifests/base"
 PLAN = blueprint(members=("member",))
 WHO = {
