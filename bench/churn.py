@@ -1,7 +1,8 @@
 """Many adapters, few requests: what a LoRAX alone makes of it, and what it makes of it behind the coordinator.
 
 On virtual time: requests come at random (Poisson), each for one of the adapters at random. LoRAX evicts an idle adapter
-for each one that it has to load, whatever the room (LORAX.md, trap 1), so that alone it loads for almost every request.
+for each one that it has to load, however much room there is (docs/lorax.md#idle-eviction). So LoRAX alone loads for
+almost each request.
 """
 
 import asyncio

@@ -21,7 +21,7 @@ from unit.coordinator.lease_kube import Client, LeaseKube
 from unit.coordinator.standing_board import NAMES, ROLES, UNLOADABLE, Board, agent, try_again, until
 from unit.coordinator.standing_fleet import simulated_servers
 from unit.coordinator.standing_peers import Peer, standing_peers
-from unit.coordinator.test_kept_out_of_traps import BASE_VOICE, CLO, request_for
+from unit.coordinator.test_kept_out_of_hazards import BASE_VOICE, CLO, request_for
 
 
 def probes(engine: Engine) -> int:

@@ -1,4 +1,4 @@
-"""The engine on virtual time: batching, limits and the loader; test_traps.py has what bites."""
+"""The engine on virtual time: batching, limits and the loader; test_hazards.py has its hazards."""
 
 import asyncio
 from collections.abc import Sequence

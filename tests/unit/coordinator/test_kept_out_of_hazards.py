@@ -1,6 +1,6 @@
-"""LORAX.md, "Adapters: what bites": the coordinator keeps its users out of each of the traps 0 to 10.
+"""The coordinator keeps its users out of LoRAX's hazards (docs/lorax.md); each test begins with a hazard's name.
 
-The simulator falls into them as LoRAX does (tests/unit/simulator/test_traps.py), here with its bugs switched on.
+The simulator has the same hazards (tests/unit/simulator/test_hazards.py), here with its bugs switched on.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ def asked(engine: Engine) -> list[dict[str, Any]]:
     return requests
 
 
-async def test_trap_0_after_a_probe_of_everybody_everybody_is_loaded(board: Board) -> None:
+async def test_probe_is_a_load_after_a_probe_of_everybody_everybody_is_loaded(board: Board) -> None:
     """Probed one by one each would evict the one before."""
     async with simulated_lorax() as (url, engine), standing(board, url) as stand:
         await stand.proved(*ROLES)
@@ -59,7 +59,7 @@ async def test_trap_0_after_a_probe_of_everybody_everybody_is_loaded(board: Boar
         assert loaded(engine) == paths(board, *ROLES)
 
 
-async def test_trap_1_members_asked_in_turn_evict_nobody(board: Board) -> None:
+async def test_idle_eviction_members_asked_in_turn_evict_nobody(board: Board) -> None:
     async with simulated_lorax() as (url, engine), standing(board, url) as stand:
         await stand.proved(*ROLES)
         await stand.answer()
@@ -69,7 +69,7 @@ async def test_trap_1_members_asked_in_turn_evict_nobody(board: Board) -> None:
         assert engine.shard.loaded == before
 
 
-async def test_trap_1_an_agent_that_does_not_exist_never_reaches_lorax(board: Board) -> None:
+async def test_idle_eviction_an_agent_that_does_not_exist_never_reaches_lorax(board: Board) -> None:
     async with simulated_lorax() as (url, engine), standing(board, url) as stand:
         await stand.proved(*ROLES)
         before = len([r for r in asked(engine) if not r["request_id"].startswith("probe-")])
@@ -78,7 +78,7 @@ async def test_trap_1_an_agent_that_does_not_exist_never_reaches_lorax(board: Bo
     assert (response.status_code, before, after) == (404, 0, 0)
 
 
-async def test_trap_2_a_slow_download_ends_no_question_late_and_none_unnamed(board: Board) -> None:
+async def test_serial_loader_a_slow_download_ends_no_question_late_and_none_unnamed(board: Board) -> None:
     async with simulated_lorax() as (url, engine), standing(board, url) as stand:
         await stand.proved(*ROLES)
         engine.faults.add(Fault(kind="slow-adapter", adapter=f"*{CLO}", seconds=40, times=1))  # 2 s of ours
@@ -109,7 +109,7 @@ def request_for(path: str, request_id: str) -> GenerationRequest:
     return GenerationRequest(request_id=request_id, system="", prompt="x", adapter_id=path, max_new_tokens=24)
 
 
-async def test_trap_3_nobody_is_answered_by_the_base_model_through_us(board: Board) -> None:
+async def test_stale_adapter_race_nobody_is_answered_by_the_base_model_through_us(board: Board) -> None:
     """Every request that meets its adapter on the way out is answered by the base model here: through us none is."""
     board.write(*(agent(role, tokens=24) for role in (*ROLES, "CLO")))
     board.make_adapters("CLO")
@@ -133,7 +133,7 @@ async def test_trap_3_nobody_is_answered_by_the_base_model_through_us(board: Boa
     assert len(texts) >= 20
 
 
-async def test_trap_3_plain_concurrent_clients_are_answered_by_the_base_model(board: Board) -> None:
+async def test_stale_adapter_race_plain_concurrent_clients_are_answered_by_the_base_model(board: Board) -> None:
     """The counter-test: the same load on the same LoRAX without the coordinator between."""
     texts: list[str] = []
     slow = Fault(kind="slow-adapter", adapter=f"*{CLO}", seconds=10)
@@ -151,7 +151,7 @@ async def test_trap_3_plain_concurrent_clients_are_answered_by_the_base_model(bo
     assert [text for text in texts if BASE_VOICE in text] != []
 
 
-async def test_trap_4_files_changed_under_a_loaded_path_are_said_and_not_attributed(board: Board) -> None:
+async def test_path_cache_files_changed_under_a_loaded_path_are_said_and_not_attributed(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         await stand.proved(*ROLES)
         board.replace_adapter("CFO")
@@ -161,7 +161,7 @@ async def test_trap_4_files_changed_under_a_loaded_path_are_said_and_not_attribu
     assert [w for w in answer["warnings"] if w.startswith("CFO (cfo): the files at")] != []
 
 
-async def test_trap_5_a_client_that_leaves_during_a_failing_download_does_not_abort_lorax(board: Board) -> None:
+async def test_disconnect_abort_a_client_that_leaves_during_a_failing_download_aborts_nothing(board: Board) -> None:
     aborted: list[str] = []
     slow = Fault(kind="slow-adapter", adapter=f"*{CLO}", seconds=20)
     async with (
@@ -187,7 +187,7 @@ async def test_trap_5_a_client_that_leaves_during_a_failing_download_does_not_ab
 
 
 @pytest.mark.parametrize("name", ["ceo\nx", "/models/ceo_lora_adapter", "ceo_lora_adapter,cfo_lora_adapter"])
-async def test_traps_5_and_8_only_ids_of_the_roster_are_ever_sent(board: Board, name: str) -> None:
+async def test_malformed_id_abort_only_ids_of_the_roster_are_ever_sent(board: Board, name: str) -> None:
     """A newline in an id aborts the router, and any directory could be named."""
     async with simulated_lorax() as (url, engine), standing(board, url) as stand:
         await stand.proved(*ROLES)
@@ -203,7 +203,7 @@ async def test_traps_5_and_8_only_ids_of_the_roster_are_ever_sent(board: Board, 
     assert ids == paths(board, *ROLES)
 
 
-async def test_trap_6_a_failed_adapter_is_not_downloaded_again_by_every_question(board: Board) -> None:
+async def test_retry_downloads_again_a_failed_adapter_is_not_downloaded_again_by_every_question(board: Board) -> None:
     board.write(*(agent(role) for role in (*ROLES, "CLO")))
     board.make_adapters("CLO")
     async with simulated_lorax(faults=(UNLOADABLE,)) as (url, engine), standing(board, url) as stand:
@@ -213,7 +213,7 @@ async def test_trap_6_a_failed_adapter_is_not_downloaded_again_by_every_question
     assert len(tries) == 1
 
 
-async def test_trap_7_with_preloaded_adapters_a_new_member_is_absent_with_loraxs_words(board: Board) -> None:
+async def test_preloaded_only_with_preloaded_adapters_a_new_member_is_absent_with_loraxs_words(board: Board) -> None:
     board.make_adapters("CLO")
     board.write(*(agent(role) for role in (*ROLES, "CLO")))
     preloaded = tuple(sorted(paths(board, *ROLES)))
@@ -227,7 +227,7 @@ async def test_trap_7_with_preloaded_adapters_a_new_member_is_absent_with_loraxs
 
 
 @pytest.mark.parametrize("key", ["use_dora", "use_rslora"])
-async def test_trap_9_nothing_is_sent_to_what_lorax_gets_silently_wrong(board: Board, key: str) -> None:
+async def test_silent_peft_features_nothing_is_sent_to_what_lorax_gets_silently_wrong(board: Board, key: str) -> None:
     config = board.adapter("CFO") / "adapter_config.json"
     config.write_bytes(orjson.dumps(orjson.loads(config.read_bytes()) | {key: True}))
     async with simulated_lorax() as (url, engine), standing(board, url) as stand:
@@ -237,7 +237,7 @@ async def test_trap_9_nothing_is_sent_to_what_lorax_gets_silently_wrong(board: B
     assert ids == paths(board, "CEO", "COO", "CMO", "CTO")
 
 
-async def test_trap_10_an_error_that_fails_the_whole_batch_costs_nobody_the_answer(board: Board) -> None:
+async def test_batch_error_an_error_that_fails_the_whole_batch_costs_nobody_the_answer(board: Board) -> None:
     async with simulated_lorax() as (url, engine), standing(board, url) as stand:
         await stand.proved(*ROLES)
         engine.faults.add(Fault(kind="error", error="batch", times=1))

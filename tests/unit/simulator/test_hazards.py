@@ -1,4 +1,4 @@
-"""LORAX.md, "Adapters: what bites": the simulator falls into each of the traps 0 to 10 as LoRAX does.
+"""The simulator has LoRAX's hazards (docs/lorax.md); each test begins with a hazard's name.
 
 That the driver and the coordinator keep the user out of them is tested in their rooms.
 """
@@ -22,7 +22,7 @@ from unit.simulator.simulation import MODEL, Simulation, first_token_after, serv
 BOARD = ("ceo", "cfo", "coo", "cmo", "cto")
 
 
-def test_trap_1_a_pending_adapter_evicts_one_idle_adapter_whatever_the_cap(tmp_path: Path) -> None:
+def test_idle_eviction_a_pending_adapter_evicts_one_idle_adapter_whatever_the_cap(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> list[list[str]]:
         loaded = []
         for name in ("ceo", "cfo", "coo", "ceo"):
@@ -33,7 +33,7 @@ def test_trap_1_a_pending_adapter_evicts_one_idle_adapter_whatever_the_cap(tmp_p
     assert simulate(tmp_path, story, BOARD, max_active_adapters=128) == [["ceo"], ["cfo"], ["coo"], ["ceo"]]
 
 
-def test_trap_1_adapters_asked_for_together_stay_together(tmp_path: Path) -> None:
+def test_idle_eviction_adapters_asked_for_together_stay_together(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> set[str]:
         await simulation.ask_all(BOARD)
         return set(simulation.loaded)
@@ -41,7 +41,7 @@ def test_trap_1_adapters_asked_for_together_stay_together(tmp_path: Path) -> Non
     assert simulate(tmp_path, story, BOARD) == set(BOARD)
 
 
-def test_trap_1_an_adapter_that_does_not_exist_evicts_a_good_one_first_in_first_out(tmp_path: Path) -> None:
+def test_idle_eviction_an_adapter_that_does_not_exist_evicts_a_good_one_first_in_first_out(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> list[str]:
         await simulation.ask_all(("ceo", "cfo"))
         await simulation.ask("nobody")
@@ -50,7 +50,7 @@ def test_trap_1_an_adapter_that_does_not_exist_evicts_a_good_one_first_in_first_
     assert simulate(tmp_path, story, ("ceo", "cfo")) == ["cfo"]
 
 
-def test_trap_0_a_wave_with_the_residents_brings_a_newcomer_in_without_a_loss(tmp_path: Path) -> None:
+def test_probe_is_a_load_a_wave_with_the_residents_brings_a_newcomer_in_without_a_loss(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> set[str]:
         await simulation.ask_all(("ceo", "cfo"))
         await simulation.ask_all(("ceo", "cfo", "coo"), max_new_tokens=64)
@@ -59,7 +59,7 @@ def test_trap_0_a_wave_with_the_residents_brings_a_newcomer_in_without_a_loss(tm
     assert simulate(tmp_path, story, BOARD) == {"ceo", "cfo", "coo"}
 
 
-def test_trap_2_a_download_delays_a_resident_adapter(tmp_path: Path) -> None:
+def test_serial_loader_a_download_delays_a_resident_adapter(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> float:
         await simulation.ask("ceo")
         cold = asyncio.create_task(simulation.ask("cfo"))
@@ -71,7 +71,7 @@ def test_trap_2_a_download_delays_a_resident_adapter(tmp_path: Path) -> None:
     assert simulate(tmp_path, story, BOARD) >= 0.02
 
 
-def test_trap_6_a_failed_adapter_is_forgotten_and_can_be_repaired(tmp_path: Path) -> None:
+def test_retry_downloads_again_a_failed_adapter_is_forgotten_and_can_be_repaired(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> tuple[LoraxError | None, LoraxError | None, LoraxError | None]:
         broken = await simulation.ask("ceo")
         again = await simulation.ask("ceo")
@@ -98,7 +98,7 @@ def test_a_resident_adapter_answers_after_its_files_are_gone_and_an_evicted_one_
     )
 
 
-def test_trap_7_preloaded_adapters_stay_and_no_other_loads(tmp_path: Path) -> None:
+def test_preloaded_only_preloaded_adapters_stay_and_no_other_loads(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> tuple[list[LoraxError | None], str, set[str]]:
         fine = await simulation.ask_all(("ceo", "cfo"))
         other = await simulation.ask("coo")
@@ -111,7 +111,7 @@ def test_trap_7_preloaded_adapters_stay_and_no_other_loads(tmp_path: Path) -> No
     assert "This model does not support dynamic adapter loading." in refusal
 
 
-def test_trap_0_probing_one_by_one_leaves_only_the_last_one_loaded(tmp_path: Path) -> None:
+def test_probe_is_a_load_probing_one_by_one_leaves_only_the_last_one_loaded(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> tuple[int, int]:
         await simulation.ask_all(BOARD)
         for name in BOARD:
@@ -123,7 +123,7 @@ def test_trap_0_probing_one_by_one_leaves_only_the_last_one_loaded(tmp_path: Pat
     assert simulate(tmp_path, story, BOARD) == (5, 4)
 
 
-def test_trap_1_six_questions_in_turn_with_a_cap_of_128_are_five_offloads(tmp_path: Path) -> None:
+def test_idle_eviction_six_questions_in_turn_with_a_cap_of_128_are_five_offloads(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> list[tuple[bool, int]]:
         cold = []
         for name in ("ceo", "cfo", "coo", "cmo", "cto", "ceo"):
@@ -136,7 +136,7 @@ def test_trap_1_six_questions_in_turn_with_a_cap_of_128_are_five_offloads(tmp_pa
     assert (sum(gone for _, gone in steps), any(warm for warm, _ in steps)) == (5, False)
 
 
-def test_trap_2_one_slow_download_delays_the_base_model_too(tmp_path: Path) -> None:
+def test_serial_loader_one_slow_download_delays_the_base_model_too(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> float:
         await simulation.ask("", max_new_tokens=1)
         cold = asyncio.create_task(simulation.ask("cfo"))
@@ -163,7 +163,7 @@ async def _meets_its_adapter_on_the_way_out(simulation: Simulation) -> str:
 
 
 @pytest.mark.parametrize(("probability", "speaker"), [(1.0, MODEL), (0.0, "ceo_lora_adapter@")])
-def test_trap_3_a_request_that_meets_its_adapter_on_the_way_out_may_be_answered_by_the_base_model(
+def test_stale_adapter_race_a_request_that_meets_its_adapter_on_the_way_out_may_be_answered_by_the_base_model(
     tmp_path: Path, probability: float, speaker: str
 ) -> None:
     wanted = {"stale_ready_probability": probability, "faults": (SLOW_NOBODY,)}
@@ -172,7 +172,7 @@ def test_trap_3_a_request_that_meets_its_adapter_on_the_way_out_may_be_answered_
     assert ("ceo_lora_adapter" in said) is (probability == 0)
 
 
-def test_trap_3_is_as_rare_as_it_was_measured(tmp_path: Path) -> None:
+def test_stale_adapter_race_is_as_rare_as_it_was_measured(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> int:
         base = 0
         for _ in range(1000):
@@ -182,7 +182,7 @@ def test_trap_3_is_as_rare_as_it_was_measured(tmp_path: Path) -> None:
     assert 1 <= simulate(tmp_path, story, BOARD, faults=(SLOW_NOBODY,)) <= 15  # 3 of 483 measured: 6 of 1,000 expected
 
 
-async def test_trap_3_nothing_in_the_answer_reveals_it(tmp_path: Path) -> None:
+async def test_stale_adapter_race_nothing_in_the_answer_reveals_it(tmp_path: Path) -> None:
     make(tmp_path, BOARD, Shape())
 
     def body(name: str) -> dict[str, object]:
@@ -202,7 +202,7 @@ async def test_trap_3_nothing_in_the_answer_reveals_it(tmp_path: Path) -> None:
     assert misled.json()["details"].keys() == honest.json()["details"].keys()
 
 
-def test_trap_4_source_and_token_are_not_part_of_an_adapters_identity(tmp_path: Path) -> None:
+def test_path_cache_source_and_token_are_not_part_of_an_adapters_identity(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> tuple[LoraxError | None, LoraxError | None, bool]:
         first = await simulation.ask("ceo")
         other = await simulation.ask("ceo", adapter_source="ftp", api_token="another tenant's")
@@ -211,7 +211,7 @@ def test_trap_4_source_and_token_are_not_part_of_an_adapters_identity(tmp_path: 
     assert simulate(tmp_path, story, BOARD) == (None, None, True)
 
 
-def test_trap_4_files_that_change_under_the_same_id_are_not_read_again_while_it_is_loaded(tmp_path: Path) -> None:
+def test_path_cache_files_that_change_under_the_same_id_are_not_read_again_while_it_is_loaded(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> tuple[bool, bool]:
         before = text(await simulation.ask("ceo", max_new_tokens=40))
         shutil.copytree(tmp_path / "cfo_lora_adapter", tmp_path / "ceo_lora_adapter", dirs_exist_ok=True)
@@ -238,7 +238,7 @@ def _generate(url: str, *, stream: bool = False, **parameters: object) -> httpx.
         {"merged_adapters": {"ids": ["/models/a"], "weights": [1], "merge_strategy": "best"}},
     ],
 )
-def test_trap_5_one_request_ends_the_whole_process(parameters: dict[str, Any]) -> None:
+def test_malformed_id_abort_one_request_ends_the_whole_process(parameters: dict[str, Any]) -> None:
     with Process("--adapter-source", "local") as server:
         url = server.url()
         with pytest.raises(httpx.TransportError):
@@ -247,7 +247,7 @@ def test_trap_5_one_request_ends_the_whole_process(parameters: dict[str, Any]) -
         server.lines_until("Webserver Crashed")
 
 
-def test_trap_5_a_client_that_leaves_while_its_adapters_download_fails_ends_the_process() -> None:
+def test_disconnect_abort_a_client_that_leaves_while_its_adapters_download_fails_ends_the_process() -> None:
     slow = "slow-adapter:adapter=/models/nobody,seconds=1"
     with Process("--adapter-source", "local", "--fault", slow) as server:
         url = server.url()
@@ -257,7 +257,7 @@ def test_trap_5_a_client_that_leaves_while_its_adapters_download_fails_ends_the_
         assert server.process.wait(timeout=30) == 1
 
 
-def test_trap_5_every_request_in_flight_is_lost() -> None:
+def test_disconnect_abort_every_request_in_flight_is_lost() -> None:
     with Process("--adapter-source", "local") as server:
         url = server.url()
         body = {"inputs": "x", "parameters": {"max_new_tokens": 1000, "ignore_eos_token": True}}
@@ -270,7 +270,7 @@ def test_trap_5_every_request_in_flight_is_lost() -> None:
                 list(events)
 
 
-def test_trap_5_can_be_switched_off() -> None:
+def test_disconnect_abort_can_be_switched_off() -> None:
     with Process("--adapter-source", "local", "--abort-bugs", "false") as server:
         url = server.url()
         refused = _generate(url, stream=True, adapter_id="/models/a\nb")
@@ -279,20 +279,20 @@ def test_trap_5_can_be_switched_off() -> None:
         assert server.process.wait(timeout=30) == 0
 
 
-async def test_trap_5_in_process_the_abort_is_an_exception() -> None:
+async def test_malformed_id_abort_in_process_it_is_an_exception() -> None:
     body = {"inputs": "x", "parameters": {"adapter_id": "a\nb"}}
     async with serving() as lorax:
         with pytest.raises(RouterAborted):
             await lorax.post("/generate_stream", json=body)
 
 
-async def test_trap_5_a_newline_that_no_header_will_carry_is_only_an_error() -> None:
+async def test_malformed_id_abort_a_newline_that_no_header_will_carry_is_only_an_error() -> None:
     body = {"inputs": "x", "parameters": {"adapter_id": "/models/a\nb"}}
     async with serving() as lorax:  # /generate writes its headers after the answer, and there is none
         assert (await lorax.post("/generate", json=body)).status_code == 424
 
 
-def test_trap_6_each_retry_of_a_failed_adapter_downloads_again(tmp_path: Path) -> None:
+def test_retry_downloads_again_each_retry_of_a_failed_adapter_downloads_again(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> float:
         started = simulation.engine.clock.now()
         for _ in range(3):
@@ -303,7 +303,7 @@ def test_trap_6_each_retry_of_a_failed_adapter_downloads_again(tmp_path: Path) -
     assert simulate(tmp_path, story, faults=(fault,)) == pytest.approx(6, abs=0.1)
 
 
-async def test_trap_8_any_directory_that_a_client_names_is_read(tmp_path: Path) -> None:
+async def test_unconfined_paths_any_directory_that_a_client_names_is_read(tmp_path: Path) -> None:
     elsewhere = tmp_path / "another-team"
     make(elsewhere, ["secret"], Shape())
     parameters = {"adapter_id": f"{elsewhere}/x/../secret_lora_adapter", "max_new_tokens": 1}
@@ -313,7 +313,7 @@ async def test_trap_8_any_directory_that_a_client_names_is_read(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("change", [{"use_rslora": True}, {"use_dora": True}, {"rank_pattern": {"q_proj": 4}}])
-def test_trap_9_what_peft_does_not_know_is_silently_ignored(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_silent_peft_features_what_peft_does_not_know_is_ignored(tmp_path: Path, change: dict[str, Any]) -> None:
     make(tmp_path, ["ceo"], Shape())
     config = tmp_path / "ceo_lora_adapter" / "adapter_config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | change))
@@ -324,14 +324,14 @@ def test_trap_9_what_peft_does_not_know_is_silently_ignored(tmp_path: Path, chan
     assert simulate(tmp_path, story) is None
 
 
-def test_trap_9_another_base_model_of_the_same_architecture_is_taken(tmp_path: Path) -> None:
+def test_silent_peft_features_another_base_model_of_the_same_architecture_is_taken(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> LoraxError | None:
         return (await simulation.ask("ceo")).error
 
     assert simulate(tmp_path, story, BOARD, model_id="mistralai/Mistral-7B-v0.2") is None
 
 
-def test_trap_10_every_member_prefills_the_same_question(tmp_path: Path) -> None:
+def test_batch_error_every_member_prefills_the_same_question(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> float:
         await simulation.ask_all(BOARD, prompt="x")
         since = simulation.engine.shard.steps.last_id
@@ -342,7 +342,7 @@ def test_trap_10_every_member_prefills_the_same_question(tmp_path: Path) -> None
     assert simulate(tmp_path, story, BOARD) > 5 * 1000 * 0.000086
 
 
-def test_trap_10_an_error_in_a_batch_fails_every_request_in_it(tmp_path: Path) -> None:
+def test_batch_error_an_error_in_a_batch_fails_every_request_in_it(tmp_path: Path) -> None:
     async def story(simulation: Simulation) -> tuple[set[str], LoraxError | None]:
         await simulation.ask_all(BOARD, max_new_tokens=1)
         bad: dict[str, Any] = {"response_format": {"type": "json_schema", "schema": {"enum": [[]]}}}
