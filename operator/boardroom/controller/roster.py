@@ -17,14 +17,14 @@ from boardroom.kube.kinds import Object
 class Roster:
     """A board's agents: those with a seat, those refused, and those whose spec can't be read."""
 
-    seated: tuple[Member, ...]
-    refused: tuple[Member, ...]
+    accepted: tuple[Member, ...]
+    rejected: tuple[Member, ...]
     unreadable: tuple[tuple[Object, Verdict], ...]
 
     @property
-    def without_seat(self) -> dict[str, str]:
+    def rejection_reasons(self) -> dict[str, str]:
         """Why each agent without a seat has none."""
-        names = {m.agent.metadata.name: m.verdict.reason for m in self.refused}
+        names = {m.agent.metadata.name: m.verdict.reason for m in self.rejected}
         return names | {obj["metadata"]["name"]: verdict.reason for obj, verdict in self.unreadable}
 
 
@@ -50,7 +50,7 @@ def roster(agents: Sequence[Object], blueprint: Blueprint) -> Roster:
     )
     members = [member(agent, verdicts[agent.metadata.name]) for agent in readable]
     return Roster(
-        seated=tuple(m for m in members if m.verdict.accepted),
-        refused=tuple(m for m in members if not m.verdict.accepted),
+        accepted=tuple(m for m in members if m.verdict.accepted),
+        rejected=tuple(m for m in members if not m.verdict.accepted),
         unreadable=tuple(unreadable),
     )

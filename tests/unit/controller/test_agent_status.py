@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from boardroom.api.membership import Verdict
-from boardroom.controller.status.agent import agent_status, member, unheard
-from boardroom.controller.status.finding import Finding
+from boardroom.controller.status.agent import agent_status, member, with_coordinator_not_ready
+from boardroom.controller.status.condition_value import ConditionValue
 from unit.controller.objects import Object, agent, condition
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -50,8 +50,8 @@ def test_ready(verdict: Verdict, conditions: list[Object], expected: tuple[str, 
 def test_what_a_coordinator_said_that_is_gone_is_unknown(
     verdict: Verdict, conditions: list[Object], expected: tuple[str, str]
 ) -> None:
-    gone = Finding(status="False", reason="CrashLoop", message="it ended")
-    found = unheard(member(agent("CEO", generation=2, conditions=conditions), verdict), gone).ready
+    gone = ConditionValue(status="False", reason="CrashLoop", message="it ended")
+    found = with_coordinator_not_ready(member(agent("CEO", generation=2, conditions=conditions), verdict), gone).ready
     assert (found.status, found.reason) == expected
 
 

@@ -10,14 +10,16 @@ from lupa.lua51 import LuaRuntime
 from boardroom.api.membership import Verdict, unknown_board
 from boardroom.controller.status.agent import Member, agent_status, member
 from boardroom.controller.status.board import Observed, board_status, suspended
-from boardroom.controller.status.finding import Finding
+from boardroom.controller.status.condition_value import ConditionValue
 from unit.controller.objects import agent, agent_object, blueprint, board_object, condition
 
 HEALTH = Path(__file__).parents[3] / "manifests" / "argocd" / "health"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-GOOD = Finding(status="True", reason="Available", message="it answers")
-LOADING = Finding(status="False", reason="Starting", message="LoRAX is starting")
-NO_IMAGE = Finding(status="False", reason="ImagePullFailed", message="image lorax:1 can't be pulled", stalled=True)
+GOOD = ConditionValue(status="True", reason="Available", message="it answers")
+LOADING = ConditionValue(status="False", reason="Starting", message="LoRAX is starting")
+NO_IMAGE = ConditionValue(
+    status="False", reason="ImagePullFailed", message="image lorax:1 can't be pulled", stalled=True
+)
 SEAT = Verdict(accepted=True, reason="Accepted", message="has a seat as CEO")
 Object = dict[str, Any]
 
@@ -38,7 +40,7 @@ def board(observed: Observed, *, generation: int = 1) -> Object:
     return board_object(generation=generation, status=board_status(blueprint(), observed, (), NOW))
 
 
-def seen(lorax: Finding = GOOD, coordinator: Finding = GOOD, **facts: Any) -> Observed:
+def seen(lorax: ConditionValue = GOOD, coordinator: ConditionValue = GOOD, **facts: Any) -> Observed:
     return Observed(lorax=lorax, coordinator=coordinator, members=facts.pop("members", [proved()]), **facts)
 
 

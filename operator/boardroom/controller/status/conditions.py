@@ -4,29 +4,29 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from boardroom.api.conditions import Condition, carried, condition
-from boardroom.controller.status.finding import Finding
+from boardroom.controller.status.condition_value import ConditionValue
 from boardroom.kube.kinds import Object
 
 
-def stalled(ready: Finding) -> Finding:
+def stalled(ready: ConditionValue) -> ConditionValue:
     """The abnormal condition by which kstatus tells what waits for somebody from what is on its way."""
-    return Finding(
+    return ConditionValue(
         status="True" if ready.stalled else "False",
         reason=ready.reason if ready.stalled else "NotStalled",
         message=ready.message if ready.stalled else "nothing waits for an edit",
     )
 
 
-def stated(
-    findings: Mapping[str, Finding], generation: int, before: Iterable[Condition], now: datetime
+def to_conditions(
+    condition_values: Mapping[str, ConditionValue], generation: int, before: Iterable[Condition], now: datetime
 ) -> list[Object]:
     """The findings as conditions of that generation; a time moves only where the status does."""
     old = tuple(before)
     return [
         carried(
-            condition(type_, finding.status, finding.reason, finding.message, generation=generation, now=now), old
+            condition(type_, value.status, value.reason, value.message, generation=generation, now=now), old
         ).to_object()
-        for type_, finding in findings.items()
+        for type_, value in condition_values.items()
     ]
 
 

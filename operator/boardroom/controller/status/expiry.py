@@ -4,17 +4,17 @@ from datetime import datetime
 from typing import Final
 
 from boardroom.api.conditions import UNHEARD, AgentCondition, BoardCondition, find, read
-from boardroom.controller.status.conditions import stated
-from boardroom.controller.status.finding import Finding
+from boardroom.controller.status.condition_value import ConditionValue
+from boardroom.controller.status.conditions import to_conditions
 from boardroom.kube.kinds import Object
 
-_SILENCE: Final = Finding(
+_EXPIRED: Final = ConditionValue(
     status="Unknown",
     reason=UNHEARD,
     message="no coordinator of the board leads, so what one said last may no longer hold: see CoordinatorReady of the "
     "Boardroom",
 )
-NO_LEADER: Final = Finding(
+NO_LEADER: Final = ConditionValue(
     status="False",
     reason="NoLeader",
     message="its pod is up, but no coordinator renews its Lease: it hangs, can't reach the API server, or is refused "
@@ -22,12 +22,12 @@ NO_LEADER: Final = Finding(
 )
 
 
-def spoken(live: Object) -> bool:
+def has_coordinator_status(live: Object) -> bool:
     """Whether a coordinator has written into this board's status, ever."""
     return find(read(live.get("status", {}).get("conditions")), BoardCondition.LATENCY_HIGH) is not None
 
 
-def silenced(live: Object, type_: BoardCondition | AgentCondition, now: datetime) -> Object | None:
+def expired_status(live: Object, type_: BoardCondition | AgentCondition, now: datetime) -> Object | None:
     """All that is to stand in a status of the coordinators', or None where it stands already, or they said nothing.
 
     What LoRAX did goes; what the adapter's files are stays.
@@ -39,4 +39,4 @@ def silenced(live: Object, type_: BoardCondition | AgentCondition, now: datetime
         return None
     generation = said.observed_generation or live["metadata"]["generation"]
     adapter = {"adapter": status["adapter"]} if "adapter" in status else {}
-    return {"conditions": stated({str(type_): _SILENCE}, generation, before, now), **adapter}
+    return {"conditions": to_conditions({str(type_): _EXPIRED}, generation, before, now), **adapter}

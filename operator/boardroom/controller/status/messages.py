@@ -4,15 +4,15 @@ from boardroom.api.coordinator import ApiKeySecretRef
 from boardroom.api.meta import model_cache_name
 from boardroom.controller.plan import coordinator, lorax
 from boardroom.controller.plan.blueprint import Blueprint
-from boardroom.controller.status.pod_problems import Words
+from boardroom.controller.status.pod_problems import WorkloadMessages
 
 
-def lorax_words(blueprint: Blueprint) -> Words:
+def lorax_messages(blueprint: Blueprint) -> WorkloadMessages:
     """Of LoRAX."""
     gpu, claims = blueprint.spec.lorax.gpu, _claims(blueprint)
     wanted = f"whose devices fit {claims}" if claims else f"with {gpu.count} {gpu.resource_name}"
     field = "resourceClaims" if claims else "gpu"
-    return Words(
+    return WorkloadMessages(
         subject="LoRAX",
         container=lorax.CONTAINER,
         service="LoRAX",
@@ -81,9 +81,9 @@ def _coordinator_secrets(blueprint: Blueprint) -> dict[str, str]:
     return {reference.name: where for where, reference in named.items() if reference is not None}
 
 
-def coordinator_words(blueprint: Blueprint) -> Words:
+def coordinator_messages(blueprint: Blueprint) -> WorkloadMessages:
     """Of the coordinator."""
-    return Words(
+    return WorkloadMessages(
         subject="the coordinator",
         container=coordinator.CONTAINER,
         service="the coordinator",

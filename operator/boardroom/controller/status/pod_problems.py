@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from boardroom.controller.status.finding import Finding
-from boardroom.controller.status.pods import condition_of, lost, was_ready
+from boardroom.controller.status.condition_value import ConditionValue
+from boardroom.controller.status.pods import condition_of, is_node_lost, was_ready
 from boardroom.kube.kinds import Object
 
 SECRET_GRACE: Final = timedelta(minutes=2)
@@ -34,7 +34,7 @@ _TRANSIENT: Final = "ErrImagePull"  # the first failure; the kubelet tries again
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
+class WorkloadMessages:
     """How a workload and its remedies are called in messages."""
 
     subject: str
@@ -61,11 +61,11 @@ class Words:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class PodUnderTest:
     """A pod under examination."""
 
     pod: Object
-    words: Words
+    words: WorkloadMessages
     now: datetime
 
     @property
@@ -94,13 +94,13 @@ class Subject:
         return next((s for s in self.statuses if s["name"] == self.words.container), None)
 
 
-def explain(subject: Subject) -> Finding:
+def explain(subject: PodUnderTest) -> ConditionValue:
     """The first policy that finds something wins; the last one always does."""
     for policy in _POLICIES:
-        finding = policy(subject)
-        if finding is not None:
-            return finding
-    return _bad("Starting", subject.words.starting + _restarts(subject.main) + _needs(subject.words))
+        value = policy(subject)
+        if value is not None:
+            return value
+    return _not_ready("Starting", subject.words.starting + _restarts(subject.main) + _needs(subject.words))
 
 
 def _restarts(main: Object | None) -> str:
@@ -110,27 +110,27 @@ def _restarts(main: Object | None) -> str:
     return f"; it was restarted {main.get('restartCount', 0)} times, last with exit code {end.get('exitCode')}"
 
 
-def _needs(words: Words) -> str:
+def _needs(words: WorkloadMessages) -> str:
     return f"; {words.needs}" if words.needs else ""
 
 
-def _bad(reason: str, message: str, *, stalled: bool = False) -> Finding:
-    return Finding(status="False", reason=reason, message=message, stalled=stalled)
+def _not_ready(reason: str, message: str, *, stalled: bool = False) -> ConditionValue:
+    return ConditionValue(status="False", reason=reason, message=message, stalled=stalled)
 
 
-def _unschedulable(subject: Subject) -> Finding | None:
+def _unschedulable(subject: PodUnderTest) -> ConditionValue | None:
     condition = condition_of(subject.pod, "PodScheduled")
     if condition is None or condition.get("status") != "False":
         return None
     words, said = subject.words, condition.get("message", "")
     if condition.get("reason") == "SchedulingGated":
         gates = "whoever put its scheduling gates there (a job queue such as Kueue?) has to lift them"
-        return _bad("SchedulingGated", f"pod {subject.name} is held back: {gates} ({said})")
+        return _not_ready("SchedulingGated", f"pod {subject.name} is held back: {gates} ({said})")
     reason, message = _unplaced(words, said)
-    return _bad(reason, f"{message.format(pod=f'pod {subject.name}')} ({said})")
+    return _not_ready(reason, f"{message.format(pod=f'pod {subject.name}')} ({said})")
 
 
-def _unplaced(words: Words, said: str) -> tuple[str, str]:
+def _unplaced(words: WorkloadMessages, said: str) -> tuple[str, str]:
     """Reason and remedy out of the scheduler's own words; {pod} stands for the pod."""
     if words.gpu and f"Insufficient {words.gpu}" in said:
         return "InsufficientGpu", f"no node has enough free {words.gpu} for {{pod}}: {words.unschedulable_remedy}"
@@ -147,12 +147,12 @@ def _unplaced(words: Words, said: str) -> tuple[str, str]:
     return "Unschedulable", f"no node takes {{pod}}: {words.unschedulable_remedy}"
 
 
-def _image(subject: Subject) -> Finding | None:
+def _image(subject: PodUnderTest) -> ConditionValue | None:
     for status, waiting in _waiting(subject):
         if waiting.get("reason") in _IMAGE_REASONS:
             image, said = status.get("image", ""), waiting.get("message", "")
             remedy = subject.words.image_remedy
-            return _bad(
+            return _not_ready(
                 "ImagePullFailed",
                 f"image {image} of container {status['name']} can't be pulled: {remedy} ({said})",
                 stalled=waiting["reason"] != _TRANSIENT,
@@ -160,7 +160,7 @@ def _image(subject: Subject) -> Finding | None:
     return None
 
 
-def _configuration(subject: Subject) -> Finding | None:
+def _configuration(subject: PodUnderTest) -> ConditionValue | None:
     for status, waiting in _waiting(subject):
         if waiting.get("reason") == "CreateContainerConfigError":
             return _misses(subject, status, waiting.get("message", ""))
@@ -169,7 +169,7 @@ def _configuration(subject: Subject) -> Finding | None:
     return None
 
 
-def _misses(subject: Subject, status: Object, said: str) -> Finding:
+def _misses(subject: PodUnderTest, status: Object, said: str) -> ConditionValue:
     """What the container's environment is taken from is not there; the kubelet looks again by itself."""
     secrets = subject.words.secrets.items()
     where = next((f" ({field})" for name, field in secrets if f'"{name}"' in said or said.endswith(f"/{name}")), "")
@@ -180,25 +180,25 @@ def _misses(subject: Subject, status: Object, said: str) -> Finding:
     else:
         reason, remedy = "ContainerConfigError", "mend what it names"
     message = f"container {status['name']} can't be made: {remedy} ({said})"
-    return _bad(reason, message, stalled=subject.waits_long)
+    return _not_ready(reason, message, stalled=subject.waits_long)
 
 
-def _not_started(subject: Subject, status: Object, said: str) -> Finding:
+def _not_started(subject: PodUnderTest, status: Object, said: str) -> ConditionValue:
     if "OOM-killed" in said:  # runc's words where there was not even room to start
         return _out_of_memory(subject, status)
-    return _bad(
+    return _not_ready(
         "ContainerStartFailed",
         f"the node can't start container {status['name']}: {subject.words.start_remedy} ({said})",
         stalled=subject.waits_long,
     )
 
 
-def _out_of_memory(subject: Subject, status: Object) -> Finding:
+def _out_of_memory(subject: PodUnderTest, status: Object) -> ConditionValue:
     message = f"container {status['name']} was killed for memory: {subject.words.memory_remedy}"
-    return _bad("OutOfMemory", message)
+    return _not_ready("OutOfMemory", message)
 
 
-def _crashed(subject: Subject) -> Finding | None:
+def _crashed(subject: PodUnderTest) -> ConditionValue | None:
     words = subject.words
     for status in subject.statuses:
         state, last = status.get("state", {}), status.get("lastState", {})
@@ -210,7 +210,7 @@ def _crashed(subject: Subject) -> Finding | None:
         if end.get("reason") in ("StartError", "ContainerCannotRun"):
             return _not_started(subject, status, end.get("message", ""))
         if (state.get("waiting") or {}).get("reason") == "CrashLoopBackOff" or "terminated" in state:
-            return _bad(
+            return _not_ready(
                 "CrashLoop",
                 f"container {status['name']} ended with exit code {end.get('exitCode')} and is restarted with growing "
                 f"delay: see `kubectl logs {subject.name} -c {status['name']} --previous`"
@@ -219,65 +219,65 @@ def _crashed(subject: Subject) -> Finding | None:
     return None
 
 
-def _not_answering(subject: Subject) -> Finding | None:
+def _not_answering(subject: PodUnderTest) -> ConditionValue | None:
     main = subject.main
     if main is None or main.get("ready") or not was_ready(subject.pod, main):
         return None
-    return _bad(
+    return _not_ready(
         "NotAnswering",
         f"{subject.words.service} was up and now fails its health check: it is restarted if it stays so; see "
         f"`kubectl logs {subject.name} -c {main['name']}`{_needs(subject.words)}",
     )
 
 
-def _evicted(subject: Subject) -> Finding | None:
+def _evicted(subject: PodUnderTest) -> ConditionValue | None:
     status = subject.pod.get("status", {})
     if status.get("phase") != "Failed":
         return None
     reason, said = status.get("reason") or "Failed", status.get("message", "")
     if reason in ("Evicted", "Preempting", "Preempted"):
         message = f"pod {subject.name} was evicted, and another takes its place: {subject.words.node_remedy} ({said})"
-        return _bad("Evicted", message)
-    return _bad("PodFailed", f"pod {subject.name} failed, and another takes its place ({reason}: {said})")
+        return _not_ready("Evicted", message)
+    return _not_ready("PodFailed", f"pod {subject.name} failed, and another takes its place ({reason}: {said})")
 
 
-def _lost(subject: Subject) -> Finding | None:
-    if not lost(subject.pod):
+def _lost(subject: PodUnderTest) -> ConditionValue | None:
+    if not is_node_lost(subject.pod):
         return None
-    return _bad(
+    return _not_ready(
         "NodeLost",
         f"the node of pod {subject.name} reports no more: see `kubectl get nodes`; another pod takes its place once "
         "the node is given up, after 5 minutes or when its Node is deleted",
     )
 
 
-def _placing(subject: Subject) -> Finding | None:
+def _placing(subject: PodUnderTest) -> ConditionValue | None:
     """Before any container runs there is nothing to load a model yet."""
     main = subject.main
     if main is None:
         # The scheduler says nothing of a pod whose claims don't exist: it does not even try it.
         claims = subject.words.device_claims
         beside = f" and for its devices: see that {claims} exists in its namespace" if claims else ""
-        return _bad("Starting", f"pod {subject.name} waits for a node{beside}")
+        return _not_ready("Starting", f"pod {subject.name} waits for a node{beside}")
     waiting = main.get("state", {}).get("waiting") or {}
     if waiting.get("reason") == "PodInitializing":
-        return _bad("Starting", f"what has to run before {subject.words.service} in pod {subject.name} runs")
+        return _not_ready("Starting", f"what has to run before {subject.words.service} in pod {subject.name} runs")
     if waiting.get("reason") != "ContainerCreating":
         return None
     # The kubelet says so from 1.29 on: first the volumes and the network, then the image.
     prepared = condition_of(subject.pod, "PodReadyToStartContainers")
     if prepared is None or prepared.get("status") == "True":
-        return _bad("Starting", f"the node pulls image {main.get('image', '')} and mounts the volumes")
+        return _not_ready("Starting", f"the node pulls image {main.get('image', '')} and mounts the volumes")
     if not subject.waits_long:
-        return _bad("Starting", f"the node mounts the volumes of pod {subject.name}")
-    return _bad(
+        return _not_ready("Starting", f"the node mounts the volumes of pod {subject.name}")
+    return _not_ready(
         "NotPrepared",
         f"the node gets pod {subject.name}'s volumes, network or runtime not ready: see `kubectl describe pod "
         f"{subject.name}`; {subject.words.start_remedy}",
     )
 
 
-_POLICIES: Final[tuple[Callable[[Subject], Finding | None], ...]] = (
+_POLICIES: Final[tuple[Callable[[PodUnderTest], ConditionValue | None], ...]] = (
     _evicted,
     _lost,
     _unschedulable,
@@ -289,7 +289,7 @@ _POLICIES: Final[tuple[Callable[[Subject], Finding | None], ...]] = (
 )
 
 
-def _waiting(subject: Subject) -> Iterable[tuple[Object, Object]]:
+def _waiting(subject: PodUnderTest) -> Iterable[tuple[Object, Object]]:
     for status in subject.statuses:
         waiting = status.get("state", {}).get("waiting")
         if waiting:

@@ -12,7 +12,7 @@ def condition_of(obj: Object, type_: str) -> dict[str, Any] | None:
     return next((c for c in conditions if c["type"] == type_), None)
 
 
-def lost(pod: Object) -> bool:
+def is_node_lost(pod: Object) -> bool:
     """Whether its node has fallen silent: all is as the node said last, and only the pod as a whole was taken down, by
     the node controller. Where a readiness gate is not met, the reason says so.
     """

@@ -6,7 +6,7 @@ from boardroom.api.conditions import Status
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class ConditionValue:
     """What an aspect looks like.
 
     `stalled`: it will not heal by itself. `changing`: it holds, but a newer state is on its way.
@@ -19,6 +19,6 @@ class Finding:
     changing: bool = False
 
     @property
-    def good(self) -> bool:
+    def is_true(self) -> bool:
         """Whether the aspect is as it should be."""
         return self.status == "True"
