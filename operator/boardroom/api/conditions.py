@@ -36,7 +36,7 @@ class AgentCondition(StrEnum):
 PREVIOUS: Final = "PreviousVersion"
 """AdapterReady=True: the version that spec asks for does not speak yet, the one before goes on."""
 
-UNHEARD: Final = "CoordinatorNotReady"
+COORDINATOR_NOT_READY: Final = "CoordinatorNotReady"
 """Unknown, because whose word the condition is can't be heard: the coordinator."""
 
 Status = Literal["True", "False", "Unknown"]
@@ -75,7 +75,7 @@ def condition(
     )
 
 
-def carried(new: Condition, existing: Iterable[Condition]) -> Condition:
+def keep_transition_time(new: Condition, existing: Iterable[Condition]) -> Condition:
     """`new` with the transition time of its predecessor where the status did not change."""
     for old in existing:
         if old.type == new.type and old.status == new.status:

@@ -9,7 +9,7 @@ from boardroom.api.membership import Verdict, admit
 from boardroom.api.model import problems
 from boardroom.api.resources import BoardAgent
 from boardroom.controller.plan.blueprint import Blueprint
-from boardroom.controller.status.agent import Member, member
+from boardroom.controller.status.agent import Member, build_member
 from boardroom.kube.kinds import Object
 
 
@@ -48,7 +48,7 @@ def roster(agents: Sequence[Object], blueprint: Blueprint) -> Roster:
         settings.requests,
         fetched=blueprint.spec.takes_fetched,
     )
-    members = [member(agent, verdicts[agent.metadata.name]) for agent in readable]
+    members = [build_member(agent, verdicts[agent.metadata.name]) for agent in readable]
     return Roster(
         accepted=tuple(m for m in members if m.verdict.accepted),
         rejected=tuple(m for m in members if not m.verdict.accepted),

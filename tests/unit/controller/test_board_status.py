@@ -7,7 +7,7 @@ import pytest
 from boardroom.api.conditions import read
 from boardroom.api.membership import Verdict
 from boardroom.controller.rollouts import RolloutState
-from boardroom.controller.status.agent import Member, member
+from boardroom.controller.status.agent import Member, build_member
 from boardroom.controller.status.board import (
     DISABLED,
     Observed,
@@ -30,7 +30,7 @@ SEAT = Verdict(accepted=True, reason="Accepted", message="has a seat")
 
 def seated(role: str, *, ready: bool) -> Member:
     proof = condition("AdapterReady", "True" if ready else "False", "AdapterProved" if ready else "AdapterMissing")
-    return member(agent(role, conditions=[proof]), SEAT)
+    return build_member(agent(role, conditions=[proof]), SEAT)
 
 
 CEO, CFO = seated("CEO", ready=True), seated("CFO", ready=False)

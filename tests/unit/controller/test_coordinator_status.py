@@ -48,7 +48,10 @@ class World:
         return [(c["type"], c["status"], c["reason"]) for obj in self.live() for c in obj["status"]["conditions"]]
 
 
-UNHEARD = [("LatencyHigh", "Unknown", "CoordinatorNotReady"), ("AdapterReady", "Unknown", "CoordinatorNotReady")]
+EXPIRED = [
+    ("LatencyHigh", "Unknown", "CoordinatorNotReady"),
+    ("AdapterReady", "Unknown", "CoordinatorNotReady"),
+]
 
 
 @pytest.fixture
@@ -63,13 +66,13 @@ async def test_of_a_coordinator_that_is_gone_it_stands_until_its_term_has_run_ou
     before = world.words()
     assert not await world.is_valid(up=False, after=1)
     assert ("AdapterReady", "True", "AdapterProved") in before
-    assert world.words() == UNHEARD
+    assert world.words() == EXPIRED
 
 
 async def test_of_one_that_has_let_go_nothing_stands(world: World) -> None:
     world.lease("")
     assert not await world.is_valid(up=False)
-    assert world.words() == UNHEARD
+    assert world.words() == EXPIRED
 
 
 async def test_it_is_taken_back_once(world: World) -> None:
@@ -83,14 +86,14 @@ async def test_of_one_that_renews_its_term_it_stands_even_where_its_pod_is_not_r
     for _ in range(5):
         world.lease()
         assert await world.is_valid(up=False, after=10)
-    assert world.words() != UNHEARD
+    assert world.words() != EXPIRED
 
 
 async def test_of_one_that_is_up_and_hangs_nothing_stands(world: World) -> None:
     world.lease()
     assert await world.is_valid(up=True)
     assert not await world.is_valid(up=True, after=61)
-    assert world.words() == UNHEARD
+    assert world.words() == EXPIRED
     world.lease()
     assert await world.is_valid(up=True, after=1)
 

@@ -11,7 +11,7 @@ from unit.controller.objects import Object, blueprint, container, pod, unschedul
 
 
 def said(found: Object, words: WorkloadMessages) -> ConditionValue:
-    return explain(PodUnderTest(pod=found, words=words, now=datetime(2026, 11, 23, 0, 1, tzinfo=UTC)))
+    return explain(PodUnderTest(live=found, messages=words, now=datetime(2026, 11, 23, 0, 1, tzinfo=UTC)))
 
 
 @pytest.mark.parametrize(

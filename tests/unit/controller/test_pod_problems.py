@@ -212,7 +212,7 @@ CASES: dict[str, tuple[Object, tuple[str, bool], str]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_said_of_a_pod(case: str) -> None:
     found, expected, words = CASES[case]
-    value = explain(PodUnderTest(pod=found, words=WORDS, now=NOW))
+    value = explain(PodUnderTest(live=found, messages=WORDS, now=NOW))
     assert (value.status, value.reason, value.stalled) == ("False", *expected)
     assert words in value.message
 
@@ -230,10 +230,10 @@ def test_the_field_that_names_a_missing_secret_is_told_though_names_are_alike(sa
     model = {"id": MODEL, "tokenSecretRef": {"name": "hf-token", "key": "hf"}}
     words = lorax_messages(blueprint(model=model, lorax={"env": env}))
     waiting = pod(container(waiting={"reason": "CreateContainerConfigError", "message": said}))
-    assert f"({field})" in explain(PodUnderTest(pod=waiting, words=words, now=NOW)).message
+    assert f"({field})" in explain(PodUnderTest(live=waiting, messages=words, now=NOW)).message
 
 
 def test_a_missing_secret_stalls_after_its_grace_period() -> None:
     waiting = pod(container(waiting={"reason": "CreateContainerConfigError"}))
-    found = [explain(PodUnderTest(pod=waiting, words=WORDS, now=now)).stalled for now in (NOW, LATER)]
+    found = [explain(PodUnderTest(live=waiting, messages=WORDS, now=now)).stalled for now in (NOW, LATER)]
     assert found == [False, True]

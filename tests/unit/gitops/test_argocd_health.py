@@ -8,7 +8,7 @@ import pytest
 from lupa.lua51 import LuaRuntime
 
 from boardroom.api.membership import Verdict, unknown_board
-from boardroom.controller.status.agent import Member, agent_status, member
+from boardroom.controller.status.agent import Member, agent_status, build_member
 from boardroom.controller.status.board import Observed, board_status, suspended
 from boardroom.controller.status.condition_value import ConditionValue
 from unit.controller.objects import agent, agent_object, blueprint, board_object, condition
@@ -33,7 +33,7 @@ def health(kind: str, obj: Object) -> tuple[str, str]:
 
 
 def proved(status: str = "True", reason: str = "Loaded", message: str = "it gave tokens") -> Member:
-    return member(agent("CEO", conditions=[condition("AdapterReady", status, reason, message)]), SEAT)
+    return build_member(agent("CEO", conditions=[condition("AdapterReady", status, reason, message)]), SEAT)
 
 
 def board(observed: Observed, *, generation: int = 1) -> Object:
@@ -80,7 +80,7 @@ def test_an_object_that_nobody_has_looked_at_is_progressing(kind: str) -> None:
         (proved("Unknown", "NotProved", "not tried yet"), ("Progressing", "NotProved: not tried yet")),
         (proved("False", "AdapterMissing", "no files"), ("Degraded", "AdapterMissing: no files")),
         (
-            member(agent("CEO"), Verdict(accepted=False, reason="BoardFull", message="15 members")),
+            build_member(agent("CEO"), Verdict(accepted=False, reason="BoardFull", message="15 members")),
             ("Degraded", "BoardFull: 15 members"),
         ),
     ],
@@ -91,6 +91,6 @@ def test_a_member_has_the_health_that_its_conditions_tell(subject: Member, expec
 
 
 def test_a_member_whose_board_is_still_to_come_is_progressing() -> None:
-    subject = member(agent("CEO"), unknown_board("executive", "team"))
+    subject = build_member(agent("CEO"), unknown_board("executive", "team"))
     status, message = health("boardagent", agent_object("CEO") | {"status": agent_status(subject, NOW)})
     assert (status, message.split(":")[0]) == ("Progressing", "BoardroomNotFound")

@@ -7,7 +7,7 @@ import pytest
 
 from boardroom.api.membership import Verdict, unknown_board
 from boardroom.controller.rollouts import RolloutState
-from boardroom.controller.status.agent import agent_status, member, rejected_agent_status
+from boardroom.controller.status.agent import agent_status, build_member, rejected_agent_status
 from boardroom.controller.status.board import Observed, board_status, invalid_status, suspended
 from boardroom.controller.status.condition_value import ConditionValue
 from tools.kstatus import verdicts
@@ -24,7 +24,7 @@ def board(generation: int = 1, **facts: Any) -> Object:
 
 
 def member_object(*conditions: Object) -> Object:
-    subject = member(agent("CEO", conditions=list(conditions)), SEAT)
+    subject = build_member(agent("CEO", conditions=list(conditions)), SEAT)
     return agent_object("CEO") | {"status": agent_status(subject, NOW)}
 
 

@@ -1,4 +1,4 @@
-"""One observed aspect before it becomes a condition."""
+"""Status, reason and message of a condition, before it has a type, a generation and a time."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from boardroom.api.conditions import Status
 
 @dataclass(frozen=True, kw_only=True)
 class ConditionValue:
-    """What an aspect looks like.
+    """The value of one condition.
 
-    `stalled`: it will not heal by itself. `changing`: it holds, but a newer state is on its way.
+    `stalled`: only an edit helps. `changing`: it is True, and a newer state is under way.
     """
 
     status: Status
@@ -20,5 +20,5 @@ class ConditionValue:
 
     @property
     def is_true(self) -> bool:
-        """Whether the aspect is as it should be."""
+        """Whether the status is True."""
         return self.status == "True"

@@ -1,4 +1,4 @@
-"""What coordinators wrote into status, taken back when none of the board has the say any more (docs/decisions/0022)."""
+"""Status that coordinators wrote, which expires once none of them holds the board's Lease (docs/decisions/0022)."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, Kind, Object, key_of
 
 @dataclass(frozen=True)
 class CoordinatorStatus:
-    """Writes in the coordinators' name, but only while no coordinator can."""
+    """Writes as the coordinators' field manager, and only while no coordinator can."""
 
     kube: Kube
     store: Store
@@ -23,9 +23,9 @@ class CoordinatorStatus:
     now: Callable[[], datetime]
 
     async def is_valid(self, board: Object, agents: Iterable[Object], *, up: bool) -> bool:
-        """Whether what coordinators wrote may hold; where it may not, it is Unknown from now on.
+        """Whether the coordinators' status is valid; if it is not, its conditions are set to Unknown.
 
-        `up`: whether a coordinator's pod is. Raises ConflictError where one wrote just now.
+        `up`: whether a coordinator's pod is Ready. Raises ConflictError if a coordinator wrote at the same time.
         """
         if not has_coordinator_status(board) or not await self.leases.is_abandoned(key_of(board), up=up):
             return True
@@ -38,7 +38,7 @@ class CoordinatorStatus:
         status = expired_status(live, type_, self.now())
         if status is None:
             return
-        # With the version, a coordinator that came back and wrote first is a conflict.
-        named = {name: live["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
-        manifest: Object = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": named, "status": status}
+        # With the resourceVersion: a coordinator that came back and wrote first makes this a conflict.
+        metadata = {name: live["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
+        manifest: Object = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "status": status}
         self.store.put(kind, await self.kube.apply_status(kind, manifest, manager=COORDINATOR_MANAGER))
