@@ -118,6 +118,7 @@ setup: .venv/installed $(CLIENTS) ## Make the virtual environments.
 
 .PHONY: docs
 docs: .venv/installed .venv-docs/installed ## Build the documentation's site into build/docs (open build/docs/index.html).
+	@PYTHONPATH=tests $(BIN)/python -m tools.drawing
 	@PYTHONPATH=tests $(BIN)/python -m tools.site
 
 .PHONY: format

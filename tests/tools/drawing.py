@@ -41,7 +41,7 @@ class Box:
 
     def svg(self) -> str:
         parts = [
-            f'<rect class="{self.style}" x="{self.x}" y="{self.y}" width="{self.width}" height="{self.height}" rx="6"/>',
+            _rect(self.style, f'x="{self.x}" y="{self.y}" width="{self.width}" height="{self.height}" rx="6"'),
             _text(self.x + 12, self.y + 22, self.title, "room"),
         ]
         parts += [
@@ -71,22 +71,55 @@ BOXES: Final = (
     Box("cli/", 400, 20, 130, 56, ("boardroom …",)),
     Box("client/", 550, 20, 130, 56, ("from Python",)),
     Box("any HTTP or OpenAI client", 700, 20, 280, 56, ("curl, openai, Open WebUI",)),
-    Box("Kubernetes API server", 20, 150, 300, 76, ("Boardroom, BoardAgent, their status,", "Deployments, Services, Leases")),
-    Box("controller/ – the operator, two pods", 20, 310, 300, 95,
-        ("watch/ – what is there", "plan/ – what should be there: pure", "apply/ – the difference · status/ – conditions")),
-    Box("coordinator/ – one to eight pods for each board", 500, 150, 480, 150,
-        ("http/ – requests, streams, the OpenAI endpoint · auth/", "deliberation/ – modes, batches, votes",
-         "backends/ – LoRAX servers, adapters, health, probes", "board/ – roster · conversations/ – memory or Redis",
-         "status/ – what it writes · peers/ – leader and followers")),
+    Box(
+        "Kubernetes API server",
+        20,
+        150,
+        300,
+        76,
+        ("Boardroom, BoardAgent, their status,", "Deployments, Services, Leases"),
+    ),
+    Box(
+        "controller/: the operator, two pods",
+        20,
+        310,
+        300,
+        95,
+        ("watch/: what is there", "plan/: what should be there: pure", "apply/: the difference · status/: conditions"),
+    ),
+    Box(
+        "coordinator/: one to eight pods for each board",
+        500,
+        150,
+        480,
+        150,
+        (
+            "http/: requests, streams, the OpenAI endpoint · auth/",
+            "deliberation/: modes, batches, votes",
+            "backends/: LoRAX servers, adapters, health, probes",
+            "board/: roster · conversations/: memory or Redis",
+            "status/: what it writes · peers/: leader and followers",
+        ),
+    ),
     Box("The GPU pod", 500, 420, 480, 110),
     Box("LoRAX", 515, 452, 220, 64, ("or simulator/, without a GPU",), "inner"),
-    Box("adapters/ – the sidecar", 755, 452, 210, 64, ("fetches, checks, lists",), "inner"),
+    Box("adapters/: the sidecar", 755, 452, 210, 64, ("fetches, checks, lists",), "inner"),
     Box("Volume, Hugging Face or S3", 690, 614, 290, 56, ("one directory for each adapter",)),
-    Box("Shared rooms", 20, 450, 300, 118,
-        ("kube/ – one Kubernetes client for both", "engine/ – the seam to inference servers", "api/ – the nouns: CRDs, HTTP bodies",
-         "telemetry/ – logs, traces")),
+    Box(
+        "Shared rooms",
+        20,
+        450,
+        300,
+        118,
+        (
+            "kube/: one Kubernetes client for both",
+            "engine/: the seam to inference servers",
+            "api/: the nouns: CRDs, HTTP bodies",
+            "telemetry/: logs, traces",
+        ),
+    ),
     Box("cluster/", 20, 586, 300, 56, ("a Kubernetes to try and test on",)),
-)  # fmt: skip
+)
 ARROWS: Final = (
     Arrow("question", ((620, 76), (620, 150)), "1 a question", (628, 118)),
     Arrow("question", ((640, 300), (640, 452)), "one batch,", (560, 366)),
@@ -110,25 +143,30 @@ NOTES: Final = (
 
 def render() -> str:
     """The drawing as the text of its file."""
+    size = f'width="{_WIDTH}" height="{_HEIGHT}"'
     markers = [
         f'<marker id="{way}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="5" markerHeight="5" orient="auto">'
         f'<path class="way {way}" d="M1 1 L7 4 L1 7"/></marker>'
         for way in ("question", "yaml", "status", "adapter")
     ]
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" '
-        'role="img" aria-label="The rooms of the Boardroom operator, and the ways of a question, YAML, status, an adapter">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" {size}>',
+        "<title>The rooms of the Boardroom operator, and the ways of a question, YAML, status and an adapter</title>",
         f"<style>{_STYLE}</style>",
         "<defs>",
         *markers,
         "</defs>",
-        f'<rect class="paper" width="{_WIDTH}" height="{_HEIGHT}" rx="8"/>',
+        _rect("paper", f'{size} rx="8"'),
         *(box.svg() for box in BOXES),
         *(arrow.svg() for arrow in ARROWS),
         *(_text(*note) for note in NOTES),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _rect(style: str, place: str) -> str:
+    return f'<rect class="{style}" {place}/>'
 
 
 def _text(x: int, y: int, words: str, style: str) -> str:
