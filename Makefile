@@ -42,9 +42,9 @@ lint: .venv/installed ## ruff, mypy strict (tests and bench too), the rooms' imp
 	$(BIN)/python -c "import operator; operator.add"
 
 .PHONY: test-unit
-test-unit: .venv/installed $(CLIENTS) torch ## Unit tests, and inputs that people tried: no cluster.
+test-unit: .venv/installed .venv-docs/installed $(CLIENTS) torch chromium ## Unit tests, and inputs that people tried: no cluster.
 	@PYTHONPATH=tests $(BIN)/python -m tools.programs kstatus >/dev/null # here its progress can be seen
-	$(PYTEST) tests/unit tests/tried
+	$(PYTEST) tests/unit tests/component tests/tried
 
 # PyPI's for Linux brings CUDA along, 5 GB of it; Debian's is for the CPU. Where it can't be had, what needs it is skipped.
 .PHONY: torch
@@ -54,6 +54,14 @@ torch: .venv/installed ## Debian's PyTorch, where there is none yet and apt may:
 		echo "installing python3-torch from Debian (about 150 MB, a minute)" >&2; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends python3-torch >/dev/null \
 			|| echo "python3-torch could not be installed: the tests of bench-gpu are skipped" >&2; fi
+
+# Where it can't be had, the site is built and its links are checked, and no browser looks at it.
+.PHONY: chromium
+chromium: ## Debian's Chromium, where there is none yet and apt may: a test looks at the documentation with it.
+	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing chromium from Debian (about 100 MB, a minute)" >&2; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends chromium >/dev/null \
+			|| echo "chromium could not be installed: no browser looks at the documentation" >&2; fi
 
 .PHONY: test-integration
 test-integration: .venv/installed ## Tests on a real kube-apiserver, and charts by Helm (the first run builds them: about 14 minutes on 2 cores).
@@ -108,6 +116,11 @@ attribution: .venv/installed ## 100,000 answers while everything around them mov
 .PHONY: setup
 setup: .venv/installed $(CLIENTS) ## Make the virtual environments.
 
+.PHONY: docs
+docs: .venv/installed .venv-docs/installed ## Build the documentation's site into build/docs (open build/docs/index.html).
+	@PYTHONPATH=tests $(BIN)/python -m tools.drawing
+	@PYTHONPATH=tests $(BIN)/python -m tools.site
+
 .PHONY: format
 format: .venv/installed ## Format the code and mend what ruff can mend.
 	$(BIN)/ruff check --fix -q . || true
@@ -126,6 +139,7 @@ lock: .venv/installed ## Write requirements/*.lock from pyproject.toml (hashed, 
 	$(LOCK) --group lorax-client -o requirements/lorax-client.lock
 	$(LOCK) --group openai-client -o requirements/openai-client.lock
 	$(LOCK) --group outlines --overrides requirements/outlines.overrides -o requirements/outlines.lock
+	$(LOCK) --group docs -o requirements/docs.lock
 	$(LOCK) --group schemathesis -o requirements/schemathesis.lock
 	$(LOCK) --group bench -o requirements/bench.lock
 	$(LOCK) --group gpu -o requirements/gpu.lock

@@ -56,7 +56,7 @@ def churn_() -> None:
 
 @bench.command(name="attribution")
 def attribution_() -> None:
-    """100,000 answers in trouble, each held against whose voice it is in; fails where one is in another's."""
+    """100,000 answers under faults, each compared with the weights that it names; fails if one is wrong."""
     _kept("attribution", attribution.measure)
     wrong = attribution.broken_promises(report.saved()["attribution"])
     if wrong:

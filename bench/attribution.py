@@ -1,10 +1,10 @@
-"""Whose voice did it answer in? As many answers as wanted, while everything around them moves.
+"""Attribution under faults: whether each answer was given by the weights that it names.
 
-On virtual time, from a seed: members come and go, adapters are replaced under new paths, adapters are slow or fail to
-load, batches break, LoRAX is overloaded, drops connections, is killed, and ends gracefully with answers in flight,
-requests are lost on the way, clients leave; and the race in which LoRAX answers in the base model's voice is lost as
-often as `probability` says. On one board memory for adapters is short, so that LoRAX takes them away in mid-answer.
-Every answer is held, from its first word to its last, against what only the weights that it names can say.
+Runs on virtual time, from a seed. Members come and go, adapters are replaced under new paths, adapters are slow or fail
+to load, batches fail, LoRAX is overloaded, drops connections, is killed and ends gracefully with answers in flight,
+requests are lost on the way, and clients leave. The stale adapter race (docs/lorax.md#stale-adapter-race) is lost as
+often as `probability` says. On one board adapter memory is short, so LoRAX removes adapters in the middle of answers.
+Each answer is compared, from its first word to its last, with what only the weights that it names can say.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from boardroom.simulator.virtual import VirtualTimeLoop
 ANSWERS = 80_000
 IN_LITTLE_MEMORY = 20_000
 WITHOUT_GUARD = 20_000
-"""Their share of wrong voices is large."""
+"""Fewer are enough: their share of wrong answers is large."""
 LITTLE_MEMORY = 4
 """Adapters that fit at once; the board has up to twice as many."""
 ALWAYS = 1.0

@@ -50,7 +50,7 @@ CASES = (
     Case(adapters=50, per_second=20),
     Case(adapters=50, per_second=20, places=20),
 )
-"""In the last one the coordinator gives no seat to members for whom there is no place: their questions fail."""
+"""In the last one the coordinator does not accept members for whom there is no place: their questions fail."""
 
 Ask = Callable[[str], Awaitable[str | None]]
 """Role to the text, or None where there was none."""

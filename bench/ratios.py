@@ -35,7 +35,8 @@ def ratios(results: Mapping[str, Any]) -> dict[str, float]:
             name = f"adapter loads against LoRAX alone, {row['adapters']} adapters at {row['per_second']:g}/s"
             name += f" in {row['places']} places"
             found[name] = row["loads_through_us"] / row["loads_alone"]
-            found[f"wrong voices through us of {row['requests']}{name.partition(',')[2]}"] = row["wrong_through_us"]
+            where = name.partition(",")[2]
+            found[f"wrong answers of {row['requests']} through the coordinator,{where}"] = row["wrong_through_us"]
     return {name: round(value, 3) for name, value in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""docs/performance.md: its tables are made from bench/results, its words are written by people."""
+"""Fills the tables of docs/performance.md from bench/results; people write its text."""
 
 import json
 import re
@@ -67,7 +67,7 @@ def curve(results: Results) -> str:
     points = [p for p in points if p["profile"] == first]
     alone = next(p for p in points if p["members"] == 1 and p["way"] == "batch, warm")
     ways = list(dict.fromkeys(p["way"] for p in points))
-    sizes = [n for n in dict.fromkeys(p["members"] for p in points) if n in (1, 2, 3, 5, 10, 16, 32)]
+    sizes = [n for n in dict.fromkeys(p["members"] for p in points) if n in (1, 3, 5, 10, 16, 32)]
     found = {(p["way"], p["members"]): p for p in points}
     return _table(
         ["way (wall time / one member's · GPU-seconds)", *(str(n) for n in sizes)],
@@ -96,7 +96,7 @@ def savings(results: Results) -> str:
 
 def churn(results: Results) -> str:
     """Adapters that come and go."""
-    head = ["adapters", "places", "requests/s", "through", "loads per request", "p50 s", "p99 s", "wrong voices"]
+    head = ["adapters", "places", "requests/s", "through", "loads per request", "p50 s", "p99 s", "wrong answers"]
     rows = [
         [
             str(row["adapters"]),
@@ -116,23 +116,24 @@ def churn(results: Results) -> str:
 
 
 def attribution(results: Results) -> str:
-    """Whose voices."""
+    """How many answers the named weights gave; one column for each way and LoRAX."""
     rows = results.get("attribution", {}).get("rows", ())
+    if not rows:
+        return "not measured yet"
     names = ("texts", "right", "base_model", "mixed", "other_member", "other_version", "unreadable")
     more = (
         *("weights_not_named", "torn_streams", "named_absences", "unnamed_absences"),
         *("aborts", "failed_prefills", "killed", "terminated"),
     )
     return _table(
-        ["", *((("through the coordinator" if r["guarded"] else "LoRAX alone") + _race(r)) for r in rows)],
-        [[name.replace("_", " "), *(str(row[name]) for row in rows)] for name in (*names, *more)]
-        + [["in a wrong voice, share", *(f"{1 - row['right'] / row['texts']:.5%}" for row in rows)]],
-    ) if rows else "not measured yet"  # fmt: skip
-
-
-def _race(row: Mapping[str, Any]) -> str:
-    little = f", memory for {row['memory_for']} adapters" if row["memory_for"] else ""
-    return f", the race lost {row['stale_ready_probability']:.1%} of the time{little}"
+        ["asked through", *("the coordinator" if row["guarded"] else "LoRAX alone" for row in rows)],
+        [
+            ["races lost", *(f"{row['stale_ready_probability']:.1%}" for row in rows)],
+            ["memory for", *(f"{row['memory_for']} adapters" if row["memory_for"] else "all" for row in rows)],
+            *([name.replace("_", " "), *(str(row[name]) for row in rows)] for name in (*names, *more)),
+            ["share of wrong answers", *(f"{1 - row['right'] / row['texts']:.5%}" for row in rows)],
+        ],
+    )
 
 
 def scale(results: Results) -> str:
@@ -158,19 +159,19 @@ SCALE: Final = {
     "settled_applies": "objects applied",
     "settled_status_applies": "statuses applied",
     "settled_events": "Kubernetes Events written",
-    "settled_reconciles": "looks at a board",
-    "settled_watch_events": "watch events heard",
+    "settled_reconciles": "reconciles",
+    "settled_watch_events": "watch events received",
     "peak_mib": "memory at most, MiB",
     "settled_mib": "memory when all is quiet, MiB",
     "steady_seconds": "then observed for, s",
     "steady_writes": "writes in that time",
-    "steady_cpu_s": "of one core in that time, with a look at everything every 20 s, s",
-    "new_board_s_p50": "a board more: until its children are there, s, p50",
+    "steady_cpu_s": "of one core in that time, with every board reconciled every 20 s, s",
+    "new_board_s_p50": "one more board: until its children are there, s, p50",
     "new_board_s_p95": "p95",
     "agent_changed_s_p50": "a member's prompt changed: until its status has seen it, s, p50",
     "agent_changed_s_p95": "p95",
     "restart_ready_s": "operator started again: until it is ready, s",
-    "restart_cpu_s": "of one core until every board has been looked at, s",
+    "restart_cpu_s": "of one core until every board has been reconciled, s",
     "restart_writes": "writes until then",
     "restart_peak_mib": "memory at most, MiB",
     "load": "load of the machine (15 minutes)",
@@ -210,11 +211,11 @@ def gpu(results: Results) -> str:
 def machine(results: Results) -> str:
     """Where each result was measured."""
     return _table(
-        ["result", "date", "commit", "machine", "command"],
+        ["result", "date", "commit", "machine", "python -m"],
         [
             [
                 name, m["date"], m["commit"], f"{m['cores']} cores, {m['cpu']}, Python {m['python']}",
-                f"`{result['command']}`",
+                f"`{result['command'].removeprefix('python -m ')}`",
             ]
             for name, result in results.items()
             if (m := result.get("machine"))
@@ -238,17 +239,20 @@ TABLES: Final[Mapping[str, Callable[[Results], str]]] = {
 
 
 def _loads(rows: Iterable[Mapping[str, Any]]) -> str:
-    def cell(row: Mapping[str, Any], key: str, digits: int) -> str:
-        value = row[key]
-        return f"{value['median']:.{digits}f} ({value['low']:.{digits}f}-{value['high']:.{digits}f})"
+    def middle(row: Mapping[str, Any], key: str, digits: int) -> str:
+        return f"{row[key]['median']:.{digits}f}"
+
+    def spread(row: Mapping[str, Any], key: str, digits: int) -> str:
+        return f"{middle(row, key, digits)} ({row[key]['low']:.{digits}f}-{row[key]['high']:.{digits}f})"
 
     return _table(
         ["fan-out", "stream", "in flight", "service", "questions/s", "CPU ms", "p50 ms", "p99 ms", "first ms", "MiB"],
         [
             [
                 str(row["members"]), "yes" if row["stream"] else "no", str(row["in_flight"]), row["service"],
-                cell(row, "per_second", 0), cell(row, "cpu_ms", 3), cell(row, "p50_ms", 2), cell(row, "p99_ms", 2),
-                cell(row, "first_ms", 2) if row["stream"] else "", f"{row['rss_mib']['median']:.0f}",
+                spread(row, "per_second", 0), spread(row, "cpu_ms", 3), middle(row, "p50_ms", 2),
+                middle(row, "p99_ms", 2), middle(row, "first_ms", 2) if row["stream"] else "",
+                middle(row, "rss_mib", 0),
             ]
             for row in rows
         ],

@@ -1,4 +1,4 @@
-"""Answers counted by whose voice they had, from their first word to their last, beside whose they were said to have."""
+"""Counts answers by the weights that gave them, from the first word to the last, and by the weights that they name."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,7 +20,7 @@ class Tally:
     right: int = 0
     """Each word is what the weights that the answer names, and no others, say to the question."""
     base_model: int = 0
-    """In the base model's voice and said to be an adapter's: LoRAX's race."""
+    """Given by the base model and attributed to an adapter: the stale adapter race (docs/lorax.md)."""
     mixed: int = 0
     """Begins as its own and goes on as something else."""
     other_member: int = 0

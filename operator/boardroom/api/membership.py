@@ -45,25 +45,25 @@ def admit(
     adapters that are fetched.
     """
     verdicts: dict[str, Verdict] = {}
-    seats: dict[str, str] = {}
+    members: dict[str, str] = {}
     loaded: set[str | None] = set()
     for candidate in sorted(candidates, key=lambda c: (c.created, c.name)):
         role = candidate.spec.role.lower()
-        if role in seats:
+        if role in members:
             verdicts[candidate.name] = Verdict(
                 accepted=False,
                 reason="DuplicateRole",
-                message=f"spec.role {candidate.spec.role!r} is taken by BoardAgent {seats[role]!r} (case is ignored): "
-                "choose another role or delete one of the two",
+                message=f"spec.role {candidate.spec.role!r} is taken by BoardAgent {members[role]!r} "
+                "(case is ignored): choose another role or delete one of the two",
             )
-        elif len(seats) >= max_members:
+        elif len(members) >= max_members:
             verdicts[candidate.name] = Verdict(
                 accepted=False,
                 reason="BoardFull",
                 message=f"the board has its {max_members} members: raise spec.maxMembers of the Boardroom or delete "
                 "another BoardAgent",
             )
-        elif requests is not None and len(seats) >= requests:
+        elif requests is not None and len(members) >= requests:
             verdicts[candidate.name] = Verdict(
                 accepted=False,
                 reason=CONCURRENCY_LIMIT,
@@ -88,7 +88,7 @@ def admit(
                 "delete another BoardAgent",
             )
         else:
-            seats[role] = candidate.name
+            members[role] = candidate.name
             loaded.add(candidate.spec.loads)
             verdicts[candidate.name] = Verdict(
                 accepted=True, reason="Accepted", message=f"has a seat as {candidate.spec.role}"

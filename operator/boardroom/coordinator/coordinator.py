@@ -67,7 +67,7 @@ class Coordinator:
         self.conversations = Conversations(self._memory() if store is None else store)
         self._source, self._kube, self._standard = source, kube, standard
         self._by_standard = StandardRoute(standard, self.metrics, tracer) if standard is not None else None
-        self.fleet = (
+        self.pool = (
             BackendPool(endpoints, engine, findings, metrics=self.metrics, tracer=tracer)
             if endpoints is not None
             else None
@@ -88,12 +88,12 @@ class Coordinator:
             self._writer = HealthWriter(
                 kube, self.metrics, roster=lambda: self.roster, books=lambda: self.books, observed=self._settled
             )
-        self.peers = peers(self.fleet) if peers is not None else None
+        self.peers = peers(self.pool) if peers is not None else None
         if self.peers is not None:
             self.peers.on_lead = self._leads
-        if self.fleet is not None:
-            self.fleet.on_change = self._fleet_changed
-            self.fleet.wanted = lambda: wanted(self._resolved) if self._resolved else None
+        if self.pool is not None:
+            self.pool.on_change = self._pool_changed
+            self.pool.wanted = lambda: wanted(self._resolved) if self._resolved else None
         source.on_change = self._roster_changed
         self._roster_changed()
 
@@ -107,26 +107,26 @@ class Coordinator:
         """Why the board can't be asked yet; empty where it can."""
         if self.roster is None:
             return self._source.problem
-        if self.fleet is not None and not self.fleet.known:
+        if self.pool is not None and not self.pool.known:
             return "where LoRAX's servers are has not been read from the API server yet"
         return ""
 
     @property
     def books(self) -> Books:
         """What is known of the adapters."""
-        return self.fleet.books if self.fleet is not None else Books([])
+        return self.pool.books if self.pool is not None else Books([])
 
     def observation(self) -> Observation:
         """LoRAX as of the last look."""
         standard = self._by_standard is not None
-        fleet = self.fleet
-        if fleet is None or (self.roster is not None and not self.roster.lorax_enabled):
-            return Observation(running=None, why_not=NO_LORAX, metrics=None, standard=standard)
-        if self.peers is not None and self.peers.link is not None and not self.peers.leads:
-            figures = self.peers.link.metrics
+        pool = self.pool
+        if pool is None or (self.roster is not None and not self.roster.lorax_enabled):
+            return Observation(running=None, reason=NO_LORAX, metrics=None, standard=standard)
+        if self.peers is not None and self.peers.follower is not None and not self.peers.is_leader:
+            figures = self.peers.follower.metrics
         else:
-            figures = metrics(replica.observer for replica in fleet.replicas.values())
-        return Observation(running=fleet.running, why_not=fleet.why_not, metrics=figures, standard=standard)
+            figures = metrics(backend.health_check for backend in pool.backends.values())
+        return Observation(running=pool.running, reason=pool.reason, metrics=figures, standard=standard)
 
     async def ask(
         self,
@@ -147,7 +147,7 @@ class Coordinator:
         question = object()
         self._asked[question] = roster
         try:
-            lorax = self.fleet if roster.lorax_enabled else None
+            lorax = self.pool if roster.lorax_enabled else None
             if lorax is not None:
                 await lorax.vet(request.timeout or roster.timeout_seconds)
             attempts = Dispatcher(self.metrics, lorax=lorax, standard=self._by_standard, tracer=self.tracer)
@@ -168,20 +168,20 @@ class Coordinator:
     async def running(self) -> AsyncIterator[None]:
         """Everything in the background; at the end loads may finish for a few seconds."""
         self._jobs.start("roster", self._source.run)
-        if self.fleet is not None:
-            self.fleet.start()
+        if self.pool is not None:
+            self.pool.start()
         if self.peers is not None:
             self.peers.start()
-        elif self.fleet is not None:
-            self.fleet.lead()
+        elif self.pool is not None:
+            self.pool.lead()
         if self._writer is not None:
             self._jobs.start("health writer", self._writer.run)
         try:
             yield
         finally:
             await self._jobs.stop()
-            if self.fleet is not None:
-                await self.fleet.close(self.drain_seconds)
+            if self.pool is not None:
+                await self.pool.close(self.drain_seconds)
             if self.peers is not None:
                 await self.peers.stop()
             for part in (self._standard, self._kube, self.conversations):
@@ -199,7 +199,7 @@ class Coordinator:
         self._resolve()
         if self._resolved is not None:
             roster = self._resolved
-            self.metrics.seated(member.name for member in roster.members)
+            self.metrics.set_members(member.name for member in roster.members)
             self.metrics.lorax_latency_limit.set(roster.latency_warning_ms / 1000)
             self.metrics.lorax_wanted.set(roster.lorax_enabled and not roster.suspended)
             self._count()
@@ -210,11 +210,11 @@ class Coordinator:
             return  # what follows here moves the books itself
         self._resolving = True
         try:
-            source, servers = self._source.roster, self.fleet.servers if self.fleet is not None else []
+            source, servers = self._source.roster, self.pool.servers if self.pool is not None else []
             self._resolved = self._versions.resolve(source, servers) if source else None
-            if self._resolved is not None and self.fleet is not None:
+            if self._resolved is not None and self.pool is not None:
                 in_use = {path for roster in self._asked.values() for path in roster.adapter_ids}
-                self.fleet.keep(self._resolved, in_use)
+                self.pool.keep(self._resolved, in_use)
         finally:
             self._resolving = False
         if self._writer is not None:
@@ -225,11 +225,11 @@ class Coordinator:
         self.metrics.conversations.set_function(lambda: len(kept))
         return kept
 
-    def _fleet_changed(self) -> None:
+    def _pool_changed(self) -> None:
         self._resolve()
         self._count()
         if self.peers is not None:
-            self.peers.move()
+            self.peers.publish()
 
     def _count(self) -> None:
         """Show which members' adapters fail, and LoRAX's latency as the status has it."""
@@ -243,12 +243,12 @@ class Coordinator:
 
     def _settled(self) -> Observation | None:
         """What may be written; None while the first look and the first proofs are under way, and where others write."""
-        if self.peers is not None and not self.peers.firm:
+        if self.peers is not None and not self.peers.is_confirmed_leader:
             return None
         seen = self.observation()
-        if seen.why_not == NO_LORAX or self.fleet is None:
+        if seen.reason == NO_LORAX or self.pool is None:
             return seen
         if seen.running is None:
             return None
-        settling = self.fleet.settling and time.monotonic() < self._started + SETTLE_SECONDS
+        settling = self.pool.settling and time.monotonic() < self._started + SETTLE_SECONDS
         return None if settling else seen

@@ -77,8 +77,8 @@ def live(options: Options, kube: KubeClient) -> Coordinator:
         standard=_standard(options),
         kube=kube,
         store=_store(options, source),
-        peers=lambda fleet: Peers(
-            kube, options.board or "", options.namespace, options.address, fleet, age=process_age()
+        peers=lambda pool: Peers(
+            kube, options.board or "", options.namespace, options.address, pool, age=process_age()
         ),
         max_in_flight=options.max_in_flight,
         tracer=options.tracer,

@@ -74,7 +74,7 @@ class Metrics:
 
     def _of_members(self, r: CollectorRegistry) -> None:
         """`agent` is the name of a member with a seat: at most maxMembers values at a time."""
-        self._seats: frozenset[str] | None = None
+        self._names: frozenset[str] | None = None
         self.answers = Counter(
             "boardroom_member_answers",
             "Outcome of each member; engine is empty where none answered for it.",
@@ -175,19 +175,19 @@ class Metrics:
         """Whether LoRAX can't answer through the adapter of this member, who has a seat."""
         self._failed_adapters.labels(agent).set(failed)
 
-    def seated(self, agents: Iterable[str]) -> None:
+    def set_members(self, agents: Iterable[str]) -> None:
         """Who has a seat; the series of those who no longer do are dropped."""
-        seats = frozenset(agents)
-        for agent in (self._seats or frozenset()) - seats:
+        names = frozenset(agents)
+        for agent in (self._names or frozenset()) - names:
             for metric in self._by_member:
                 metric.remove_by_labels({"agent": agent})
-        self._spoken = {key: spoken for key, spoken in self._spoken.items() if key[0] in seats}
-        self._seats = seats
-        self.members.set(len(seats))
+        self._spoken = {key: spoken for key, spoken in self._spoken.items() if key[0] in names}
+        self._names = names
+        self.members.set(len(names))
 
     def _label(self, agent: str) -> str:
         """The name of a member with a seat, else nothing: who has none, or lost it while it was being asked."""
-        return agent if self._seats is None or agent in self._seats else ""
+        return agent if self._names is None or agent in self._names else ""
 
 
 class _Spoken:

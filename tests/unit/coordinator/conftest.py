@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from boardroom.adapters import server
-from boardroom.coordinator.backends import backend as replica
+from boardroom.coordinator.backends import backend
 from boardroom.coordinator.board import sources
 from unit.coordinator.standing_board import ROLES, Board, agent
 
@@ -12,7 +12,7 @@ from unit.coordinator.standing_board import ROLES, Board, agent
 def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     """What changes on disk is known at once, where else it is looked for every second or three."""
     monkeypatch.setattr(sources, "FILE_SECONDS", 0.05)
-    monkeypatch.setattr(replica, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(backend, "POLL_SECONDS", 0.1)
     monkeypatch.setattr(server, "RESCAN_SECONDS", 0.0)
 
 

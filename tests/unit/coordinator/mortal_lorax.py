@@ -1,4 +1,4 @@
-"""An honest small LoRAX that dies and comes back, on virtual time, and the fleets of a leader and a follower before it.
+"""An honest small LoRAX that dies and comes back, on virtual time, and the pools of a leader and a follower before it.
 
 A process counts the requests that it takes, and knows which adapters it has answered a probe through. Whoever asks it
 for another one as a question meets the worst that LoRAX does: the base model answers, without a sign of it. When it
@@ -196,20 +196,20 @@ class StillFindings(SidecarClient):
         self.on_look()
 
 
-class NearLink(Follower):
+class NearFollower(Follower):
     """To a leader in the same process, over the same JSON."""
 
-    desk: Leader
+    leading: Leader
 
     async def _ask(self, address: str, news: dict[str, OutcomeDelta]) -> GrantResponse:
         poll = self._poll(news)
         await asyncio.sleep(AIR)
-        state = await self.desk.answer(poll_decoder.decode(encoder.encode(poll)))
+        state = await self.leading.answer(poll_decoder.decode(encoder.encode(poll)))
         await asyncio.sleep(AIR)
         return state_decoder.decode(msgspec.json.encode(state))
 
 
-def fleet(lorax: MortalLorax) -> BackendPool:
+def pool(lorax: MortalLorax) -> BackendPool:
     endpoint = Endpoint(key="lorax", name="lorax", url="virtual://lorax", adapters_url="virtual://adapters")
     made = BackendPool(
         ListedEndpoints(endpoint), lambda _: lorax.client(), lambda _: StillFindings(), metrics=Metrics()
@@ -239,9 +239,9 @@ class Pair:
     def open(self) -> bool:
         """Whether every member may be asked through both."""
         return all(
-            replica.admission.open_to(member.adapter_id)
+            backend.admission.open_to(member.adapter_id)
             for one in (self.leader, self.follower)
-            for replica in one.replicas.values()
+            for backend in one.backends.values()
             for member in MEMBERS
         )
 
@@ -249,15 +249,15 @@ class Pair:
 @asynccontextmanager
 async def pair(lorax: MortalLorax) -> AsyncIterator[Pair]:
     clock = asyncio.get_running_loop().time
-    leader, follower = fleet(lorax), fleet(lorax)
-    desk, link = Leader(leader, clock), NearLink(follower, "follower", clock)
-    link.desk = desk
-    leader.on_change, leader.before_wave = desk.move, desk.hold
+    leader, follower = pool(lorax), pool(lorax)
+    leading, following = Leader(leader, clock), NearFollower(follower, "follower", clock)
+    following.leading = leading
+    leader.on_change, leader.before_wave = leading.publish, leading.hold
 
     async def follow() -> None:
         while True:
             try:
-                await link.follow("leader", "")
+                await following.follow("leader", "")
             except LeaderLostError:
                 await asyncio.sleep(0.5)
             await asyncio.sleep(0.02)
@@ -265,10 +265,10 @@ async def pair(lorax: MortalLorax) -> AsyncIterator[Pair]:
     follower.grant(float("-inf"))
     with patch("boardroom.coordinator.backends.admission.time", SimpleNamespace(monotonic=clock)):
         leader.lead()
-        following = asyncio.create_task(follow())
+        polls = asyncio.create_task(follow())
         try:
             yield Pair(lorax, leader, follower)
         finally:
-            following.cancel()
+            polls.cancel()
             for one in (leader, follower):
                 await one.close(0)

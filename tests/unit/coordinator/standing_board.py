@@ -148,15 +148,15 @@ class Standing:
     metrics_url: str
 
     @property
-    def replica(self) -> Backend:
+    def backend(self) -> Backend:
         """The one LoRAX server."""
-        assert self.coordinator.fleet is not None
-        (replica,) = self.coordinator.fleet.replicas.values()
-        return replica
+        assert self.coordinator.pool is not None
+        (backend,) = self.coordinator.pool.backends.values()
+        return backend
 
     @property
     def book(self) -> AdapterRegistry:
-        return self.replica.book
+        return self.backend.book
 
     async def ask(self, **body: Any) -> httpx.Response:
         return await self.client.post("/v1/ask", json={"user_input": "And now?"} | body)
@@ -173,7 +173,7 @@ class Standing:
             lambda: (
                 sorted(p.rpartition("/")[2] for p in book.ready()) == paths
                 and not book.unproved()
-                and self.replica.admission.open
+                and self.backend.admission.open
             )
         )
 
@@ -208,12 +208,12 @@ async def standing(
             yield Standing(coordinator, client, addresses.metrics)
 
 
-async def try_again(replica: Backend, path: str) -> None:
+async def try_again(backend: Backend, path: str) -> None:
     """The prober asks once more for an adapter that can't be loaded: LoRAX evicts good ones for it."""
-    record = replica.book[path]
-    await until(lambda: replica.prober.idle)  # else it rests, as after a wave that told nothing
+    record = backend.book[path]
+    await until(lambda: backend.prober.idle)  # else it rests, as after a wave that told nothing
     failures, record.retry_at = record.failures, 0.0
-    replica.book.on_change()
+    backend.book.on_change()
     await until(lambda: record.failures > failures)
 
 

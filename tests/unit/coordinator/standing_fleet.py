@@ -59,16 +59,16 @@ async def simulated_servers(board: Board, *names: str, **changes: Any) -> AsyncI
 
 
 @dataclass
-class StandingFleet:
+class StandingPool:
     """A running coordinator of several servers."""
 
     coordinator: Coordinator
     endpoints: ListedEndpoints
     client: httpx.AsyncClient
 
-    def replica(self, name: str) -> Backend:
-        assert self.coordinator.fleet is not None
-        return self.coordinator.fleet.replicas[name]
+    def backend(self, name: str) -> Backend:
+        assert self.coordinator.pool is not None
+        return self.coordinator.pool.backends[name]
 
     async def ask(self, **body: Any) -> httpx.Response:
         return await self.client.post("/v1/ask", json={"user_input": "And now?"} | body)
@@ -80,12 +80,12 @@ class StandingFleet:
     async def proved(self, count: int, *names: str) -> None:
         """Wait until so many adapters are proved on each of these servers, and their waves are over."""
         await until(
-            lambda: all(len(self.replica(n).book.ready()) == count and self.replica(n).admission.open for n in names)
+            lambda: all(len(self.backend(n).book.ready()) == count and self.backend(n).admission.open for n in names)
         )
 
 
 @contextlib.asynccontextmanager
-async def standing_fleet(board: Board, endpoints: ListedEndpoints) -> AsyncIterator[StandingFleet]:
+async def standing_pool(board: Board, endpoints: ListedEndpoints) -> AsyncIterator[StandingPool]:
     source = FileSource(board.file, None, Defaults(), str(board.models))
     source.load()
     coordinator = Coordinator(source, endpoints=endpoints)
@@ -94,4 +94,4 @@ async def standing_fleet(board: Board, endpoints: ListedEndpoints) -> AsyncItera
         serving(coordinator) as addresses,
         httpx.AsyncClient(base_url=addresses.api, timeout=60, trust_env=False) as client,
     ):
-        yield StandingFleet(coordinator, endpoints, client)
+        yield StandingPool(coordinator, endpoints, client)

@@ -39,10 +39,10 @@ class Peer:
         return self.coordinator.peers
 
     @property
-    def replica(self) -> Backend:
-        assert self.coordinator.fleet is not None
-        (replica,) = self.coordinator.fleet.replicas.values()
-        return replica
+    def backend(self) -> Backend:
+        assert self.coordinator.pool is not None
+        (backend,) = self.coordinator.pool.backends.values()
+        return backend
 
     async def ask(self, **body: Any) -> httpx.Response:
         return await self.client.post("/v1/ask", json={"user_input": "And now?"} | body)
@@ -52,7 +52,7 @@ class Peer:
         return found
 
     async def proved(self, count: int) -> None:
-        await until(lambda: len(self.replica.book.ready()) == count and self.replica.admission.open)
+        await until(lambda: len(self.backend.book.ready()) == count and self.backend.admission.open)
 
 
 @dataclass
@@ -87,11 +87,11 @@ class StandingPeers:
         peer = self.found[name]
         peer.kube.away = True
         await peer.peers._jobs.stop()
-        peer.peers.leads = False
-        fleet = peer.coordinator.fleet
-        assert fleet is not None
-        fleet.grant(float("-inf"))
-        await fleet.follow()
+        peer.peers.is_leader = False
+        pool = peer.coordinator.pool
+        assert pool is not None
+        pool.grant(float("-inf"))
+        await pool.follow()
 
     async def close(self) -> None:
         for name in list(self._tasks):
@@ -104,7 +104,7 @@ class StandingPeers:
         coordinator = Coordinator(
             source,
             endpoints=ListedEndpoints(*self.endpoints),
-            peers=lambda fleet: Peers(kube, "executive", "default", f"127.0.0.1:{port}", fleet, terms=self.terms),
+            peers=lambda pool: Peers(kube, "executive", "default", f"127.0.0.1:{port}", pool, terms=self.terms),
         )
         coordinator.drain_seconds = 0.1
         async with (

@@ -61,8 +61,8 @@ async def happens(  # noqa: C901 (a table of what may happen)
         case ("strangers", requests) if lorax.process is not None:
             lorax.process.counted += requests
         case ("look",):
-            for replica in board.leader.replicas.values():
-                replica.observer.look_soon()
+            for backend in board.leader.backends.values():
+                backend.health_check.check_now()
         case ("change roster",):
             board.leader.on_change()
 

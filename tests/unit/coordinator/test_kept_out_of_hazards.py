@@ -101,7 +101,7 @@ async def evict(engine: Engine, stand: Standing | None, clo: str, lorax: LoraxEn
             with contextlib.suppress(EngineError):
                 await lorax.generate(request_for(clo, f"cold-{number}"), 20)
         else:
-            await try_again(stand.replica, clo)
+            await try_again(stand.backend, clo)
         await asyncio.sleep(0.02)
 
 

@@ -32,15 +32,15 @@ def speak(metrics: Metrics, *names: str) -> None:
 
 def test_the_series_of_members_that_are_gone_are_dropped() -> None:
     metrics = Metrics()
-    metrics.seated(["ceo", "cfo"])
+    metrics.set_members(["ceo", "cfo"])
     speak(metrics, "ceo", "cfo")
-    metrics.seated(["ceo"])
+    metrics.set_members(["ceo"])
     assert agents(metrics) == {"ceo"}
 
 
 def test_who_has_no_seat_is_counted_without_a_name() -> None:
     metrics = Metrics()
-    metrics.seated(["ceo"])
+    metrics.set_members(["ceo"])
     metrics.missing("sixteenth", AnswerStatus.ABSENT, "not_sent")
     metrics.answered("gone", EngineName.LORAX, 0.2, Usage(), cold=False)
     assert agents(metrics) == {""}
@@ -50,9 +50,9 @@ def test_who_has_no_seat_is_counted_without_a_name() -> None:
 
 def test_a_member_that_comes_back_begins_anew() -> None:
     metrics = Metrics()
-    for seats in (["ceo"], [], ["ceo"]):
-        metrics.seated(seats)
-        if seats:
+    for names in (["ceo"], [], ["ceo"]):
+        metrics.set_members(names)
+        if names:
             speak(metrics, "ceo")
     labels = {"agent": "ceo", "engine": "lorax", "status": "answered", "cause": ""}
     assert sample(metrics, "boardroom_member_answers_total", **labels) == 1

@@ -142,25 +142,25 @@ BALLOT = st.builds(
     st.floats(0, 1),
 )
 SAID = st.one_of(BALLOT, st.sampled_from(["I support it", '{"position": "maybe"}', "{"]), st.none())
-SEATS = st.dictionaries(
+MEMBERS = st.dictionaries(
     st.sampled_from(NAMES),
     st.tuples(st.integers(0, 5), st.booleans(), st.tuples(SAID, SAID)),
     min_size=1,
 )
 
 
-@given(seats=SEATS, percent=st.integers(1, 100))
+@given(board=MEMBERS, percent=st.integers(1, 100))
 async def test_consensus_asks_again_once_whoever_gave_no_vote_and_counts_the_rest_by_weight(
-    seats: dict[str, tuple[int, bool, tuple[str | None, str | None]]], percent: int
+    board: dict[str, tuple[int, bool, tuple[str | None, str | None]]], percent: int
 ) -> None:
     """Against the rule written another way."""
-    members = tuple(Member(name=n, role=n.upper(), weight=w, veto=v) for n, (w, v, _) in sorted(seats.items()))
+    members = tuple(Member(name=n, role=n.upper(), weight=w, veto=v) for n, (w, v, _) in sorted(board.items()))
 
     def say(member: str, count: int, _request: object) -> str | None:
-        return seats[member][2][count]
+        return board[member][2][count]
 
     roster = {"members": members, "quorum_percent": percent}
-    if all(said[0] is None for _, _, said in seats.values()):
+    if all(said[0] is None for _, _, said in board.values()):
         with pytest.raises(NotEnoughAnswers):
             await ask((), say, roster=roster, coordination_mode="consensus")
         return
@@ -168,7 +168,7 @@ async def test_consensus_asks_again_once_whoever_gave_no_vote_and_counts_the_res
     assert answer.decision is not None
     votes = {vote.agent: vote for vote in answer.decision.votes}
     assert list(votes) == [member.name for member in members]
-    for name, (weight, veto, (first, second)) in seats.items():
+    for name, (weight, veto, (first, second)) in board.items():
         cast, again = position(first), first is not None and position(first) is None
         expected = position(second) if again else cast
         assert len(engine.prompts(name)) == (2 if again else 1)

@@ -23,11 +23,11 @@ def test_every_mode_that_a_question_can_name_is_there() -> None:
     assert {mode.value: function.__name__ for mode, function in modes.items()} == {m.value: m.value for m in modes}
 
 
-@given(broken=BROKEN, seats=st.sets(st.sampled_from(NAMES), min_size=1), chair=st.sampled_from(NAMES))
+@given(broken=BROKEN, members=st.sets(st.sampled_from(NAMES), min_size=1), chair=st.sampled_from(NAMES))
 async def test_hierarchical_has_one_answer_of_each_and_the_chairs_last(
-    broken: set[str], seats: set[str], chair: str
+    broken: set[str], members: set[str], chair: str
 ) -> None:
-    order = sorted(seats)
+    order = sorted(members)
     said = [n for n in order if n != chair and n not in broken]
 
     async def run() -> Any:

@@ -39,7 +39,7 @@ async def test_a_follower_answers_by_what_the_leader_proved_and_loads_nothing(bo
         health = (await second.client.get("/v1/health")).json()
         shown = [(await one.client.get(f"{one.probes}/metrics/lorax")).text for one in (first, second)]
         loads = probes(servers.engines["a"]) - before
-        who = (first.peers.leads, second.peers.leads, stand.server.holder)
+        who = (first.peers.is_leader, second.peers.is_leader, stand.server.holder)
     assert who == (True, False, first.peers.identity)
     assert answer["agents_involved"] == NAMES
     assert {a["adapter"]["digest"] is not None for a in answer["answers"]} == {True}
@@ -61,7 +61,7 @@ async def test_nobody_is_answered_by_the_base_model_through_any_of_them(board: B
     ):
         first, second = await stand.start("first"), await stand.start("second")
         clo = str(board.adapter("CLO"))
-        await until(lambda: first.replica.book[clo].state is AdapterState.FAILED)
+        await until(lambda: first.backend.book[clo].state is AdapterState.FAILED)
         await second.proved(5)
         evicting = asyncio.create_task(evict(first, clo, 6))
 
@@ -79,7 +79,7 @@ async def test_nobody_is_answered_by_the_base_model_through_any_of_them(board: B
 async def evict(leader: Peer, clo: str, rounds: int) -> None:
     """Again and again the leader tries the adapter that can't be loaded: each time LoRAX evicts good ones."""
     for _ in range(rounds):
-        await try_again(leader.replica, clo)
+        await try_again(leader.backend, clo)
         await asyncio.sleep(0.02)
 
 
@@ -89,9 +89,9 @@ async def test_a_wave_waits_for_a_follower_that_is_cut_off_until_its_grant_has_r
         await second.proved(5)
         await second.peers._jobs.stop()
         cut_at = time.monotonic()
-        async with first.replica.admission.wave():
+        async with first.backend.admission.wave():
             waited = time.monotonic() - cut_at
-            still_granted = second.replica.admission.open
+            still_granted = second.backend.admission.open
             held = await second.ask(timeout=0.3)
     assert not still_granted
     assert 0 < waited <= GRANT_SECONDS + 2
@@ -105,7 +105,7 @@ async def test_a_follower_that_is_cut_off_sends_nothing_and_says_why(board: Boar
         second.kube.away = True
         stand.server.addresses.clear()
         first.peers._known.objects.clear()
-        await until(lambda: second.coordinator.fleet and second.coordinator.fleet.cut_off)
+        await until(lambda: second.coordinator.pool and second.coordinator.pool.cut_off)
         before = len(servers.asked("a"))
         response = await second.ask(timeout=0.5)
         after = len(servers.asked("a"))
@@ -143,7 +143,7 @@ async def test_a_leader_that_dies_is_followed_and_the_new_one_begins_with_a_wave
 
 async def ask_until_led(peer: Peer) -> list[dict[str, object]]:
     answers = [await peer.answer()]
-    while not peer.peers.leads:
+    while not peer.peers.is_leader:
         answers.append(await peer.answer())
     return [*answers, await peer.answer()]
 
@@ -155,12 +155,12 @@ async def test_while_the_api_server_is_away_the_leader_leads_on_and_its_follower
         first.kube.away = second.kube.away = True
         await asyncio.sleep(1.5 * stand.terms.duration_seconds)
         answers = [await peer.answer() for peer in (first, second)]
-        firm = first.peers.firm
+        is_confirmed_leader = first.peers.is_confirmed_leader
         second.kube.away = False
         await asyncio.sleep(2 * stand.terms.retry_seconds)
-        leads = (first.peers.leads, second.peers.leads)
+        leads = (first.peers.is_leader, second.peers.is_leader)
     assert [a["agents_involved"] for a in answers] == [NAMES, NAMES]
-    assert (firm, leads) == (False, (True, False))
+    assert (is_confirmed_leader, leads) == (False, (True, False))
 
 
 async def test_a_leader_that_finds_another_in_the_lease_follows_it(board: Board) -> None:
@@ -170,8 +170,8 @@ async def test_a_leader_that_finds_another_in_the_lease_follows_it(board: Board)
         lease = stand.server.lease
         assert lease is not None
         stand.server.write(lease | {"spec": lease["spec"] | {"holderIdentity": "10.9.9.9:9090_other"}})
-        await until(lambda: not first.peers.leads)
-        assert (first.replica.admission.open, first.peers.leader) == (False, "10.9.9.9:9090_other")
+        await until(lambda: not first.peers.is_leader)
+        assert (first.backend.admission.open, first.peers.leader_identity) == (False, "10.9.9.9:9090_other")
 
 
 async def test_what_a_follower_meets_is_told_to_the_leader(board: Board) -> None:
@@ -184,10 +184,10 @@ async def test_what_a_follower_meets_is_told_to_the_leader(board: Board) -> None
         missing = str(board.adapter("CLO"))
         while cfo in servers.engines["a"].shard.loaded:  # each that is missing evicts one that is there
             with contextlib.suppress(EngineError):
-                await second.replica.route.engine.generate(request_for(missing, "evict"), 20)
+                await second.backend.route.engine.generate(request_for(missing, "evict"), 20)
         await second.ask()
-        await until(lambda: first.replica.book[cfo].state is AdapterState.FAILED)
-        await until(lambda: second.replica.book[cfo].state is AdapterState.FAILED)
+        await until(lambda: first.backend.book[cfo].state is AdapterState.FAILED)
+        await until(lambda: second.backend.book[cfo].state is AdapterState.FAILED)
 
 
 async def test_questions_that_fail_together_are_told_as_one_failure_of_each_kind(board: Board) -> None:
@@ -197,12 +197,12 @@ async def test_questions_that_fail_together_are_told_as_one_failure_of_each_kind
         await stand.start("first")
         second = await stand.start("second")
         await second.proved(5)
-        replica = second.replica
+        backend = second.backend
         for _ in range(4000):
-            replica.failed(cfo, GenerationFailed("CUDA error: " + 500 * "x"), replica.book.asked(cfo))
-            replica.failed(None, gone, replica.book.asked(None))
-        assert replica.news is not None
-        told = OutcomeReport.of(replica, replica.news).failures
+            backend.failed(cfo, GenerationFailed("CUDA error: " + 500 * "x"), backend.book.asked(cfo))
+            backend.failed(None, gone, backend.book.asked(None))
+        assert backend.news is not None
+        told = OutcomeReport.of(backend, backend.news).failures
     assert [(path, failure.code) for path, failure in told] == [(cfo, "generation"), (None, "unreachable")]
 
 
@@ -224,19 +224,19 @@ async def test_a_process_takes_the_lease_of_its_pods_former_one_when_that_ones_g
 ) -> None:
     server = LeaseKube()
     former = Peers(Client(server), "executive", "default", "10.0.0.1:9090", None)
-    await former._vote()
+    await former._try_acquire_or_renew()
     peers = Peers(Client(server), "executive", "default", "10.0.0.1:9090", None, age=age)
-    await peers._vote()
-    assert (peers.leads, server.holder == peers.identity) == (leads, leads)
+    await peers._try_acquire_or_renew()
+    assert (peers.is_leader, server.holder == peers.identity) == (leads, leads)
 
 
 async def test_a_process_does_not_take_another_pods_lease_however_old_it_is() -> None:
     server = LeaseKube()
     other = Peers(Client(server), "executive", "default", "10.0.0.2:9090", None)
-    await other._vote()
+    await other._try_acquire_or_renew()
     peers = Peers(Client(server), "executive", "default", "10.0.0.1:9090", None, age=1000.0)
-    await peers._vote()
-    assert (peers.leads, server.holder) == (False, other.identity)
+    await peers._try_acquire_or_renew()
+    assert (peers.is_leader, server.holder) == (False, other.identity)
 
 
 def test_a_process_knows_its_age() -> None:

@@ -25,11 +25,11 @@ def live(role: Any, name: str | None = None, created: str = "", **spec: Any) -> 
     }
 
 
-def seated(*agents: dict[str, Any], **spec: Any) -> Roster:
+def roster_of(*agents: dict[str, Any], **spec: Any) -> Roster:
     return build(board(**spec), [read_agent(a) for a in agents], Defaults())
 
 
-BOARD = seated(
+BOARD = roster_of(
     live("CTO", domains=["technology"]),
     live("CEO", domains=["strategy"]),
     live("CFO", name="money", domains=["finance", "strategy"]),
@@ -43,24 +43,24 @@ def test_members_are_in_the_order_of_their_names() -> None:
 
 
 def test_an_agent_without_a_seat_is_known_with_its_reason() -> None:
-    assert [(r.name, r.reason) for r in BOARD.refused] == [("twin", "DuplicateRole")]
+    assert [(r.name, r.reason) for r in BOARD.rejected] == [("twin", "DuplicateRole")]
 
 
 def test_an_agent_of_another_board_is_not_seen() -> None:
     stranger = live("COO", boardroomRef={"name": "other"})
-    assert seated(stranger).members + seated(stranger).refused == ()
+    assert roster_of(stranger).members + roster_of(stranger).rejected == ()
 
 
 def test_an_agent_that_is_being_deleted_has_no_seat() -> None:
     leaving = live("COO")
     leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    assert seated(leaving).members == ()
+    assert roster_of(leaving).members == ()
 
 
 def test_an_agent_that_our_model_can_not_read_is_refused_by_field() -> None:
-    refused = seated(live(5, name="odd")).refused
-    assert [(r.name, r.reason) for r in refused] == [("odd", "InvalidSpec")]
-    assert refused[0].message.startswith("spec.role: ")
+    rejected = roster_of(live(5, name="odd")).rejected
+    assert [(r.name, r.reason) for r in rejected] == [("odd", "InvalidSpec")]
+    assert rejected[0].message.startswith("spec.role: ")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_settings_of_the_board_are_taken_with_the_operators_defaults() -> None:
         Defaults(enable_lorax=False),
     )
     assert (found.default_mode, found.timeout_seconds, found.lorax_enabled) == (CoordinationMode.SEQUENTIAL, 7, False)
-    assert ([m.name for m in found.members], [r.reason for r in found.refused]) == (["ceo"], ["BoardFull"])
+    assert ([m.name for m in found.members], [r.reason for r in found.rejected]) == (["ceo"], ["BoardFull"])
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,9 @@ ROLES = st.sampled_from(["CEO", "ceo", "CFO", "Coo", "money"])
 @given(st.lists(st.tuples(ROLES, st.sampled_from("abcdef")), max_size=8), st.integers(1, 4))
 def test_every_agent_is_a_member_or_refused_and_no_role_sits_twice(agents: list[tuple[str, str]], most: int) -> None:
     named = {name: live(role, name=name) for role, name in agents}
-    found = seated(*named.values(), maxMembers=most)
-    seats: list[Any] = [*found.members, *found.refused]
+    found = roster_of(*named.values(), maxMembers=most)
+    both: list[Any] = [*found.members, *found.rejected]
     roles = [m.role.lower() for m in found.members]
-    assert sorted(s.name for s in seats) == sorted(named)
+    assert sorted(a.name for a in both) == sorted(named)
     assert (len(roles), len(found.members) <= most) == (len(set(roles)), True)
-    assert all(isinstance(r, RejectedAgent) and r.message for r in found.refused)
+    assert all(isinstance(r, RejectedAgent) and r.message for r in found.rejected)

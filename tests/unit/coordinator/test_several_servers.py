@@ -5,7 +5,7 @@ import dataclasses
 
 from boardroom.simulator.faults import Fault
 from unit.coordinator.standing_board import NAMES, ROLES, Board, agent, by_role, until
-from unit.coordinator.standing_fleet import ListedEndpoints, Servers, simulated_servers, standing_fleet
+from unit.coordinator.standing_fleet import ListedEndpoints, Servers, simulated_servers, standing_pool
 
 
 def listed(servers: Servers, *names: str) -> ListedEndpoints:
@@ -16,12 +16,12 @@ async def test_a_batch_is_whole_on_one_server_and_batches_are_spread(board: Boar
     board.write(*(agent(role, tokens=48) for role in ROLES))
     async with (
         simulated_servers(board, "a", "b") as servers,
-        standing_fleet(board, listed(servers, "a", "b")) as stand,
+        standing_pool(board, listed(servers, "a", "b")) as stand,
     ):
         await stand.proved(5, "a", "b")
         answers = await asyncio.gather(*(stand.answer() for _ in range(8)))
     spoke = [{a["replica"] for a in answer["answers"]} for answer in answers]
-    assert [len(replicas) for replicas in spoke] == [1] * 8
+    assert [len(backends) for backends in spoke] == [1] * 8
     assert set.union(*spoke) == {"a", "b"}
     questions = {name: {r.partition(".")[0] for r in servers.asked(name)} for name in ("a", "b")}
     assert questions["a"] & questions["b"] == set()
@@ -31,9 +31,9 @@ async def test_a_batch_is_whole_on_one_server_and_batches_are_spread(board: Boar
 async def test_a_server_that_is_down_is_not_asked_and_the_board_stays_up(board: Board) -> None:
     async with simulated_servers(board, "a", "b") as servers:
         gone = dataclasses.replace(servers.endpoints["a"], url="http://127.0.0.1:9")
-        async with standing_fleet(board, ListedEndpoints(gone, servers.endpoints["b"])) as stand:
+        async with standing_pool(board, ListedEndpoints(gone, servers.endpoints["b"])) as stand:
             await stand.proved(5, "b")
-            await until(lambda: stand.replica("a").observer.running is False)
+            await until(lambda: stand.backend("a").health_check.running is False)
             answer = await stand.answer()
             health = (await stand.client.get("/v1/health")).json()
     assert {a["replica"] for a in answer["answers"]} == {"b"}
@@ -43,7 +43,7 @@ async def test_a_server_that_is_down_is_not_asked_and_the_board_stays_up(board: 
 async def test_a_failed_batch_is_retried_alone_on_the_other_server(board: Board) -> None:
     async with (
         simulated_servers(board, "a", "b") as servers,
-        standing_fleet(board, listed(servers, "a", "b")) as stand,
+        standing_pool(board, listed(servers, "a", "b")) as stand,
     ):
         await stand.proved(5, "a", "b")
         servers.engines["a"].faults.add(Fault(kind="error", error="batch", times=1))
@@ -56,7 +56,7 @@ async def test_an_adapter_that_one_server_can_not_load_speaks_from_the_other(boa
     broken = Fault(kind="failing-adapter", adapter="*/cfo_lora_adapter")
     async with simulated_servers(board, "a", "b") as servers:
         servers.engines["a"].faults.add(broken)
-        async with standing_fleet(board, listed(servers, "a", "b")) as stand:
+        async with standing_pool(board, listed(servers, "a", "b")) as stand:
             await stand.proved(4, "a")
             await stand.proved(5, "b")
             answer = await stand.answer()
@@ -67,7 +67,7 @@ async def test_an_adapter_that_one_server_can_not_load_speaks_from_the_other(boa
 async def test_a_server_that_comes_is_proved_and_asked_and_one_that_goes_is_not(board: Board) -> None:
     async with (
         simulated_servers(board, "a", "b") as servers,
-        standing_fleet(board, listed(servers, "a")) as stand,
+        standing_pool(board, listed(servers, "a")) as stand,
     ):
         await stand.proved(5, "a")
         stand.endpoints.list(*(servers.endpoints[name] for name in ("a", "b")))
@@ -80,18 +80,18 @@ async def test_a_server_that_comes_is_proved_and_asked_and_one_that_goes_is_not(
 async def test_who_is_under_way_at_a_server_whose_pod_is_removed_still_answers(board: Board) -> None:
     async with (
         simulated_servers(board, "a", "b", time_scale=1.0) as servers,
-        standing_fleet(board, listed(servers, "a")) as stand,
+        standing_pool(board, listed(servers, "a")) as stand,
     ):
         await stand.proved(5, "a")
         asking = asyncio.create_task(stand.answer(parameters={"max_new_tokens": 16}))
-        await until(lambda: stand.replica("a").route.load)
+        await until(lambda: stand.backend("a").route.load)
         stand.endpoints.list(servers.endpoints["b"])
         answer = await asking
     assert answer["agents_involved"] == NAMES
 
 
 async def test_without_a_pod_the_members_are_absent_with_the_reason(board: Board) -> None:
-    async with simulated_servers(board) as _, standing_fleet(board, ListedEndpoints()) as stand:
+    async with simulated_servers(board) as _, standing_pool(board, ListedEndpoints()) as stand:
         response = await stand.ask()
     error = response.json()["error"]
     assert (response.status_code, {m["reason"] for m in error["members"]}) == (503, {"LoRAX has no pod"})
@@ -101,7 +101,7 @@ async def test_without_a_pod_the_members_are_absent_with_the_reason(board: Board
 async def test_before_the_servers_are_known_the_board_is_not_ready(board: Board) -> None:
     endpoints = ListedEndpoints()
     endpoints.found = None
-    async with standing_fleet(board, endpoints) as stand:
+    async with standing_pool(board, endpoints) as stand:
         response = await stand.ask()
     assert (response.status_code, response.json()["error"]["code"]) == (503, "not_ready")
 
@@ -110,11 +110,11 @@ async def test_the_digest_is_that_of_the_server_that_spoke(board: Board) -> None
     """One server loaded the files before they were replaced under their path, the other one after it."""
     async with (
         simulated_servers(board, "a", "b") as servers,
-        standing_fleet(board, listed(servers, "a")) as stand,
+        standing_pool(board, listed(servers, "a")) as stand,
     ):
         await stand.proved(5, "a")
         board.replace_adapter("CFO")
-        await until(lambda: stand.replica("a").book[str(board.adapter("CFO"))].replaced)
+        await until(lambda: stand.backend("a").book[str(board.adapter("CFO"))].replaced)
         stand.endpoints.list(*(servers.endpoints[name] for name in ("a", "b")))
         await stand.proved(5, "a", "b")
         old = by_role(await stand.answer())["CFO"]
@@ -123,5 +123,5 @@ async def test_the_digest_is_that_of_the_server_that_spoke(board: Board) -> None
     assert (old["replica"], old["adapter"]["digest"]) == ("a", None)
     assert (new["replica"], new["adapter"]["digest"]) == (
         "b",
-        stand.replica("b").book[str(board.adapter("CFO"))].digest,
+        stand.backend("b").book[str(board.adapter("CFO"))].digest,
     )

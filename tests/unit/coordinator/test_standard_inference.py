@@ -71,7 +71,7 @@ async def test_a_member_whose_adapter_lorax_cannot_load_is_answered_for_and_says
 async def test_a_board_whose_lorax_is_down_is_answered_for_and_by_lorax_again_when_it_is_back(board: Board) -> None:
     with unused_port() as port:
         async with with_standard(board, f"http://127.0.0.1:{port}") as (stand, _):
-            await until(lambda: stand.replica.observer.running is False)
+            await until(lambda: stand.backend.health_check.running is False)
             answer = await stand.answer()
             assert (answer["used_lorax"], answer["batch"]) == (False, None)
             assert engines(answer) == dict.fromkeys(NAMES, "standard")
@@ -89,7 +89,7 @@ async def test_without_standard_inference_a_lorax_that_is_down_is_said_at_once_a
 ) -> None:
     with unused_port() as port:
         async with standing(board, f"http://127.0.0.1:{port}") as stand:
-            await until(lambda: stand.replica.observer.running is False)
+            await until(lambda: stand.backend.health_check.running is False)
             response = await stand.ask()
             opened = await gauge(stand, "boardroom_breaker_open")
     assert (response.status_code, response.headers["retry-after"], opened) == (503, "5", 1)

@@ -25,8 +25,8 @@ PATH = "/models/ceo_lora_adapter"
 CEO = Member(name="ceo", role="CEO", adapter="ceo_lora_adapter", adapter_id=PATH, uid="u1", observed_generation=3)
 BASE = Member(name="base", role="Base", uid="u2", observed_generation=1)
 BOARD = Roster(board="executive", namespace="ns", uid="u0", observed_generation=2, members=(BASE, CEO))
-UP = Observation(running=True, why_not="", metrics=LoraxMetrics(total_requests=4, failed_requests=0))
-DOWN = Observation(running=False, why_not="LoRAX is starting at http://lorax", metrics=None)
+UP = Observation(running=True, reason="", metrics=LoraxMetrics(total_requests=4, failed_requests=0))
+DOWN = Observation(running=False, reason="LoRAX is starting at http://lorax", metrics=None)
 GOOD = AdapterFiles(digest="sha256:1", rank=8, base_model="m")
 
 
@@ -174,7 +174,7 @@ LATENCY: list[tuple[Observation, str, str]] = [
     (UP, "False", "NoTraffic"),
     (replace(UP, metrics=None), "False", "NoTraffic"),
     (DOWN, "Unknown", "LoraxNotRunning"),
-    (Observation(running=None, why_not="", metrics=None), "Unknown", "LoraxNotRunning"),
+    (Observation(running=None, reason="", metrics=None), "Unknown", "LoraxNotRunning"),
 ]
 
 

@@ -56,6 +56,7 @@ PROOFS: Final[dict[str, str]] = {
     r"boardroom coordinator ": (
         "tests/unit/coordinator/test_coordinator_process.py::test_sigterm_lets_the_question_in_flight_finish"
     ),
+    r"boardroom serve ": "tests/unit/cli/test_serve.py::test_no_process_is_left_behind",
     r"boardroom simulate": (
         "tests/unit/simulator/test_simulator_launch.py::"
         "test_a_process_says_what_it_is_then_opens_its_port_and_drains_at_the_end"

@@ -59,13 +59,6 @@ def test_every_block_that_says_tested_is_run_by_a_test() -> None:
     assert [name for name in named if f'page("{name}")' not in charts] == []
 
 
-def test_the_index_of_decisions_is_whole_and_in_order() -> None:
-    folder = ROOT / "docs/decisions"
-    pages = sorted(page for page in folder.glob("*.md") if page.name != "README.md")
-    index = (folder / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| \[(\d+)\]\((\S+)\)", index, re.MULTILINE) == [(page.name[:4], page.name) for page in pages]
-
-
 @pytest.mark.parametrize("command", Commands.names)
 def test_every_command_explains_itself(command: str) -> None:
     result = CliRunner().invoke(main, [command, "--help"])

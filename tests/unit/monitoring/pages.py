@@ -14,7 +14,7 @@ _SKIPPED = ("process_", "_created")
 
 def coordinator_page() -> bytes:
     m = CoordinatorMetrics()
-    m.seated(["ceo"])
+    m.set_members(["ceo"])
     m.answered("ceo", EngineName.LORAX, 0.2, Usage(prompt_tokens=7, completion_tokens=3), cold=True)
     m.missing("ceo", AnswerStatus.FAILED, "timeout")
     m.adapter_failed("ceo", failed=True)

@@ -41,7 +41,7 @@ class _Target:
 
 
 @dataclass(frozen=True)
-class Server:
+class BackendAdapters:
     """One LoRAX server: what its sidecar said last, and what is known of its adapters."""
 
     report: Report | None
@@ -54,14 +54,14 @@ class Versions:
     def __init__(self) -> None:
         self._speaking: dict[str, Version] = {}
 
-    def resolve(self, roster: Roster, servers: Sequence[Server]) -> Roster:
+    def resolve(self, roster: Roster, servers: Sequence[BackendAdapters]) -> Roster:
         """The roster with every member's adapter_id as LoRAX is to get it now."""
         members = tuple(self._member(member, roster, servers) for member in roster.members)
         uids = {_identity(member) for member in members}
         self._speaking = {uid: version for uid, version in self._speaking.items() if uid in uids}
         return replace(roster, members=members)
 
-    def _member(self, member: Member, roster: Roster, servers: Sequence[Server]) -> Member:
+    def _member(self, member: Member, roster: Roster, servers: Sequence[BackendAdapters]) -> Member:
         uid = _identity(member)
         target = _best(member, roster, servers)
         if target is None:
@@ -126,7 +126,7 @@ def _target(member: Member, roster: Roster, report: Report | None) -> _Target | 
     return _Target(Version(member.adapter_id), finding)
 
 
-def _best(member: Member, roster: Roster, servers: Sequence[Server]) -> _Target | None:
+def _best(member: Member, roster: Roster, servers: Sequence[BackendAdapters]) -> _Target | None:
     """By the server that has it, else by any."""
     targets = [_target(member, roster, server.report) for server in servers] or [_target(member, roster, None)]
     return next((target for target in targets if target and target.version), targets[0])
@@ -155,7 +155,7 @@ def _seeded(member: Member) -> Version | None:
     return Version(adapter.path, adapter.source or VOLUME, adapter.revision, proved=True)
 
 
-def _may_switch(speaking: Version, target: _Target, servers: Sequence[Server], *, preloaded: bool) -> bool:
+def _may_switch(speaking: Version, target: _Target, servers: Sequence[BackendAdapters], *, preloaded: bool) -> bool:
     """Whether what spec asks for takes over, or there is nothing to hold on to.
 
     It takes over where every server that speaks the version before has proved it; where adapters are preloaded, once
@@ -185,7 +185,7 @@ def _known(member: Member, roster: Roster, report: Report | None) -> AdapterFile
     return report.stored.get(path, AdapterFiles(problem=DOWNLOADING, message="this server does not have it any more"))
 
 
-def _why(member: Member, target: _Target, servers: Sequence[Server]) -> str:
+def _why(member: Member, target: _Target, servers: Sequence[BackendAdapters]) -> str:
     """Why the version that spec asks for does not speak yet; "Reason: text"."""
     named = member.source.key if member.source else str(member.adapter)
     finding = target.finding

@@ -59,11 +59,11 @@ class Backend:
     ) -> None:
         self.endpoint = endpoint
         self.book = AdapterRegistry(_now, self._moved)
-        observer = self.observer = HealthCheck(engine, on_restart=self._restarted, on_change=self._moved)
+        health_check = self.health_check = HealthCheck(engine, on_restart=self._restarted, on_change=self._moved)
         self.admission = Admission(
             self.book,
-            trouble=lambda: observer.trouble,
-            unsure=lambda: observer.unsure,
+            trouble=lambda: health_check.trouble,
+            unsure=lambda: health_check.unsure,
             wave_please=self.wake,
             before_wave=lambda: before_wave(self),
             on_wave=on_change,
@@ -80,14 +80,14 @@ class Backend:
         )
         self.route.on_answer = self._answered
         self.route.on_failure = self.failed
-        engine.on_hangup = observer.doubt
+        engine.on_hangup = health_check.doubt
         self.prober = Prober(
             engine,
             book=self.book,
             admission=self.admission,
-            observer=observer,
+            health_check=health_check,
             metrics=metrics,
-            look=self.word,
+            look=self.wait_for_report,
             on_failure=self._probe_failed,
         )
         self._paths: set[str] = set()
@@ -104,7 +104,7 @@ class Backend:
         """The server as it is now, in view of a batch of these adapters (None: the base model)."""
         return Candidate(
             key=self.endpoint.key,
-            running=self.observer.running,
+            running=self.health_check.running,
             leaving=self.endpoint.leaving,
             proved=sum(map(self.admission.proved, paths)),
             open=self.admission.open,
@@ -134,10 +134,10 @@ class Backend:
         """Watch over it from now on, and begin with a wave: what was proved may have been evicted since."""
         self.news, self.prober.idle = None, False
         self.admission.base = False, None
-        self.observer.take_over()
+        self.health_check.take_over()
         self.book.begin()
         prober = self.prober
-        self._jobs.start("observer", self.observer.run)
+        self._jobs.start("health check", self.health_check.run)
         self._jobs.start("prober", lambda: prober.run(_now))
         if self._findings is not None:
             self._jobs.start("findings", self._poll)
@@ -150,7 +150,7 @@ class Backend:
     async def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Let what is under way there end, for at most so long, and close every connection."""
         await self.stop()
-        self.observer.gone()
+        self.health_check.mark_gone()
         under_way = {*self.prober.under_way, *self.route.load}
         if under_way:
             await asyncio.wait(under_way, timeout=seconds)
@@ -172,7 +172,7 @@ class Backend:
                 if not self._findings.trouble:
                     self.book.confirm(looked)
 
-    async def word(self) -> None:
+    async def wait_for_report(self) -> None:
         """Ask the sidecar, again until it has ever said something: where it starts beside LoRAX it may be later."""
         await self.look()
         while self._findings is not None and self._findings.report is None:
@@ -208,9 +208,9 @@ class Backend:
         if path is not None:
             self.book.failed(path, error, asked)
         if isinstance(error, Unreachable) and self.news is None:
-            self.observer.lost()
+            self.health_check.lost()
         elif isinstance(error, (Unreachable, ConnectionLost)):
-            self.observer.doubt()
+            self.health_check.doubt()
 
     def _probe_failed(self, path: str | None, error: EngineError, asked: Asked) -> None:
         if path is None:
@@ -221,7 +221,7 @@ class Backend:
         if asked.incarnation != self.book.incarnation:
             return
         if self.news is None:
-            self.observer.note_answer(warm=warm)
+            self.health_check.note_answer(warm=warm)
         else:
             self.gathered.answers += 1
             self.gathered.warm += warm

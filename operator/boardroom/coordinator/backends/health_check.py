@@ -11,8 +11,8 @@ from boardroom.engine.errors import EngineError, EngineTimeout, Unreachable
 from boardroom.engine.metrics import EngineMetrics
 from boardroom.engine.protocol import Engine
 
-LOOK_SECONDS: Final = 5.0
-LOOK_SECONDS_DOWN: Final = 1.0
+CHECK_SECONDS: Final = 5.0
+CHECK_SECONDS_DOWN: Final = 1.0
 HEALTH_SECONDS: Final = 10.0
 """/health waits behind a forward pass and has no limit of its own."""
 METRICS_SECONDS: Final = 10.0
@@ -20,12 +20,12 @@ NEVER: Final = -1
 """What has settled no doubt."""
 
 
-def metrics(observers: Iterable["HealthCheck"]) -> LoraxMetrics | None:
+def metrics(checks: Iterable["HealthCheck"]) -> LoraxMetrics | None:
     """The figures of the status, over all servers that are up; None while none is."""
-    up = [(o, o.counters) for o in observers if o.running and o.counters is not None]
+    up = [(c, c.counters) for c in checks if c.running and c.counters is not None]
     if not up:
         return None
-    average, p95 = figures([o.latency.traffic() for o, _ in up])
+    average, p95 = figures([c.latency.traffic() for c, _ in up])
     queues = [counters.queue_length for _, counters in up if counters.queue_length is not None]
     now = asyncio.get_running_loop().time()
     return LoraxMetrics(
@@ -34,18 +34,18 @@ def metrics(observers: Iterable["HealthCheck"]) -> LoraxMetrics | None:
         average_latency_ms=average,
         p95_latency_ms=p95,
         queue_length=sum(queues) if queues else None,
-        cache_hit_rate_percent=percent(o.hits.counts(now) for o, _ in up),
+        cache_hit_rate_percent=percent(c.hits.counts(now) for c, _ in up),
     )
 
 
 class HealthCheck:
-    """Looks every few seconds. Calls `on_change` after every look, and `on_restart` when another incarnation of LoRAX
-    is there, or none any more, with whether that was seen before anything could be sent to it.
+    """Checks a server every few seconds. Calls `on_change` after every check, and `on_restart` when another incarnation
+    of LoRAX is there, or none any more, with whether that was seen before anything could be sent to it.
 
     A process ends in steps: its listener closes, idle connections with it, answers in flight come seconds later, and
-    then another may be at the same address. So whatever breaks is a doubt, and nothing is sent until a look has settled
-    it: the same process goes on only where it answers, and has counted every request that it answered. A look that
-    finds no LoRAX ends the incarnation, and the first after it that finds one begins another.
+    then another may be at the same address. So whatever breaks is a doubt, and nothing is sent until a check has
+    settled it: the same process goes on only where it answers, and has counted every request that it answered. A check
+    that finds no LoRAX ends the incarnation, and the first after it that finds one begins another.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class HealthCheck:
         self.on_restart = on_restart
         self.on_change = on_change
         self.running: bool | None = None
-        """None before the first look."""
-        self.why_not = "LoRAX has not been looked at yet"
+        """None before the first check."""
+        self.reason = "LoRAX has not been looked at yet"
         self.trouble: EngineError | None = None
-        """What the last look met."""
+        """What the last check met."""
         self.latency = LatencyWindow()
         self.hits = HitWindow()
         self.counters: EngineMetrics | None = None
-        self._look_now = asyncio.Event()
+        self._check_now = asyncio.Event()
         self._counted: Counted | None = None
         """None: nothing to tell this process from another by."""
         self._gone = False
@@ -74,7 +74,7 @@ class HealthCheck:
         self.doubts = 0
         """How often something broke."""
         self.settled = 0
-        """How many of these a look has settled."""
+        """How many of these a check has settled."""
 
     @property
     def unsure(self) -> bool:
@@ -86,14 +86,14 @@ class HealthCheck:
         """How many requests this process must have counted, at least."""
         return self._counted.least if self._counted is not None else None
 
-    def look_soon(self) -> None:
-        """Something happened at LoRAX: look at once."""
-        self._look_now.set()
+    def check_now(self) -> None:
+        """Something happened at LoRAX: check at once."""
+        self._check_now.set()
 
     def doubt(self) -> None:
         """Something broke on the way to LoRAX, as it does when the process ends."""
         was, self.doubts = self.unsure, self.doubts + 1
-        self.look_soon()
+        self.check_now()
         if not was:
             self.on_change()
 
@@ -117,17 +117,17 @@ class HealthCheck:
     async def run(self) -> None:
         """Look, for ever."""
         while True:
-            self._look_now.clear()
-            await self.look()
-            pause = LOOK_SECONDS if self.running else LOOK_SECONDS_DOWN
+            self._check_now.clear()
+            await self.check()
+            pause = CHECK_SECONDS if self.running else CHECK_SECONDS_DOWN
             try:
-                await asyncio.wait_for(self._look_now.wait(), pause)
+                await asyncio.wait_for(self._check_now.wait(), pause)
             except TimeoutError:
                 continue
-            await asyncio.sleep(LOOK_SECONDS_DOWN / 10)  # many questions may break at once: one look for all of them
+            await asyncio.sleep(CHECK_SECONDS_DOWN / 10)  # many questions may break at once: one check for all of them
 
-    async def look(self) -> None:
-        """One look at /health and /metrics."""
+    async def check(self) -> None:
+        """One check at /health and /metrics."""
         doubts = self.doubts
         try:
             await self._engine.health(HEALTH_SECONDS)
@@ -136,11 +136,11 @@ class HealthCheck:
             # A health check that is only slow waits behind a load or a forward pass of the same process.
             if self.unsure or not isinstance(error, EngineTimeout):
                 self._end()
-            self.running, self.why_not, self.trouble = False, str(error), error
+            self.running, self.reason, self.trouble = False, str(error), error
         else:
             self._found(counters)
             self._gone = self._gone and self.doubts != doubts
-            self.running, self.why_not, self.trouble = True, "", None
+            self.running, self.reason, self.trouble = True, "", None
         self.settled = doubts
         self.on_change()
 
@@ -148,23 +148,23 @@ class HealthCheck:
         """Look from now on, where somebody else has: whether it is still the same process is to be seen."""
         self.doubts += 1
 
-    def told(self, running: bool | None, why_not: str, trouble: EngineError | None, least: int | None) -> None:
+    def set_remote(self, running: bool | None, reason: str, trouble: EngineError | None, least: int | None) -> None:
         """Somebody else has looked."""
-        self.running, self.why_not, self.trouble = running, why_not, trouble
+        self.running, self.reason, self.trouble = running, reason, trouble
         self._counted = None if least is None else Counted(least)
         self._gone = False
         self.on_change()
 
-    def gone(self) -> None:
-        """The server is there no more, and nobody will look again."""
+    def mark_gone(self) -> None:
+        """The server is there no more, and nobody will check again."""
         trouble = Unreachable("the pod of this LoRAX server has gone")
-        self.told(False, str(trouble), trouble, None)
+        self.set_remote(False, str(trouble), trouble, None)
 
     async def _scrape(self) -> EngineMetrics | None:
         try:
             return await self._engine.metrics(METRICS_SECONDS)
         except EngineError:
-            return None  # the last figures stand until the next look
+            return None  # the last figures stand until the next check
 
     def _found(self, counters: EngineMetrics | None) -> None:
         """It is there, and says so many requests: the process that is known, or another?"""

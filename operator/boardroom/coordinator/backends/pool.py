@@ -10,7 +10,7 @@ from typing import Final
 from boardroom.adapters.wanted import Wanted
 from boardroom.coordinator.backends.adapter_state import AdapterState
 from boardroom.coordinator.backends.adapter_summary import Books
-from boardroom.coordinator.backends.adapter_versions import Server, findings
+from boardroom.coordinator.backends.adapter_versions import BackendAdapters, findings
 from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.circuit_breaker import Breaker
 from boardroom.coordinator.backends.endpoints import Endpoint, Endpoints
@@ -33,7 +33,7 @@ NO_POD: Final = "LoRAX has no pod"
 _LOG = logging.getLogger(__name__)
 
 
-async def _nobody_else(_replica: Backend) -> None:
+async def _nobody_else(_backend: Backend) -> None:
     return
 
 
@@ -50,7 +50,7 @@ class BackendPool:
         tracer: Tracer = OFF,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        self.replicas: dict[str, Backend] = {}
+        self.backends: dict[str, Backend] = {}
         self.breaker = Breaker(metrics.breaker_open.set)
         self.held = Held(metrics.held.set)
         self._quarantine = Quarantine()
@@ -82,57 +82,57 @@ class BackendPool:
     @property
     def books(self) -> Books:
         """What is known of the adapters."""
-        return Books([replica.book for replica in self.replicas.values()])
+        return Books([backend.book for backend in self.backends.values()])
 
     @property
-    def servers(self) -> list[Server]:
+    def servers(self) -> list[BackendAdapters]:
         """What each server's sidecar says, and what is known of its adapters."""
-        return [Server(replica.report, replica.book) for replica in self.replicas.values()]
+        return [BackendAdapters(backend.report, backend.book) for backend in self.backends.values()]
 
     @property
     def running(self) -> bool | None:
         """Whether some server answers; None before the first look."""
-        states = {replica.observer.running for replica in self.replicas.values()}
+        states = {backend.health_check.running for backend in self.backends.values()}
         if True in states:
             return True
         return None if None in states or not self.known else False
 
     @property
-    def why_not(self) -> str:
+    def reason(self) -> str:
         """Why no server answers, or the first that does not."""
-        reasons = [r.observer.why_not for r in self.replicas.values() if not r.observer.running]
-        return reasons[0] if reasons else "" if self.replicas else NO_POD
+        reasons = [b.health_check.reason for b in self.backends.values() if not b.health_check.running]
+        return reasons[0] if reasons else "" if self.backends else NO_POD
 
     @property
     def settling(self) -> bool:
         """Whether a server that is up has adapters that can be proved now and have not been."""
-        return any(r.observer.running and not r.prober.idle for r in self.replicas.values())
+        return any(b.health_check.running and not b.prober.idle for b in self.backends.values())
 
     def choose(self, paths: Sequence[str | None], besides: LoraxRoute | None = None) -> LoraxRoute | None:
         """The way to the best server for a batch of these adapters; `besides` one: only to a server that is up."""
         able = [
-            replica
-            for replica in self.replicas.values()
-            if besides is None or (replica.route is not besides and replica.observer.running)
+            backend
+            for backend in self.backends.values()
+            if besides is None or (backend.route is not besides and backend.health_check.running)
         ]
         if len(able) == 1:
             return able[0].route
-        key = choose(replica.candidate(paths) for replica in able)
-        return None if key is None else self.replicas[key].route
+        key = choose(backend.candidate(paths) for backend in able)
+        return None if key is None else self.backends[key].route
 
     def keep(self, roster: Roster, in_use: set[str]) -> None:
         """The adapters of a resolved roster, and those that questions in flight still use."""
         self._paths = roster.adapter_ids
-        for replica in self.replicas.values():
-            replica.keep(roster.all_adapter_ids | in_use, findings(roster, replica.report))
+        for backend in self.backends.values():
+            backend.keep(roster.all_adapter_ids | in_use, findings(roster, backend.report))
         self._count()
 
     async def vet(self, seconds: float) -> None:
         """Before the first request to an adapter the sidecars are asked what lies there."""
-        if unvetted := [replica for replica in self.replicas.values() if replica.unvetted]:
+        if unvetted := [backend for backend in self.backends.values() if backend.unvetted]:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(seconds, VET_SECONDS)):
-                    await asyncio.gather(*(replica.vet() for replica in unvetted))
+                    await asyncio.gather(*(backend.vet() for backend in unvetted))
 
     def start(self) -> None:
         """Find the servers from now on."""
@@ -141,31 +141,31 @@ class BackendPool:
     def lead(self) -> None:
         """Watch over the servers: look, load adapters and prove them."""
         self._watching, self.cut_off = True, ""
-        for replica in self.replicas.values():
-            replica.start()
+        for backend in self.backends.values():
+            backend.start()
         self._changed()
 
     async def follow(self) -> None:
         """Watch over them no more: another coordinator does."""
         self._watching = False
         self.grant(-math.inf)
-        for replica in list(self.replicas.values()):
-            await replica.stop()
+        for backend in list(self.backends.values()):
+            await backend.stop()
 
     def cut(self, why: str) -> None:
         """Nobody grants this coordinator to send, and why."""
         self.cut_off = why
-        for replica in self.replicas.values():
-            replica.admission.cut_off = why
+        for backend in self.backends.values():
+            backend.admission.cut_off = why
         self._changed()
 
     def grant(self, until: float) -> None:
         """Requests may leave until then (time.monotonic) for every server, also for one that is still to come."""
         self._granted_until = until
-        for replica in self.replicas.values():
-            replica.admission.granted_until = until
-            replica.admission.cut_off = ""
-            replica.admission.wake()
+        for backend in self.backends.values():
+            backend.admission.granted_until = until
+            backend.admission.cut_off = ""
+            backend.admission.wake()
 
     async def close(self, seconds: float) -> None:
         """Loads may go on for so long."""
@@ -173,21 +173,21 @@ class BackendPool:
         for task in self._closing:
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
-        await asyncio.gather(*(replica.close(seconds) for replica in self.replicas.values()))
+        await asyncio.gather(*(backend.close(seconds) for backend in self.backends.values()))
 
     def _sync(self) -> None:
         """Make what came, close what went."""
         if self._endpoints.found is None:
             return
         found = {endpoint.key: endpoint for endpoint in self._endpoints.found}
-        for key in self.replicas.keys() - found.keys():
-            gone = self.replicas.pop(key)
-            _LOG.info("a LoRAX server has gone", extra={"replica": gone.endpoint.name})
-            self._closing.add(task := asyncio.create_task(gone.close()))
+        for key in self.backends.keys() - found.keys():
+            backend = self.backends.pop(key)
+            _LOG.info("a LoRAX server has gone", extra={"replica": backend.endpoint.name})
+            self._closing.add(task := asyncio.create_task(backend.close()))
             task.add_done_callback(self._closing.discard)
         for key, endpoint in found.items():
-            if key in self.replicas:
-                self.replicas[key].endpoint = endpoint
+            if key in self.backends:
+                self.backends[key].endpoint = endpoint
             else:
                 self._add(endpoint)
         self._changed()
@@ -196,7 +196,7 @@ class BackendPool:
         look = self._look(endpoint.adapters_url) if endpoint.adapters_url else None
         if look is not None:
             look.wanted = lambda: self.wanted()  # noqa: PLW0108 (it is set later)
-        replica = self.replicas[endpoint.key] = Backend(
+        backend = self.backends[endpoint.key] = Backend(
             endpoint,
             self._engine(endpoint.url),
             look,
@@ -207,22 +207,22 @@ class BackendPool:
             on_change=self._changed,
             before_wave=self._before_wave,
         )
-        replica.admission.granted_until = self._granted_until
+        backend.admission.granted_until = self._granted_until
         _LOG.info("a LoRAX server has come", extra={"replica": endpoint.name, "url": endpoint.url})
         if self._watching:
-            replica.start()
+            backend.start()
 
-    async def _before_wave(self, replica: Backend) -> None:
-        await self.before_wave(replica)
+    async def _before_wave(self, backend: Backend) -> None:
+        await self.before_wave(backend)
 
     def _changed(self) -> None:
         self._count()
-        running = [r for r in self.replicas.values() if r.observer.running]
+        running = [b for b in self.backends.values() if b.health_check.running]
         if self.cut_off:
             self.breaker.trip(self.cut_off)
         elif not running and self.running is False:
-            self.breaker.trip(f"LoRAX is down: {self.why_not}")
-        elif any(r.book.ready() or not r.book.states() for r in running):
+            self.breaker.trip(f"LoRAX is down: {self.reason}")
+        elif any(b.book.ready() or not b.book.states() for b in running):
             self.breaker.reset()
         self.on_change()
 
@@ -232,4 +232,4 @@ class BackendPool:
         for state in AdapterState:
             self._metrics.adapters.labels(state).set(states.count(state))
         self._metrics.lorax_up.set(bool(self.running))
-        self._metrics.lorax_servers.set(sum(bool(r.observer.running) for r in self.replicas.values()))
+        self._metrics.lorax_servers.set(sum(bool(b.health_check.running) for b in self.backends.values()))

@@ -48,7 +48,7 @@ class Prober:
         *,
         book: AdapterRegistry,
         admission: Admission,
-        observer: HealthCheck,
+        health_check: HealthCheck,
         metrics: Metrics,
         look: Callable[[], Awaitable[None]],
         on_failure: Callable[[str | None, EngineError, Asked], None],
@@ -60,7 +60,7 @@ class Prober:
         self._engine = engine
         self._book = book
         self._admission = admission
-        self._observer = observer
+        self._health_check = health_check
         self._metrics = metrics
         self._wake = asyncio.Event()
         self._probes: set[asyncio.Task[Speech | None]] = set()
@@ -80,7 +80,7 @@ class Prober:
         while True:
             self._wake.clear()
             before = self._due()
-            there = bool(self._observer.running) and not self._observer.unsure
+            there = bool(self._health_check.running) and not self._health_check.unsure
             if there and before:
                 self.idle = False
                 await self.wave()
@@ -106,7 +106,7 @@ class Prober:
             self._book.loaded()
             if not self._book.unseen():
                 await self._vet()
-        self._observer.look_soon()
+        self._health_check.check_now()
 
     def _wanted(self) -> list[str]:
         return [*self._book.unproved(), *self._book.ready()]
@@ -190,7 +190,7 @@ class Prober:
         self._metrics.probes.labels("answered").inc()
         if asked.incarnation != self._book.incarnation:
             return None  # it has ended since, and what it said proves nothing of the next
-        self._observer.note_probe((generation.total_ms or 0.0) / 1000)
+        self._health_check.note_probe((generation.total_ms or 0.0) / 1000)
         if path is None:
             self._admission.base_probed(None, asked)
         else:
@@ -217,7 +217,7 @@ class Prober:
 
     async def _sleep(self, clock: Callable[[], float]) -> None:
         """Until woken, or until a failed adapter may be tried again."""
-        retry = self._book.next_retry() if self._observer.running else None
+        retry = self._book.next_retry() if self._health_check.running else None
         try:
             await asyncio.wait_for(self._wake.wait(), None if retry is None else max(REST_SECONDS, retry - clock()))
         except TimeoutError:

@@ -64,7 +64,7 @@ class RejectedAgent:
 
 @dataclass(frozen=True, kw_only=True)
 class Roster:
-    """One board as of one moment; `members` and `refused` are sorted by name."""
+    """One board as of one moment; `members` and `rejected` are sorted by name."""
 
     board: str
     namespace: str = "default"
@@ -86,7 +86,7 @@ class Roster:
     quorum_percent: int = 50
     conversations: ConversationsSpec = field(default_factory=ConversationsSpec)
     members: tuple[Member, ...] = ()
-    refused: tuple[RejectedAgent, ...] = ()
+    rejected: tuple[RejectedAgent, ...] = ()
     status: BoardroomStatus = field(default_factory=BoardroomStatus)
 
     @property
@@ -130,7 +130,7 @@ def build(
         fetched=board.spec.takes_fetched,
     )
     root = (adapters_root or board.spec.adapters.mount_path).rstrip("/")
-    refused = [
+    rejected = [
         RejectedAgent(name=name, role=present[name].spec.role, reason=verdict.reason, message=verdict.message)
         for name, verdict in verdicts.items()
         if not verdict.accepted
@@ -154,13 +154,13 @@ def build(
         quorum_percent=deliberation.quorum_percent,
         conversations=board.spec.coordinator.conversations,
         members=tuple(_member(present[name], root) for name in sorted(present) if verdicts[name].accepted),
-        refused=tuple(sorted([*refused, *(a for a in own if isinstance(a, RejectedAgent))], key=lambda r: r.name)),
+        rejected=tuple(sorted([*rejected, *(a for a in own if isinstance(a, RejectedAgent))], key=lambda r: r.name)),
         status=board.status,
     )
 
 
 def read_agent(live: Mapping[str, Any]) -> BoardAgent | RejectedAgent:
-    """A live object as a BoardAgent, or refused with the reason where our model can't read it."""
+    """A live object as a BoardAgent, or rejected with the reason where our model can't read it."""
     try:
         return BoardAgent.model_validate(live)
     except ValidationError as error:

@@ -6,7 +6,7 @@ from typing import Final
 from boardroom.api.ask import AdapterIdentity, AnswerStatus, MemberAnswer, Usage
 from boardroom.coordinator.backends.routes import Outcome
 from boardroom.coordinator.board.roster import Member
-from boardroom.coordinator.deliberation.selection import Seat
+from boardroom.coordinator.deliberation.selection import Agent
 from boardroom.engine.errors import AdapterFailed, EngineError, Unreachable
 from boardroom.engine.protocol import Generation
 
@@ -47,12 +47,12 @@ def broken(member: Member, error: EngineError, reason: str, *, took_ms: float) -
     return missing(member, status, reason, took_ms=took_ms)
 
 
-def missing(seat: Seat, status: AnswerStatus, reason: str, *, took_ms: float | None = None) -> MemberAnswer:
+def missing(agent: Agent, status: AnswerStatus, reason: str, *, took_ms: float | None = None) -> MemberAnswer:
     """There is no text; the adapter that should have spoken is named for the reader who looks for it."""
-    path = seat.adapter_id if isinstance(seat, Member) else None
+    path = agent.adapter_id if isinstance(agent, Member) else None
     return MemberAnswer(
-        agent=seat.name,
-        role=seat.role,
+        agent=agent.name,
+        role=agent.role,
         status=status,
         reason=reason,
         latency_ms=None if took_ms is None else round(took_ms, 1),

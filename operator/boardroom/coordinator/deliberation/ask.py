@@ -18,7 +18,7 @@ from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.deliberation.context import NO_CONTEXT, AskContext, PromptContext
 from boardroom.coordinator.deliberation.dispatch import Dispatcher
 from boardroom.coordinator.deliberation.modes.registry import load
-from boardroom.coordinator.deliberation.selection import Seat, select
+from boardroom.coordinator.deliberation.selection import Agent, select
 from boardroom.coordinator.deliberation.session import Session, answered, in_short, reasons
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation
 from boardroom.coordinator.errors import InvalidQuestion, LoraxDown, NotEnoughAnswers, QuestionRefused
@@ -53,11 +53,11 @@ async def ask(question: Question, roster: Roster, attempts: Dispatcher) -> AskRe
     request = question.request
     if not request.use_lorax and attempts.standard is None:
         raise InvalidQuestion(NO_STANDARD.format(board=roster.board), field="use_lorax")
-    seats = select(request, roster)
+    agents = select(request, roster)
     mode = _mode(request, roster)
     if attempts.standard is None and attempts.lorax is None:
-        raise NotEnoughAnswers(NO_ENGINE, members=[_unasked(seat) for seat in seats])
-    if not seats:
+        raise NotEnoughAnswers(NO_ENGINE, members=[_unasked(agent) for agent in agents])
+    if not agents:
         raise NotEnoughAnswers(
             f"board {roster.board!r} has no members: create a BoardAgent whose spec.boardroomRef.name is its name"
         )
@@ -65,12 +65,12 @@ async def ask(question: Question, roster: Roster, attempts: Dispatcher) -> AskRe
     meeting = Session(attempts, _particulars(question, roster))
     agenda = Agenda(
         question=request.user_input,
-        seats=seats,
-        chair=roster.chair or min(seats, key=lambda seat: seat.name),
+        agents=agents,
+        chair=roster.chair or min(agents, key=lambda agent: agent.name),
         rounds=request.rounds or roster.rounds,
         quorum_percent=roster.quorum_percent,
     )
-    _enough_seats(request, mode, agenda)
+    _enough_agents(request, mode, agenda)
     made = await _MODES[mode](meeting, agenda)
     spoke = answered(made.answers)
     if len(spoke) < request.min_successful:
@@ -127,13 +127,13 @@ def _mode(request: AskRequest, roster: Roster) -> CoordinationMode:
     return mode
 
 
-def _unasked(seat: Seat) -> MemberProblem:
-    return MemberProblem(agent=seat.name, role=seat.role, reason=NO_ENGINE)
+def _unasked(agent: Agent) -> MemberProblem:
+    return MemberProblem(agent=agent.name, role=agent.role, reason=NO_ENGINE)
 
 
-def _enough_seats(request: AskRequest, mode: CoordinationMode, agenda: Agenda) -> None:
+def _enough_agents(request: AskRequest, mode: CoordinationMode, agenda: Agenda) -> None:
     """Raises InvalidQuestion where more answers are wanted than there can be."""
-    names = {seat.name for seat in agenda.seats}
+    names = {agent.name for agent in agenda.agents}
     asked = len(names | {agenda.chair.name} if mode is CoordinationMode.HIERARCHICAL else names)
     if request.min_successful > asked:
         raise InvalidQuestion(
@@ -169,5 +169,5 @@ def _warnings(made: Deliberation, roster: Roster) -> list[str]:
     if made.chair and made.reply is None:
         warnings.append(f"{made.chair}, the chair, did not speak: the reply is the members' answers as they are")
     if made.chair and roster.chair_ref and made.chair != roster.chair_ref:
-        warnings.append(f"{roster.chair_ref} (spec.deliberation.chairRef) has no seat: {made.chair} chaired")
+        warnings.append(f"{roster.chair_ref} (spec.deliberation.chairRef) is no member: {made.chair} chaired")
     return warnings

@@ -14,7 +14,7 @@ from boardroom.coordinator.deliberation import answers
 from boardroom.coordinator.deliberation.context import AskContext
 from boardroom.coordinator.deliberation.dispatch import Dispatcher
 from boardroom.coordinator.deliberation.sampling import settle
-from boardroom.coordinator.deliberation.selection import Seat
+from boardroom.coordinator.deliberation.selection import Agent
 from boardroom.coordinator.listener import MemberStream
 from boardroom.engine.errors import EngineError, InvalidRequest
 from boardroom.engine.protocol import GenerationRequest
@@ -23,7 +23,7 @@ from boardroom.engine.protocol import GenerationRequest
 class MemberPrompt(msgspec.Struct, frozen=True):
     """What is put to one member."""
 
-    seat: Seat
+    agent: Agent
     prompt: str
     response_format: Mapping[str, Any] | None = None
 
@@ -70,23 +70,23 @@ class Panel:
         began = asyncio.get_running_loop().time()
         found: dict[str, MemberAnswer] = {}
         submitted: list[_Submitted] = []
-        self._via = self._attempts.choose([turn.seat for turn in turns if isinstance(turn.seat, Member)])
+        self._via = self._attempts.choose([turn.agent for turn in turns if isinstance(turn.agent, Member)])
         for turn in turns:
-            seat = turn.seat
-            why = self._why_not(seat)
-            if isinstance(seat, Member) and why is None:
-                submitted.append(self._submit(seat, turn, began))
+            agent = turn.agent
+            why = self._why_not(agent)
+            if isinstance(agent, Member) and why is None:
+                submitted.append(self._submit(agent, turn, began))
             else:
-                found[seat.name] = self._heard(answers.missing(seat, AnswerStatus.ABSENT, why or ""))
-                self._attempts.metrics.missing(seat.name, AnswerStatus.ABSENT, "not_sent")
+                found[agent.name] = self._heard(answers.missing(agent, AnswerStatus.ABSENT, why or ""))
+                self._attempts.metrics.missing(agent.name, AnswerStatus.ABSENT, "not_sent")
         found |= await self._gather(submitted, began)
         self._note_batch([found[one.member.name] for one in submitted if one.lorax], began)
-        return [found[turn.seat.name] for turn in turns]
+        return [found[turn.agent.name] for turn in turns]
 
-    def _why_not(self, seat: Seat) -> str | None:
-        if not isinstance(seat, Member):
-            return f"{seat.reason}: {seat.message}"
-        return self._attempts.why_not(seat, self._via, use_lorax=self._particulars.use_lorax)
+    def _why_not(self, agent: Agent) -> str | None:
+        if not isinstance(agent, Member):
+            return f"{agent.reason}: {agent.message}"
+        return self._attempts.why_not(agent, self._via, use_lorax=self._particulars.use_lorax)
 
     def _heard(self, answer: MemberAnswer) -> MemberAnswer:
         if self._particulars.listener is not None:

@@ -6,18 +6,18 @@ from boardroom.api.ask import AskRequest
 from boardroom.coordinator.board.roster import Member, RejectedAgent, Roster
 from boardroom.coordinator.errors import UnknownAgent, UnknownDomain
 
-Seat = Member | RejectedAgent
-"""RejectedAgent agents are chosen only by name or role, so that their absence is said."""
+Agent = Member | RejectedAgent
+"""A rejected agent is chosen only by name or role, so that the answer says why it is absent."""
 
 
-def select(request: AskRequest, roster: Roster) -> list[Seat]:
+def select(request: AskRequest, roster: Roster) -> list[Agent]:
     """`agents` in the order asked; else `agent_id` first, then its `domain`; else the domain; else the whole board.
 
     Names and roles are taken in any case, a name before a role. Raises UnknownAgent and UnknownDomain.
     """
     if request.agents is not None:
         return _unique(_named(request.agents, roster, "agents"))
-    chosen: list[Seat] = []
+    chosen: list[Agent] = []
     if request.agent_id is not None:
         chosen += _named([request.agent_id], roster, "agent_id")
     if request.domain is not None:
@@ -25,9 +25,9 @@ def select(request: AskRequest, roster: Roster) -> list[Seat]:
     return _unique(chosen) if chosen else list(roster.members)
 
 
-def _named(wanted: Iterable[str], roster: Roster, field: str) -> list[Seat]:
-    seats: list[Seat] = [*roster.refused, *roster.members]
-    by_key = {s.role.lower(): s for s in seats} | {s.name.lower(): s for s in seats}
+def _named(wanted: Iterable[str], roster: Roster, field: str) -> list[Agent]:
+    agents: list[Agent] = [*roster.rejected, *roster.members]
+    by_key = {a.role.lower(): a for a in agents} | {a.name.lower(): a for a in agents}
     unknown = [name for name in wanted if name.strip().lower() not in by_key]
     if unknown:
         raise UnknownAgent(
@@ -38,8 +38,8 @@ def _named(wanted: Iterable[str], roster: Roster, field: str) -> list[Seat]:
     return [by_key[name.strip().lower()] for name in wanted]
 
 
-def _of_domain(domain: str, roster: Roster) -> list[Seat]:
-    chosen: list[Seat] = [m for m in roster.members if domain.lower() in (d.lower() for d in m.domains)]
+def _of_domain(domain: str, roster: Roster) -> list[Agent]:
+    chosen: list[Agent] = [m for m in roster.members if domain.lower() in (d.lower() for d in m.domains)]
     if not chosen:
         domains = sorted({d for m in roster.members for d in m.domains})
         raise UnknownDomain(
@@ -50,8 +50,8 @@ def _of_domain(domain: str, roster: Roster) -> list[Seat]:
     return chosen
 
 
-def _unique(seats: Iterable[Seat]) -> list[Seat]:
-    return list({seat.name: seat for seat in seats}.values())
+def _unique(agents: Iterable[Agent]) -> list[Agent]:
+    return list({agent.name: agent for agent in agents}.values())
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import msgspec
 
 from boardroom.api.ask import AnswerStatus, Decision, MemberAnswer, Round
-from boardroom.coordinator.deliberation.selection import Seat
+from boardroom.coordinator.deliberation.selection import Agent
 
 
 class Agenda(msgspec.Struct, frozen=True, kw_only=True):
     """One question and the members that it is for; `chair` need not be among them."""
 
     question: str
-    seats: Sequence[Seat]
-    chair: Seat
+    agents: Sequence[Agent]
+    chair: Agent
     rounds: int = 1
     quorum_percent: int = 50
 

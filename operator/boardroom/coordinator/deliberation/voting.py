@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from boardroom.api.ask import AnswerStatus, Decision, MemberAnswer, Position, Quorum, Verdict, Vote, Weights
 from boardroom.coordinator.board.roster import Member
-from boardroom.coordinator.deliberation.selection import Seat
+from boardroom.coordinator.deliberation.selection import Agent
 
 MAX_RATIONALE_CHARS: Final = 2_000
 
@@ -49,13 +49,13 @@ def read(text: str) -> Ballot | str:
         return f"{where}: {first['msg']}" if where else str(first["msg"])
 
 
-def vote(seat: Seat, answer: MemberAnswer, broke: str | None = None) -> Vote:
+def vote(agent: Agent, answer: MemberAnswer, broke: str | None = None) -> Vote:
     """One member's vote: an answer that is no ballot is an abstention, no answer is no position at all.
 
     `broke` is why the member gave no other answer where it was asked again for a ballot.
     """
-    weight, veto = (seat.weight, seat.veto) if isinstance(seat, Member) else (0, False)
-    cast = Vote(agent=seat.name, role=seat.role, position=None, weight=weight, veto=veto)
+    weight, veto = (agent.weight, agent.veto) if isinstance(agent, Member) else (0, False)
+    cast = Vote(agent=agent.name, role=agent.role, position=None, weight=weight, veto=veto)
     if answer.status is not AnswerStatus.ANSWERED:
         return cast.model_copy(update={"reason": answer.reason})
     ballot = read(answer.text or "")

@@ -201,7 +201,7 @@ def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | No
     """
     peers = coordinator.peers
     own = own_page(coordinator.metrics.registry)
-    lorax = lorax_page(coordinator.fleet, lambda: peers is None or peers.leads)
+    lorax = lorax_page(coordinator.pool, lambda: peers is None or peers.is_leader)
 
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")

@@ -41,7 +41,7 @@ def own_page(registry: CollectorRegistry) -> Page:
     return Page(lambda: asyncio.to_thread(generate_latest, registry))
 
 
-def lorax_page(fleet: BackendPool | None, shows: Callable[[], bool]) -> Page:
+def lorax_page(pool: BackendPool | None, shows: Callable[[], bool]) -> Page:
     """Those of all LoRAX servers that answer, each series with the server's name as `replica`.
 
     `shows`: whether this coordinator is the one that shows them: from several they would be summed up as if there
@@ -49,11 +49,11 @@ def lorax_page(fleet: BackendPool | None, shows: Callable[[], bool]) -> Page:
     """
 
     async def make() -> bytes:
-        if fleet is None:
+        if pool is None:
             return b"# This board runs without LoRAX.\n"
         if not shows():
             return b"# The coordinator that leads shows LoRAX's metrics.\n"
-        routes = [replica.route for replica in fleet.replicas.values()]
+        routes = [backend.route for backend in pool.backends.values()]
         found = await asyncio.gather(*(r.engine.metrics_page(LORAX_SECONDS) for r in routes), return_exceptions=True)
         pages: dict[str, bytes] = {}
         failure: BaseException = EngineError(NO_POD)

@@ -15,7 +15,7 @@ def agents(roster: Roster, books: Books, seen: Observation) -> AgentsResponse:
         "namespace": roster.namespace,
         "agents": [_agent(member, _proof(member, books), seen) for member in roster.members],
         "refused": [
-            {"agent": r.name, "role": r.role, "reason": r.reason, "message": r.message} for r in roster.refused
+            {"agent": r.name, "role": r.role, "reason": r.reason, "message": r.message} for r in roster.rejected
         ],
     }
     return AgentsResponse.model_validate(found)
@@ -29,7 +29,7 @@ def health(roster: Roster | None, problem: str, books: Books, seen: Observation)
         "total_adapters": len(paths),
         "loaded_adapters": len(paths & books.ready()),
         "metrics": seen.metrics.model_dump() if seen.metrics else {},
-        "reason": seen.why_not or None,
+        "reason": seen.reason or None,
     }
     members = [(m, adapter_ready(m, _proof(m, books), seen)) for m in (roster.members if roster else ())]
     proved = sum(c.status == "True" for _, c in members) if seen.running else 0
@@ -46,7 +46,7 @@ def health(roster: Roster | None, problem: str, books: Books, seen: Observation)
             "members": {
                 "total": len(members),
                 "ready": answering,
-                "refused": len(roster.refused) if roster else 0,
+                "refused": len(roster.rejected) if roster else 0,
             },
         },
     }

@@ -17,10 +17,10 @@ from boardroom.coordinator.backends.pool import BackendPool
 from boardroom.coordinator.peers.protocol import (
     GRANT_SECONDS,
     PATH,
+    BackendState,
     GrantRequest,
     GrantResponse,
     OutcomeReport,
-    Server,
     encoder,
     state_decoder,
 )
@@ -40,8 +40,8 @@ class LeaderLostError(Exception):
 class Follower:
     """To one leader after another. `metrics` are the board's figures as the leader last told them."""
 
-    def __init__(self, fleet: BackendPool, identity: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._fleet, self._identity, self._clock = fleet, identity, clock
+    def __init__(self, pool: BackendPool, identity: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool, self._identity, self._clock = pool, identity, clock
         self._session: aiohttp.ClientSession | None = None
         self._leader, self._version = "", 0
         self._holds: dict[str, int] = {}
@@ -57,10 +57,10 @@ class Follower:
         """Ask for one grant and do as it says; raises LeaderLostError."""
         if leader != self._leader:
             self._leader, self._version, self._holds, self._granted_at = leader, 0, {}, -math.inf
-        news = {key: replica.news for key, replica in self._fleet.replicas.items() if replica.news is not None}
-        for replica in self._fleet.replicas.values():
-            replica.news = OutcomeDelta()
-        doubts = {key: replica.observer.doubts for key, replica in self._fleet.replicas.items()}
+        news = {key: backend.news for key, backend in self._pool.backends.items() if backend.news is not None}
+        for backend in self._pool.backends.values():
+            backend.news = OutcomeDelta()
+        doubts = {key: backend.health_check.doubts for key, backend in self._pool.backends.items()}
         asked = self._clock()
         try:
             state = await self._ask(address, news)
@@ -71,7 +71,7 @@ class Follower:
             raise
         self._granted_at, self._version = asked, state.version
         self._settle(state, doubts)
-        await self._obey(state, asked + GRANT_SECONDS)
+        await self._apply_grant(state, asked + GRANT_SECONDS)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -80,13 +80,13 @@ class Follower:
             self._session = None
 
     def _poll(self, news: Mapping[str, OutcomeDelta]) -> GrantRequest:
-        replicas = self._fleet.replicas
+        backends = self._pool.backends
         return GrantRequest(
             leader=self._leader,
             follower=self._identity,
             version=self._version,
             holds=self._holds,
-            told={key: OutcomeReport.of(replicas[key], one) for key, one in news.items()},
+            told={key: OutcomeReport.of(backends[key], one) for key, one in news.items()},
         )
 
     async def _ask(self, address: str, news: dict[str, OutcomeDelta]) -> GrantResponse:
@@ -106,49 +106,49 @@ class Follower:
         except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
             raise LeaderLostError(f"{type(error).__name__}: {error}") from error
 
-    async def _obey(self, state: GrantResponse, until: float) -> None:
+    async def _apply_grant(self, state: GrantResponse, until: float) -> None:
         """Take over what the leader knows; send where it lets, and let what is on its way elsewhere arrive."""
         if state.servers is not None:
             self.metrics = LoraxMetrics.model_validate(state.metrics) if state.metrics else None
             self._holds = {key: server.wave for key, server in state.servers.items() if server.wave is not None}
             self._known = frozenset(state.servers)
-        self._fleet.cut_off = ""
-        for key, replica in self._fleet.replicas.items():
-            replica.admission.cut_off = ""
+        self._pool.cut_off = ""
+        for key, backend in self._pool.backends.items():
+            backend.admission.cut_off = ""
             granted = key in self._known and key not in self._holds
-            replica.admission.granted_until = until if granted else -math.inf
+            backend.admission.granted_until = until if granted else -math.inf
         if state.servers is not None:
             self._take_over(state.servers)
-        for replica in self._fleet.replicas.values():
-            replica.admission.wake()
-        held = [r for key, r in self._fleet.replicas.items() if key in self._holds]
-        await asyncio.gather(*(replica.admission.landed() for replica in held))
+        for backend in self._pool.backends.values():
+            backend.admission.wake()
+        held = [backend for key, backend in self._pool.backends.items() if key in self._holds]
+        await asyncio.gather(*(backend.admission.landed() for backend in held))
 
     def _settle(self, state: GrantResponse, doubts: Mapping[str, int]) -> None:
         """Doubts that the leader has been told of are settled when it says so."""
         for key, server in (state.servers or {}).items():
-            if key in doubts and key in self._fleet.replicas:
-                self._fleet.replicas[key].observer.settled = NEVER if server.unsure else doubts[key]
+            if key in doubts and key in self._pool.backends:
+                self._pool.backends[key].health_check.settled = NEVER if server.unsure else doubts[key]
 
-    def _take_over(self, servers: Mapping[str, Server]) -> None:
+    def _take_over(self, servers: Mapping[str, BackendState]) -> None:
         """First what the sidecars said: it decides which adapters there are records of."""
-        here = [(servers[key], replica) for key, replica in self._fleet.replicas.items() if key in servers]
-        for server, replica in here:
-            replica.report = server.report
-        self._fleet.on_change()
-        for server, replica in here:
-            server.write(replica)
+        here = [(servers[key], backend) for key, backend in self._pool.backends.items() if key in servers]
+        for server, backend in here:
+            backend.report = server.report
+        self._pool.on_change()
+        for server, backend in here:
+            server.write(backend)
 
     def _cut_off(self, why: str) -> None:
-        if self._fleet.cut_off != why:
+        if self._pool.cut_off != why:
             _LOG.warning("cut off from the leading coordinator", extra={"leader": self._leader, "error": why})
-        self._fleet.cut(why)
+        self._pool.cut(why)
 
     def _untold(self, news: dict[str, OutcomeDelta]) -> None:
         """What could not be told is told next time."""
         for key, one in news.items():
-            replica = self._fleet.replicas.get(key)
-            if replica is not None and replica.news is not None and one.incarnation == replica.book.incarnation:
-                replica.gathered.answers += one.answers
-                replica.gathered.warm += one.warm
-                replica.gathered.failures = one.failures | replica.gathered.failures
+            backend = self._pool.backends.get(key)
+            if backend is not None and backend.news is not None and one.incarnation == backend.book.incarnation:
+                backend.gathered.answers += one.answers
+                backend.gathered.warm += one.warm
+                backend.gathered.failures = one.failures | backend.gathered.failures

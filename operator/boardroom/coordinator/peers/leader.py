@@ -11,7 +11,7 @@ from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.health_check import metrics
 from boardroom.coordinator.backends.incarnation import Asked
 from boardroom.coordinator.backends.pool import BackendPool
-from boardroom.coordinator.peers.protocol import GRANT_SECONDS, POLL_SECONDS, GrantRequest, GrantResponse, Server
+from boardroom.coordinator.peers.protocol import GRANT_SECONDS, POLL_SECONDS, BackendState, GrantRequest, GrantResponse
 
 MARGIN_SECONDS: Final = 0.25
 """Clocks of two machines run a little differently."""
@@ -33,14 +33,14 @@ class FollowerState:
 class Leader:
     """Holds nothing by itself: whoever leads answers polls through it."""
 
-    def __init__(self, fleet: BackendPool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._fleet, self._clock = fleet, clock
+    def __init__(self, pool: BackendPool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool, self._clock = pool, clock
         self._followers: dict[str, FollowerState] = {}
         self._version = 1
         self._moved = asyncio.Event()
         self._heard = asyncio.Event()
 
-    def move(self) -> None:
+    def publish(self) -> None:
         """What is known has changed: every follower hears of it at once."""
         self._version += 1
         self._moved.set()
@@ -57,14 +57,14 @@ class Leader:
         if poll.version == self._version:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), POLL_SECONDS)
-        for key, replica in self._fleet.replicas.items():
-            if not replica.admission.loading:
+        for key, backend in self._pool.backends.items():
+            if not backend.admission.loading:
                 follower.granted[key] = arrived + GRANT_SECONDS + MARGIN_SECONDS
         return self._state(poll.version)
 
-    async def hold(self, replica: Backend) -> None:
+    async def hold(self, backend: Backend) -> None:
         """Returns when no follower sends to that server any more: each has said so, or its grant has run out."""
-        key, wave = replica.endpoint.key, replica.admission.waves
+        key, wave = backend.endpoint.key, backend.admission.waves
         while True:
             now = self._clock()
             senders = [f for f in self._followers.values() if f.may_send(key, wave, now)]
@@ -83,27 +83,27 @@ class Leader:
 
     def _listen(self, poll: GrantRequest) -> None:
         for key, told in poll.told.items():
-            replica = self._fleet.replicas.get(key)
-            if replica is None:
+            backend = self._pool.backends.get(key)
+            if backend is None:
                 continue
             if told.base:
-                replica.admission.want_base()
-            if told.incarnation != replica.book.incarnation:
+                backend.admission.want_base()
+            if told.incarnation != backend.book.incarnation:
                 continue
             if told.answers:
-                replica.observer.note_answer(warm=told.warm, answers=told.answers)
+                backend.health_check.note_answer(warm=told.warm, answers=told.answers)
             for path, failure in told.failures:
                 if path is not None:
-                    replica.book.failed(path, failure.error(), Asked(told.incarnation))
+                    backend.book.failed(path, failure.error(), Asked(told.incarnation))
             if told.doubt:
-                replica.observer.doubt()
+                backend.health_check.doubt()
 
     def _state(self, known: int) -> GrantResponse:
         if known == self._version:
             return GrantResponse(version=known)
-        figures = metrics(replica.observer for replica in self._fleet.replicas.values())
+        figures = metrics(backend.health_check for backend in self._pool.backends.values())
         return GrantResponse(
             version=self._version,
-            servers={key: Server.of(replica) for key, replica in self._fleet.replicas.items()},
+            servers={key: BackendState.of(backend) for key, backend in self._pool.backends.items()},
             metrics=figures.model_dump() if figures else None,
         )

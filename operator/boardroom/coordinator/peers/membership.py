@@ -1,7 +1,7 @@
 """One coordinator among those of its board: who leads is said by a Lease.
 
 The leader alone looks at LoRAX, loads adapters, proves them and writes status. The others answer questions by what it
-tells them, and send to LoRAX while it grants that (desk.py, link.py). docs/decisions/0010 says what may go wrong.
+tells them, and send to LoRAX while it grants that (leader.py, follower.py). docs/decisions/0010 says what may go wrong.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class Peers:
         board: str,
         namespace: str,
         address: str,
-        fleet: BackendPool | None,
+        pool: BackendPool | None,
         *,
         terms: Terms = TERMS,
         clock: Callable[[], float] = time.monotonic,
@@ -54,49 +54,49 @@ class Peers:
         name = coordinator_name(board)
         self.identity = f"{address}_{secrets.token_hex(6)}"
         self._address, self._born = address, clock() - age
-        self.leads = False
-        self.leader = ""
+        self.is_leader = False
+        self.leader_identity = ""
         """The identity of whoever leads, as far as known."""
         self.on_lead: Callable[[], None] = lambda: None
-        self.link = Follower(fleet, self.identity, clock) if fleet is not None else None
-        self._desk = Leader(fleet, clock) if fleet is not None else None
-        self._kube, self._fleet, self._clock, self._terms = kube, fleet, clock, terms
+        self.follower = Follower(pool, self.identity, clock) if pool is not None else None
+        self._leader = Leader(pool, clock) if pool is not None else None
+        self._kube, self._pool, self._clock, self._terms = kube, pool, clock, terms
         self._collection, self._path = leases(namespace), f"{leases(namespace)}/{name}"
         self._candidacy = Candidacy(namespace, name, self.identity, clock, partial(datetime.now, UTC), terms)
         self._known = slices(kube, namespace, name, lambda: None)
         self._jobs = Jobs()
         self._term = 0.0
         """Until when, on the clock, it may act as the leader without having asked again."""
-        if fleet is not None and self._desk is not None:
-            fleet.before_wave = self._desk.hold
+        if pool is not None and self._leader is not None:
+            pool.before_wave = self._leader.hold
 
     @property
-    def firm(self) -> bool:
+    def is_confirmed_leader(self) -> bool:
         """Whether no other coordinator can lead now: only then may it write status."""
-        return self.leads and self._candidacy.leads()
+        return self.is_leader and self._candidacy.leads()
 
-    def move(self) -> None:
+    def publish(self) -> None:
         """Something that followers should know has changed."""
-        if self.leads and self._desk is not None:
-            self._desk.move()
+        if self.is_leader and self._leader is not None:
+            self._leader.publish()
 
     def start(self) -> None:
         """Lead or follow from now on."""
-        if self._fleet is not None:
-            self._fleet.grant(-math.inf)
+        if self._pool is not None:
+            self._pool.grant(-math.inf)
         self._jobs.start("peers", self._known.run)
         self._jobs.start("leadership", self._run)
 
     async def stop(self) -> None:
         """Let another lead, once nobody sends by a grant of this one any more."""
         await self._jobs.stop()
-        if self.leads:
-            self.leads = False
-            if self._desk is not None:
-                await self._desk.close()
+        if self.is_leader:
+            self.is_leader = False
+            if self._leader is not None:
+                await self._leader.close()
             await self._release()
-        if self.link is not None:
-            await self.link.close()
+        if self.follower is not None:
+            await self.follower.close()
 
     def knows(self, remote: str) -> bool:
         """Whether a coordinator of this board has that address, as the API server says."""
@@ -108,39 +108,39 @@ class Peers:
             poll = poll_decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return 400, str(error).encode()
-        if self._desk is None or not self._may_lead(poll.leader):
+        if self._leader is None or not self._may_lead(poll.leader):
             return _CONFLICT, b"another coordinator leads"
-        state = await self._desk.answer(poll)
+        state = await self._leader.answer(poll)
         if not self._may_lead(poll.leader):  # that was while it waited
             return _CONFLICT, b"another coordinator leads"
         return 200, encoder.encode(state)
 
     def _may_lead(self, leader: str) -> bool:
-        return self.leads and leader == self.identity and self._clock() < self._term
+        return self.is_leader and leader == self.identity and self._clock() < self._term
 
     async def _run(self) -> None:
         while True:
-            if self.leads:
+            if self.is_leader:
                 await asyncio.sleep(self._terms.retry_seconds)
-                await self._vote()
-            elif self.leader and self.link is not None:
-                await self._follow(self.link)
+                await self._try_acquire_or_renew()
+            elif self.leader_identity and self.follower is not None:
+                await self._follow(self.follower)
             else:
-                await self._vote()
-                if not self.leads:
-                    await asyncio.sleep(AGAIN_SECONDS if self.link else self._terms.retry_seconds)
+                await self._try_acquire_or_renew()
+                if not self.is_leader:
+                    await asyncio.sleep(AGAIN_SECONDS if self.follower else self._terms.retry_seconds)
 
-    async def _follow(self, link: Follower) -> None:
+    async def _follow(self, follower: Follower) -> None:
         """By the leader's grants, for as long as it gives them: whoever gives them leads, whatever the Lease says."""
         try:
-            await link.follow(self.leader, self.leader.rpartition("_")[0])
+            await follower.follow(self.leader_identity, self.leader_identity.rpartition("_")[0])
             await asyncio.sleep(_PAUSE)
         except LeaderLostError:
-            await self._vote()
-            if not self.leads:
+            await self._try_acquire_or_renew()
+            if not self.is_leader:
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _vote(self) -> None:
+    async def _try_acquire_or_renew(self) -> None:
         """Take or renew the Lease where that is allowed. An API server that can't be reached elects nobody."""
         started = self._clock()
         try:
@@ -148,14 +148,14 @@ class Peers:
                 holder = await self._attempt()
         except (KubeError, TimeoutError) as error:
             _LOG.warning("the Lease can't be read or written", extra={"error": str(error) or "no answer in time"})
-            holder = self.identity if self.leads else self.leader
+            holder = self.identity if self.is_leader else self.leader_identity
         else:
             if holder == self.identity:
                 self._candidacy.won(started)
         if holder == self.identity:
             await self._lead(started)
         else:
-            await self._step_back(holder)
+            await self._on_stopped_leading(holder)
 
     async def _attempt(self) -> str:
         """Who holds the Lease now, "" where that is not known."""
@@ -179,7 +179,11 @@ class Peers:
         """Who else has the Lease, "" if it is free to take."""
         named = str(lease["spec"].get("holderIdentity") or "")
         holder = self._candidacy.other(lease)
-        if self.link is not None and named == self.leader and self.link.heard_within(self._terms.duration_seconds):
+        if (
+            self.follower is not None
+            and named == self.leader_identity
+            and self.follower.heard_within(self._terms.duration_seconds)
+        ):
             return named  # it has answered since it was last seen to renew
         if holder.startswith(f"{self._address}_"):
             # A former process of this pod, which has ended; what it granted runs out.
@@ -188,21 +192,21 @@ class Peers:
 
     async def _lead(self, started: float) -> None:
         self._term = started + self._terms.duration_seconds
-        if not self.leads:
+        if not self.is_leader:
             _LOG.info("leads the coordinators of its board", extra={"identity": self.identity})
-            self.leads, self.leader = True, self.identity
-            if self._fleet is not None:
-                self._fleet.lead()
+            self.is_leader, self.leader_identity = True, self.identity
+            if self._pool is not None:
+                self._pool.lead()
             self.on_lead()
-        if self._fleet is not None:
-            self._fleet.grant(self._term)
+        if self._pool is not None:
+            self._pool.grant(self._term)
 
-    async def _step_back(self, holder: str) -> None:
-        if holder and holder != self.leader:
+    async def _on_stopped_leading(self, holder: str) -> None:
+        if holder and holder != self.leader_identity:
             _LOG.info("follows another coordinator", extra={"leader": holder})
-        was, self.leads, self.leader = self.leads, False, holder
-        if was and self._fleet is not None:
-            await self._fleet.follow()
+        was, self.is_leader, self.leader_identity = self.is_leader, False, holder
+        if was and self._pool is not None:
+            await self._pool.follow()
 
     async def _release(self) -> None:
         self._candidacy.resign()

@@ -59,15 +59,15 @@ class OutcomeReport(msgspec.Struct, kw_only=True):
     """Whether a member of its questions speaks as the base model."""
 
     @classmethod
-    def of(cls, replica: Backend, news: OutcomeDelta) -> "OutcomeReport":
+    def of(cls, backend: Backend, news: OutcomeDelta) -> "OutcomeReport":
         failures = [(path, Failure.of(error)) for (path, _), error in news.failures.items()]
         return cls(
             incarnation=news.incarnation,
             answers=news.answers,
             warm=news.warm,
             failures=failures,
-            doubt=replica.observer.unsure,
-            base=replica.admission.base_wanted,
+            doubt=backend.health_check.unsure,
+            base=backend.admission.base_wanted,
         )
 
 
@@ -121,7 +121,7 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
         record.load_ms, record.last_probe = self.load_ms, self.last_probe
 
 
-class Server(msgspec.Struct, kw_only=True, omit_defaults=True):
+class BackendState(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What the leader knows of one LoRAX server."""
 
     incarnation: str = ""
@@ -144,14 +144,14 @@ class Server(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What its sidecar said last: by it every coordinator finds the same version for a member."""
 
     @classmethod
-    def of(cls, replica: Backend) -> "Server":
-        seen, admission = replica.observer, replica.admission
+    def of(cls, backend: Backend) -> "BackendState":
+        seen, admission = backend.health_check, backend.admission
         base, base_error = admission.base
         return cls(
-            incarnation=replica.book.incarnation,
-            ended_unseen=replica.book.ended_unseen,
+            incarnation=backend.book.incarnation,
+            ended_unseen=backend.book.ended_unseen,
             running=seen.running,
-            why_not=seen.why_not,
+            why_not=seen.reason,
             trouble=Failure.of(seen.trouble) if seen.trouble else None,
             wave=admission.waves if admission.loading else None,
             risks=admission.risks,
@@ -159,30 +159,30 @@ class Server(msgspec.Struct, kw_only=True, omit_defaults=True):
             least=seen.least,
             base=base,
             base_failure=Failure.of(base_error) if base_error else None,
-            records=[Record.of(record) for record in replica.book.records],
-            report=replica.report,
+            records=[Record.of(record) for record in backend.book.records],
+            report=backend.report,
         )
 
-    def write(self, replica: Backend) -> None:
+    def write(self, backend: Backend) -> None:
         """The same here; an adapter that only one of the two knows is of the incarnation that was known before."""
-        book = replica.book
+        book = backend.book
         if book.incarnation != self.incarnation:
             book.begin()
         book.incarnation, book.ended_unseen = self.incarnation, self.ended_unseen
-        replica.admission.risks = self.risks
+        backend.admission.risks = self.risks
         for record in self.records:
             if any(own.path == record.path for own in book.records):
                 record.write(book[record.path])
-        replica.admission.base = self.base, self.base_failure.error() if self.base_failure else None
+        backend.admission.base = self.base, self.base_failure.error() if self.base_failure else None
         trouble = self.trouble.error() if self.trouble else None
-        replica.observer.told(self.running, self.why_not, trouble, self.least)
+        backend.health_check.set_remote(self.running, self.why_not, trouble, self.least)
 
 
 class GrantResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The leader's answer: a grant for every server that no wave is under way at."""
 
     version: int
-    servers: dict[str, Server] | None = None
+    servers: dict[str, BackendState] | None = None
     """None where nothing moved since the follower's version."""
     metrics: dict[str, int | None] | None = None
     """The board's figures."""

@@ -20,7 +20,7 @@ class Observation:
     """LoRAX as of one look; `running` None means that nobody looks, because the board has none."""
 
     running: bool | None
-    why_not: str
+    reason: str
     metrics: LoraxMetrics | None
     standard: bool = False
     """Whether there is standard inference."""
@@ -28,7 +28,7 @@ class Observation:
     @property
     def standard_only(self) -> bool:
         """Whether the board has standard inference and no LoRAX."""
-        return self.standard and self.running is None and self.why_not == NO_LORAX
+        return self.standard and self.running is None and self.reason == NO_LORAX
 
     @property
     def answers(self) -> bool:
@@ -54,7 +54,7 @@ def latency_high(roster: Roster, seen: Observation) -> Condition:
     average = seen.metrics.average_latency_ms if seen.metrics else None
     facts: tuple[Status, str, str]
     if not seen.running:
-        facts = "Unknown", "LoraxNotRunning", seen.why_not or NO_LORAX
+        facts = "Unknown", "LoraxNotRunning", seen.reason or NO_LORAX
     elif average is None:
         facts = "False", "NoTraffic", "no question reached LoRAX in the last 60 s"
     elif average > limit:
@@ -91,7 +91,7 @@ def _unproved_facts(record: AdapterRecord, seen: Observation) -> tuple[Status, s
     if record.state is AdapterState.FAILED:
         return "False", record.fault, f"LoRAX: {record.cause}"
     waits = f"LoRAX has not answered through {record.path} yet"
-    return "Unknown", "NotProved", waits if seen.running else seen.why_not or NO_LORAX
+    return "Unknown", "NotProved", waits if seen.running else seen.reason or NO_LORAX
 
 
 def _proved_facts(member: Member, proof: Proof) -> tuple[Status, str, str]:

@@ -28,7 +28,7 @@ async def collaborative(meeting: Session, agenda: Agenda) -> Deliberation:
         kept = with_answers(agenda.question, positions, TASK)
         first = with_answers(agenda.question, positions, FIRST)
         stated = {position.agent for position in answered(positions)}
-        turns = [MemberPrompt(seat, kept if seat.name in stated else first) for seat in agenda.seats]
+        turns = [MemberPrompt(agent, kept if agent.name in stated else first) for agent in agenda.agents]
         said = await meeting.ask(turns, steps=left)
         rounds.append(record(positions or [None] * len(said), said))
         positions = [stands(*pair) for pair in zip(positions, said, strict=True)] if positions else said

@@ -21,18 +21,18 @@ AGAIN: Final = "Your last answer was no such JSON object ({why}). Give the JSON 
 async def consensus(meeting: Session, agenda: Agenda) -> Deliberation:
     """Who answers with something else is asked once more; a second failure is an abstention, with its reason."""
     prompt = f"{agenda.question}\n\n{TASK}"
-    said = await meeting.ask([MemberPrompt(seat, prompt, SCHEMA) for seat in agenda.seats], steps=2)
+    said = await meeting.ask([MemberPrompt(agent, prompt, SCHEMA) for agent in agenda.agents], steps=2)
     unclear = {
         answer.agent: why
         for answer in said
         if answer.status is AnswerStatus.ANSWERED and isinstance(why := read(answer.text or ""), str)
     }
-    again = [seat for seat in agenda.seats if seat.name in unclear]
-    turns = [MemberPrompt(seat, f"{prompt}\n\n{AGAIN.format(why=unclear[seat.name])}", SCHEMA) for seat in again]
+    again = [agent for agent in agenda.agents if agent.name in unclear]
+    turns = [MemberPrompt(agent, f"{prompt}\n\n{AGAIN.format(why=unclear[agent.name])}", SCHEMA) for agent in again]
     second = await meeting.ask(turns) if turns else []
     mended = {a.agent: a for a in second if a.status is AnswerStatus.ANSWERED}
     broke = {a.agent: a.reason for a in second if a.status is not AnswerStatus.ANSWERED}
     answers = [mended.get(answer.agent, answer) for answer in said]
-    votes = [vote(seat, answer, broke.get(seat.name)) for seat, answer in zip(agenda.seats, answers, strict=True)]
+    votes = [vote(agent, answer, broke.get(agent.name)) for agent, answer in zip(agenda.agents, answers, strict=True)]
     decision = decide(votes, agenda.quorum_percent)
     return Deliberation(answers=answers, reply=told(decision), decision=decision)

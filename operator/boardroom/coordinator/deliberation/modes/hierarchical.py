@@ -15,7 +15,7 @@ TASK: Final = "You chair this board: weigh what was said and give the board's on
 async def hierarchical(meeting: Session, agenda: Agenda) -> Deliberation:
     """The chair speaks once, last, and sees every answer; nobody takes its place if it can't speak."""
     chair = agenda.chair
-    members = [seat for seat in agenda.seats if seat.name != chair.name]
-    said = await meeting.ask([MemberPrompt(seat, agenda.question) for seat in members], steps=2)
+    members = [agent for agent in agenda.agents if agent.name != chair.name]
+    said = await meeting.ask([MemberPrompt(agent, agenda.question) for agent in members], steps=2)
     [synthesis] = await meeting.ask([MemberPrompt(chair, with_answers(agenda.question, said, TASK))])
     return Deliberation(answers=[*said, synthesis], reply=synthesis.text, chair=chair.name)

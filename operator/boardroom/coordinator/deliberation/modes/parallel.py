@@ -10,4 +10,4 @@ from boardroom.coordinator.deliberation.types import Agenda, Deliberation
 @mode(CoordinationMode.PARALLEL)
 async def parallel(meeting: Session, agenda: Agenda) -> Deliberation:
     """Every member gets the bare question."""
-    return Deliberation(answers=await meeting.ask([MemberPrompt(seat, agenda.question) for seat in agenda.seats]))
+    return Deliberation(answers=await meeting.ask([MemberPrompt(agent, agenda.question) for agent in agenda.agents]))

@@ -11,6 +11,6 @@ from boardroom.coordinator.deliberation.types import Agenda, Deliberation, with_
 async def sequential(meeting: Session, agenda: Agenda) -> Deliberation:
     """A member that gives no answer is passed over; those after it don't see it."""
     answers: list[MemberAnswer] = []
-    for seat in agenda.seats:
-        answers += await meeting.ask([MemberPrompt(seat, with_answers(agenda.question, answers))])
+    for agent in agenda.agents:
+        answers += await meeting.ask([MemberPrompt(agent, with_answers(agenda.question, answers))])
     return Deliberation(answers=answers)
