@@ -13,8 +13,9 @@ from boardroom.api.meta import OPERATOR_MANAGER
 from boardroom.controller.apply.children import Change
 from boardroom.controller.plan import preload
 from boardroom.controller.plan.blueprint import Blueprint
-from boardroom.kube.client import Kube, KubeError
+from boardroom.kube.errors import KubeError
 from boardroom.kube.kinds import DEPLOYMENT, EVENT, Kind, Object
+from boardroom.kube.protocol import Kube
 
 _log = logging.getLogger(__name__)
 _NOTE_MAX: Final = 1024

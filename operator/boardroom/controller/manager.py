@@ -1,4 +1,4 @@
-"""The operator that leads: its parts, wired together and run until it is told to stop."""
+"""The manager of the operator that leads: wires its parts together and runs them until it is stopped."""
 
 import asyncio
 import gc
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 import kopf
+from kubernetes.aio.client.configuration import Configuration
 
 from boardroom.controller.apply.bindings import Bindings
 from boardroom.controller.apply.children import Children
@@ -32,9 +33,8 @@ from boardroom.controller.watch.informer import Informer, settings
 from boardroom.controller.watch.queue import WorkQueue
 from boardroom.controller.watch.watches import Watches
 from boardroom.controller.watch.workers import Workers
-from boardroom.kube.client import Kube
-from boardroom.kube.connection import Connection
 from boardroom.kube.kinds import BOARDROOM, Key
+from boardroom.kube.protocol import Kube
 
 _log = logging.getLogger(__name__)
 _COLLECT_AFTER: Final = 10_000
@@ -44,27 +44,27 @@ _DRAIN_SECONDS: Final = 20.0
 
 @dataclass(frozen=True)
 class Manager:
-    """All that an operator needs to lead."""
+    """The parts of an operator that leads."""
 
     options: Options
-    connection: Connection
+    configuration: Configuration
     metrics: Metrics
     health: Health
     stop: asyncio.Event
     image: Image
     instance: str
-    """What it is called in Events."""
+    """Name of this operator in Events."""
     now: Callable[[], datetime]
 
-    async def lead(self, kube: Kube) -> None:
-        """Reconcile until told to stop."""
+    async def run(self, kube: Kube) -> None:
+        """Reconcile until `stop` is set."""
         loop, store = asyncio.get_running_loop(), Store()
         queue: WorkQueue[Key] = WorkQueue(loop.call_later)
         recorder = Recorder(kube, self.now, self.instance)
         ownership = Ownership(
             kube,
             store,
-            OperatorLeases(kube, time.monotonic, self.now, self.options.takeover_seconds),
+            OperatorLeases(kube, time.monotonic, self.options.takeover_seconds),
             recorder,
             self.now,
             self.options.lease_namespace,
@@ -74,9 +74,7 @@ class Manager:
             children=Children(kube, store),
             bindings=Bindings(kube=kube, store=store, clusterwide=not self.options.namespaces),
             status=StatusWriter(kube=kube, store=store, recorder=recorder, now=self.now),
-            coordinator_status=CoordinatorStatus(
-                kube, store, CoordinatorLeases(kube, time.monotonic, self.now), self.now
-            ),
+            coordinator_status=CoordinatorStatus(kube, store, CoordinatorLeases(kube, time.monotonic), self.now),
             rollouts=Rollouts(
                 clock=time.monotonic,
                 wake=queue.add,
@@ -130,7 +128,7 @@ class Manager:
             task.add_done_callback(lambda _: self.stop.set())
         try:
             await kopf.operator(
-                registry=informer.registry(self.connection),
+                registry=informer.registry(self.configuration),
                 settings=settings(),
                 clusterwide=not informer.namespaces,
                 namespaces=informer.namespaces,

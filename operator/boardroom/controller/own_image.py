@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from boardroom.controller.plan.blueprint import Image
-from boardroom.kube.client import Kube
 from boardroom.kube.kinds import POD
+from boardroom.kube.protocol import Kube
 
 _CONTAINER: Final = "operator"
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")

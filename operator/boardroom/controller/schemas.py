@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from boardroom.api.generate.crds import crds
-from boardroom.kube.client import CRDS_REMEDY, RETRY_SECONDS, KubeError, NotFoundError
+from boardroom.kube.client import RETRY_SECONDS
+from boardroom.kube.errors import CRDS_REMEDY, KubeError, NotFoundError
 from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, Kind, Object
 
 _log = logging.getLogger(__name__)

@@ -10,8 +10,9 @@ from typing import Final
 from boardroom.api.meta import AUTH_ROLE
 from boardroom.controller.apply.children import Problem, webhook_problem
 from boardroom.controller.watch.cache import Store
-from boardroom.kube.client import ConflictError, Kube, RefusedError, WebhookError
+from boardroom.kube.errors import ConflictError, RefusedError, WebhookError
 from boardroom.kube.kinds import CLUSTER_ROLE_BINDING, Key, Object
+from boardroom.kube.protocol import Kube
 
 _log = logging.getLogger(__name__)
 _KEPT: Final = ("roleRef", "subjects")

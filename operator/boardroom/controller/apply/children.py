@@ -11,8 +11,9 @@ from boardroom.controller.apply.contests import Contest, Contests
 from boardroom.controller.apply.fingerprint import apply_hash, contains, with_apply_hash
 from boardroom.controller.plan.children import Child
 from boardroom.controller.watch.cache import Store
-from boardroom.kube.client import ConflictError, Kube, NamespaceTerminatingError, RefusedError, WebhookError
+from boardroom.kube.errors import ConflictError, NamespaceTerminatingError, RefusedError, WebhookError
 from boardroom.kube.kinds import CLAIM, Key, Kind, Object, controller_of, owned_by
+from boardroom.kube.protocol import Kube
 
 _log = logging.getLogger(__name__)
 _METADATA = ("uid", "labels", "ownerReferences")

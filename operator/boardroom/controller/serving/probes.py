@@ -13,21 +13,25 @@ Check = Callable[[], str | None]
 
 @dataclass
 class Health:
-    """What the probes are told; each stage of the start puts its own checks in."""
+    """The checks behind the probes; each stage of the start sets its own."""
 
     alive: Check = lambda: None
     ready: Check = lambda: "waits for the API server"
 
+    def set_ready(self) -> None:
+        """Readiness passes."""
+        self.ready = lambda: None
+
     def not_ready(self, cause: str) -> None:
-        """Not ready yet."""
+        """Readiness fails because of `cause`."""
         self.ready = lambda: cause
 
     def is_alive(self) -> str | None:
-        """What liveness lacks now."""
+        """Why liveness fails; None if it passes."""
         return self.alive()
 
     def is_ready(self) -> str | None:
-        """What readiness lacks now."""
+        """Why readiness fails; None if it passes."""
         return self.ready()
 
 

@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import kopf
+from kubernetes.aio.client.configuration import Configuration
 
 from boardroom.controller.serving.metrics import Metrics
 from boardroom.controller.watch.cache import Store
+from boardroom.controller.watch.kopf_session import login
 from boardroom.controller.watch.queue import WorkQueue
 from boardroom.controller.watch.watches import Watch, Watches
-from boardroom.kube.client import RETRY_SECONDS, Kube, KubeError, NotFoundError, RefusedError
-from boardroom.kube.connection import Connection
+from boardroom.kube.client import RETRY_SECONDS
+from boardroom.kube.errors import KubeError, NotFoundError, RefusedError
 from boardroom.kube.kinds import BOARDROOM, CLUSTER_SCOPED, WATCHED, Key, Kind, key_of, selector, version_of
+from boardroom.kube.protocol import Kube, Selection
 
 _log = logging.getLogger(__name__)
 _KOPF_IDLE_SECONDS: Final = 0.05
@@ -71,16 +74,16 @@ class Informer:
         """Each watch that Kopf is to hold."""
         return [(kind, namespace) for kind in self.kinds for namespace in self.namespaces or (None,)]
 
-    def registry(self, connection: Connection) -> kopf.OperatorRegistry:
+    def registry(self, configuration: Configuration) -> kopf.OperatorRegistry:
         """Kopf's handlers: one for each watched kind, and nothing that would need a finalizer or an annotation."""
         registry = kopf.OperatorRegistry()
 
-        async def login(**_: Any) -> kopf.AiohttpSession:
-            return await connection.login(
-                self.on_kopf_listed, {kind.path(namespace) for kind, namespace in self.watched}
-            )
+        watched = {kind.path(namespace) for kind, namespace in self.watched}
 
-        kopf.on.login(id="login", registry=registry)(login)
+        async def log_in(**_: Any) -> kopf.AiohttpSession:
+            return await login(configuration, self.on_kopf_listed, watched)
+
+        kopf.on.login(id="login", registry=registry)(log_in)
         for kind in self.kinds:
             kopf.on.event(
                 group=kind.group, version=kind.version, plural=kind.plural, id=kind.plural, registry=registry
@@ -121,7 +124,7 @@ class Informer:
             try:
                 await self._leave_out_refused()
                 for kind, namespace in self.watched:
-                    page = await anext(self.kube.pages(kind, namespace, selector(kind)))
+                    page = await anext(self.kube.pages(kind, Selection(namespace=namespace, labels=selector(kind))))
                     self.watches.listed((kind, namespace), max(map(version_of, page.items), default=0))
             except NotFoundError as error:
                 _log.warning("can't list: %s; are the CRDs installed (kubectl apply --server-side -k crds)?", error)
@@ -136,7 +139,7 @@ class Informer:
         refused: dict[str, RefusedError] = {}
         for namespace in self.namespaces:
             try:
-                await anext(self.kube.pages(BOARDROOM, namespace))
+                await anext(self.kube.pages(BOARDROOM, Selection(namespace=namespace)))
             except RefusedError as error:
                 refused[namespace] = error
         if refused and len(refused) == len(self.namespaces):
@@ -153,7 +156,7 @@ class Informer:
             await asyncio.sleep(_ABSENT_SECONDS)
             for namespace in sorted(self.absent):
                 try:
-                    await anext(self.kube.pages(BOARDROOM, namespace))
+                    await anext(self.kube.pages(BOARDROOM, Selection(namespace=namespace)))
                 except KubeError:
                     continue
                 raise NamespaceAppearedError(f"namespace {namespace} can be looked at: ending, to begin anew with it")
@@ -207,7 +210,7 @@ class Informer:
         concerned: set[Key] = set()
         listed: set[Key] = set()
         newest, resource_version = 0, ""
-        async for page in self.kube.pages(kind, namespace, selector(kind)):
+        async for page in self.kube.pages(kind, Selection(namespace=namespace, labels=selector(kind))):
             concerned.update(*(self.store.put(kind, obj) for obj in page.items))
             listed.update(map(key_of, page.items))
             newest = max(newest, *map(version_of, page.items), 0)

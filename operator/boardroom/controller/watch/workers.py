@@ -8,7 +8,7 @@ from typing import Final
 
 from boardroom.controller.serving.metrics import Metrics
 from boardroom.controller.watch.queue import ShutDown, WorkQueue
-from boardroom.kube.client import ConflictError, KubeError
+from boardroom.kube.errors import ConflictError, KubeError
 from boardroom.kube.kinds import Key
 
 _log = logging.getLogger(__name__)
