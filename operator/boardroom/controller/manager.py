@@ -114,17 +114,17 @@ class Manager:
         await ownership.withdraw()
 
     async def _run(self, informer: Informer, workers: Workers) -> None:
-        """Let Kopf watch until a signal comes or a part fails; then finish what is being reconciled."""
+        """Run Kopf until `stop` is set or a part fails; then finish the reconciles that are under way."""
         watching = asyncio.Event()
         if await unless_stopped(self.stop, informer.wait_until_listable()) is None:
             return
         _collect_seldom()
-        # Kopf ends every task that began after itself, so ours begin before.
+        # At its end Kopf cancels every task that began after it, so ours begin before.
         listing = (informer.run(), informer.resync(), informer.watch_absent_namespaces())
         lists = [asyncio.create_task(work, name="lists") for work in listing]
         tasks = [*workers.start(self.options.workers), *lists]
-        is_ours = asyncio.create_task(_take_back_signals(watching, self.stop), name="signals")
-        for task in tasks:  # none ends before the queue is shut down, unless it failed
+        signals = asyncio.create_task(_take_back_signals(watching, self.stop), name="signals")
+        for task in tasks:  # a task that ends before the queue is shut down has failed
             task.add_done_callback(lambda _: self.stop.set())
         try:
             await kopf.operator(
@@ -133,7 +133,7 @@ class Manager:
                 clusterwide=not informer.namespaces,
                 namespaces=informer.namespaces,
                 standalone=True,
-                # Kopf would ask for our user's name, and a container's numeric user has none.
+                # Kopf's default asks for the user's name, and a container's numeric user has none.
                 identity=cast("Any", self.instance),
                 stop_flag=self.stop,
                 ready_flag=watching,
@@ -141,7 +141,7 @@ class Manager:
         finally:
             _log.info("stopping")
             workers.queue.shut_down()
-            for task in (*lists, is_ours):
+            for task in (*lists, signals):
                 task.cancel()
             _, late = await asyncio.wait(tasks, timeout=_DRAIN_SECONDS)
             for task in late:
@@ -153,13 +153,13 @@ class Manager:
 
 
 def _collect_seldom() -> None:
-    """What is there now stays, and what comes and goes is freed by its count of references: cycles are rare."""
+    """Collect garbage seldom: imported modules stay, and reference counting frees the rest; cycles are rare."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
 
 
 async def _take_back_signals(watching: asyncio.Event, stop: asyncio.Event) -> None:
-    """Kopf puts handlers of its own in place; stopped by those, it waits 5 s for a task of its own that never ends."""
+    """Replace Kopf's signal handlers: stopped by those, Kopf waits 5 s for a task of its own that never ends."""
     await watching.wait()
     stop_on_signals(stop)

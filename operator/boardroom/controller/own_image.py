@@ -16,7 +16,7 @@ class StartError(Exception):
 
 
 async def own_image(kube: Kube, env: Mapping[str, str]) -> Image:
-    """BOARDROOM_IMAGE, else the image of the pod that we run in. Raises StartError, KubeError."""
+    """BOARDROOM_IMAGE, else the image of this pod. Raises StartError and KubeError."""
     policy = env.get("BOARDROOM_IMAGE_PULL_POLICY") or ""
     if policy and policy not in _PULL_POLICIES:
         raise StartError(f"BOARDROOM_IMAGE_PULL_POLICY={policy!r}: give one of {', '.join(_PULL_POLICIES)}")
