@@ -97,7 +97,7 @@ def parse(body: bytes) -> AskRequest:
 
 
 def _without_nulls(body: bytes) -> bytes:
-    """What is null is absent (boardroom.api.sent), also where the default is another value."""
+    """What is null is absent (boardroom.api.request_body), also where the default is another value."""
     if b"null" not in body:
         return body
     try:
