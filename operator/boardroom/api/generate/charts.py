@@ -47,16 +47,16 @@ def board_values() -> Schema:
     del member["properties"]["boardroomRef"]  # the chart knows the board
     member["required"] = [name for name in member["required"] if name != "boardroomRef"]
     claim = {
-        "create": _boolean("Whether the release has a claim for the adapters, named as spec.adapters.volume says."),
+        "create": _boolean("Whether this release makes the claim that spec.adapters.volume names."),
         "size": {"description": "Its size.", "anyOf": INT_OR_STRING["anyOf"], **_SIZE},
         "storageClassName": _text("Its StorageClass. Empty: the cluster's default."),
         "accessModes": {
             "type": "array",
-            "description": "Its access modes; ReadOnlyMany or ReadWriteMany where LoRAX has several replicas.",
+            "description": "Access modes; ReadOnlyMany or ReadWriteMany for replicas.",
             "minItems": 1,
             "items": {"enum": ["ReadWriteOnce", "ReadWriteOncePod", "ReadOnlyMany", "ReadWriteMany"]},
         },
-        "keep": _boolean("Whether it stays when the release is uninstalled."),
+        "keep": _boolean("Whether the claim stays after an uninstall."),
     }
     return {
         "$schema": "https://json-schema.org/draft-07/schema#",
@@ -64,22 +64,21 @@ def board_values() -> Schema:
         **_closed(
             "Values.",
             {
-                "global": {"type": "object", "description": "Helm's own, where this chart is part of another."},
+                "global": {"type": "object", "description": "Helm's own values, if this chart is part of another."},
                 "name": _text("The board's name. Empty: the release's.", pattern=f"^$|{_NAME}", maxLength=49),
-                "labels": _strings("Labels of the Boardroom and the BoardAgents, besides those that the chart sets."),
+                "labels": _strings("Labels of the Boardroom and BoardAgents, besides the chart's."),
                 "annotations": _strings("Annotations of the Boardroom and the BoardAgents."),
                 "spec": closed(structural(BoardroomSpec))
                 | {"description": "The Boardroom's spec, field for field (docs/reference/boardroom.md)."},
                 "members": {
                     "type": "object",
-                    "description": "The members, each the BoardAgent BOARD-KEY: its spec, less boardroomRef; null "
-                    "takes a member of the defaults off. A key has a-z, 0-9 and '-'; the role is in the spec.",
+                    "description": "Specs of BoardAgents BOARD-KEY, without boardroomRef. Null removes one.",
                     "maxProperties": 256,
                     # Not propertyNames: of these Helm names another place than the one at fault.
                     "patternProperties": {_MEMBER: {"anyOf": [member, {"type": "null"}]}},
                     "additionalProperties": False,
                 },
-                "adaptersClaim": _closed("A claim for the adapters, made empty by this release.", claim),
+                "adaptersClaim": _closed("An empty claim for the adapters.", claim),
             },
         ),
     }
