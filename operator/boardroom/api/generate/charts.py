@@ -55,7 +55,7 @@ def board_values() -> Schema:
         "storageClassName": _text("Its StorageClass. Empty: the cluster's default."),
         "accessModes": {
             "type": "array",
-            "description": "Its access modes; ReadOnlyMany or ReadWriteMany where LoRAX has several replicas.",
+            "description": "Access modes; ReadOnlyMany or ReadWriteMany for replicas.",
             "minItems": 1,
             "items": {"enum": ["ReadWriteOnce", "ReadWriteOncePod", "ReadOnlyMany", "ReadWriteMany"]},
         },
