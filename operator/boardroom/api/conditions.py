@@ -75,7 +75,7 @@ def condition(
     )
 
 
-def carried(new: Condition, existing: Iterable[Condition]) -> Condition:
+def keep_transition_time(new: Condition, existing: Iterable[Condition]) -> Condition:
     """`new`, with its predecessor's transition time if the status did not change."""
     for old in existing:
         if old.type == new.type and old.status == new.status:

@@ -16,7 +16,7 @@ from boardroom.api.model import SecretKeyRef
 from boardroom.controller.plan import identity, scheduling, security
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.environment import variables
-from boardroom.controller.plan.template import digest, stamped
+from boardroom.controller.plan.template import template_hash, with_template_hash
 from boardroom.kube.kinds import DEPLOYMENT, SERVICE, Object
 
 COMPONENT: Final = "coordinator"
@@ -52,7 +52,9 @@ def deployment(blueprint: Blueprint, account: Object | None = None, live: Object
             "template": template,
         },
     )
-    return stamped(manifest, digest(plain))  # a new account is no change of the operator's, and waits for no turn
+    return with_template_hash(
+        manifest, template_hash(plain)
+    )  # a new account is no change of the operator's, and waits for no turn
 
 
 def service(blueprint: Blueprint) -> Object:
