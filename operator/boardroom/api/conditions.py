@@ -36,7 +36,7 @@ class AgentCondition(StrEnum):
 PREVIOUS: Final = "PreviousVersion"
 """Reason of AdapterReady=True: the version in spec does not serve yet, and the previous one still does."""
 
-UNHEARD: Final = "CoordinatorNotReady"
+COORDINATOR_NOT_READY: Final = "CoordinatorNotReady"
 """Reason of Unknown: the coordinator that reports the condition is not ready."""
 
 Status = Literal["True", "False", "Unknown"]
