@@ -75,8 +75,7 @@ def board_values() -> Schema:
                 | {"description": "The Boardroom's spec, field for field (docs/reference/boardroom.md)."},
                 "members": {
                     "type": "object",
-                    "description": "The members. Each becomes the BoardAgent BOARD-KEY with this spec, without "
-                    "boardroomRef. null removes a member of the defaults. A key has a-z, 0-9 and '-'.",
+                    "description": "BoardAgents by key (a-z, 0-9, -), without boardroomRef. null removes a default one.",
                     "maxProperties": 256,
                     # Not propertyNames: Helm reports their errors at another place.
                     "patternProperties": {_MEMBER: {"anyOf": [member, {"type": "null"}]}},
