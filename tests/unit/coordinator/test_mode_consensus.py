@@ -107,7 +107,7 @@ async def test_weights_and_vetoes_of_the_members_count() -> None:
 async def test_members_vote_in_one_batch_in_their_own_voices(board: Board) -> None:
     board.write(*(agent(role, tokens=400) for role in ROLES), spec={"deliberation": {"defaultMode": "Consensus"}})
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer()
         again = await stand.answer()
     votes: list[dict[str, Any]] = answer["decision"]["votes"]
