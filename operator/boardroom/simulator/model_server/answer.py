@@ -1,7 +1,7 @@
 """What the simulated model says: readable, deterministic, and marked with who said it.
 
 The text depends on prompt, weights and sampling parameters, and on the seed only when sampling. It opens with the
-voice (identity.py), so that a short answer carries it too, and says what it is: a simulation.
+signature (signature.py), so that a short answer carries it too, and says what it is: a simulation.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import Final
 
 from boardroom.simulator.entry import Answer, Sampling
 from boardroom.simulator.json_schema.document import document
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from boardroom.simulator.tokenizer.simple import Token, Tokenizer
 
 _QUOTED_WORDS: Final = 8
@@ -38,17 +38,17 @@ class Author:
 
         Raises SchemaError.
         """
-        opening = (self._signature(adapter_id, digest), _reference(question))
+        opening = (self._opening(adapter_id, digest), _reference(question))
         chance = _chance(prompt, sampling, self._base_model, adapter_id, digest)
         sentences: Iterator[str] = itertools.chain(opening, _reasoning(adapter_id, chance))
         if sampling.schema is not None:
             sentences = _document(sampling.schema, chance, sentences)
         return _cut(sentences, sampling, self._tokenizer)
 
-    def _signature(self, adapter_id: str, digest: str) -> str:
-        mark = voice(self._salt, self._base_model, adapter_id, digest)
+    def _opening(self, adapter_id: str, digest: str) -> str:
+        digits = signature(self._salt, self._base_model, adapter_id, digest)
         speaker = f"{adapter_id}@{digest[:_DIGEST_CHARACTERS]} on " if adapter_id else ""
-        return f"[simulated voice={mark} {speaker}{self._base_model}]"
+        return f"[simulated signature={digits} {speaker}{self._base_model}]"
 
 
 def question_in(prompt: str) -> str:
