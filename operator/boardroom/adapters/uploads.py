@@ -119,9 +119,7 @@ class UploadStore:
             raise UploadError(422, "BadName", f"{name}: leads out of the volume through a link; choose another name")
         for folder in PurePosixPath(name).parents[:-1]:
             place = self.root / folder
-            if place.exists() and (
-                not place.is_dir() or any(is_read_by_lorax(entry.name) for entry in place.iterdir())
-            ):
+            if place.exists() and (not place.is_dir() or _looks_like_an_adapter(place)):
                 raise UploadError(
                     409,
                     "NameTaken",

@@ -43,7 +43,7 @@ class Author:
         sentences: Iterator[str] = itertools.chain(opening, _reasoning(adapter_id, chance))
         if sampling.schema is not None:
             sentences = _document(sampling.schema, chance, sentences)
-        return _cut(sentences, sampling, self._tokenizer)
+        return _tokens_until_end(sentences, sampling, self._tokenizer)
 
     def _opening(self, adapter_id: str, digest: str) -> str:
         digits = signature(self._salt, self._base_model, adapter_id, digest)
@@ -79,7 +79,7 @@ def _document(schema: str, chance: Iterator[int], sentences: Iterator[str]) -> I
     yield from itertools.repeat("")
 
 
-def _cut(sentences: Iterator[str], sampling: Sampling, tokenizer: Tokenizer) -> Answer:
+def _tokens_until_end(sentences: Iterator[str], sampling: Sampling, tokenizer: Tokenizer) -> Answer:
     tokens: list[Token] = []
     ended = False
     for sentence in sentences:
@@ -88,13 +88,13 @@ def _cut(sentences: Iterator[str], sampling: Sampling, tokenizer: Tokenizer) -> 
         elif not sampling.ignore_eos or sampling.schema is not None:
             tokens.append(tokenizer.eos)
             ended = not sampling.ignore_eos
-        stopped = _stopped(tokens, sampling, ended=ended)
+        stopped = _ended_answer(tokens, sampling, ended=ended)
         if stopped is not None:
             return stopped
     raise AssertionError("sentences never end")
 
 
-def _stopped(tokens: Sequence[Token], sampling: Sampling, *, ended: bool) -> Answer | None:
+def _ended_answer(tokens: Sequence[Token], sampling: Sampling, *, ended: bool) -> Answer | None:
     """The answer, once the tokens hold a reason to end it; ended says that the last one is the model's own end.
 
     LoRAX asks after each token: is it the last that was wanted, else is it the end, else does the text end in a stop
