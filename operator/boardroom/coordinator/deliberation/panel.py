@@ -159,7 +159,9 @@ class Panel:
         if outcome.engine is EngineName.STANDARD:
             if outcome.fell_back:
                 self.warnings.append(answers.fallback_warning(one.member, outcome.fell_back))
-            self.warnings += answers.dropped_params_warnings(one.member, outcome.result.dropped_params, own_form=one.own_form)
+            self.warnings += answers.dropped_params_warnings(
+                one.member, outcome.result.dropped_params, own_form=one.own_form
+            )
         elif outcome.adapter is not None and outcome.adapter.digest is None:
             self.warnings.append(answers.no_digest_warning(one.member, outcome.adapter, outcome.nameless))
         return answers.success(one.member, outcome, outcome.result, spent, took_ms=1000 * took)
