@@ -1,4 +1,4 @@
-"""Whose voice an answer has, from its first word to its last."""
+"""Which weights wrote an answer, from its first word to its last."""
 
 import json
 from pathlib import Path
@@ -50,7 +50,7 @@ def answer(volume: Volume, path: str, text: str, digest: str | None = "its own")
     ("speaker", "counted"),
     [("r0-v1", "right"), ("r0-v2", "other_version"), ("r1-v1", "other_member"), (BASE, "base_model")],
 )
-def test_a_voice_is_counted_as_what_it_is(volume: Volume, tally: Tally, speaker: str, counted: str) -> None:
+def test_an_answer_is_counted_by_its_weights(volume: Volume, tally: Tally, speaker: str, counted: str) -> None:
     text = said(tally, "" if speaker == BASE else str(volume.root / speaker))
     tally.response(response(answer(volume, str(volume.root / "r0-v1"), text)), {"r0"})
     assert (getattr(tally, counted), tally.texts, tally.unnamed_absences) == (1, 1, 0)

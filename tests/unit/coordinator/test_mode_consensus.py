@@ -13,7 +13,7 @@ from boardroom.coordinator.deliberation.modes import consensus
 from boardroom.coordinator.deliberation.voting import SCHEMA
 from boardroom.coordinator.errors import NotEnoughAnswers
 from boardroom.engine.protocol import GenerationRequest
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from unit.coordinator.scripted_board import ask
 from unit.coordinator.standing_board import MODEL, ROLES, SALT, Board, agent, by_role, simulated_lorax, standing
 
@@ -104,7 +104,7 @@ async def test_weights_and_vetoes_of_the_members_count() -> None:
     assert answer.reply.startswith("Vetoed: support 6, oppose 2, abstain 0; quorum 4 met with 8; veto of cfo.")
 
 
-async def test_members_vote_in_one_batch_in_their_own_voices(board: Board) -> None:
+async def test_members_vote_in_one_batch_with_their_own_adapters(board: Board) -> None:
     board.write(*(agent(role, tokens=400) for role in ROLES), spec={"deliberation": {"defaultMode": "Consensus"}})
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         await stand.wait_ready(*ROLES)
@@ -115,6 +115,6 @@ async def test_members_vote_in_one_batch_in_their_own_voices(board: Board) -> No
     assert {v["position"] for v in votes} <= set(Position)
     for one in votes:
         adapter = by_role(answer)[one["role"]]["adapter"]
-        assert voice(SALT, MODEL, adapter["path"], adapter["digest"]) in by_role(answer)[one["role"]]["text"]
+        assert signature(SALT, MODEL, adapter["path"], adapter["digest"]) in by_role(answer)[one["role"]]["text"]
         assert one["rationale"] in json.loads(by_role(answer)[one["role"]]["text"])["rationale"]
     assert again["decision"] == answer["decision"]

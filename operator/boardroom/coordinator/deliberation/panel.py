@@ -159,7 +159,9 @@ class Panel:
         if outcome.engine is EngineName.STANDARD:
             if outcome.fallback_reason:
                 self.warnings.append(answers.fallback_warning(one.member, outcome.fallback_reason))
-            self.warnings += answers.dropped_params_warnings(one.member, outcome.result.unheeded, own_form=one.own_form)
+            self.warnings += answers.dropped_params_warnings(
+                one.member, outcome.result.dropped_params, own_form=one.own_form
+            )
         elif outcome.adapter is not None and outcome.adapter.digest is None:
             self.warnings.append(answers.no_digest_warning(one.member, outcome.adapter, outcome.no_digest_reason))
         return answers.success(one.member, outcome, outcome.result, spent, took_ms=1000 * took)

@@ -68,7 +68,7 @@ def questions(chat: ChatRequest, roster: Roster) -> ChatQuestions:
     if chat.stream_options is not None and not chat.stream:
         raise InvalidQuestion("stream_options: it goes with stream: true", field="stream_options")
     instructions, turns = system(chat.messages), exchanges(chat.messages)
-    if len(instructions) + sum(len(turn.asked) + len(turn.answered) for turn in turns) > MAX_MESSAGES_CHARS:
+    if len(instructions) + sum(len(turn.question) + len(turn.answer) for turn in turns) > MAX_MESSAGES_CHARS:
         raise TooLarge(f"messages: they have more than {MAX_MESSAGES_CHARS} characters", field="messages")
     *before, last = turns
     stop = [chat.stop] if isinstance(chat.stop, str) else chat.stop
@@ -78,7 +78,7 @@ def questions(chat: ChatRequest, roster: Roster) -> ChatQuestions:
         "top_p": chat.top_p,
         "stop": tuple(stop) if stop is not None else None,
     }
-    fields: dict[str, Any] = {"user_input": last.asked}
+    fields: dict[str, Any] = {"user_input": last.question}
     if agent is not None:
         fields |= {"agents": (agent,), "coordination_mode": CoordinationMode.PARALLEL}
     schema = _schema(chat.response_format) if chat.response_format else None
