@@ -51,7 +51,7 @@ class Volume:
         self.signatures[signature(SALT, MODEL, str(path), adapter.digest)] = str(path)
         return str(path)
 
-    def speaker(self, text: str) -> str | None:
+    def signer(self, text: str) -> str | None:
         """Which weights signed an answer: an adapter's path, BASE, or None if no weights here have the signature."""
         match = _SIGNATURE.match(text)
         return self.signatures.get(match[1]) if match else None
@@ -78,12 +78,12 @@ class VolumeFindings(SidecarClient):
 
 
 class Members:
-    """Implements `boardroom.coordinator.board.sources.Source`: who sits on the board, and through which adapter."""
+    """Implements `boardroom.coordinator.board.sources.Source`: the members of the board and their adapters."""
 
     problem = ""
 
     def __init__(self, volume: Volume, *, tokens: int, places: int = 100) -> None:
-        """LoRAX has `places` for adapters; who finds none has no seat."""
+        """LoRAX has `places` for adapters; agents beyond them are not accepted."""
         self._volume = volume
         self._tokens = tokens
         self._places = places
@@ -96,7 +96,7 @@ class Members:
         """Path of the adapter by role."""
         return {role: str(self._volume.root / name) for role, name in self._names.items()}
 
-    def seat(self, adapters: Mapping[str, str]) -> None:
+    def set(self, adapters: Mapping[str, str]) -> None:
         """The board from now on: the adapter's name on the volume by role."""
         self._names = dict(adapters)
         board = Boardroom.model_validate(

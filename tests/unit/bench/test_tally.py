@@ -47,11 +47,11 @@ def answer(volume: Volume, path: str, text: str, digest: str | None = "its own")
 
 
 @pytest.mark.parametrize(
-    ("speaker", "counted"),
+    ("signer", "counted"),
     [("r0-v1", "right"), ("r0-v2", "other_version"), ("r1-v1", "other_member"), (BASE, "base_model")],
 )
-def test_an_answer_is_counted_by_its_weights(volume: Volume, tally: Tally, speaker: str, counted: str) -> None:
-    text = said(tally, "" if speaker == BASE else str(volume.root / speaker))
+def test_an_answer_is_counted_by_its_weights(volume: Volume, tally: Tally, signer: str, counted: str) -> None:
+    text = said(tally, "" if signer == BASE else str(volume.root / signer))
     tally.response(response(answer(volume, str(volume.root / "r0-v1"), text)), {"r0"})
     assert (getattr(tally, counted), tally.texts, tally.unnamed_absences) == (1, 1, 0)
 
