@@ -12,7 +12,7 @@ HTTP_API = (ROOT / "docs/reference/http-api.md").read_text(encoding="utf-8")
 
 def names(text: str, heading: str) -> list[str]:
     """The first cells of the tables below a heading."""
-    section = text.split(f"# {heading}\n", 1)[1].split("\n## ")[0].split("\n### ")[0]
+    section = text.split(f"# {heading}\n", 1)[1].split("\n## ", maxsplit=1)[0].split("\n### ", maxsplit=1)[0]
     return re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
 
 
@@ -28,6 +28,9 @@ def test_the_coordinator_has_the_flags_that_the_page_has() -> None:
 
 def test_the_api_has_the_errors_that_the_page_has() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ApiError)]
-    before = {("400", "invalid_http"), ("431", "head_too_large")}  # the server refuses these, and no route hears of them
+    before = {
+        ("400", "invalid_http"),
+        ("431", "head_too_large"),
+    }  # the server refuses these, and no route hears of them
     known = before | {(str(kind.status), kind.code) for kind in kinds if hasattr(kind, "code")}
     assert set(re.findall(r"^\| (\d{3}) \| (\w+) \|", HTTP_API, re.MULTILINE)) == known
