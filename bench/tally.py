@@ -5,7 +5,8 @@ from typing import Final
 
 from bench.reference import Reference
 from bench.virtual_board import BASE, Volume
-from boardroom.api.ask import AnswerStatus, AskResponse, MemberAnswer
+from boardroom.api.ask import AnswerStatus
+from boardroom.coordinator.response import AskResponse, MemberAnswer
 
 RATIONALE: Final = '"rationale":"'
 """Where the words begin in a vote of consensus, which is JSON."""

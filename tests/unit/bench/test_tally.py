@@ -8,8 +8,9 @@ from bench.reference import Reference
 from bench.tally import Listening, Tally
 from bench.virtual_board import BASE, Volume, settings
 
-from boardroom.api.ask import AdapterIdentity, AnswerStatus, CoordinationMode, MemberAnswer, Usage
-from boardroom.api.ask import AskResponse as Response
+from boardroom.api.ask import AnswerStatus, CoordinationMode
+from boardroom.coordinator.response import AdapterIdentity, MemberAnswer, Usage
+from boardroom.coordinator.response import AskResponse as Response
 
 
 def said(tally: Tally, path: str, question: str = "Why?") -> str:

@@ -6,9 +6,10 @@ import re
 import httpx
 import pytest
 
-from boardroom.api.ask import AnswerStatus, EngineName, Usage
+from boardroom.api.ask import AnswerStatus, EngineName
 from boardroom.coordinator.http.metrics_pages import Page, merged
 from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.response import Usage
 from unit.coordinator.standing_board import ROLES, Board, Standing, agent, served, simulated_lorax, standing, until
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from boardroom.api.ask import AnswerStatus, Batch, EngineName, MemberAnswer
+from boardroom.api.ask import AnswerStatus, EngineName
 from boardroom.coordinator import spans
 from boardroom.coordinator.backends.routes import LoraxRoute, Outcome
 from boardroom.coordinator.board.roster import Member
@@ -16,6 +16,7 @@ from boardroom.coordinator.deliberation.dispatch import Dispatcher
 from boardroom.coordinator.deliberation.sampling import resolve
 from boardroom.coordinator.deliberation.selection import Agent
 from boardroom.coordinator.listener import MemberStream
+from boardroom.coordinator.response import Batch, MemberAnswer
 from boardroom.engine.errors import EngineError, InvalidRequest
 from boardroom.engine.protocol import GenerationRequest
 
