@@ -46,7 +46,7 @@ def roster(agents: Sequence[Object], blueprint: Blueprint) -> Roster:
         settings.max_members,
         settings.places,
         settings.requests,
-        fetched=blueprint.spec.takes_fetched,
+        fetched=blueprint.spec.allows_fetched_adapters,
     )
     members = [build_member(agent, verdicts[agent.metadata.name]) for agent in readable]
     return Roster(

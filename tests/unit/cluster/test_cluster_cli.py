@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from boardroom.cli.cluster import cluster
-from boardroom.cluster import build, choice, given, host
-from boardroom.cluster.given import GivenCluster
+from boardroom.cluster import build, choice, existing, host
+from boardroom.cluster.existing import ExistingCluster
 from boardroom.cluster.kind import KindCluster, why_no_docker
 from boardroom.cluster.native import NativeNode
 from boardroom.cluster.provider import ClusterError, Provider
@@ -84,7 +84,7 @@ def test_an_image_that_is_no_file_names_the_remedy(run: CliRunner) -> None:
 
 def test_a_given_cluster_refuses_images_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="to a registry"):
-        GivenCluster(tmp_path / "kubeconfig").load(["a.tar"])
+        ExistingCluster(tmp_path / "kubeconfig").load(["a.tar"])
 
 
 def test_a_given_cluster_whose_login_waits_for_somebody_is_not_waited_for(
@@ -95,8 +95,8 @@ def test_a_given_cluster_whose_login_waits_for_somebody_is_not_waited_for(
     waiting.write_text("#!/bin/sh\nexec sleep 60\n")
     waiting.chmod(0o755)
     monkeypatch.setattr(build, "program", lambda _: waiting)
-    monkeypatch.setattr(given, "_LOGIN_SECONDS", 0.2)
-    [problem] = GivenCluster(tmp_path / "kubeconfig").status().problems
+    monkeypatch.setattr(existing, "_LOGIN_SECONDS", 0.2)
+    [problem] = ExistingCluster(tmp_path / "kubeconfig").status().problems
     assert f"does the login of {tmp_path / 'kubeconfig'} wait for you?" in problem
 
 
@@ -106,8 +106,8 @@ def test_a_given_cluster_whose_login_waits_for_somebody_is_not_waited_for(
         ("auto", None, NativeNode),
         ("native", None, NativeNode),
         ("kind", None, KindCluster),
-        ("auto", Path("k"), GivenCluster),
-        ("kubeconfig", Path("k"), GivenCluster),
+        ("auto", Path("k"), ExistingCluster),
+        ("kubeconfig", Path("k"), ExistingCluster),
     ],
 )
 def test_a_provider_is_chosen_by(
@@ -161,10 +161,10 @@ def test_each_state_folder_has_a_kind_cluster_of_its_own(tmp_path: Path) -> None
 
 
 def test_up_means_the_cluster_of_the_last_up(run: CliRunner, tmp_path: Path) -> None:
-    given_cluster = GivenCluster(tmp_path / "kubeconfig")
+    given_cluster = ExistingCluster(tmp_path / "kubeconfig")
     choice.remember(given_cluster)
     again = choice.wanted("auto", None)
-    assert isinstance(again, GivenCluster)
+    assert isinstance(again, ExistingCluster)
     assert again.file == given_cluster.file
 
 
@@ -181,7 +181,7 @@ def test_a_cluster_of_ours_that_is_there_is_not_forgotten_for_another(run: CliRu
     assert type(choice.current()) is KindCluster
 
 
-@pytest.mark.parametrize("left", [KindCluster, lambda: GivenCluster(Path("/elsewhere"))])
+@pytest.mark.parametrize("left", [KindCluster, lambda: ExistingCluster(Path("/elsewhere"))])
 def test_another_cluster_takes_the_place_of_one_that_is_gone_or_somebody_elses(
     run: CliRunner, left: Callable[[], Provider]
 ) -> None:
@@ -197,13 +197,13 @@ def test_the_provider_of_the_last_up_is_remembered(run: CliRunner) -> None:
 def test_the_cluster_that_was_given_is_remembered(run: CliRunner, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text("{}")
-    choice.remember(GivenCluster(kubeconfig))
+    choice.remember(ExistingCluster(kubeconfig))
     assert run.invoke(cluster, ["kubeconfig"]).stdout == f"{kubeconfig}\n"
 
 
 def test_a_forgotten_cluster_leaves_the_native_node(run: CliRunner, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text("{}")
-    choice.remember(GivenCluster(kubeconfig))
+    choice.remember(ExistingCluster(kubeconfig))
     choice.forget()
     assert run.invoke(cluster, ["status"]).stdout == "native: not running\n"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from boardroom.api.ask import Position, Verdict
 from boardroom.coordinator.board.roster import Member
@@ -13,7 +14,7 @@ from boardroom.coordinator.deliberation.modes import consensus
 from boardroom.coordinator.deliberation.voting import SCHEMA
 from boardroom.coordinator.errors import NotEnoughAnswers
 from boardroom.engine.protocol import GenerationRequest
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from unit.coordinator.scripted_board import ask
 from unit.coordinator.standing_board import MODEL, ROLES, SALT, Board, agent, by_role, simulated_lorax, standing
 
@@ -100,14 +101,14 @@ async def test_weights_and_vetoes_of_the_members_count() -> None:
     decision = answer.decision
     assert decision is not None
     assert (decision.verdict, decision.vetoes, decision.dissent) == (Verdict.VETOED, ["cfo"], ["cmo", "cto"])
-    assert decision.weights.model_dump() == {"support": 6, "oppose": 2, "abstain": 0}
+    assert asdict(decision.weights) == {"support": 6, "oppose": 2, "abstain": 0}
     assert answer.reply.startswith("Vetoed: support 6, oppose 2, abstain 0; quorum 4 met with 8; veto of cfo.")
 
 
-async def test_members_vote_in_one_batch_in_their_own_voices(board: Board) -> None:
+async def test_members_vote_in_one_batch_with_their_own_adapters(board: Board) -> None:
     board.write(*(agent(role, tokens=400) for role in ROLES), spec={"deliberation": {"defaultMode": "Consensus"}})
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer()
         again = await stand.answer()
     votes: list[dict[str, Any]] = answer["decision"]["votes"]
@@ -115,6 +116,6 @@ async def test_members_vote_in_one_batch_in_their_own_voices(board: Board) -> No
     assert {v["position"] for v in votes} <= set(Position)
     for one in votes:
         adapter = by_role(answer)[one["role"]]["adapter"]
-        assert voice(SALT, MODEL, adapter["path"], adapter["digest"]) in by_role(answer)[one["role"]]["text"]
+        assert signature(SALT, MODEL, adapter["path"], adapter["digest"]) in by_role(answer)[one["role"]]["text"]
         assert one["rationale"] in json.loads(by_role(answer)[one["role"]]["text"])["rationale"]
     assert again["decision"] == answer["decision"]

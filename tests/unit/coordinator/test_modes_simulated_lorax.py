@@ -2,7 +2,7 @@
 
 import httpx
 
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from unit.coordinator.standing_board import (
     MODEL,
     NAMES,
@@ -18,26 +18,26 @@ from unit.coordinator.standing_board import (
 from unit.engine.scripted_lorax import Call, ScriptedLorax
 
 
-async def test_the_chair_speaks_in_its_own_voice_after_the_others_shared_a_batch(board: Board) -> None:
+async def test_the_chair_speaks_with_its_own_adapter_after_the_others_shared_a_batch(board: Board) -> None:
     spec = {"deliberation": {"defaultMode": "Hierarchical", "chairRef": {"name": "cfo"}}}
     board.write(*(agent(role) for role in ROLES), spec=spec)
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer()
         together = await steps(url, answer["request_id"])
     adapter = by_role(answer)["CFO"]["adapter"]
     assert (answer["coordination_mode"], answer["chair"]) == ("hierarchical", "cfo")
     assert answer["reply"] == by_role(answer)["CFO"]["text"]
-    assert voice(SALT, MODEL, adapter["path"], adapter["digest"]) in answer["reply"]
+    assert signature(SALT, MODEL, adapter["path"], adapter["digest"]) in answer["reply"]
     assert ([b["size"] for b in answer["batches"]], answer["batch"]) == ([4], answer["batches"][0])
     others = set(NAMES) - {"cfo"}
     assert others in together
     assert [names for names in together if "cfo" in names and names != {"cfo"}] == []
 
 
-async def test_each_round_is_a_batch_of_everybody_in_their_own_voices(board: Board) -> None:
+async def test_each_round_is_a_batch_of_everybody_with_their_own_adapters(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer(coordination_mode="collaborative", rounds=2)
         together = await steps(url, answer["request_id"])
     assert [b["size"] for b in answer["batches"]] == [5, 5]
@@ -45,7 +45,7 @@ async def test_each_round_is_a_batch_of_everybody_in_their_own_voices(board: Boa
     for round_ in answer["rounds"]:
         for one in round_["answers"]:
             adapter = by_role(answer)[one["role"]]["adapter"]
-            assert voice(SALT, MODEL, adapter["path"], adapter["digest"]) in one["text"]
+            assert signature(SALT, MODEL, adapter["path"], adapter["digest"]) in one["text"]
     assert answer["agents_involved"] == NAMES
 
 
@@ -57,7 +57,7 @@ async def test_a_member_that_hangs_leaves_the_chair_its_share_of_the_time(board:
             await call.say("we grow")
 
     async with served(ScriptedLorax(hang)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer(coordination_mode="hierarchical", timeout=4)
     assert (by_role(answer)["CFO"]["status"], answer["reply"]) == ("failed", "we grow")
     assert by_role(answer)["CFO"]["reason"].startswith("timeout: no answer within 1.9")

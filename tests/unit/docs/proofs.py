@@ -15,7 +15,7 @@ _PLUGIN = "tests/e2e/test_board.py::test_the_commands_work_as_a_kubectl_plugin"
 _PEOPLE = "tests/e2e/test_board.py::test_the_commands_for_people_work_against_the_cluster"
 _UP = "tests/e2e/test_cluster.py::test_up_again_changes_nothing_and_says_so"
 _ABSENT = "tests/e2e/test_board.py::test_a_sixth_member_without_files_is_a_named_absence_with_its_cause"
-_MAKE = "tests/unit/adapters/test_adapters_make.py"
+_MAKE = "tests/unit/adapters/test_adapters_synthetic.py"
 
 CI: Final = "CI runs it: .ci/run"
 NEEDS: Final = frozenset(

@@ -135,7 +135,9 @@ def _container(blueprint: Blueprint) -> Object:
 
 
 def _environment(blueprint: Blueprint) -> list[Object]:
-    plain = [{"name": name, "value": value} for name, value in blueprint.defaults.handed_on(blueprint.spec).items()]
+    plain = [
+        {"name": name, "value": value} for name, value in blueprint.defaults.coordinator_env(blueprint.spec).items()
+    ]
     secret = [
         {"name": name, "valueFrom": {"secretKeyRef": reference.to_object()}}
         for name, reference in _secrets(blueprint).items()

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from boardroom.api.ask import AnswerStatus, Decision, MemberAnswer, Round
+from boardroom.api.ask import AnswerStatus
 from boardroom.coordinator.deliberation.selection import Agent
+from boardroom.coordinator.response import Decision, MemberAnswer, Round
 
 
 class Agenda(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +29,7 @@ class Deliberation(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision | None = None
 
 
-def with_answers(question: str, answers: Sequence[MemberAnswer], task: str = "") -> str:
+def prompt_with_answers(question: str, answers: Sequence[MemberAnswer], task: str = "") -> str:
     """The question, under it what was said so far, each under its role, and then the task, if anything was said."""
     said = [f"{a.role}: {a.text}" for a in answers if a.status is AnswerStatus.ANSWERED]
     if not said:

@@ -2,18 +2,19 @@
 
 from typing import Any
 
+import msgspec
 import orjson
 
-from boardroom.api.ask import AskResponse, MemberAnswer
 from boardroom.coordinator.errors import ApiError
 from boardroom.coordinator.http.sse import EventBuffer
+from boardroom.coordinator.response import AskResponse, MemberAnswer, encode
 
 
 class AskStream:
     """A Listener that writes events: member.started, .delta, .restarted, .done, round.done; then result or error."""
 
-    def __init__(self, outbox: EventBuffer) -> None:
-        self._outbox = outbox
+    def __init__(self, buffer: EventBuffer) -> None:
+        self._buffer = buffer
         self._round = 1
         self._roles: dict[str, str] = {}
 
@@ -29,7 +30,7 @@ class AskStream:
         self._put("member.restarted", found)
 
     def done(self, answer: MemberAnswer) -> None:
-        self._put("member.done", answer.model_dump(mode="json") | {"round": self._round})
+        self._put("member.done", msgspec.to_builtins(answer) | {"round": self._round})
 
     def round_done(self, answers: list[MemberAnswer]) -> None:
         statuses = {answer.agent: answer.status for answer in answers}
@@ -38,13 +39,13 @@ class AskStream:
 
     def finish(self, answer: AskResponse) -> None:
         """The whole answer, as the plain route gives it."""
-        self._outbox.put(b"event: result\ndata: " + answer.model_dump_json().encode() + b"\n\n")
-        self._outbox.close()
+        self._buffer.put(b"event: result\ndata: " + encode(answer) + b"\n\n")
+        self._buffer.close()
 
     def fail(self, problem: ApiError) -> None:
         """There is no answer, in the shape of every error."""
-        self._outbox.put(b"event: error\ndata: " + problem.body() + b"\n\n")
-        self._outbox.close()
+        self._buffer.put(b"event: error\ndata: " + problem.body() + b"\n\n")
+        self._buffer.close()
 
     def _put(self, name: str, data: dict[str, Any]) -> None:
-        self._outbox.put(b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n")
+        self._buffer.put(b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n")

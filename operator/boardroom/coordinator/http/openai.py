@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
+from msgspec import to_builtins
+from msgspec.structs import replace
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from boardroom.api.ask import MAX_QUESTION_CHARS, AnswerStatus, AskRequest, AskResponse, CoordinationMode
+from boardroom.api.ask import MAX_QUESTION_CHARS, AnswerStatus, AskRequest, CoordinationMode
 from boardroom.api.chat import IDLE, INERT, MAX_MESSAGES_CHARS, ChatRequest, ResponseFormat
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.deliberation.context import PromptContext
-from boardroom.coordinator.deliberation.session import total
+from boardroom.coordinator.deliberation.session import total_usage
 from boardroom.coordinator.errors import (
     ApiError,
     InvalidJson,
@@ -23,13 +25,14 @@ from boardroom.coordinator.errors import (
     UnknownModel,
 )
 from boardroom.coordinator.http.transcript import exchanges, system
+from boardroom.coordinator.response import AskResponse
 
 OWNER: Final = "boardroom"
 NO_TOOL_IS_CALLED: Final = "tools: members answer in words; none of the tools offered was called"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ChatQuestions:
     """A completion as questions, one for each choice."""
 
     requests: Sequence[AskRequest]
@@ -59,7 +62,7 @@ def parse(body: bytes) -> ChatRequest:
         raise InvalidQuestion(f"{field}: {nearest['msg']}", field=field) from error
 
 
-def questions(chat: ChatRequest, roster: Roster) -> Asked:
+def questions(chat: ChatRequest, roster: Roster) -> ChatQuestions:
     """The request as questions to the board or one of its agents; raises UnknownModel and InvalidQuestion."""
     agent = _agent(chat.model, roster)
     choices = chat.n or 1
@@ -68,7 +71,7 @@ def questions(chat: ChatRequest, roster: Roster) -> Asked:
     if chat.stream_options is not None and not chat.stream:
         raise InvalidQuestion("stream_options: it goes with stream: true", field="stream_options")
     instructions, turns = system(chat.messages), exchanges(chat.messages)
-    if len(instructions) + sum(len(turn.asked) + len(turn.answered) for turn in turns) > MAX_MESSAGES_CHARS:
+    if len(instructions) + sum(len(turn.question) + len(turn.answer) for turn in turns) > MAX_MESSAGES_CHARS:
         raise TooLarge(f"messages: they have more than {MAX_MESSAGES_CHARS} characters", field="messages")
     *before, last = turns
     stop = [chat.stop] if isinstance(chat.stop, str) else chat.stop
@@ -78,7 +81,7 @@ def questions(chat: ChatRequest, roster: Roster) -> Asked:
         "top_p": chat.top_p,
         "stop": tuple(stop) if stop is not None else None,
     }
-    fields: dict[str, Any] = {"user_input": last.asked}
+    fields: dict[str, Any] = {"user_input": last.question}
     if agent is not None:
         fields |= {"agents": (agent,), "coordination_mode": CoordinationMode.PARALLEL}
     schema = _schema(chat.response_format) if chat.response_format else None
@@ -93,7 +96,7 @@ def questions(chat: ChatRequest, roster: Roster) -> Asked:
         field = str(first["loc"][1])
         raise InvalidQuestion(f"{field}: {first['msg']}", field=field) from error
     notes = (NO_TOOL_IS_CALLED,) if chat.offers_tools else ()
-    return Asked(
+    return ChatQuestions(
         requests, PromptContext(system=instructions, history=tuple(before), response_format=schema, notes=notes)
     )
 
@@ -103,7 +106,7 @@ def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:
     choices = [
         {
             "index": index,
-            "message": {"role": "assistant", "content": content(answer, alone="/" in chat.model), "refusal": None},
+            "message": {"role": "assistant", "content": content(answer, one_agent="/" in chat.model), "refusal": None},
             "logprobs": None,
             "finish_reason": finish_reason(answer),
         }
@@ -122,10 +125,10 @@ def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:
     )
 
 
-def content(answer: AskResponse, *, alone: bool) -> str:
+def content(answer: AskResponse, *, one_agent: bool) -> str:
     """One agent's text as it is, or the board's reply."""
     spoke = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
-    return (spoke[0].text or "") if alone and len(spoke) == 1 else answer.reply
+    return (spoke[0].text or "") if one_agent and len(spoke) == 1 else answer.reply
 
 
 def finish_reason(answer: AskResponse) -> str:
@@ -138,7 +141,8 @@ def finish_reason(answer: AskResponse) -> str:
 
 def usage(answers: Sequence[AskResponse]) -> dict[str, Any]:
     """Of all choices."""
-    return total([answer.usage for answer in answers]).model_dump()
+    counts: dict[str, Any] = to_builtins(total_usage([answer.usage for answer in answers]))
+    return counts
 
 
 def attribution(answers: Sequence[AskResponse]) -> dict[str, Any]:
@@ -147,15 +151,16 @@ def attribution(answers: Sequence[AskResponse]) -> dict[str, Any]:
     """
     whole = answers[0]
     if len(answers) > 1:
-        whole = whole.model_copy(
-            update={
-                "used_lorax": any(one.used_lorax for one in answers),
-                "execution_time": max(one.execution_time for one in answers),
-                "answers": [said for one in answers for said in one.answers],
-                "warnings": list(dict.fromkeys(warning for one in answers for warning in one.warnings)),
-            }
+        whole = replace(
+            whole,
+            used_lorax=any(response.used_lorax for response in answers),
+            execution_time=max(response.execution_time for response in answers),
+            answers=[answer for response in answers for answer in response.answers],
+            warnings=list(dict.fromkeys(warning for response in answers for warning in response.warnings)),
         )
-    return whole.model_dump(mode="json", exclude={"reply", "usage"})
+    body: dict[str, Any] = to_builtins(whole)
+    del body["reply"], body["usage"]
+    return body
 
 
 def models(roster: Roster, created: int) -> list[dict[str, Any]]:
