@@ -27,7 +27,7 @@ BAD: dict[str, tuple[Object, str, str]] = {
     "cache by claim and size": (
         board(model={"id": MODEL, "cache": {"claimName": "a", "size": "1Gi"}}),
         "spec.model.cache",
-        "give either claimName (a claim that exists) or size (a claim that the operator makes), not both",
+        "give either claimName (an existing claim) or size (the operator creates a claim), not both",
     ),
     "class without size": (
         board(model={"id": MODEL, "cache": {"storageClassName": "fast"}}),
@@ -190,7 +190,7 @@ BAD: dict[str, tuple[Object, str, str]] = {
     "a directory of the node that leads up": (
         board(adapters={"volume": {"hostPath": {"path": "/srv/../etc"}}}),
         "spec.adapters.volume.hostPath.path",
-        "no part of it may be ..",
+        "no part may be ..",
     ),
     "an NFS server with its export": (
         board(adapters={"volume": {"nfs": {"server": "nas:/exports", "path": "/exports"}}}),

@@ -50,7 +50,7 @@ def test_a_board_is_ready_once_its_pods_are_and_a_member_is_proved(operator: Ope
     }
     assert conditions == {
         "Ready": ("True", "Ready"),
-        "Reconciling": ("False", "SamplingParams"),
+        "Reconciling": ("False", "Settled"),
         "Stalled": ("False", "NotStalled"),
         "LoraxReady": ("True", "Ready"),
         "CoordinatorReady": ("True", "Ready"),
@@ -217,7 +217,7 @@ def test_a_suspended_board_holds_no_gpu_keeps_all_else_and_resumes(operator: Ope
     kube.patch("Boardroom", "executive", {"spec": {"suspend": True}})
     until("the board says so", lambda: reason(kube) == "Suspended")
     until("the pod is gone", lambda: kube.every("Pod", "app.kubernetes.io/component=lorax") == [])
-    until("nothing is under way", lambda: reason(kube, type_="Reconciling") == "SamplingParams")
+    until("nothing is under way", lambda: reason(kube, type_="Reconciling") == "Settled")
     states = {t: kube.condition("Boardroom", "executive", t)["status"] for t in ("Ready", "Stalled", "LoraxReady")}
     assert states == {"Ready": "True", "Stalled": "False", "LoraxReady": "False"}
     assert {kind: kube.names(kind) for kind in OWNED} == before

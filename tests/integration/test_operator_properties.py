@@ -19,14 +19,15 @@ from boardroom.cluster.controlplane import ControlPlane
 from boardroom.controller.apply.bindings import Bindings
 from boardroom.controller.apply.children import Children
 from boardroom.controller.events import Recorder
+from boardroom.controller.operator_leases import OperatorLeases
 from boardroom.controller.ownership import Ownership
-from boardroom.controller.pace import Pace
 from boardroom.controller.plan.blueprint import Image
+from boardroom.controller.rate_limiter import RateLimiter
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts
-from boardroom.controller.status.coordinator_leases import Leases
-from boardroom.controller.status.coordinator_status import Hearsay
-from boardroom.controller.tenures import Tenures
+from boardroom.controller.status.coordinator_leases import CoordinatorLeases
+from boardroom.controller.status.coordinator_status import CoordinatorStatus
+from boardroom.controller.status_writer import StatusWriter
 from boardroom.controller.watch.cache import Store
 from boardroom.kube.client import KubeClient
 from boardroom.kube.connection import Connection
@@ -58,16 +59,18 @@ class Operator:
 
     def __post_init__(self) -> None:
         recorder = Recorder(self.client, now, "test")
-        tenures = Tenures(self.client, time.monotonic, now)
+        operator_leases = OperatorLeases(self.client, time.monotonic, now)
         self.reconciler = Reconciler(
-            kube=self.client,
             store=self.store,
             children=Children(self.client, self.store),
             bindings=Bindings(kube=self.client, store=self.store, clusterwide=True),
-            hearsay=Hearsay(self.client, self.store, Leases(self.client, time.monotonic, now), now),
+            status=StatusWriter(kube=self.client, store=self.store, recorder=recorder, now=now),
+            coordinator_status=CoordinatorStatus(
+                self.client, self.store, CoordinatorLeases(self.client, time.monotonic, now), now
+            ),
             rollouts=Rollouts(clock=time.monotonic, wake=lambda _: None),
-            pace=Pace(itertools.count(step=1000).__next__),  # nobody waits
-            ownership=Ownership(self.client, self.store, tenures, recorder, now, "boardroom-system"),
+            rate_limiter=RateLimiter(itertools.count(step=1000).__next__),  # nobody waits
+            ownership=Ownership(self.client, self.store, operator_leases, recorder, now, "boardroom-system"),
             recorder=recorder,
             defaults=Defaults(),
             image=Image(name="boardroom-operator:1"),

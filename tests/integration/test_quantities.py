@@ -8,7 +8,7 @@ import pytest
 
 from boardroom.api.generate import crds
 from boardroom.api.kubectl_yaml import documents
-from boardroom.api.manifest import read_manifest
+from boardroom.api.manifest import read_manifests
 from boardroom.api.pods import ResourceRequirements
 from integration.boards import MODEL, board
 from integration.kube_api import KubeApi
@@ -73,7 +73,7 @@ def test_helm_takes_numbers_from_flags_and_files(tmp_path: Path) -> None:
     sizes = ["--set", "adaptersClaim.create=true", "--set", "adaptersClaim.size=53687091200"]
     helm = Helm.of("helm4", tmp_path / "helm")
     text = helm.run("template", "b", str(CHARTS / "boardroom"), "-f", str(tmp_path / "values.yaml"), *flags, *sizes)
-    ((board_,), _) = read_manifest(text)
+    ((board_,), _) = read_manifests([("", text)])
     lorax, coordinator = board_.spec.lorax.resources, board_.spec.coordinator.resources
     assert lorax == ResourceRequirements(requests={"cpu": "4"}, limits={"memory": "68719476736"})
     assert coordinator == ResourceRequirements(limits={"cpu": "500m"})

@@ -4,7 +4,7 @@ by a real API server.
 
 import pytest
 
-from boardroom.api.manifest import ManifestError, read_manifest
+from boardroom.api.manifest import ManifestError, read_manifests
 from tried.yaml_table import Tried, tried
 
 
@@ -12,8 +12,8 @@ from tried.yaml_table import Tried, tried
 def test_a_file_is_judged_as_by_an_api_server(row: Tried) -> None:
     if row.refusal:
         with pytest.raises(ManifestError) as refused:
-            read_manifest(row.text)
+            read_manifests([("", row.text)])
         assert row.refusal in str(refused.value)
     else:
-        boards, agents = read_manifest(row.text)
+        boards, agents = read_manifests([("", row.text)])
         assert len(boards) + len(agents) == 1

@@ -39,9 +39,9 @@ DOCUMENTS: Final[Rows] = {
     "a merge of a text": (_named("{<<: a, name: b}"), "<<"),
     "a list as a key": (f"{_BOARD}? [a]\n: b\n", "key"),
     "null as a key": (f"{_BOARD}null: b\n", "key"),
-    "a key twice": (f"{_BOARD}spec: {{model: {{id: n}}}}\n", "'spec' stands twice"),
-    "a name twice": (_named("{name: b, name: b}"), "'name' stands twice"),
-    "a name in two spellings of a key": (_named("{name: b, 'name': b}"), "'name' stands twice"),
+    "a key twice": (f"{_BOARD}spec: {{model: {{id: n}}}}\n", "'spec' is duplicated"),
+    "a name twice": (_named("{name: b, name: b}"), "'name' is duplicated"),
+    "a name in two spellings of a key": (_named("{name: b, 'name': b}"), "'name' is duplicated"),
     "JSON": (
         f'{{{_JSON}, "metadata": {{"name": "b"}}, "spec": {{"model": {{"id": "m"}}}}}}',
         TAKEN,
@@ -108,6 +108,6 @@ DOCUMENTS: Final[Rows] = {
     "another spelling of the kind": (_BOARD.replace("Boardroom\n", "boardroom\n"), "kind"),
     "no kind": (_BOARD.replace("kind: Boardroom\n", ""), "kind"),
     "no apiVersion": (_BOARD.replace("apiVersion: boardroom.dev/v1alpha1\n", ""), "apiVersion"),
-    "a text": ("boardroom", "no object"),
-    "a list": ("- a\n", "no object"),
+    "a text": ("boardroom", "not an object"),
+    "a list": ("- a\n", "not an object"),
 }

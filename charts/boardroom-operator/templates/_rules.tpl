@@ -1,4 +1,4 @@
-{{/* What the operator does in each namespace that it looks at. */}}
+{{/* The operator's rights in each namespace that it watches. */}}
 {{- define "operator.rules" -}}
 # The two kinds; spec belongs to users, so only status is written.
 - apiGroups: [boardroom.dev]

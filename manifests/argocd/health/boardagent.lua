@@ -1,5 +1,5 @@
 -- Health of a boardroom.dev/BoardAgent for Argo CD, which takes a kind that it does not know for healthy.
--- A member that has no seat, or whose adapter was tried and failed, is degraded: it is absent from every answer.
+-- An agent that is not accepted, or whose adapter failed, is degraded: it is absent from every answer.
 local health = { status = "Progressing", message = "the operator has not seen this BoardAgent yet" }
 local status = obj.status
 if status == nil or status.conditions == nil then

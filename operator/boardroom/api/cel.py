@@ -1,7 +1,7 @@
-"""The part of CEL that the rules of our CRDs are written in, so that a file is judged by the API server's own rules.
+"""The subset of CEL that the rules of our CRDs use, so that a file is validated by the API server's own rules.
 
-What is beyond it raises CelError when a rule is compiled: a test compiles all rules of the CRDs, and another holds the
-verdicts against a real API server's (docs/decisions/0027).
+Compiling a rule beyond the subset raises CelError: one test compiles all rules of the CRDs, and another compares the
+results with a real API server's (docs/decisions/0027).
 """
 
 import re
@@ -24,12 +24,12 @@ _COMPARED: Final = ("==", "!=", "<", "<=", ">", ">=", "in")
 
 
 class CelError(ValueError):
-    """A rule is beyond the part of CEL that is understood here."""
+    """A rule uses CEL beyond the supported subset."""
 
 
 @cache
 def compiled(rule: str) -> Expression:
-    """A rule as a function of its variables; it raises EvaluationError where the API server's evaluation fails."""
+    """A rule as a function of its variables. It raises EvaluationError where the API server's evaluation fails."""
     parser = _Parser(rule)
     expression = parser.expression()
     parser.end()
@@ -37,25 +37,25 @@ def compiled(rule: str) -> Expression:
 
 
 def _tokens(rule: str) -> list[tuple[str, str]]:
-    found, at = [], 0
+    tokens, at = [], 0
     while rule[at:].strip():
         match = _TOKEN.match(rule, at)
         if match is None or match.lastgroup is None:
-            raise CelError(f"{rule}: what stands at {at} is not understood")
-        found.append((match.lastgroup, match[match.lastgroup]))
+            raise CelError(f"{rule}: unsupported text at {at}")
+        tokens.append((match.lastgroup, match[match.lastgroup]))
         at = match.end()
-    return found
+    return tokens
 
 
 class _Parser:
-    """By recursive descent, one method for each level of CEL's grammar."""
+    """A recursive-descent parser with one method for each level of CEL's grammar."""
 
     def __init__(self, rule: str) -> None:
         self._rule, self._tokens, self._at = rule, _tokens(rule), 0
 
     def end(self) -> None:
         if self._at < len(self._tokens):
-            raise CelError(f"{self._rule}: {self._peek()!r} is not understood")
+            raise CelError(f"{self._rule}: {self._peek()!r} is not supported")
 
     def expression(self) -> Expression:
         condition = self._or()
@@ -114,7 +114,7 @@ class _Parser:
             self._need(")")
             return _macro(name, target, variable, body)
         if name not in METHODS:
-            raise CelError(f"{self._rule}: the method {name} is not understood")
+            raise CelError(f"{self._rule}: the method {name} is not supported")
         return _applied(METHODS[name], (target, *self._list(")")))
 
     def _primary(self) -> Expression:
@@ -132,7 +132,7 @@ class _Parser:
         if kind == "name":
             return self._named(token)
         if kind == "sign":
-            raise CelError(f"{self._rule}: {token!r} is not understood")
+            raise CelError(f"{self._rule}: {token!r} is not supported")
         return _constant(_literal(kind, token))
 
     def _named(self, name: str) -> Expression:
@@ -143,11 +143,11 @@ class _Parser:
         if name == "has":
             return self._has()
         if name not in FUNCTIONS:
-            raise CelError(f"{self._rule}: the function {name} is not understood")
+            raise CelError(f"{self._rule}: the function {name} is not supported")
         return _applied(FUNCTIONS[name], self._list(")"))
 
     def _has(self) -> Expression:
-        """`has(a.b)`: whether a field is there."""
+        """`has(a.b)`: whether a field is set."""
         target = self._primary()
         self._need(".")
         name = self._name()
@@ -171,7 +171,7 @@ class _Parser:
         return self._tokens[self._at - 1]
 
     def _peek(self) -> str:
-        """The next token, unless it is a text: that is no sign."""
+        """The next token, or '' before a string literal, which is no sign."""
         kind, token = self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
         return "" if kind in ("raw", "text") else token
 
@@ -241,7 +241,7 @@ def _negated(expression: Expression) -> Expression:
 
 
 def _macro(name: str, target: Expression, variable: str, body: Expression) -> Expression:
-    """all, exists and filter: of a map they see the keys."""
+    """all, exists and filter. Over a map they iterate its keys."""
 
     def scopes(scope: Scope) -> list[Scope]:
         return [{**scope, variable: item} for item in target(scope)]
@@ -254,7 +254,7 @@ def _macro(name: str, target: Expression, variable: str, body: Expression) -> Ex
 
 
 def _any(parts: Iterable[tuple[Expression, Scope]]) -> bool:
-    """Whether one is true; a failure counts only where none is, as in CEL."""
+    """Whether one part is true. As in CEL, a failure counts only if none is."""
     failure: EvaluationError | None = None
     for expression, scope in parts:
         try:

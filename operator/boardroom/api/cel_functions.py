@@ -1,4 +1,4 @@
-"""CEL's functions, and those that Kubernetes adds, as far as our rules use them."""
+"""The functions of CEL and of Kubernetes' CEL libraries that our rules use."""
 
 import operator
 from collections.abc import Callable, Mapping
@@ -12,17 +12,17 @@ from boardroom.api.quantity import quantity_value
 
 
 class EvaluationError(Exception):
-    """A rule can't be evaluated on an object, which counts as a rule that is broken."""
+    """A rule can't be evaluated on an object. The API server counts it as violated."""
 
 
 @cache
 def _pattern(pattern: str) -> TypeAdapter[str]:
-    """A pattern in the models' own engine, which is as RE2 about all that our patterns hold."""
+    """A pattern in pydantic's regex engine, which agrees with RE2 about our patterns."""
     return TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
 
 
 def matches(text: str, pattern: str) -> bool:
-    """Whether the pattern is found in the text."""
+    """Whether the text contains a match of the pattern."""
     try:
         _pattern(pattern).validate_python(text, strict=True)
     except ValidationError:
@@ -78,5 +78,5 @@ _OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 
 
 def infix(sign: str) -> Callable[[Any, Any], Any]:
-    """What a sign between two values does."""
+    """The function of an infix operator."""
     return _OPERATORS[sign]

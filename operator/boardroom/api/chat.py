@@ -1,4 +1,4 @@
-"""OpenAI's bodies, as far as the coordinator honours them: POST /v1/chat/completions and GET /v1/models."""
+"""The HTTP bodies of OpenAI's API that the coordinator supports: POST /v1/chat/completions and GET /v1/models."""
 
 from typing import Any, Final, Literal, Self
 
@@ -6,12 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from boardroom.api.ask import MemberProblem, Usage
-from boardroom.api.sent import Sent, nullable
+from boardroom.api.request_body import RequestBody, nullable
 
 MAX_CHOICES: Final = 8
 MAX_MESSAGES: Final = 512
 MAX_MESSAGES_CHARS: Final = 262_144
-"""Of all messages together; the last one is the question and has the bound of every question."""
+"""Most characters of all messages together. The last one is the question and has its own limit."""
 
 IDLE: Final[dict[str, tuple[object, ...]]] = {
     "tool_choice": ("none", "auto"),
@@ -24,11 +24,11 @@ IDLE: Final[dict[str, tuple[object, ...]]] = {
     "store": (False,),
     "modalities": (["text"],),
 }
-"""Fields that we can't honour, and the values besides null that ask for nothing; any other value is refused."""
+"""Unsupported fields, each with its values besides null that have no effect. Other values are refused."""
 
 MAX_TOOLS: Final = 512
 MAX_NAME_CHARS: Final = 256
-"""Of a tool; it stands before each of its results."""
+"""Most characters of a tool's name, which precedes each of its results."""
 
 INERT: Final = frozenset(
     {
@@ -42,59 +42,57 @@ INERT: Final = frozenset(
         "parallel_tool_calls",
     }
 )
-"""Fields that have no part in an answer."""
+"""Fields without effect on an answer."""
 
 
 def _with_the_rest(schema: dict[str, Any]) -> None:
-    """The fields that are looked at before the model is."""
+    """Add the fields that are checked before the model validates."""
     idle = {name: {"enum": [None, *harmless], "description": "Not supported."} for name, harmless in IDLE.items()}
-    inert = {name: {"description": "Has no part in an answer."} for name in sorted(INERT)}
+    inert = {name: {"description": "No effect."} for name in sorted(INERT)}
     nullable(schema)
     schema["properties"] |= idle | inert
 
 
-_OFFERED: Final = (
-    "May be offered, and are never called: members answer in words. A tool_choice that demands a call is refused."
-)
+_OFFERED: Final = "Accepted, and never called: members answer in text. A tool_choice that requires a call is refused."
 
 
-_CALLED: Final = "Calls of an assistant elsewhere; members read them, and what came of them, as text."
+_CALLED: Final = "Tool calls of an earlier assistant message. Members read them and their results as text."
 
 
-class ChatPart(Sent):
-    """A piece of a content, or of what an assistant refused; no images and no audio."""
+class ChatPart(RequestBody):
+    """A part of a content or of a refusal. Images and audio are not supported."""
 
     type: Literal["text", "refusal"]
     text: str | None = None
     refusal: str | None = None
 
     @model_validator(mode="after")
-    def _says_what_it_is(self) -> Self:
-        if self.said is None:
+    def _has_its_text(self) -> Self:
+        if self.content_text is None:
             raise PydanticCustomError("part", "a part of type {type} needs {type}", {"type": self.type})
         return self
 
     @property
-    def said(self) -> str | None:
+    def content_text(self) -> str | None:
         return self.text if self.type == "text" else self.refusal
 
 
-class FunctionCall(Sent):
-    """A function that an assistant elsewhere called."""
+class FunctionCall(RequestBody):
+    """A function call of an earlier assistant message."""
 
     name: str = Field(max_length=MAX_NAME_CHARS)
     arguments: str = ""
 
 
-class CustomCall(Sent):
-    """A tool of free text that an assistant elsewhere called."""
+class CustomCall(RequestBody):
+    """A custom tool call, with free text, of an earlier assistant message."""
 
     name: str = Field(max_length=MAX_NAME_CHARS)
     input: str = ""
 
 
-class ToolCall(Sent):
-    """One call of an assistant elsewhere; the `tool` message with its id has what came of it."""
+class ToolCall(RequestBody):
+    """One tool call of an earlier assistant message. The `tool` message with its id holds the result."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -103,65 +101,63 @@ class ToolCall(Sent):
     custom: CustomCall | None = None
 
     @model_validator(mode="after")
-    def _calls_something(self) -> Self:
+    def _has_a_call(self) -> Self:
         if self.function is None and self.custom is None:
             raise PydanticCustomError("call", "a call needs function {name, arguments} or custom {name, input}")
         return self
 
     @property
     def name(self) -> str:
-        called = self.function or self.custom
-        return called.name if called else "tool"
+        call = self.function or self.custom
+        return call.name if call else "tool"
 
     @property
     def arguments(self) -> str:
-        """As they were written: JSON of a function, any text of another tool."""
+        """The arguments as written: JSON of a function, free text of a custom tool."""
         if self.function is not None:
             return self.function.arguments
         return self.custom.input if self.custom else ""
 
 
-class ChatMessage(Sent):
-    """A message that a client may send back as it got it, also from another server."""
+class ChatMessage(RequestBody):
+    """A message. Clients may send back messages that they received, also from other servers."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[ChatPart] | None = Field(
-        default=None, description="Only an assistant's message may be without one."
-    )
+    content: str | list[ChatPart] | None = Field(default=None, description="Only an assistant's message may have none.")
     name: str | None = None
     refusal: str | None = None
     audio: None = None
     tool_calls: list[ToolCall] | None = Field(default=None, max_length=MAX_TOOLS, description=_CALLED)
     tool_call_id: str | None = None
     function_call: FunctionCall | None = Field(default=None, description=_CALLED)
-    annotations: list[Any] | None = Field(default=None, description="Has no part in an answer.")
-    reasoning: str | None = Field(default=None, description="Has no part in an answer.")
-    reasoning_content: str | None = Field(default=None, description="Has no part in an answer.")
+    annotations: list[Any] | None = Field(default=None, description="No effect.")
+    reasoning: str | None = Field(default=None, description="No effect.")
+    reasoning_content: str | None = Field(default=None, description="No effect.")
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _has_content(self) -> Self:
         if self.content is None and self.role != "assistant":
             raise PydanticCustomError("content", "a {role} message needs a content", {"role": self.role})
         return self
 
     @property
     def text(self) -> str:
-        """What was said, or why not."""
+        """The content as text, or the refusal."""
         if isinstance(self.content, list):
-            return "".join(part.said or "" for part in self.content)
+            return "".join(part.content_text or "" for part in self.content)
         return self.content or self.refusal or ""
 
 
-class StreamOptions(Sent):
-    """It goes with stream: true."""
+class StreamOptions(RequestBody):
+    """Options of stream: true."""
 
     model_config = ConfigDict(extra="ignore")
 
     include_usage: bool = False
 
 
-class JsonSchema(Sent):
-    """`strict` and `description` say nothing to LoRAX: its answers follow the schema anyway."""
+class JsonSchema(RequestBody):
+    """A JSON schema. `strict` and `description` have no effect: LoRAX's answers always follow the schema."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -169,15 +165,15 @@ class JsonSchema(Sent):
     schema_: dict[str, Any] = Field(alias="schema")
 
 
-class ResponseFormat(Sent):
-    """What every answer must be."""
+class ResponseFormat(RequestBody):
+    """The format of every answer."""
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None
 
 
-class ChatRequest(Sent):
-    """POST /v1/chat/completions, as far as it is honoured."""
+class ChatRequest(RequestBody):
+    """The supported fields of POST /v1/chat/completions."""
 
     model_config = ConfigDict(json_schema_extra=_with_the_rest)
 
@@ -185,7 +181,7 @@ class ChatRequest(Sent):
     messages: list[ChatMessage] = Field(
         min_length=1,
         max_length=MAX_MESSAGES,
-        description="The last beside system messages is the user's, or a tool's.",
+        description="The last one besides system messages is the user's or a tool's.",
         examples=[[{"role": "user", "content": "Shall we hire?"}]],
     )
     max_tokens: int | None = Field(default=None, ge=1, le=32768)
@@ -211,7 +207,7 @@ class ChatRequest(Sent):
 
 
 class ReplyMessage(BaseModel):
-    """What was answered."""
+    """The message of an answer."""
 
     role: Literal["assistant"]
     content: str
@@ -228,7 +224,7 @@ class Choice(BaseModel):
 
 
 class ChatCompletion(BaseModel):
-    """The answers. `boardroom` is the whole answer of POST /v1/ask but its reply and usage."""
+    """The answers. `boardroom` is the response of POST /v1/ask without its reply and usage."""
 
     id: str
     object: Literal["chat.completion"]

@@ -1,4 +1,4 @@
-"""Conditions in the form that kstatus, Argo CD and `kubectl wait` read."""
+"""Conditions, as kstatus, Argo CD and `kubectl wait` read them."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -34,10 +34,10 @@ class AgentCondition(StrEnum):
 
 
 PREVIOUS: Final = "PreviousVersion"
-"""AdapterReady=True: the version that spec asks for does not speak yet, the one before goes on."""
+"""Reason of AdapterReady=True: the version in spec does not serve yet, and the previous one still does."""
 
-UNHEARD: Final = "CoordinatorNotReady"
-"""Unknown, because whose word the condition is can't be heard: the coordinator."""
+COORDINATOR_NOT_READY: Final = "CoordinatorNotReady"
+"""Reason of Unknown: the coordinator that reports the condition is not ready."""
 
 Status = Literal["True", "False", "Unknown"]
 
@@ -51,7 +51,7 @@ class Condition(Model):
         min_length=1,
         max_length=1024,
         pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
-        description="One CamelCase word for the cause; programs may rely on it.",
+        description="The cause in one CamelCase word. Programs may rely on it.",
     )
     message: str = Field(max_length=32768, description="The cause and its remedy, for people.")
     observed_generation: int | None = Field(
@@ -63,7 +63,7 @@ class Condition(Model):
 def condition(
     type_: str, status: Status, reason: str, message: str, *, generation: int | None = None, now: datetime | None = None
 ) -> Condition:
-    """A condition as of `now` (UTC, whole seconds, as metav1.Time carries no more)."""
+    """A condition as of `now` (UTC, whole seconds, like metav1.Time)."""
     moment = (now or datetime.now(UTC)).replace(microsecond=0)
     return Condition(
         type=type_,
@@ -75,8 +75,8 @@ def condition(
     )
 
 
-def carried(new: Condition, existing: Iterable[Condition]) -> Condition:
-    """`new` with the transition time of its predecessor where the status did not change."""
+def keep_transition_time(new: Condition, existing: Iterable[Condition]) -> Condition:
+    """`new`, with its predecessor's transition time if the status did not change."""
     for old in existing:
         if old.type == new.type and old.status == new.status:
             return new.model_copy(update={"last_transition_time": old.last_transition_time})
@@ -84,10 +84,10 @@ def carried(new: Condition, existing: Iterable[Condition]) -> Condition:
 
 
 def find(conditions: Iterable[Condition], type_: str) -> Condition | None:
-    """The condition of that type, if there is one."""
+    """The condition of that type, or None."""
     return next((c for c in conditions if c.type == type_), None)
 
 
 def read(objects: Iterable[dict[str, Any]] | None) -> tuple[Condition, ...]:
-    """Conditions out of a live object's status."""
+    """The conditions of a live object's status."""
     return tuple(Condition.model_validate(o) for o in objects or ())

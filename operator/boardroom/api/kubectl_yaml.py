@@ -1,6 +1,6 @@
-"""YAML and JSON as kubectl reads them: libyaml's grammar, Go's words for true and null, numbers as JSON has them.
+"""YAML and JSON as kubectl reads them: libyaml's grammar, Go's words for true and null, JSON's numbers.
 
-The words and numbers are those of go.yaml.in/yaml v2, which sigs.k8s.io/yaml is made of.
+Words and numbers follow go.yaml.in/yaml v2, on which sigs.k8s.io/yaml is built.
 """
 
 import base64
@@ -15,12 +15,12 @@ from typing import Any, Final
 import yaml
 
 MAX_VALUES: Final = 1_000_000
-"""So many values, aliases counted each time: a few lines of aliases can stand for billions."""
+"""Most values of a document. Each use of an alias counts: a few lines of aliases can expand to billions."""
 
 MAX_DEPTH: Final = 100
-"""So deep are values nested at most."""
+"""Deepest nesting of values."""
 _LONG: Final = 25
-"""So many digits are beyond 64 bits, and so a float to JSON's readers."""
+"""Digits from which an integer exceeds 64 bits, so that JSON readers take it as a float."""
 _WORDS: Final[dict[str, Any]] = (
     dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True)
     | dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False)
@@ -35,11 +35,11 @@ _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
 
 
 class YamlError(ValueError):
-    """The text is neither YAML nor JSON; the message says where."""
+    """The text is neither YAML nor JSON. The message names line and column."""
 
 
 def documents(text: str) -> list[Any]:
-    """The documents of a YAML stream or of a file with one or several JSON objects; an empty document is None."""
+    """The documents of a YAML stream, or of a file with JSON objects. An empty document is None. Raises YamlError."""
     try:
         if text.lstrip().startswith("{"):
             with suppress(json.JSONDecodeError):  # `{a: b}` is YAML
@@ -71,16 +71,16 @@ def _json_documents(text: str) -> Iterator[Any]:
 
 
 def _json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
-            raise YamlError(f"the key {key!r} stands twice in one object: leave one out")
-        found[key] = value
-    return found
+        if key in members:
+            raise YamlError(f"the key {key!r} is duplicated in one object: leave one out")
+        members[key] = value
+    return members
 
 
 def _no_constant(word: str) -> Any:
-    raise YamlError(f"{word} is no JSON")
+    raise YamlError(f"{word} is not JSON")
 
 
 def _yaml_documents(text: str) -> Iterator[Any]:
@@ -100,7 +100,7 @@ def _events(text: str) -> Iterator[yaml.Event]:
 
 
 class _Document:
-    """One document's events as JSON has them. Values are put together here: PyYAML's own composer knows no bounds."""
+    """Builds one document's value from its events. PyYAML's own composer has no limits on size and depth."""
 
     def __init__(self, events: Iterator[yaml.Event]) -> None:
         self._events = events
@@ -130,9 +130,9 @@ class _Document:
 
     def _alias(self, event: yaml.AliasEvent) -> Any:
         if event.anchor in self._open:
-            raise _error(event, f"the alias *{event.anchor} stands within what it names")
+            raise _error(event, f"the alias *{event.anchor} is inside the value that it names")
         if event.anchor not in self._anchors:
-            raise _error(event, f"the alias *{event.anchor} names nothing: there is no &{event.anchor} before it")
+            raise _error(event, f"the alias *{event.anchor} has no anchor &{event.anchor} before it")
         value, size = self._anchors[event.anchor]
         self._counted(event, size)
         return value
@@ -143,10 +143,10 @@ class _Document:
             raise _error(event, "the document has too many values: are aliases nested in aliases?")
 
     def _sequence(self) -> list[Any]:
-        found = []
+        items = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            found.append(self._of(event))
-        return found
+            items.append(self._of(event))
+        return items
 
     def _mapping(self) -> dict[str, Any]:
         merged: dict[str, Any] = {}
@@ -157,18 +157,18 @@ class _Document:
                 continue
             key = _key(event, self._of(event))
             if key in own:
-                raise _error(event, f"the key {key!r} stands twice in one mapping: leave one out")
+                raise _error(event, f"the key {key!r} is duplicated in one mapping: leave one out")
             own[key] = self.value()
         return merged | own
 
     def _merged(self) -> dict[str, Any]:
-        """What `<<` brings: of several mappings the first that has a key gives it."""
+        """The value of `<<`. The first of several mappings that has a key provides it."""
         event = next(self._events)
-        given = self._of(event)
-        parts = given if isinstance(given, list) else [given]
+        value = self._of(event)
+        parts = value if isinstance(value, list) else [value]
         if not all(isinstance(part, dict) for part in parts):
             raise _error(event, "<< takes a mapping, or a list of mappings")
-        return {key: value for part in reversed(parts) for key, value in part.items()}
+        return {key: item for part in reversed(parts) for key, item in part.items()}
 
 
 def _is_merge(event: yaml.Event) -> bool:
@@ -195,9 +195,9 @@ def _scalar(event: yaml.ScalarEvent) -> Any:
         return text
     value = _plain(text)
     names = {bool: "bool", int: "int", float: "float", type(None): "null"}
-    found = names.get(type(value), "str")
-    if found != kind and (kind, found) != ("float", "int"):
-        raise _error(event, f"{text!r} is no !!{kind}")
+    actual = names.get(type(value), "str")
+    if actual != kind and (kind, actual) != ("float", "int"):
+        raise _error(event, f"{text!r} is not !!{kind}")
     return _finite(event, value)
 
 
@@ -205,12 +205,12 @@ def _finite(event: yaml.ScalarEvent, value: Any) -> Any:
     if not isinstance(value, float):
         return value
     if not math.isfinite(value):
-        raise _error(event, f"{event.value[:40]} is no number that JSON has")
+        raise _error(event, f"{event.value[:40]} is not a JSON number")
     return _number(value)
 
 
 def _plain(text: str) -> Any:
-    """What a text without quotes stands for."""
+    """The value of a scalar without quotes."""
     if text in _WORDS:
         return _WORDS[text]
     digits = text.replace("_", "") if text[:1] in "+-0123456789" else text
@@ -221,7 +221,7 @@ def _plain(text: str) -> Any:
 
 
 def _integer(digits: str) -> int | None:
-    """A whole number of 64 bits; a zero in front is octal, as in Go. Others are floats, if anything."""
+    """A 64-bit integer. A leading zero means octal, as in Go. None: a float or a string."""
     match = _INTEGER.fullmatch(digits)
     if match is None:
         return None
@@ -236,7 +236,7 @@ def _integer(digits: str) -> int | None:
 
 
 def _number(value: float) -> int | float:
-    """A float as JSON's text of it is read again: whole ones are integers."""
+    """A float as it reads after a round trip through JSON: a whole number becomes an integer."""
     return int(value) if value.is_integer() and abs(value) < 1e21 else value  # noqa: PLR2004 (Go writes an exponent from there on)
 
 

@@ -1,11 +1,11 @@
-"""spec.lorax: the LoRAX server and the GPU it runs on."""
+"""spec.lorax: the LoRAX server and its GPUs."""
 
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
 from boardroom.api.meta import ADAPTERS_PORT
-from boardroom.api.model import ATOMIC, Model, ObjectName, checked, map_list, rule, rules
+from boardroom.api.model import ATOMIC, Model, ObjectName, map_list, rule, rules, validated_by
 from boardroom.api.placement import Affinity, ResourceClaim
 from boardroom.api.pods import LABEL_KEY, EnvVar, LabelValue, ResourceRequirements, Toleration
 from boardroom.api.quantity import Size
@@ -29,7 +29,7 @@ MANAGED_FLAGS: Final = (
     "--preloaded-adapter-source",
     "--json-output",
 )
-"""Launcher flags that the operator sets from other fields; extraArgs may not."""
+"""Launcher flags that the operator sets from other fields. extraArgs may not set them."""
 
 MANAGED_ENV: Final = (
     *(flag.removeprefix("--").replace("-", "_").upper() for flag in MANAGED_FLAGS),
@@ -37,7 +37,7 @@ MANAGED_ENV: Final = (
     "HF_TOKEN",
     "HUGGING_FACE_HUB_TOKEN",
 )
-"""Every launcher flag is an environment variable too (LORAX.md), so env may not set those either."""
+"""Variables that env may not set: each launcher flag is a variable too (docs/lorax.md#flags-are-environment)."""
 
 
 def _cel_list(items: tuple[str, ...]) -> str:
@@ -47,7 +47,7 @@ def _cel_list(items: tuple[str, ...]) -> str:
 class Gpu(Model):
     """The GPUs of the LoRAX pod."""
 
-    model_config = checked(
+    model_config = validated_by(
         rule(
             "self.count == 1 || !self.resourceName.contains('/mig-')",
             "LoRAX can't shard a model over MIG slices (NCCL does not span them): set count to 1 and choose a larger "
@@ -55,9 +55,7 @@ class Gpu(Model):
             ".count",
         )
     )
-    count: int = Field(
-        default=1, ge=1, le=16, description="GPUs per LoRAX pod; with more than one the model is sharded over them."
-    )
+    count: int = Field(default=1, ge=1, le=16, description="GPUs per LoRAX pod. LoRAX shards the model over several.")
     resource_name: str = Field(
         default="nvidia.com/gpu",
         min_length=3,
@@ -68,9 +66,9 @@ class Gpu(Model):
 
 
 class LoraxSpec(Model):
-    """Settings of the LoRAX server; changing one replaces its pod."""
+    """Settings of the LoRAX server. A change replaces its pods."""
 
-    model_config = checked(
+    model_config = validated_by(
         rule(
             f"!has(self.extraArgs) || self.extraArgs.all(a, !(a.split('=')[0] in {_cel_list(MANAGED_FLAGS)}) && "
             "!a.startsWith('-p'))",
@@ -80,7 +78,7 @@ class LoraxSpec(Model):
         ),
         rule(
             r"!has(self.extraArgs) || self.extraArgs.all(a, !a.matches(r'^-[^=]*[ \t-\r]'))",
-            "a flag and its value are two items of extraArgs, or one as --flag=value",
+            "give a flag and its value as two items of extraArgs, or as one item --flag=value",
             ".extraArgs",
         ),
         rule(
@@ -101,7 +99,7 @@ class LoraxSpec(Model):
         ),
         rule(
             "!(has(self.quantize) && has(self.dtype))",
-            "LoRAX takes either quantize or dtype: both decide how the weights are held; leave one out",
+            "LoRAX takes either quantize or dtype, not both: leave one out",
             ".dtype",
         ),
         rule(
@@ -109,7 +107,7 @@ class LoraxSpec(Model):
             "[has(self.resources.limits) ? self.resources.limits : {}, "
             "has(self.resources.requests) ? self.resources.requests : {}]"
             ".all(r, !((has(self.gpu) ? self.gpu.resourceName : 'nvidia.com/gpu') in r))",
-            "resources holds CPU and memory: GPUs are counted by gpu.count",
+            "resources sets CPU and memory; gpu.count sets the GPUs",
             ".resources",
         ),
         rule(
@@ -120,7 +118,7 @@ class LoraxSpec(Model):
         rule(
             "self.replicas == 1 || !has(self.resourceClaims) || "
             "self.resourceClaims.all(c, has(c.resourceClaimTemplateName))",
-            "a ResourceClaim is one set of devices, which several replicas would have to share: give each claim a "
+            "several replicas would share the devices of one ResourceClaim: give each claim a "
             "resourceClaimTemplateName, or set replicas to 1",
             ".resourceClaims",
         ),
@@ -134,9 +132,9 @@ class LoraxSpec(Model):
         default=1,
         ge=1,
         le=16,
-        description="LoRAX servers, each a pod with GPUs of its own and all adapters. A batch is kept whole on one of "
-        "them; more replicas answer more questions at once, none of them faster. One is replaced by Recreate; of "
-        "several, one at a time.",
+        description="LoRAX pods, each with its own GPUs and all adapters. A batch runs whole on one of them: more "
+        "replicas answer more questions at once, and no question faster. A single pod is replaced by Recreate, "
+        "several pods one at a time.",
     )
     image: str | None = Field(
         default=None,
@@ -146,7 +144,7 @@ class LoraxSpec(Model):
         description="Image with lorax-launcher, by version or digest. Unset: the operator's AOS_LORAX_IMAGE.",
     )
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
-        default="IfNotPresent", description="When the node pulls the image."
+        default="IfNotPresent", description="When the kubelet pulls the image."
     )
     port: int | None = Field(
         default=None, ge=1024, le=65535, description="Port of LoRAX. Unset: the operator's AOS_LORAX_PORT (8080)."
@@ -155,28 +153,27 @@ class LoraxSpec(Model):
         default=None,
         ge=1,
         le=4096,
-        description="Adapters that may be resident on the GPU at once (--max-active-adapters); a member whose adapter "
-        "would be one too many gets no seat. "
-        "Unset: the operator's AOS_LORAX_ADAPTER_CACHE_SIZE (100).",
+        description="Most adapters resident on the GPU at once (--max-active-adapters). A BoardAgent whose adapter "
+        "would exceed it is refused. Unset: the operator's AOS_LORAX_ADAPTER_CACHE_SIZE (100).",
     )
     adapter_policy: Literal["Dynamic", "Preloaded"] = Field(
         default="Dynamic",
-        description="Dynamic: LoRAX loads an adapter when it is first asked for, and members come, change and go "
-        "without a restart. Preloaded: it loads all of them when it starts and none is ever evicted, but each adapter "
-        "that comes, changes or goes replaces its pod.",
+        description="Dynamic: LoRAX loads an adapter at its first request; members are added, changed and removed "
+        "without a restart. Preloaded: LoRAX loads all adapters when it starts and never evicts one; each adapter that "
+        "is added, changed or removed replaces the pods.",
     )
     max_concurrent_requests: int | None = Field(
         default=None,
         ge=1,
         le=65536,
-        description="Requests beyond this number are refused with 429 at once (--max-concurrent-requests); a member "
-        "that would be one too many gets no seat. Unset: the operator's AOS_LORAX_MAX_CONCURRENT_REQUESTS (128).",
+        description="Most concurrent requests (--max-concurrent-requests). LoRAX refuses further ones with 429, and a "
+        "BoardAgent that would exceed it is refused. Unset: the operator's AOS_LORAX_MAX_CONCURRENT_REQUESTS (128).",
     )
     max_input_tokens: int | None = Field(
-        default=None, ge=1, le=1_000_000, description="Longest prompt in tokens (--max-input-length)."
+        default=None, ge=1, le=1_000_000, description="Most tokens of a prompt (--max-input-length)."
     )
     max_total_tokens: int | None = Field(
-        default=None, ge=2, le=1_000_000, description="Longest prompt and answer together in tokens."
+        default=None, ge=2, le=1_000_000, description="Most tokens of prompt and answer together."
     )
     quantize: str | None = Field(
         default=None,
@@ -186,31 +183,31 @@ class LoraxSpec(Model):
         description="Quantisation as LoRAX names it, for example bitsandbytes-nf4, awq, gptq, eetq, fp8.",
     )
     dtype: Literal["float16", "bfloat16"] | None = Field(
-        default=None, description="Number format of weights, as LoRAX names it; not together with quantize."
+        default=None, description="Data type of the weights, as LoRAX names it. Not together with quantize."
     )
     gpu: Gpu = Field(
         default_factory=Gpu,
-        description="The GPUs of the LoRAX pod; unset and without resourceClaims: one nvidia.com/gpu.",
+        description="GPUs of each LoRAX pod. Unset, and without resourceClaims: one nvidia.com/gpu.",
     )
     resource_claims: tuple[ResourceClaim, ...] = Field(
         default=(),
         max_length=8,
-        description="Claims for the GPUs by dynamic resource allocation (Kubernetes 1.34 or newer), instead of gpu.",
+        description="Claims for GPUs by dynamic resource allocation (Kubernetes 1.34 or newer), instead of gpu.",
         json_schema_extra=map_list("name"),
     )
     shards: int | None = Field(
         default=None,
         ge=1,
         le=16,
-        description="GPUs that resourceClaims bring, over which the model is sharded (--num-shard). Unset: 1.",
+        description="GPUs of resourceClaims over which LoRAX shards the model (--num-shard). Unset: 1.",
     )
     resources: ResourceRequirements | None = Field(
-        default=None, description="CPU and memory of the LoRAX container; GPUs are set by gpu or resourceClaims."
+        default=None, description="CPU and memory of the LoRAX container. gpu or resourceClaims set the GPUs."
     )
     node_selector: dict[str, LabelValue] | None = Field(
         default=None,
         max_length=32,
-        description="Labels of the nodes that LoRAX may run on.",
+        description="Node labels that LoRAX's pods require.",
         json_schema_extra=rules(
             rule(
                 f"self.all(k, k.matches(r'^{LABEL_KEY}$'))",
@@ -238,21 +235,27 @@ class LoraxSpec(Model):
         default=1800,
         ge=30,
         le=86400,
-        description="How long LoRAX may take to download the model, load it and warm up before it is restarted.",
+        description="Seconds that LoRAX may take to download, load and warm up the model before it is restarted.",
     )
     latency_warning_ms: int = Field(
-        default=500, ge=1, le=3_600_000, description="Average latency above which LatencyHigh is raised."
+        default=500,
+        ge=1,
+        le=3_600_000,
+        description="Average latency in milliseconds above which the condition LatencyHigh is True.",
     )
     extra_args: tuple[Annotated[str, StringConstraints(min_length=1, max_length=512)], ...] = Field(
-        default=(), max_length=64, description="Further flags of lorax-launcher.", json_schema_extra=ATOMIC
+        default=(), max_length=64, description="Additional flags of lorax-launcher.", json_schema_extra=ATOMIC
     )
     env: tuple[EnvVar, ...] = Field(
-        default=(), max_length=64, description="Further environment of LoRAX.", json_schema_extra=map_list("name")
+        default=(),
+        max_length=64,
+        description="Additional environment variables of LoRAX.",
+        json_schema_extra=map_list("name"),
     )
 
     @property
     def preloads(self) -> bool:
-        """Whether LoRAX has the adapters of its start, and no others."""
+        """Whether LoRAX loads its adapters at start, and no others later."""
         return self.adapter_policy == "Preloaded"
 
     @property

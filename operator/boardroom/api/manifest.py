@@ -1,4 +1,4 @@
-"""Boards and members out of files, judged as the API server judges them."""
+"""Boards and members from files, validated as the API server validates them."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -18,36 +18,34 @@ _KINDS: Final[dict[str, type[Boardroom] | type[BoardAgent]]] = {BOARDROOM: Board
 
 
 class ManifestError(ValueError):
-    """A file can't be read as a board; the message names the document, the field and the remedy."""
-
-
-def read_manifest(text: str) -> tuple[list[Boardroom], list[BoardAgent]]:
-    """The boards and agents in YAML or JSON, as strict as the API server and as lenient; other kinds are skipped."""
-    return read_manifests([("", text)])
+    """A file is no valid board. The message names the document, the field and the remedy."""
 
 
 def read_manifests(files: Iterable[tuple[str, str]]) -> tuple[list[Boardroom], list[BoardAgent]]:
-    """The same of several files, each with its name, as one: no object may stand in them twice."""
+    """The boards and agents of files, each a name and its YAML or JSON. Other kinds are skipped.
+
+    Raises ManifestError, also for an object that occurs twice.
+    """
     boards: list[Boardroom] = []
     agents: list[BoardAgent] = []
     seen: dict[tuple[str, str, str], str] = {}
     for name, text in files:
         for where, document in _objects(name, text):
-            found = _read(where, document)
-            if found is None:
+            resource = _read(where, document)
+            if resource is None:
                 continue
-            key = (type(found).__name__, found.metadata.namespace, found.metadata.name)
+            key = (type(resource).__name__, resource.metadata.namespace, resource.metadata.name)
             if key in seen:
                 raise ManifestError(f"{where}: {key[0]} {key[2]!r} is in {seen[key]} already: leave one out")
             seen[key] = where
-            if isinstance(found, Boardroom):
-                boards.append(found)
+            if isinstance(resource, Boardroom):
+                boards.append(resource)
             else:
-                agents.append(found)
+                agents.append(resource)
     return boards, agents
 
 
-def judge(document: dict[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
+def validate(document: dict[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
     """A Boardroom or BoardAgent as an API server would keep it, and all for which it would refuse it."""
     schema = _schemas()[document["kind"]]
     errors = list(unknown_fields(schema, document))
@@ -58,55 +56,55 @@ def judge(document: dict[str, Any]) -> tuple[dict[str, Any], list[FieldError]]:
 
 @cache
 def _schemas() -> dict[str, dict[str, Any]]:
-    """The schema of each kind, with that of metadata, which the API server knows by itself."""
-    found = {}
+    """The schema of each kind, with that of metadata, which the API server adds itself."""
+    schemas = {}
     for crd in crds().values():
         schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         properties = schema["properties"] | {"metadata": OBJECT_META}
         required = [*schema["required"], "metadata"]
-        found[crd["spec"]["names"]["kind"]] = schema | {"properties": properties, "required": required}
-    return found
+        schemas[crd["spec"]["names"]["kind"]] = schema | {"properties": properties, "required": required}
+    return schemas
 
 
 def _objects(name: str, text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each object of a file, those of lists one by one, with where it stands: `board.yaml: document 2, items[3]`."""
+    """Each object of a file, lists unpacked, with its place: `board.yaml: document 2, items[3]`."""
     head = f"{name}: " if name else ""
     try:
-        found = documents(text)
+        parsed = documents(text)
     except YamlError as error:
         raise ManifestError(f"{head}neither YAML nor JSON: {error}") from error
-    for number, document in enumerate(found, start=1):
+    for number, document in enumerate(parsed, start=1):
         if document is not None:
             yield from _listed(f"{head}document {number}", document)
 
 
 def _listed(where: str, document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     if not isinstance(document, dict):
-        raise ManifestError(f"{where}: it is no object: give apiVersion, kind, metadata and spec")
+        raise ManifestError(f"{where}: not an object: give apiVersion, kind, metadata and spec")
     for field in ("apiVersion", "kind"):
         if not isinstance(document.get(field), str) or not document[field]:
-            raise ManifestError(f"{where}: {field}: it is missing; a Boardroom begins with apiVersion: {API_VERSION}")
+            raise ManifestError(f"{where}: {field}: missing; a Boardroom begins with apiVersion: {API_VERSION}")
     items = document.get("items")
     if not document["kind"].endswith("List") or not isinstance(items, list):
         yield where, document
         return
-    # The items of a BoardroomList may leave out what its own kind says.
+    # Items of a BoardroomList may omit apiVersion and kind.
     head = {"apiVersion": document["apiVersion"], "kind": document["kind"].removesuffix("List") or None}
     for number, item in enumerate(items):
         yield from _listed(f"{where}, items[{number}]", head | item if isinstance(item, dict) else item)
 
 
 def _read(where: str, document: dict[str, Any]) -> Boardroom | BoardAgent | None:
-    """One object; None where it is of another kind, which is nobody's business here."""
+    """One object. None: an object of another API group."""
     version, kind = document["apiVersion"], document["kind"]
     if version.partition("/")[0] != GROUP:
         return None
     if version != API_VERSION:
-        raise ManifestError(f"{where}: apiVersion: {version} is unknown here: give {API_VERSION}")
+        raise ManifestError(f"{where}: apiVersion: {version} is unknown: give {API_VERSION}")
     if kind not in _KINDS:
         raise ManifestError(f"{where}: kind: {kind} is unknown in {GROUP}: give {BOARDROOM} or {BOARDAGENT}")
     named = f"{where}, {kind} {_name(document)}"
-    kept, errors = judge(document)
+    kept, errors = validate(document)
     if errors:
         raise ManifestError(f"{named}: {'; '.join(map(str, errors))}")
     try:

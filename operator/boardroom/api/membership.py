@@ -79,7 +79,7 @@ def admit(
                 "into an emptyDir, so it is not there when LoRAX starts: set spec.adapters.downloads.claimName, push "
                 "the adapter to the board's volume (boardroom adapters push) and name it by path, or use Dynamic",
             )
-        elif places is not None and len(loaded | {candidate.spec.loads}) > places:
+        elif places is not None and len(loaded | {candidate.spec.adapter_key}) > places:
             verdicts[candidate.name] = Verdict(
                 accepted=False,
                 reason="NoAdapterPlace",
@@ -89,7 +89,7 @@ def admit(
             )
         else:
             members[role] = candidate.name
-            loaded.add(candidate.spec.loads)
+            loaded.add(candidate.spec.adapter_key)
             verdicts[candidate.name] = Verdict(
                 accepted=True, reason="Accepted", message=f"has a seat as {candidate.spec.role}"
             )

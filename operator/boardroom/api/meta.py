@@ -1,4 +1,4 @@
-"""Names that more than one room must spell alike: the API group, labels, field managers, object names, ports."""
+"""Names that several packages share: the API group, labels, field managers, object names, ports."""
 
 from typing import Any, Final
 
@@ -9,29 +9,29 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 BOARDROOM: Final = "Boardroom"
 BOARDROOMS: Final = "boardrooms"
 ASK: Final = "ask"
-"""The subresource whose `create` is the right to ask a board; it exists in RBAC only."""
+"""The subresource whose verb `create` is the right to ask a board. It exists in RBAC only."""
 AUDIENCE: Final = "boardroom"
-"""The audience that a token for a coordinator must have, so that it is good for nothing else."""
+"""The audience of tokens for a coordinator. Such a token is valid nowhere else."""
 AUTH_ROLE: Final = "boardroom-coordinator-auth"
-"""The ClusterRole by which coordinators have tokens reviewed."""
+"""The ClusterRole that lets coordinators create TokenReviews."""
 BOARDAGENT: Final = "BoardAgent"
 BOARDAGENTS: Final = "boardagents"
 
 OPERATOR_MANAGER: Final = "boardroom-operator"
-"""Field manager of everything that the controller applies."""
+"""Field manager of all objects that the controller applies."""
 COORDINATOR_MANAGER: Final = "boardroom-coordinator"
-"""Field manager of what a coordinator observed: status.lorax's figures, adapter findings, LatencyHigh."""
+"""Field manager of a coordinator's observations: status.lorax, adapters' files, LatencyHigh."""
 CLAIM_MANAGER: Final = "boardroom-operator-claim"
 """Field manager of status.operator: which operator reconciles a board."""
 STANDBY_MANAGER: Final = "boardroom-operator-standby"
-"""Field manager of the condition OperatorConflict, which operators write that keep off a board."""
+"""Field manager of the condition OperatorConflict, written by operators that leave a board to another one."""
 OPERATOR_ANNOTATION: Final = f"{GROUP}/operator"
-"""By which a user chooses the operator of a board: the namespace of its Lease."""
+"""The annotation by which users choose a board's operator. Its value is the namespace of the operator's Lease."""
 
 MANAGED_BY: Final = "boardroom-operator"
 BOARD_LABEL: Final = f"{GROUP}/board"
 NAMESPACE_LABEL: Final = f"{GROUP}/board-namespace"
-"""Where the board of a cluster-scoped object is."""
+"""Namespace of the board that a cluster-scoped object belongs to."""
 
 LORAX_PORT: Final = 8080
 ADAPTERS_PORT: Final = 8082

@@ -1,4 +1,4 @@
-"""The base of every model that a Kubernetes object is read into."""
+"""The base of all models of Kubernetes objects, and helpers for their schemas."""
 
 from typing import Annotated, Any, Final
 
@@ -7,45 +7,45 @@ from pydantic.alias_generators import to_camel
 
 
 class Model(BaseModel):
-    """Frozen, camelCase on the wire, and deaf to fields that a newer CRD may know."""
+    """Frozen; camelCase on the wire; ignores unknown fields, which a newer CRD may have."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore", use_enum_values=True
     )
 
     def to_object(self) -> dict[str, Any]:
-        """What goes over the wire: camelCase, without what is unset."""
+        """The object in camelCase without unset fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def problems(error: ValidationError, *prefix: str) -> str:
-    """What is wrong with an object, field by field, each below `prefix`."""
+    """The errors of an object as one text, each with its field below `prefix`."""
     return "; ".join(f"{'.'.join(map(str, (*prefix, *e['loc'])))}: {e['msg']}" for e in error.errors(include_url=False))
 
 
 def rule(expression: str, message: str, field_path: str | None = None) -> dict[str, str]:
-    """One CEL validation; the message says the remedy."""
+    """One CEL validation. The message names the remedy."""
     validation = {"rule": expression, "message": message}
     return validation | {"fieldPath": field_path} if field_path else validation
 
 
 def rules(*validations: dict[str, str]) -> dict[str, JsonValue]:
-    """CEL validations as the extra of a field's JSON schema."""
+    """CEL validations for a field's json_schema_extra."""
     return {"x-kubernetes-validations": [dict(v) for v in validations]}
 
 
-def said(pattern: str, message: str) -> dict[str, JsonValue]:
-    """A field's pattern once more, with the remedy: the API server's own message shows only the pattern."""
+def pattern_rule(pattern: str, message: str) -> dict[str, JsonValue]:
+    """A field's pattern as a CEL rule with a remedy: the API server's own message shows only the pattern."""
     return rules(rule(f"self.matches(r'{pattern}')", message))
 
 
-def checked(*validations: dict[str, str]) -> ConfigDict:
-    """The config of a model whose schema carries CEL validations."""
+def validated_by(*validations: dict[str, str]) -> ConfigDict:
+    """The config of a model with CEL validations."""
     return ConfigDict(json_schema_extra=rules(*validations))
 
 
 def map_list(key: str) -> dict[str, JsonValue]:
-    """A list whose items are known by one field, so that several writers can own items of it."""
+    """A list keyed by one field, so that several field managers can own items of it."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
@@ -64,7 +64,7 @@ ObjectName = Annotated[
 """The name of another object in the same namespace (DNS-1123 subdomain)."""
 
 Decimal = Annotated[str, StringConstraints(max_length=16, pattern=r"^[0-9]{1,4}(\.[0-9]{1,8})?$")]
-"""A number written as a string: floats don't survive every YAML and JSON tool unchanged."""
+"""A decimal number as a string: YAML and JSON tools may change floats."""
 
 
 class LocalObjectReference(Model):

@@ -1,4 +1,4 @@
-"""The schema of metadata: what the API server takes of an object's own, and of what it wrote there itself."""
+"""The schema of metadata, as the API server validates it."""
 
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ _TEXT: Final = {"type": "string"}
 _TIME: Final = {"type": "string", "format": "date-time"}
 _OPEN: Final = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 _ANNOTATION_KEY: Final = LABEL_KEY.replace("a-z0-9", "A-Za-z0-9")
-"""The API server looks at an annotation's key in small letters."""
+"""The API server compares an annotation's key in lower case."""
 
 
 def _keys(pattern: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a board says of itself: the bodies of GET /v1/agents and GET /v1/health."""
+"""The bodies of GET /v1/agents and GET /v1/health."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,10 +8,10 @@ class _Part(BaseModel):
 
 
 class AdapterOverview(_Part):
-    """A member's adapter, and what lies there as far as known."""
+    """A member's adapter, and what the sidecar found of its files."""
 
     source: str = Field(description="Volume, HuggingFace or S3.")
-    path: str = Field(description="The directory that LoRAX reads; the source while it is not fetched yet.")
+    path: str = Field(description="Directory that LoRAX reads. Until the adapter is fetched: its source.")
     revision: str | None = Field(description="The hub's commit, or a hash over the bucket's objects.")
     digest: str | None
     rank: int | None
@@ -27,11 +27,11 @@ class AgentOverview(_Part):
     ready: bool
     reason: str
     message: str
-    adapter: AdapterOverview | None = Field(description="None: the base model speaks.")
+    adapter: AdapterOverview | None = Field(description="None: the member has no adapter.")
 
 
 class RefusedOverview(_Part):
-    """An agent without a seat."""
+    """A BoardAgent that is not a member."""
 
     agent: str
     role: str
@@ -40,7 +40,7 @@ class RefusedOverview(_Part):
 
 
 class AgentsResponse(_Part):
-    """The members, and those without a seat."""
+    """The members, and the BoardAgents that the board refused."""
 
     board: str
     namespace: str
@@ -49,19 +49,19 @@ class AgentsResponse(_Part):
 
 
 class LoraxHealth(_Part):
-    """LoRAX as of the last look."""
+    """LoRAX as of the last health check."""
 
     running: bool
     total_adapters: int
     loaded_adapters: int
     metrics: dict[str, int | float | None] = Field(
-        description="Empty until LoRAX was looked at; without traffic some are null."
+        description="Empty before the first health check. Some are null without traffic."
     )
     reason: str | None = Field(description="Why it is not running.")
 
 
 class MembersHealth(_Part):
-    """Numbers of agents."""
+    """Counts of BoardAgents."""
 
     total: int
     ready: int
@@ -80,7 +80,7 @@ class HealthResponse(_Part):
 
     board: str | None
     namespace: str | None
-    ready: bool = Field(description="Whether somebody could answer a question.")
-    reason: str | None = Field(description="Why the board is not known.")
-    standard_inference: bool = Field(description="Whether there is a second engine.")
+    ready: bool = Field(description="Whether at least one member can answer a question.")
+    reason: str | None = Field(description="Why the coordinator does not know the board.")
+    standard_inference: bool = Field(description="Whether the board has standard inference.")
     system_health: SystemHealth

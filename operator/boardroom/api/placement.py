@@ -1,19 +1,19 @@
-"""Where the LoRAX pod may run: node affinity in Kubernetes' own words, but bounded, and claims for devices (DRA)."""
+"""Placement of the LoRAX pods: node affinity as in a Pod, but bounded, and claims for devices (DRA)."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from boardroom.api.model import ATOMIC, Model, ObjectName, checked, rule
+from boardroom.api.model import ATOMIC, Model, ObjectName, rule, validated_by
 from boardroom.api.pods import LabelKey, LabelValue
 
 DnsLabel = Annotated[str, StringConstraints(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
 
 
 class NodeSelectorRequirement(Model):
-    """One demand on a node's labels."""
+    """One requirement on a node's labels."""
 
-    model_config = checked(
+    model_config = validated_by(
         rule(
             "!(self.operator in ['In', 'NotIn']) || (has(self.values) && self.values.size() > 0)",
             "operators In and NotIn need values",
@@ -33,7 +33,7 @@ class NodeSelectorRequirement(Model):
     )
     key: LabelKey = Field(description="Label of the node, for example nvidia.com/gpu.product.")
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"] = Field(
-        description="How the label's value is compared with values."
+        description="How the label's value compares with values."
     )
     values: tuple[LabelValue, ...] = Field(
         default=(), max_length=32, description="Values to compare with.", json_schema_extra=ATOMIC
@@ -41,15 +41,15 @@ class NodeSelectorRequirement(Model):
 
 
 class NodeSelectorTerm(Model):
-    """Demands that a node must meet all of."""
+    """Requirements that a node must all meet."""
 
     match_expressions: tuple[NodeSelectorRequirement, ...] = Field(
-        min_length=1, max_length=16, description="Demands on the node's labels.", json_schema_extra=ATOMIC
+        min_length=1, max_length=16, description="Requirements on the node's labels.", json_schema_extra=ATOMIC
     )
 
 
 class NodeSelector(Model):
-    """Terms of which a node must meet one."""
+    """Terms of which a node must meet at least one."""
 
     node_selector_terms: tuple[NodeSelectorTerm, ...] = Field(
         min_length=1, max_length=8, description="Alternatives.", json_schema_extra=ATOMIC
@@ -57,10 +57,10 @@ class NodeSelector(Model):
 
 
 class PreferredSchedulingTerm(Model):
-    """A preference among the nodes that will do."""
+    """A preference among the nodes that meet the requirements."""
 
-    weight: int = Field(ge=1, le=100, description="How much it counts against other preferences.")
-    preference: NodeSelectorTerm = Field(description="What is preferred.")
+    weight: int = Field(ge=1, le=100, description="Weight against other preferences.")
+    preference: NodeSelectorTerm = Field(description="The preferred nodes.")
 
 
 class NodeAffinity(Model):
@@ -70,12 +70,12 @@ class NodeAffinity(Model):
         default=None, description="Nodes that the pod may run on."
     )
     preferred_during_scheduling_ignored_during_execution: tuple[PreferredSchedulingTerm, ...] = Field(
-        default=(), max_length=8, description="Nodes that it should rather run on.", json_schema_extra=ATOMIC
+        default=(), max_length=8, description="Nodes that the scheduler prefers.", json_schema_extra=ATOMIC
     )
 
 
 class Affinity(Model):
-    """Node affinity, as in a Pod; affinity to other pods is not offered."""
+    """Node affinity, as in a Pod. Affinity to other pods is not supported."""
 
     node_affinity: NodeAffinity = Field(description="Which nodes the pod may or should run on.")
 
@@ -83,7 +83,7 @@ class Affinity(Model):
 class ResourceClaim(Model):
     """A claim for devices (dynamic resource allocation, resource.k8s.io/v1) that the LoRAX container uses."""
 
-    model_config = checked(
+    model_config = validated_by(
         rule(
             "has(self.resourceClaimName) != has(self.resourceClaimTemplateName)",
             "give either resourceClaimName (a claim that exists, shared by all pods that name it) or "
@@ -92,8 +92,8 @@ class ResourceClaim(Model):
     )
     name: DnsLabel = Field(description="Name of the claim within the pod.")
     resource_claim_name: ObjectName | None = Field(
-        default=None, description="A ResourceClaim in the board's namespace, kept while pods come and go."
+        default=None, description="A ResourceClaim in the board's namespace. It outlives the pods."
     )
     resource_claim_template_name: ObjectName | None = Field(
-        default=None, description="A ResourceClaimTemplate in the board's namespace, from which each pod gets a claim."
+        default=None, description="A ResourceClaimTemplate in the board's namespace. Each pod gets a claim of its own."
     )

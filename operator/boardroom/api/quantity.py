@@ -1,4 +1,4 @@
-"""Kubernetes quantities: `500m`, `16Gi`, and plain whole numbers, which YAML has without quotes."""
+"""Kubernetes quantities: `500m`, `16Gi`, and whole numbers, which YAML writes without quotes."""
 
 import math
 import re
@@ -26,29 +26,29 @@ INT_OR_STRING: Final[dict[str, Any]] = {
     "maxLength": _MAX_LENGTH,
     "minimum": 0,
 }
-"""What Kubernetes' own CRDs write for a quantity, with bounds. The pattern and the length are those of the text."""
+"""The schema of a quantity, as in Kubernetes' own CRDs, with bounds. Pattern and length apply to the text."""
 
 
 def cel_quantity(field: str) -> str:
-    """A field as a quantity in CEL. Each function on a field costs as if its text filled a request (before 1.36)."""
+    """A field as a quantity in CEL. API servers before 1.36 cost each function as if the text filled a request."""
     return f"(type({field}) == int ? quantity('0').add({field}) : quantity({field}))"
 
 
 def quantity_value(quantity: str) -> Fraction:
-    """The number that a Quantity stands for."""
+    """The number of a quantity. Raises ValueError."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]*)", quantity)
     if match is None or match[2] not in _UNITS:
-        raise ValueError(f"{quantity!r} is no quantity")
+        raise ValueError(f"{quantity!r} is not a quantity")
     return Fraction(match[1]) * _UNITS[match[2]]
 
 
 def quantity_bytes(quantity: str) -> int:
-    """The whole number, of bytes say, that a Quantity stands for; rounded up."""
+    """The number of a quantity as an integer, rounded up; for example bytes."""
     return math.ceil(quantity_value(quantity))
 
 
 def canonical(quantity: str) -> str:
-    """A quantity in the API server's own words, in which it gives it back: none of ours looks like another's edit."""
+    """A quantity in the form that the API server returns, so that our own value never looks like an edit."""
     value = quantity_value(quantity)
     binary = quantity.endswith("i") and value >= _UNITS["Ki"] and value.denominator == 1
     units = _BINARY if binary else _DECIMAL
@@ -58,7 +58,7 @@ def canonical(quantity: str) -> str:
 
 
 def _text(value: Any) -> Any:
-    """A whole number as the text that stands for it: one form for all that reads the models."""
+    """An integer as text, so that readers of the models meet one type."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -1,4 +1,4 @@
-"""Whole objects as they come from the API server, or from a file (manifest.py)."""
+"""Whole objects, from the API server or from a file (manifest.py)."""
 
 from pydantic import Field
 
@@ -10,7 +10,7 @@ from boardroom.api.status import BoardAgentStatus, BoardroomStatus
 
 
 class Metadata(Model):
-    """The part of metadata that we read."""
+    """The fields of metadata that the operator reads."""
 
     name: str
     namespace: str = "default"

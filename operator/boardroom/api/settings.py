@@ -1,4 +1,4 @@
-"""Cluster-wide defaults (AOS_* in the environment) and the settings in force for one board."""
+"""Cluster-wide defaults (AOS_* in the environment) and the effective settings of a board."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from boardroom.api.meta import ADAPTERS_PORT, LORAX_PORT
 from boardroom.api.status import EffectiveSettings
 
 DEFAULT_LORAX_IMAGE = "ghcr.io/predibase/lorax:0.12.1"
-"""The newest release (LORAX.md); never `latest`."""
+"""The newest release (docs/lorax.md#unpinned-image); never `latest`."""
 
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 class SettingsError(ValueError):
-    """An environment variable can't be read; the message names it and what it takes."""
+    """An environment variable has an invalid value. The message names the variable and its valid values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
-    """What a board gets where its spec is silent."""
+    """The settings of a board whose spec leaves them unset."""
 
     enable_lorax: bool = True
     lorax_image: str = DEFAULT_LORAX_IMAGE
@@ -31,7 +31,7 @@ class Defaults:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
-        """Read AOS_*; raises SettingsError naming the variable."""
+        """Reads AOS_*. Raises SettingsError."""
         defaults = cls(
             enable_lorax=_boolean(env, "AOS_ENABLE_LORAX", default=cls.enable_lorax),
             lorax_image=env.get("AOS_LORAX_IMAGE") or cls.lorax_image,
@@ -47,7 +47,7 @@ class Defaults:
         return defaults
 
     def to_env(self) -> dict[str, str]:
-        """The same, as the environment that `from_env` reads back: the operator hands it on to coordinators."""
+        """The environment that `from_env` reads. The operator gives it to coordinators."""
         return {
             "AOS_ENABLE_LORAX": str(self.enable_lorax).lower(),
             "AOS_LORAX_IMAGE": self.lorax_image,
@@ -57,13 +57,13 @@ class Defaults:
             "AOS_MAX_MEMBERS": str(self.max_members),
         }
 
-    def handed_on(self, spec: BoardroomSpec) -> dict[str, str]:
-        """The part of `to_env` that a board's coordinator goes by: the defaults of what its spec does not say.
+    def coordinator_env(self, spec: BoardroomSpec) -> dict[str, str]:
+        """The part of `to_env` that a board uses: the defaults of fields that its spec leaves unset.
 
-        A default that the board does not take is no reason to replace its pod.
+        A change of another default must not replace the board's pods.
         """
         lorax = spec.lorax
-        said: dict[str, object] = {
+        fields: dict[str, object] = {
             "AOS_ENABLE_LORAX": spec.enable_lorax,
             "AOS_LORAX_IMAGE": lorax.image,
             "AOS_LORAX_PORT": lorax.port,
@@ -75,12 +75,12 @@ class Defaults:
         return {
             name: value
             for name, value in self.to_env().items()
-            if said[name] is None and (enabled or not name.startswith("AOS_LORAX_"))
+            if fields[name] is None and (enabled or not name.startswith("AOS_LORAX_"))
         }
 
 
 def effective(spec: BoardroomSpec, defaults: Defaults) -> EffectiveSettings:
-    """The settings in force: the spec's where it speaks, else the defaults."""
+    """The effective settings: the spec's, else the defaults."""
     lorax = spec.lorax
     return EffectiveSettings(
         enabled=defaults.enable_lorax if spec.enable_lorax is None else spec.enable_lorax,

@@ -1,6 +1,6 @@
-"""Whether an API server with our CRDs takes an object: unknown fields, defaults, the schema, and its CEL rules.
+"""Validation of an object as an API server with our CRDs does it: unknown fields, defaults, schema and CEL rules.
 
-As strict as `kubectl apply`, which has unknown fields refused, and as lenient: null is as absent.
+Unknown fields are errors, as with `kubectl apply`. Null counts as absent.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from boardroom.api.cel_functions import EvaluationError, matches
 Schema = Mapping[str, Any]
 
 _SHOWN: Final = 80
-"""So many characters of a value are shown."""
+"""Most characters of a value in a message."""
 _INT64: Final = range(-(2**63), 2**63)
 _TYPES: Final[Mapping[type, str]] = {
     bool: "boolean",
@@ -32,7 +32,7 @@ _IN_WORDS: Final = {"integer": "a whole number", "string": "a text", "boolean": 
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field, with the remedy."""
+    """An error of one field, with the remedy."""
 
     path: str
     message: str
@@ -42,7 +42,7 @@ class FieldError:
 
 
 def with_defaults(schema: Schema, value: Any) -> Any:
-    """The object as the API server keeps it: without nulls, and with the schema's defaults."""
+    """The object as the API server stores it: without nulls, with the schema's defaults."""
     if isinstance(value, list) and "items" in schema:
         return [with_defaults(schema["items"], item) for item in value]
     if not isinstance(value, dict) or not schema:
@@ -54,7 +54,7 @@ def with_defaults(schema: Schema, value: Any) -> Any:
 
 
 def unknown_fields(schema: Schema, value: Any, path: str = "") -> Iterator[FieldError]:
-    """The fields that the schema does not know."""
+    """Fields that the schema does not have."""
     if isinstance(value, list) and "items" in schema:
         for number, item in enumerate(value):
             yield from unknown_fields(schema["items"], item, f"{path}[{number}]")
@@ -68,14 +68,14 @@ def unknown_fields(schema: Schema, value: Any, path: str = "") -> Iterator[Field
 
 
 def schema_errors(schema: Schema, value: Any, path: str = "") -> Iterator[FieldError]:
-    """What the schema itself forbids: types, bounds, patterns, what is missing, what stands twice."""
+    """Violations of the schema: types, bounds, patterns, missing fields, duplicates."""
     problem = _type_problem(schema, value) or next(_value_problems(schema, value), None)
     if problem is not None:
         yield FieldError(path, problem)
     elif isinstance(value, dict):
         for name in schema.get("required", ()):
             if name not in value:
-                yield FieldError(_below(schema, path, name), "it is missing, and has no default")
+                yield FieldError(_below(schema, path, name), "missing, and it has no default")
         for name, item in value.items():
             child = _child(schema, name)
             if child is not None:
@@ -109,23 +109,23 @@ def _holds(rule: str, value: Any) -> bool:
 
 
 def _child(schema: Schema, name: str) -> Schema | None:
-    """The schema of one field or key; None where it is unknown."""
-    found: Schema | None = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
-    return found
+    """The schema of one field or key. None: unknown."""
+    child: Schema | None = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
+    return child
 
 
 def _below(schema: Schema, path: str, name: str) -> str:
-    """The path of a field; a map's key stands in brackets, as in the API server's messages."""
+    """The path of a field. A map's key is in brackets, as in the API server's messages."""
     if "additionalProperties" in schema:
         return f"{path}[{name}]"
     return f"{path}.{name}" if path else name
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
-    """A field that is spelled otherwise is named: snake case is the commonest."""
+    """The message for an unknown field. It names a field with a similar spelling, for example of snake case."""
     spelled = {other.lower(): other for other in known}
     near = get_close_matches(name.replace("_", "").lower(), spelled, n=1)
-    remedy = f"do you mean {spelled[near[0]]}?" if near else f"what is known here: {', '.join(known) or 'nothing'}"
+    remedy = f"do you mean {spelled[near[0]]}?" if near else f"known fields: {', '.join(known) or 'nothing'}"
     return f"there is no such field; {remedy}"
 
 
@@ -141,7 +141,7 @@ def _type_problem(schema: Schema, value: Any) -> str | None:
 
 
 def _quoting(allowed: Sequence[str], kind: str, value: Any) -> str:
-    """Quotes make the commonest wrong type."""
+    """A hint about quotes, the most common cause of a wrong type."""
     if "string" in allowed and kind in ("integer", "number", "boolean"):
         return f": write it in quotes, '{str(value).lower() if kind == 'boolean' else value}'"
     if kind == "string" and allowed[0] in ("integer", "boolean"):
@@ -181,7 +181,7 @@ def _text_problems(schema: Schema, value: str) -> Iterator[str]:
 
 
 def _pattern_problem(schema: Schema, pattern: str, value: str) -> str:
-    """The remedy of the rule that says the pattern in words, else the field's description."""
+    """The remedy of the rule with the same pattern, else the field's description."""
     for rule in schema.get("x-kubernetes-validations", ()):
         if rule["rule"] == f"self.matches(r'{pattern}')":
             return f"not {_shown(value)}: {rule['message']}"
@@ -189,12 +189,12 @@ def _pattern_problem(schema: Schema, pattern: str, value: str) -> str:
 
 
 def _twice(schema: Schema, value: Sequence[Any], path: str) -> Iterator[FieldError]:
-    """Items of a set, and keys of a map list, may stand once."""
+    """Duplicate items of a set, or keys of a map list."""
     seen: list[Any] = []
     for number, item in enumerate(value):
         identity = _identity(schema, item)
         if identity is not None and identity in seen:
-            yield FieldError(f"{path}[{number}]", f"{_shown(identity)} stands twice: leave one out")
+            yield FieldError(f"{path}[{number}]", f"{_shown(identity)} is duplicated: leave one out")
         seen.append(identity)
 
 

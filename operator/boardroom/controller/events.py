@@ -64,17 +64,17 @@ def board_events(before: Iterable[Object], after: Iterable[Object]) -> list[Even
 
 
 def _board_event(condition: Object, behind: bool) -> Event | None:
-    good, reason = condition["status"] == "True", condition["reason"]
+    is_true, reason = condition["status"] == "True", condition["reason"]
     if (workload := _WORKLOADS.get(condition["type"])) and reason not in _SILENT:
-        return _event(good or reason in _EXPECTED, f"{workload}{reason}", condition)
-    if condition["type"] == BoardCondition.UP_TO_DATE and (behind or not good):
+        return _event(is_true or reason in _EXPECTED, f"{workload}{reason}", condition)
+    if condition["type"] == BoardCondition.UP_TO_DATE and (behind or not is_true):
         return _event(normal=reason != "FieldsContested", reason=_ROLLOUTS[reason], condition=condition)
-    if good and (named := _SUMMARIES.get(condition["type"])):
+    if is_true and (named := _SUMMARIES.get(condition["type"])):
         return _event(named == "BoardReady", "BoardSuspended" if reason == "Suspended" else named, condition)
     return None
 
 
-def preloading(blueprint: Blueprint, changes: Iterable[Change]) -> list[Event]:
+def preload_events(blueprint: Blueprint, changes: Iterable[Change]) -> list[Event]:
     """That LoRAX's pod is replaced because other adapters are preloaded."""
     if not blueprint.spec.lorax.preloads or blueprint.spec.suspend:
         return []
@@ -84,7 +84,7 @@ def preloading(blueprint: Blueprint, changes: Iterable[Change]) -> list[Event]:
     return [Event(type="Normal", reason="AdaptersPreloaded", note=f"{note} {changed}") for changed in told if changed]
 
 
-def failed(error: Exception) -> Event:
+def reconcile_failed(error: Exception) -> Event:
     """What no status can say, because the reconcile that would write it broke."""
     note = f"the operator could not reconcile this board ({type(error).__name__}: {error}) and tries again"
     return Event(type="Warning", reason="ReconcileFailed", note=f"{note}; its log has the trace: please report it")

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from boardroom import __version__
-from boardroom.controller.manager import Leader
+from boardroom.controller.manager import Manager
 from boardroom.controller.options import Options
 from boardroom.controller.own_image import own_image
 from boardroom.controller.schemas import Schemas
 from boardroom.controller.serving.metrics import Metrics
 from boardroom.controller.serving.probes import Health, health_app, metrics_app, serve
-from boardroom.controller.stopping import before, stop_on_signals
+from boardroom.controller.shutdown import stop_on_signals, unless_stopped
 from boardroom.kube.client import RETRY_SECONDS, KubeClient, KubeError, RefusedError
 from boardroom.kube.connection import Connection
 from boardroom.kube.election import Election, FencedKube
@@ -40,21 +40,21 @@ async def run(options: Options, env: Mapping[str, str]) -> None:
         kube = KubeClient(connection.configuration, observe=metrics.request)
         stack.push_async_callback(kube.close)
         await _serve(stack, options, health, metrics)
-        image = await before(stop, _patiently(lambda: own_image(kube, env)))
+        image = await unless_stopped(stop, _patiently(lambda: own_image(kube, env)))
         if image is None:
             return
         _log.info("boardroom operator %s at %s, own image %s", __version__, connection.configuration.host, image.name)
-        if await before(stop, Schemas(kube, health.waits).fit()) is None:
+        if await unless_stopped(stop, Schemas(kube, health.not_ready).wait_until_compatible()) is None:
             return
         name = env.get("POD_NAME") or socket.gethostname()
-        leader = Leader(options, connection, metrics, health, stop, image, name, _now)
+        leader = Manager(options, connection, metrics, health, stop, image, name, _now)
         if options.lease_namespace is None:
             await leader.lead(kube)
         else:
             identity = f"{name}_{uuid.uuid4().hex[:8]}"
             election = Election(kube, options.lease_namespace, identity, time.monotonic, _now)
             health.ready = lambda: None  # to take over
-            if await before(stop, election.acquire()):
+            if await unless_stopped(stop, election.acquire()):
                 await _elected(election, stop, leader.lead(FencedKube(kube, election.leads)))
     _log.info("stopped")
 

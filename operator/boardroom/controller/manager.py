@@ -14,18 +14,19 @@ import kopf
 from boardroom.controller.apply.bindings import Bindings
 from boardroom.controller.apply.children import Children
 from boardroom.controller.events import Recorder
+from boardroom.controller.operator_leases import OperatorLeases
 from boardroom.controller.options import Options
 from boardroom.controller.ownership import Ownership
-from boardroom.controller.pace import Pace
 from boardroom.controller.plan.blueprint import Image
+from boardroom.controller.rate_limiter import RateLimiter
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts, unfinished
 from boardroom.controller.serving.metrics import Metrics
 from boardroom.controller.serving.probes import Health
-from boardroom.controller.status.coordinator_leases import Leases
-from boardroom.controller.status.coordinator_status import Hearsay
-from boardroom.controller.stopping import before, stop_on_signals
-from boardroom.controller.tenures import Tenures
+from boardroom.controller.shutdown import stop_on_signals, unless_stopped
+from boardroom.controller.status.coordinator_leases import CoordinatorLeases
+from boardroom.controller.status.coordinator_status import CoordinatorStatus
+from boardroom.controller.status_writer import StatusWriter
 from boardroom.controller.watch.cache import Store
 from boardroom.controller.watch.informer import Informer, settings
 from boardroom.controller.watch.queue import WorkQueue
@@ -42,7 +43,7 @@ _DRAIN_SECONDS: Final = 20.0
 
 
 @dataclass(frozen=True)
-class Leader:
+class Manager:
     """All that an operator needs to lead."""
 
     options: Options
@@ -63,30 +64,32 @@ class Leader:
         ownership = Ownership(
             kube,
             store,
-            Tenures(kube, time.monotonic, self.now, self.options.takeover_seconds),
+            OperatorLeases(kube, time.monotonic, self.now, self.options.takeover_seconds),
             recorder,
             self.now,
             self.options.lease_namespace,
         )
         reconciler = Reconciler(
-            kube=kube,
             store=store,
             children=Children(kube, store),
             bindings=Bindings(kube=kube, store=store, clusterwide=not self.options.namespaces),
-            hearsay=Hearsay(kube, store, Leases(kube, time.monotonic, self.now), self.now),
+            status=StatusWriter(kube=kube, store=store, recorder=recorder, now=self.now),
+            coordinator_status=CoordinatorStatus(
+                kube, store, CoordinatorLeases(kube, time.monotonic, self.now), self.now
+            ),
             rollouts=Rollouts(
                 clock=time.monotonic,
                 wake=queue.add,
-                unfinished=lambda: unfinished(filter(ownership.ours, store.of_kind(BOARDROOM))),
+                unfinished=lambda: unfinished(filter(ownership.is_ours, store.of_kind(BOARDROOM))),
                 at_once=self.options.rollouts_at_once,
             ),
-            pace=Pace(),
+            rate_limiter=RateLimiter(),
             ownership=ownership,
             recorder=recorder,
             defaults=self.options.defaults,
             image=self.image,
             now=self.now,
-            shown=self.metrics.board,
+            on_conditions=self.metrics.board,
         )
         workers = Workers(queue, reconciler.reconcile, self.metrics, time.monotonic)
         informer = Informer(
@@ -101,7 +104,7 @@ class Leader:
 
         def alive() -> str | None:
             stuck = [f"the reconcile of {'/'.join(key)} hangs" for key in workers.stuck()]
-            return "; ".join([*stuck, *informer.watches.dead()]) or None
+            return "; ".join([*stuck, *informer.watches.stale()]) or None
 
         def ready() -> str | None:
             return None if informer.synced.is_set() else "waits until every object is known and every watch stands"
@@ -115,14 +118,14 @@ class Leader:
     async def _run(self, informer: Informer, workers: Workers) -> None:
         """Let Kopf watch until a signal comes or a part fails; then finish what is being reconciled."""
         watching = asyncio.Event()
-        if await before(self.stop, informer.reachable()) is None:
+        if await unless_stopped(self.stop, informer.wait_until_listable()) is None:
             return
         _collect_seldom()
         # Kopf ends every task that began after itself, so ours begin before.
-        listing = (informer.run(), informer.resync(), informer.appeared())
+        listing = (informer.run(), informer.resync(), informer.watch_absent_namespaces())
         lists = [asyncio.create_task(work, name="lists") for work in listing]
         tasks = [*workers.start(self.options.workers), *lists]
-        ours = asyncio.create_task(_take_back_signals(watching, self.stop), name="signals")
+        is_ours = asyncio.create_task(_take_back_signals(watching, self.stop), name="signals")
         for task in tasks:  # none ends before the queue is shut down, unless it failed
             task.add_done_callback(lambda _: self.stop.set())
         try:
@@ -140,7 +143,7 @@ class Leader:
         finally:
             _log.info("stopping")
             workers.queue.shut_down()
-            for task in (*lists, ours):
+            for task in (*lists, is_ours):
                 task.cancel()
             _, late = await asyncio.wait(tasks, timeout=_DRAIN_SECONDS)
             for task in late:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from boardroom.api.meta import OPERATOR_HEALTH_PORT, OPERATOR_METRICS_PORT
 from boardroom.api.settings import Defaults
-from boardroom.controller.tenures import VACANT_SECONDS
+from boardroom.controller.operator_leases import VACANT_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)

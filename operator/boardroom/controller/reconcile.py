@@ -1,4 +1,4 @@
-"""One board, level-triggered: observe, build what should be, apply the difference, say what is."""
+"""Reconciles one board, level-triggered: builds its objects, applies the difference, writes the status."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -8,35 +8,35 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from boardroom.api.conditions import BoardCondition, find, read
-from boardroom.api.membership import Verdict, unknown_board
+from boardroom.api.conditions import BoardCondition, find
+from boardroom.api.membership import unknown_board
 from boardroom.api.meta import coordinator_name, lorax_name
 from boardroom.api.model import problems
 from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.api.status import EffectiveSettings
 from boardroom.controller.apply.bindings import Bindings
-from boardroom.controller.apply.children import Children, Problem
-from boardroom.controller.events import Recorder, agent_events, board_events, failed, preloading
+from boardroom.controller.apply.children import Children, Outcome, Problem
+from boardroom.controller.events import Recorder, preload_events, reconcile_failed
 from boardroom.controller.ownership import Ownership
-from boardroom.controller.pace import Pace
 from boardroom.controller.plan import coordinator, identity, lorax, preload, rbac, rollout
 from boardroom.controller.plan.blueprint import Blueprint, Image
-from boardroom.controller.plan.children import children
-from boardroom.controller.rollouts import Rollouts, Turn
+from boardroom.controller.plan.children import Child, Live, children
+from boardroom.controller.rate_limiter import RateLimiter
+from boardroom.controller.rollouts import Rollouts, RolloutState
 from boardroom.controller.roster import Roster, roster
-from boardroom.controller.status.agent import Member, agent_status, refused_agent_status, unheard
-from boardroom.controller.status.board import DISABLED, Observed, board_status, invalid_status, settled, suspended
-from boardroom.controller.status.conditions import differs
-from boardroom.controller.status.coordinator_leases import AGAIN_SECONDS
-from boardroom.controller.status.coordinator_status import Hearsay
-from boardroom.controller.status.expiry import NO_LEADER, spoken
-from boardroom.controller.status.finding import Finding
-from boardroom.controller.status.messages import coordinator_words, lorax_words
-from boardroom.controller.status.pod_problems import SECRET_GRACE, Words
+from boardroom.controller.status.agent import with_coordinator_not_ready
+from boardroom.controller.status.board import DISABLED, Observed, board_status, is_settled, suspended
+from boardroom.controller.status.condition_value import ConditionValue
+from boardroom.controller.status.coordinator_leases import EXPIRY_SECONDS
+from boardroom.controller.status.coordinator_status import CoordinatorStatus
+from boardroom.controller.status.expiry import NO_LEADER, has_coordinator_status
+from boardroom.controller.status.messages import coordinator_messages, lorax_messages
+from boardroom.controller.status.pod_problems import SECRET_GRACE, WorkloadMessages
 from boardroom.controller.status.workload import replicas, workload
+from boardroom.controller.status_writer import StatusWriter
 from boardroom.controller.watch.cache import Store
-from boardroom.kube.client import Kube, KubeError, NamespaceTerminatingError
+from boardroom.kube.client import KubeError, NamespaceTerminatingError
 from boardroom.kube.kinds import (
     BOARDAGENT,
     BOARDROOM,
@@ -44,110 +44,137 @@ from boardroom.kube.kinds import (
     POD,
     SERVICE_ACCOUNT,
     Key,
-    Kind,
     Object,
-    key_of,
 )
 
 _ROLLOUT_SECONDS: Final = 600
-"""A Deployment's own deadline where it names none."""
+"""Kubernetes' default of progressDeadlineSeconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What a board's objects should be, and by whose settings."""
+
+    blueprint: Blueprint
+    roster: Roster
+    children: Sequence[Child]
+    rollout: RolloutState
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reconciler:
     """Reconciles one board at a time; different boards may be reconciled at once."""
 
-    kube: Kube
     store: Store
     children: Children
     bindings: Bindings
-    hearsay: Hearsay
+    status: StatusWriter
+    coordinator_status: CoordinatorStatus
     rollouts: Rollouts
-    pace: Pace
+    rate_limiter: RateLimiter
     ownership: Ownership
     recorder: Recorder
     defaults: Defaults
     image: Image
     now: Callable[[], datetime]
-    shown: Callable[[Key, Sequence[Object]], None] = lambda _key, _conditions: None
-    """Called with the conditions of each board that was looked at, none for a board that is gone."""
+    on_conditions: Callable[[Key, Sequence[Object]], None] = lambda _key, _conditions: None
+    """Called with the conditions of each reconciled board; an empty sequence for a board that is deleted."""
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one board and its agents up to date.
 
-        Returns the seconds after which to look again even if nothing is heard, or None. Raises KubeError when the API
-        server can't be reached or asks for patience; the same call may be repeated at any time.
+        Returns the seconds after which to reconcile again even without an event, or None. Raises KubeError when the API
+        server can't be reached or throttles. The call is idempotent and may be repeated at any time.
         """
         live = self.store.get(BOARDROOM, *key)
         agents = self.store.of_board(BOARDAGENT, key)
         if live is None:
-            self.rollouts.leave(key)
-            self.children.forget(key)
-            self.hearsay.leases.forget(key)
-            self.pace.forget(key)
-            self.ownership.forget(key)
-            self.shown(key, ())
-            await self.bindings.converge(key, None)
-            await self._judge_all(agents, unknown_board(key[1], key[0]))
+            await self._clean_up(key, agents)
             return None
         if "deletionTimestamp" in live["metadata"]:
-            self.rollouts.leave(key)
+            self.rollouts.finish(key)
             return None
-        if (again := await self.ownership.keeps_off(live)) is not None:
-            self.rollouts.leave(key)
-            self.shown(key, ())
-            return again
+        if (delay := await self.ownership.claim(live)) is not None:
+            self.rollouts.finish(key)
+            self.on_conditions(key, ())
+            return delay
         live = self.store.get(BOARDROOM, *key) or live
         try:
             board = Boardroom.model_validate(live)
         except ValidationError as error:
-            await self._invalid(live, error)
+            self.rollouts.finish(key)
+            self.on_conditions(key, await self.status.report_invalid(live, problems(error)))
             return None
         try:
-            return await self._board(key, live, board, agents)
+            return await self._reconcile_board(key, live, board, agents)
         except NamespaceTerminatingError:
-            return None  # the board goes with its namespace
+            return None  # the board is deleted with its namespace
         except KubeError:
             raise
         except Exception as error:
-            await self.recorder.record(BOARDROOM, live, [failed(error)])
+            await self.recorder.record(BOARDROOM, live, [reconcile_failed(error)])
             raise
 
-    async def _board(self, key: Key, live: Object, board: Boardroom, agents: list[Object]) -> float | None:
-        found = partial(self.store.get_in, key[0])
-        blueprint, members = self._drawn(board, agents)
-        wanted = children(blueprint, found)
-        turn = self._turn(key, blueprint, rollout.replaces_pods(blueprint, wanted, found))
-        if turn is Turn.WAITING:
-            blueprint, members = self._drawn(board, agents, in_force=_in_force(board))
-            wanted = rollout.held(children(blueprint, found), found)
-        elif rollout.disturbs_pods(blueprint, wanted, found) and (pause := self.pace.wait(key)):
-            return pause  # nothing is said of an edit before it is carried out
-        accountless = found(SERVICE_ACCOUNT, coordinator_name(key[1])) is None
-        outcome = await self.children.converge(key, board.metadata.uid, wanted)
-        await self.recorder.record(BOARDROOM, live, preloading(blueprint, outcome.changes))
-        problems = [*outcome.problems, *await self.bindings.converge(key, rbac.auth_binding(blueprint))]
-        word = self._coordinator(key, blueprint)
-        heard = await self.hearsay.stands(live, agents, up=word.good)
-        observed = self._observe(key, blueprint, members, problems, word if heard or not word.good else NO_LEADER)
-        observed = replace(observed, contested="; ".join(contest.message for contest in outcome.contests))
-        await self._judge(members, observed.members)
-        turn = self._still(key, turn, blueprint, observed)
-        status = board_status(blueprint, replace(observed, turn=turn), board.status.conditions, self.now())
-        self.shown(key, status["conditions"])
-        await self._write_status(BOARDROOM, live, status)
-        doubt = AGAIN_SECONDS if heard and spoken(live) and not word.good else None
-        account, coordinators = (found(kind, coordinator_name(key[1])) for kind in (SERVICE_ACCOUNT, DEPLOYMENT))
-        # The watch tells us nothing of what we wrote, and the pods' template was made before their account.
-        at_once = 0.0 if accountless and identity.outlived(account, coordinators) else None
-        retries = [*(p.retry_seconds for p in problems), *(c.retry_seconds for c in outcome.contests)]
-        delays = [*self._delays(key, turn, blueprint, observed), *retries]
-        return min((delay for delay in (*delays, doubt, at_once) if delay is not None), default=None)
+    async def _clean_up(self, key: Key, agents: list[Object]) -> None:
+        """The board is deleted: forget it, and tell its agents."""
+        self.rollouts.finish(key)
+        self.children.forget(key)
+        self.coordinator_status.leases.forget(key)
+        self.rate_limiter.forget(key)
+        self.ownership.forget(key)
+        self.on_conditions(key, ())
+        await self.bindings.converge(key, None)
+        for agent in agents:
+            await self.status.reject_agent(agent, unknown_board(key[1], key[0]))
 
-    def _drawn(
+    async def _reconcile_board(self, key: Key, live: Object, board: Boardroom, agents: list[Object]) -> float | None:
+        live_object = partial(self.store.get_in, key[0])
+        plan = self._plan(key, board, agents, live_object)
+        if plan.rollout is not RolloutState.WAITING:
+            disturbs_pods = rollout.disturbs_pods(plan.blueprint, plan.children, live_object)
+            if disturbs_pods and (delay := self.rate_limiter.take(key)):
+                return delay  # status reports an edit only once it is applied
+        had_account = live_object(SERVICE_ACCOUNT, coordinator_name(key[1])) is not None
+        outcome = await self._apply(key, live, plan)
+        observed = await self._observe(key, live, agents, plan, outcome)
+        await self.status.write_agents(plan.roster, observed.members)
+        observed = replace(observed, rollout=self._rollout_after(key, plan, observed))
+        status = board_status(plan.blueprint, observed, board.status.conditions, self.now())
+        self.on_conditions(key, status["conditions"])
+        await self.status.write(BOARDROOM, live, status)
+        delays = [
+            *(problem.retry_seconds for problem in outcome.problems),
+            *(contest.retry_seconds for contest in outcome.contests),
+            None if observed.lorax.is_true else SECRET_GRACE.total_seconds(),
+            self.rollouts.remaining(key, _patience(plan.blueprint))
+            if observed.rollout is RolloutState.ROLLING
+            else None,
+            EXPIRY_SECONDS if observed.coordinator_may_expire else None,
+            # No watch reports what we wrote ourselves: the Deployment was built before its ServiceAccount was created.
+            0.0 if not had_account and self._uses_former_account(key) else None,
+        ]
+        return min((delay for delay in delays if delay is not None), default=None)
+
+    def _plan(self, key: Key, board: Boardroom, agents: list[Object], live_object: Live) -> _Plan:
+        """The board as it should be; while it waits for its rollout, by the settings that are in force."""
+        blueprint, members = self._blueprint_and_roster(board, agents)
+        wanted = children(blueprint, live_object)
+        state = self._rollout_state(key, blueprint, rollout.replaces_pods(blueprint, wanted, live_object))
+        if state is RolloutState.WAITING:
+            blueprint, members = self._blueprint_and_roster(board, agents, in_force=_in_force(board))
+            wanted = rollout.applied_while_waiting(children(blueprint, live_object), live_object)
+        return _Plan(blueprint=blueprint, roster=members, children=wanted, rollout=state)
+
+    async def _apply(self, key: Key, live: Object, plan: _Plan) -> Outcome:
+        outcome = await self.children.converge(key, plan.blueprint.board.metadata.uid, plan.children)
+        await self.recorder.record(BOARDROOM, live, preload_events(plan.blueprint, outcome.changes))
+        problems = await self.bindings.converge(key, rbac.auth_binding(plan.blueprint))
+        return replace(outcome, problems=[*outcome.problems, *problems])
+
+    def _blueprint_and_roster(
         self, board: Boardroom, agents: list[Object], in_force: EffectiveSettings | None = None
     ) -> tuple[Blueprint, Roster]:
-        """The board as it should be, or as its pods run by the settings `in_force`; and who sits on it."""
+        """The board's blueprint, by the settings `in_force` where they are given, and its agents."""
         blueprint = Blueprint(
             board=board,
             defaults=self.defaults,
@@ -156,69 +183,82 @@ class Reconciler:
             in_force=in_force,
         )
         members = roster(agents, blueprint)
+        accepted = [m.agent for m in members.accepted]
         if blueprint.spec.lorax.preloads:
-            seated = (m.agent for m in members.seated)
             deployment = self.store.get(DEPLOYMENT, blueprint.namespace, lorax_name(blueprint.name))
-            blueprint = replace(blueprint, preloaded=preload.preloaded(seated, deployment))
-        names = tuple(m.agent.metadata.name for m in members.seated)
-        sources = tuple(source for m in members.seated if (source := m.agent.spec.adapter.source))
+            blueprint = replace(blueprint, preloaded=preload.preloaded(accepted, deployment))
+        names = tuple(agent.metadata.name for agent in accepted)
+        sources = tuple(source for agent in accepted if (source := agent.spec.adapter.source))
         return replace(blueprint, members=names, sources=sources), members
 
-    def _turn(self, key: Key, blueprint: Blueprint, replaces_pods: bool) -> Turn:
-        """Whether the operator's own change reaches the board now. A user's change always does, and so does any that
-        reaches a board which does not answer: it has nothing to lose, and may need the change.
+    def _rollout_state(self, key: Key, blueprint: Blueprint, replaces_pods: bool) -> RolloutState:
+        """Whether a change of the operator's own reaches the board now.
+
+        A user's change is always applied at once. So is any change to a board that is not Ready: it has nothing to lose
+        and may need the change.
         """
         metadata, status = blueprint.board.metadata, blueprint.board.status
         ready = find(status.conditions, BoardCondition.READY)
-        judged = status.observed_generation == metadata.generation and _in_force(blueprint.board) is not None
-        if replaces_pods and judged and ready is not None and ready.status == "True":
-            return self.rollouts.turn(key, _patience(blueprint))
-        return Turn.ROLLING if self.rollouts.rolls(key) else Turn.UP_TO_DATE
+        is_observed = status.observed_generation == metadata.generation and _in_force(blueprint.board) is not None
+        if replaces_pods and is_observed and ready is not None and ready.status == "True":
+            return self.rollouts.admit(key, _patience(blueprint))
+        return RolloutState.ROLLING if self.rollouts.is_rolling(key) else RolloutState.UP_TO_DATE
 
-    def _still(self, key: Key, turn: Turn, blueprint: Blueprint, observed: Observed) -> Turn:
-        """The same after what was done; a turn ends when the board is Ready again, or its time is up."""
-        if turn is Turn.ROLLING and (settled(observed) or self.rollouts.left(key, _patience(blueprint)) <= 0):
-            turn = Turn.UP_TO_DATE
-        if turn is Turn.UP_TO_DATE:
-            self.rollouts.leave(key)
-        return turn
+    def _rollout_after(self, key: Key, plan: _Plan, observed: Observed) -> RolloutState:
+        """The state once the change is applied: a rollout ends when the board is Ready again or its time is up."""
+        state = plan.rollout
+        if state is RolloutState.ROLLING:
+            is_overdue = self.rollouts.remaining(key, _patience(plan.blueprint)) <= 0
+            state = RolloutState.UP_TO_DATE if is_settled(observed) or is_overdue else state
+        if state is RolloutState.UP_TO_DATE:
+            self.rollouts.finish(key)
+        return state
 
-    def _delays(self, key: Key, turn: Turn, blueprint: Blueprint, observed: Observed) -> list[float | None]:
-        """Seconds after which to look again though nothing is heard, by cause."""
-        return [
-            None if observed.lorax.good else SECRET_GRACE.total_seconds(),
-            self.rollouts.left(key, _patience(blueprint)) if turn is Turn.ROLLING else None,
-        ]
-
-    def _observe(
-        self, key: Key, blueprint: Blueprint, members: Roster, problems: Sequence[Problem], word: Finding
-    ) -> Observed:
+    async def _observe(self, key: Key, live: Object, agents: list[Object], plan: _Plan, outcome: Outcome) -> Observed:
+        blueprint = plan.blueprint
+        coordinator = self._coordinator(key, blueprint)
+        is_valid = await self.coordinator_status.is_valid(live, agents, up=coordinator.is_true)
+        may_expire = is_valid and has_coordinator_status(live) and not coordinator.is_true
+        if coordinator.is_true and not is_valid:
+            coordinator = NO_LEADER
+        members = plan.roster.accepted
+        if not coordinator.is_true:
+            members = tuple(with_coordinator_not_ready(member, coordinator) for member in members)
         return Observed(
             lorax=self._lorax(key, blueprint),
-            coordinator=word,
-            members=[m if word.good else unheard(m, word) for m in members.seated],
-            refused=members.without_seat,
-            obstacle=_obstacle(problems),
+            coordinator=coordinator,
+            coordinator_may_expire=may_expire,
+            members=members,
+            rejected=plan.roster.rejection_reasons,
+            obstacle=_obstacle(outcome.problems),
             replicas=replicas(self.store.get(DEPLOYMENT, key[0], lorax_name(key[1]))),
             enabled=blueprint.settings.enabled,
             suspended=blueprint.spec.suspend,
             standard=blueprint.spec.standard_inference is not None,
-            chairless=_chairless(blueprint),
+            contested="; ".join(contest.message for contest in outcome.contests),
+            missing_chair=_missing_chair(blueprint),
         )
 
-    def _coordinator(self, key: Key, blueprint: Blueprint) -> Finding:
-        words = coordinator_words(blueprint)
-        return self._workload(key, coordinator_name(key[1]), coordinator.COMPONENT, words)
+    def _uses_former_account(self, key: Key) -> bool:
+        """Whether the coordinator's pods may hold tokens of a ServiceAccount that was replaced."""
+        account, deployment = (
+            self.store.get(kind, key[0], coordinator_name(key[1])) for kind in (SERVICE_ACCOUNT, DEPLOYMENT)
+        )
+        return identity.outlived(account, deployment)
 
-    def _lorax(self, key: Key, blueprint: Blueprint) -> Finding:
+    def _coordinator(self, key: Key, blueprint: Blueprint) -> ConditionValue:
+        messages = coordinator_messages(blueprint)
+        return self._workload(key, coordinator_name(key[1]), coordinator.COMPONENT, messages)
+
+    def _lorax(self, key: Key, blueprint: Blueprint) -> ConditionValue:
         if blueprint.spec.suspend:
             return suspended(self._pods(key, lorax.COMPONENT))
         if not blueprint.settings.enabled:
             return DISABLED
-        return self._workload(key, lorax_name(key[1]), lorax.COMPONENT, lorax_words(blueprint))
+        return self._workload(key, lorax_name(key[1]), lorax.COMPONENT, lorax_messages(blueprint))
 
-    def _workload(self, key: Key, name: str, component: str, words: Words) -> Finding:
-        return workload(self.store.get(DEPLOYMENT, key[0], name), self._pods(key, component), words, self.now())
+    def _workload(self, key: Key, name: str, component: str, messages: WorkloadMessages) -> ConditionValue:
+        return workload(self.store.get(DEPLOYMENT, key[0], name), self._pods(key, component), messages, self.now())
 
     def _pods(self, key: Key, component: str) -> list[Object]:
         return [
@@ -227,67 +267,27 @@ class Reconciler:
             if (pod["metadata"].get("labels") or {}).get("app.kubernetes.io/component") == component
         ]
 
-    async def _judge(self, members: Roster, seated: Sequence[Member]) -> None:
-        for subject in (*seated, *members.refused):
-            live = self.store.get(BOARDAGENT, subject.agent.metadata.namespace, subject.agent.metadata.name)
-            if live is not None:
-                await self._write_status(BOARDAGENT, live, agent_status(subject, self.now()))
-        for obj, verdict in members.unreadable:
-            await self._refuse(obj, verdict)
-
-    async def _judge_all(self, agents: list[Object], verdict: Verdict) -> None:
-        for obj in agents:
-            await self._refuse(obj, verdict)
-
-    async def _refuse(self, obj: Object, verdict: Verdict) -> None:
-        before = read(obj.get("status", {}).get("conditions"))
-        generation = obj["metadata"]["generation"]
-        await self._write_status(BOARDAGENT, obj, refused_agent_status(verdict, generation, before, self.now()))
-
-    async def _invalid(self, live: Object, error: ValidationError) -> None:
-        self.rollouts.leave(key_of(live))
-        before = read(live.get("status", {}).get("conditions"))
-        status = invalid_status(problems(error), live["metadata"]["generation"], before, self.now())
-        self.shown((live["metadata"]["namespace"], live["metadata"]["name"]), status["conditions"])
-        await self._write_status(BOARDROOM, live, status)
-
-    async def _write_status(self, kind: Kind, live: Object, status: Object) -> None:
-        if not differs(live.get("status"), status):
-            return
-        metadata = live["metadata"]
-        manifest: Object = {
-            "apiVersion": kind.api_version,
-            "kind": kind.name,
-            # The uid keeps a verdict on a deleted object off its successor of the same name.
-            "metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"]},
-            "status": status,
-        }
-        result = await self.kube.apply_status(kind, manifest)
-        self.store.put(kind, result)
-        before = live.get("status", {}).get("conditions") or ()
-        happened = board_events if kind is BOARDROOM else agent_events
-        await self.recorder.record(kind, live, happened(before, status["conditions"]))
-
 
 def _in_force(board: Boardroom) -> EffectiveSettings | None:
-    """The settings that the board's status says it runs by."""
+    """The settings by which the board runs, as its status says."""
     return board.status.lorax.effective if board.status.lorax else None
 
 
-def _chairless(blueprint: Blueprint) -> str:
+def _missing_chair(blueprint: Blueprint) -> str:
+    """The agent that spec.deliberation.chairRef names, if it is no member."""
     chair = blueprint.spec.deliberation.chair_ref
     return chair.name if chair and chair.name not in blueprint.members else ""
 
 
 def _patience(blueprint: Blueprint) -> float:
-    """Seconds that a board may take to be Ready again: as long as its slowest Deployment may take to come up."""
+    """Seconds that a rollout of a board may take: the progress deadline of its slowest Deployment."""
     return float(lorax.deadline(blueprint) if blueprint.settings.enabled else _ROLLOUT_SECONDS)
 
 
-def _obstacle(problems: Sequence[Problem]) -> Finding | None:
+def _obstacle(problems: Sequence[Problem]) -> ConditionValue | None:
     """The worst problem gives the reason, all of them the message."""
     if not problems:
         return None
     worst = next((p for p in problems if p.stalled), problems[0])
     message = "; ".join(p.message for p in problems)
-    return Finding(status="False", reason=worst.reason, message=message, stalled=worst.stalled)
+    return ConditionValue(status="False", reason=worst.reason, message=message, stalled=worst.stalled)

@@ -14,7 +14,7 @@ from boardroom.kube.kinds import Key, Object, key_of
 _log = logging.getLogger(__name__)
 
 
-class Turn(StrEnum):
+class RolloutState(StrEnum):
     """Where a board stands; the values are reasons of its condition UpToDate."""
 
     UP_TO_DATE = "UpToDate"
@@ -36,33 +36,33 @@ class Rollouts:
     _rolling: dict[Key, float | None] = field(default_factory=dict)
     """When each one's time is up; None where that is not known yet."""
     _waiting: dict[Key, None] = field(default_factory=dict)
-    _begun: bool = False
+    _loaded: bool = False
 
-    def turn(self, board: Key, seconds: float) -> Turn:
+    def admit(self, board: Key, seconds: float) -> RolloutState:
         """Whether the board rolls now, for at most that long, or waits."""
-        self._begin()
+        self._load_unfinished()
         self._end_overdue(but=board)
         if board not in self._rolling and len(self._rolling) >= self.at_once:
             self._waiting[board] = None
-            return Turn.WAITING
+            return RolloutState.WAITING
         self._waiting.pop(board, None)
         if self._rolling.get(board) is None:
             self._rolling[board] = self.clock() + seconds
-        return Turn.ROLLING
+        return RolloutState.ROLLING
 
-    def rolls(self, board: Key) -> bool:
+    def is_rolling(self, board: Key) -> bool:
         """Whether it is this board's turn."""
-        self._begin()
+        self._load_unfinished()
         return board in self._rolling
 
-    def left(self, board: Key, seconds: float) -> float:
+    def remaining(self, board: Key, seconds: float) -> float:
         """Seconds left of the board's turn; of one that an earlier operator began, `seconds` from now."""
         until = self._rolling.get(board)
         if until is None:
             until = self._rolling[board] = self.clock() + seconds
         return until - self.clock()
 
-    def leave(self, board: Key) -> None:
+    def finish(self, board: Key) -> None:
         """The board is done, or has nothing to do any more: the next may roll."""
         if board not in self._rolling and board not in self._waiting:
             return
@@ -78,9 +78,9 @@ class Rollouts:
             _log.warning("board %s/%s has had its turn and was not done with it", *board)
             del self._rolling[board]
 
-    def _begin(self) -> None:
-        if not self._begun:
-            self._begun = True
+    def _load_unfinished(self) -> None:
+        if not self._loaded:
+            self._loaded = True
             self._rolling = dict.fromkeys(self.unfinished())
             if self._rolling:
                 _log.info("boards in their turn: %s", ", ".join("/".join(key) for key in self._rolling))
@@ -88,7 +88,7 @@ class Rollouts:
 
 def unfinished(boards: Iterable[Object]) -> list[Key]:
     """Those whose status says that it is their turn."""
-    return [key_of(board) for board in boards if _reason(board) == Turn.ROLLING]
+    return [key_of(board) for board in boards if _reason(board) == RolloutState.ROLLING]
 
 
 def _reason(board: Object) -> str | None:

@@ -9,7 +9,7 @@ from boardroom.api.membership import Verdict, admit
 from boardroom.api.model import problems
 from boardroom.api.resources import BoardAgent
 from boardroom.controller.plan.blueprint import Blueprint
-from boardroom.controller.status.agent import Member, member
+from boardroom.controller.status.agent import Member, build_member
 from boardroom.kube.kinds import Object
 
 
@@ -17,14 +17,14 @@ from boardroom.kube.kinds import Object
 class Roster:
     """A board's agents: those with a seat, those refused, and those whose spec can't be read."""
 
-    seated: tuple[Member, ...]
-    refused: tuple[Member, ...]
+    accepted: tuple[Member, ...]
+    rejected: tuple[Member, ...]
     unreadable: tuple[tuple[Object, Verdict], ...]
 
     @property
-    def without_seat(self) -> dict[str, str]:
+    def rejection_reasons(self) -> dict[str, str]:
         """Why each agent without a seat has none."""
-        names = {m.agent.metadata.name: m.verdict.reason for m in self.refused}
+        names = {m.agent.metadata.name: m.verdict.reason for m in self.rejected}
         return names | {obj["metadata"]["name"]: verdict.reason for obj, verdict in self.unreadable}
 
 
@@ -46,11 +46,11 @@ def roster(agents: Sequence[Object], blueprint: Blueprint) -> Roster:
         settings.max_members,
         settings.places,
         settings.requests,
-        fetched=blueprint.spec.takes_fetched,
+        fetched=blueprint.spec.allows_fetched_adapters,
     )
-    members = [member(agent, verdicts[agent.metadata.name]) for agent in readable]
+    members = [build_member(agent, verdicts[agent.metadata.name]) for agent in readable]
     return Roster(
-        seated=tuple(m for m in members if m.verdict.accepted),
-        refused=tuple(m for m in members if not m.verdict.accepted),
+        accepted=tuple(m for m in members if m.verdict.accepted),
+        rejected=tuple(m for m in members if not m.verdict.accepted),
         unreadable=tuple(unreadable),
     )

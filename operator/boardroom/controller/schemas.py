@@ -28,9 +28,9 @@ class Schemas:
     """`waits` is told for what."""
 
     source: Source
-    waits: Callable[[str], None]
+    on_wait: Callable[[str], None]
 
-    async def fit(self) -> bool:
+    async def wait_until_compatible(self) -> bool:
         """Wait until they do, however long that takes; then True."""
         last = ""
         while True:
@@ -42,7 +42,7 @@ class Schemas:
                 return True
             if problem != last:
                 _log.warning("%s", problem)
-                self.waits(problem)
+                self.on_wait(problem)
             last = problem
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -56,11 +56,11 @@ class Schemas:
         ours = {crd["spec"]["names"]["kind"]: _schema(crd) for crd in crds().values()}
         if not by_kind.keys() >= {BOARDROOM.name, BOARDAGENT.name}:
             return f"the CRDs are not installed; {CRDS_REMEDY}"
-        lacking = [field for kind in ours for field in undeclared(ours[kind], by_kind[kind], kind)]
-        if not lacking:
+        missing = [field for kind in ours for field in undeclared(ours[kind], by_kind[kind], kind)]
+        if not missing:
             return ""
-        more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
-        return f"the CRDs are older than the operator: they lack {', '.join(lacking[:_SHOWN])}{more}; {CRDS_REMEDY}"
+        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        return f"the CRDs are older than the operator: they lack {', '.join(missing[:_SHOWN])}{more}; {CRDS_REMEDY}"
 
 
 def undeclared(ours: Object, theirs: Object, path: str) -> Iterable[str]:
@@ -78,10 +78,10 @@ def undeclared(ours: Object, theirs: Object, path: str) -> Iterable[str]:
 
 
 def _named(schema: Object) -> list[Object]:
-    found: list[Object] = schema.get("x-kubernetes-group-version-kind", [])
-    return found
+    schemas: list[Object] = schema.get("x-kubernetes-group-version-kind", [])
+    return schemas
 
 
 def _schema(crd: Object) -> Object:
-    found: Object = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    return found
+    schemas: Object = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schemas

@@ -20,7 +20,7 @@ from boardroom.coordinator.board.sources import Source
 from boardroom.coordinator.conversations.conversations import Conversations
 from boardroom.coordinator.conversations.memory import MemoryStore
 from boardroom.coordinator.conversations.store import Store
-from boardroom.coordinator.deliberation import ask as asking
+from boardroom.coordinator.deliberation.ask import Question, deliberate
 from boardroom.coordinator.deliberation.context import NO_CONTEXT, PromptContext
 from boardroom.coordinator.deliberation.dispatch import Dispatcher
 from boardroom.coordinator.errors import NotReady, TooManyQuestions
@@ -150,13 +150,11 @@ class Coordinator:
             lorax = self.pool if roster.lorax_enabled else None
             if lorax is not None:
                 await lorax.vet(request.timeout or roster.timeout_seconds)
-            attempts = Dispatcher(self.metrics, lorax=lorax, standard=self._by_standard, tracer=self.tracer)
+            dispatcher = Dispatcher(self.metrics, lorax=lorax, standard=self._by_standard, tracer=self.tracer)
 
             async def answer(known: PromptContext) -> AskResponse:
-                asked = asking.Question(
-                    request=request, request_id=request_id, began=began, context=known, listener=listener
-                )
-                return await asking.ask(asked, roster, attempts)
+                asked = Question(request=request, request_id=request_id, began=began, context=known, listener=listener)
+                return await deliberate(asked, roster, dispatcher)
 
             return await self.conversations.ask(request, roster, context, answer)
         finally:

@@ -18,7 +18,7 @@ class ApiError(Exception):
         self.field = field
         self.members = members
 
-    def again(self) -> Self:
+    def copy(self) -> Self:
         """The same problem for another request: an exception carries the trace of the one it was raised in."""
         return type(self)(str(self), field=self.field, members=self.members)
 

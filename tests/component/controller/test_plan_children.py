@@ -11,12 +11,12 @@ EXAMPLES = Path(__file__).parents[3] / "manifests" / "examples"
 BUILD = """
 import json, sys
 from pathlib import Path
-from boardroom.api.manifest import read_manifest
+from boardroom.api.manifest import read_manifests
 from boardroom.api.settings import Defaults
 from boardroom.controller.plan.blueprint import Blueprint, Image
 from boardroom.controller.plan.children import children
 
-boards, agents = read_manifest(Path(sys.argv[1]).read_text(encoding="utf-8"))
+boards, agents = read_manifests([("", Path(sys.argv[1]).read_text(encoding="utf-8"))])
 for board in boards:
     own = [agent for agent in agents if agent.spec.boardroom_ref.name == board.metadata.name]
     blueprint = Blueprint(

@@ -7,7 +7,7 @@ import socket
 import httpx
 import pytest
 
-from boardroom.coordinator.http import sse as outbox
+from boardroom.coordinator.http import sse as buffer
 from boardroom.simulator.model_server.identity import voice
 from component.coordinator.standing_board import (
     MODEL,
@@ -170,7 +170,7 @@ async def test_a_client_that_leaves_frees_loraxs_places(board: Board) -> None:
 
 
 async def test_silence_has_a_sign_of_life(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(buffer, "HEARTBEAT_SECONDS", 0.05)
 
     async def slow(call: Call) -> None:
         if not call.is_probe:
@@ -214,7 +214,7 @@ async def test_the_question_of_a_client_that_does_not_read_is_ended(board: Board
 
 
 def test_a_client_that_reads_too_slowly_is_cut_off() -> None:
-    box = outbox.EventBuffer()
+    box = buffer.EventBuffer()
     for _ in range(5):
-        box.put(b"x" * (outbox.MAX_WAITING_BYTES // 4))
-    assert box.overrun
+        box.put(b"x" * (buffer.MAX_WAITING_BYTES // 4))
+    assert box.is_overflowed

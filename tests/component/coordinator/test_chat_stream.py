@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from boardroom.coordinator.http import sse as outbox
+from boardroom.coordinator.http import sse as buffer
 from component.coordinator.standing_board import (
     ROLES,
     Board,
@@ -21,7 +21,7 @@ async def test_a_completion_that_has_nothing_to_say_yet_has_a_sign_of_life_and_e
     board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A board that deliberates says its reply in the end, after minutes perhaps."""
-    monkeypatch.setattr(outbox, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(buffer, "HEARTBEAT_SECONDS", 0.05)
     left = asyncio.Event()
 
     @beside_probes
@@ -43,7 +43,7 @@ async def test_a_completion_that_has_nothing_to_say_yet_has_a_sign_of_life_and_e
 async def test_a_completion_that_fails_after_a_long_silence_ends_with_an_error_event(
     board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(buffer, "HEARTBEAT_SECONDS", 0.05)
 
     @beside_probes
     async def fail_late(call: Call) -> None:

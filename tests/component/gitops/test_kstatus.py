@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 
 from boardroom.api.membership import Verdict, unknown_board
-from boardroom.controller.rollouts import Turn
-from boardroom.controller.status.agent import agent_status, member, refused_agent_status
+from boardroom.controller.rollouts import RolloutState
+from boardroom.controller.status.agent import agent_status, build_member, rejected_agent_status
 from boardroom.controller.status.board import Observed, board_status, invalid_status, suspended
-from boardroom.controller.status.finding import Finding
+from boardroom.controller.status.condition_value import ConditionValue
 from tools.kstatus import verdicts
 from unit.controller.objects import Object, agent, agent_object, blueprint, board_object, condition
 from unit.gitops.test_argocd_health import GOOD, LOADING, NO_IMAGE, SEAT, proved
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-ROLLS = Finding(status="True", reason="Updating", message="it rolls", changing=True)
+ROLLS = ConditionValue(status="True", reason="Updating", message="it rolls", changing=True)
 
 
 def board(generation: int = 1, **facts: Any) -> Object:
@@ -24,12 +24,12 @@ def board(generation: int = 1, **facts: Any) -> Object:
 
 
 def member_object(*conditions: Object) -> Object:
-    subject = member(agent("CEO", conditions=list(conditions)), SEAT)
+    subject = build_member(agent("CEO", conditions=list(conditions)), SEAT)
     return agent_object("CEO") | {"status": agent_status(subject, NOW)}
 
 
-def refused(verdict: Verdict) -> Object:
-    return agent_object("CEO") | {"status": refused_agent_status(verdict, 1, (), NOW)}
+def rejected(verdict: Verdict) -> Object:
+    return agent_object("CEO") | {"status": rejected_agent_status(verdict, 1, (), NOW)}
 
 
 TAKEN = Verdict(accepted=False, reason="DuplicateRole", message="taken")
@@ -45,7 +45,7 @@ CASES: dict[str, tuple[Object, str]] = {
     "ready for an older spec": (board() | {"metadata": board_object(generation=2)["metadata"]}, "InProgress"),
     "LoRAX starts": (board(lorax=LOADING), "InProgress"),
     "the coordinator rolls": (board(coordinator=ROLLS), "InProgress"),
-    "waits for its turn": (board(turn=Turn.WAITING), "InProgress"),
+    "waits for its turn": (board(rollout=RolloutState.WAITING), "InProgress"),
     "no member is ready": (board(members=[proved("Unknown", "NotProved")]), "InProgress"),
     "one adapter does not fit": (board(members=[proved(), BAD]), "Current"),
     "one adapter does not fit, another is not tried yet": (
@@ -78,10 +78,10 @@ CASES: dict[str, tuple[Object, str]] = {
         "InProgress",
     ),
     "an agent whose role is taken": (
-        refused(TAKEN),
+        rejected(TAKEN),
         "Failed",
     ),
-    "an agent whose board is still to come": (refused(unknown_board("executive", "team")), "InProgress"),
+    "an agent whose board is still to come": (rejected(unknown_board("executive", "team")), "InProgress"),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from boardroom.api.manifest import ManifestError, read_manifest
+from boardroom.api.manifest import ManifestError, read_manifests
 
 BOARD = """
 apiVersion: boardroom.dev/v1alpha1
@@ -24,12 +24,12 @@ spec: {boardroomRef: {name: b}, role: CEO}
 
 def refusal(text: str) -> str:
     with pytest.raises(ManifestError) as refused:
-        read_manifest(text)
+        read_manifests([("", text)])
     return str(refused.value)
 
 
 def names(text: str) -> tuple[list[str], list[str]]:
-    boards, agents = read_manifest(text)
+    boards, agents = read_manifests([("", text)])
     return [b.metadata.name for b in boards], [a.metadata.name for a in agents]
 
 
@@ -55,7 +55,7 @@ def names(text: str) -> tuple[list[str], list[str]]:
         ),
         pytest.param(
             BOARD.replace("{id: m}", "{id: m, foo: 1}"),
-            "document 1, Boardroom 'b': spec.model.foo: there is no such field; what is known here: id, revision, "
+            "document 1, Boardroom 'b': spec.model.foo: there is no such field; known fields: id, revision, "
             "source, tokenSecretRef, cache",
             id="a field of nothing alike",
         ),
@@ -88,8 +88,8 @@ def names(text: str) -> tuple[list[str], list[str]]:
         ),
         pytest.param(
             f"{BOARD}---{MEMBER.replace('role: CEO', 'domains: [a, a]')}",
-            "document 2, BoardAgent 'ceo': spec.role: it is missing, and has no default; spec.domains[1]: 'a' stands "
-            "twice: leave one out",
+            "document 2, BoardAgent 'ceo': spec.role: missing, and it has no default; spec.domains[1]: 'a' is "
+            "duplicated: leave one out",
             id="two fields of the second document",
         ),
         pytest.param(
@@ -97,7 +97,7 @@ def names(text: str) -> tuple[list[str], list[str]]:
         ),
         pytest.param(
             BOARD.replace("v1alpha1", "v1"),
-            "document 1: apiVersion: boardroom.dev/v1 is unknown here: give boardroom.dev/v1alpha1",
+            "document 1: apiVersion: boardroom.dev/v1 is unknown: give boardroom.dev/v1alpha1",
             id="another version",
         ),
         pytest.param(
@@ -134,7 +134,7 @@ def test_an_item_is_of_its_lists_kind() -> None:
     head = {"apiVersion": "boardroom.dev/v1alpha1", "kind": "BoardroomList"}
     assert names(json.dumps(head | {"items": [item]})) == (["b"], [])
     assert refusal(json.dumps({"apiVersion": "v1", "kind": "List", "items": [item]})).startswith(
-        "document 1, items[0]: kind: it is missing"
+        "document 1, items[0]: kind: missing"
     )
 
 
@@ -151,7 +151,7 @@ def test_an_emoji_of_json_is_read() -> None:
     """As a pair of surrogates, which YAML has not."""
     member = yaml.safe_load(MEMBER)
     member["spec"]["systemPrompt"] = "😀"
-    _, (agent,) = read_manifest(json.dumps(member))
+    _, (agent,) = read_manifests([("", json.dumps(member))])
     assert agent.spec.system_prompt == "😀"
 
 
@@ -163,13 +163,13 @@ def test_what_an_api_server_adds_is_taken() -> None:
         "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "v"}],
     }  # fmt: skip
     board["status"] = {"observedGeneration": 2, "agents": "1/1"}
-    ((read,), _) = read_manifest(yaml.safe_dump(board))
+    ((read,), _) = read_manifests([("", yaml.safe_dump(board))])
     assert (read.metadata.uid, read.metadata.generation, read.status.observed_generation) == ("u", 2, -1)
 
 
 def test_a_number_is_a_quantity() -> None:
     text = BOARD.replace("{id: m}", "{id: m}, lorax: {shmSize: 1073741824, resources: {limits: {cpu: 4}}}")
-    ((board,), _) = read_manifest(text)
+    ((board,), _) = read_manifests([("", text)])
     assert board.spec.lorax.shm_size == "1073741824"
     assert board.spec.lorax.resources is not None
     assert board.spec.lorax.resources.limits == {"cpu": "4"}

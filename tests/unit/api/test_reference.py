@@ -22,7 +22,7 @@ def test_fields_of_lists_and_rules_are_told() -> None:
     rows = reference(BOARDROOMS).splitlines()
     (count,) = [row for row in rows if row.startswith("| `spec.lorax.gpu.count`")]
     assert count == (
-        "| `spec.lorax.gpu.count` | integer | GPUs per LoRAX pod; with more than one the model is sharded over them. "
+        "| `spec.lorax.gpu.count` | integer | GPUs per LoRAX pod. LoRAX shards the model over several. "
         "From 1 to 16. Default `1`. |"
     )
     assert any(row.startswith("| `spec.lorax.resourceClaims[].resourceClaimName`") for row in rows)

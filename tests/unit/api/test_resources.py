@@ -4,14 +4,14 @@ import pytest
 from pydantic import ValidationError
 
 from boardroom.api.boardagent import BoardAgentSpec
-from boardroom.api.manifest import read_manifest
+from boardroom.api.manifest import read_manifests
 from boardroom.api.resources import Boardroom
 
 EXAMPLE = Path(__file__).parents[3] / "manifests/examples/executive-board.yaml"
 
 
 def test_the_example_is_one_board_of_five() -> None:
-    boards, agents = read_manifest(EXAMPLE.read_text(encoding="utf-8"))
+    boards, agents = read_manifests([("", EXAMPLE.read_text(encoding="utf-8"))])
     assert [b.metadata.name for b in boards] == ["executive"]
     assert [a.spec.role for a in agents] == ["CEO", "CFO", "COO", "CMO", "CTO"]
     assert agents[0].spec.adapter_path == "ceo_lora_adapter"

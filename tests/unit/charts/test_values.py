@@ -10,7 +10,7 @@ import yaml
 
 from boardroom import __version__
 from boardroom.api.generate import charts, crds
-from boardroom.api.manifest import read_manifest
+from boardroom.api.manifest import read_manifests
 from boardroom.api.settings import Defaults
 from tools.values_table import CHARTS, page
 
@@ -86,7 +86,7 @@ def test_artifact_hub_is_told_the_crds_that_the_chart_has() -> None:
 def test_artifact_hubs_examples_are_a_board_and_its_member() -> None:
     annotations = yaml.safe_load((OPERATOR / "Chart.yaml").read_text())["annotations"]
     documents = yaml.safe_load(annotations["artifacthub.io/crdsExamples"])
-    boards, agents = read_manifest(yaml.safe_dump_all(documents))
+    boards, agents = read_manifests([("", yaml.safe_dump_all(documents))])
     assert [agent.spec.boardroom_ref.name for agent in agents] == [board.metadata.name for board in boards]
 
 

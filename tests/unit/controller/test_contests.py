@@ -34,10 +34,10 @@ class Fight:
 
     def round(self, found: Object) -> float:
         """We find it otherwise, and write where we may; returns the pause."""
-        self.contests.lost(OF, self.wanted, found)
+        self.contests.overwritten(OF, self.wanted, found)
         pause = self.contests.wait(OF)
         self.now += pause
-        self.contests.written(OF, self.wanted)
+        self.contests.applied(OF, self.wanted)
         return pause
 
     def rounds(self, count: int, found: Object | None = None) -> list[float]:
@@ -45,7 +45,7 @@ class Fight:
 
     @property
     def message(self) -> str:
-        contest = self.contests.goes_on(OF)
+        contest = self.contests.ongoing(OF)
         return contest.message if contest else ""
 
 
@@ -65,7 +65,7 @@ def test_what_was_found_once_counts_once_however_often_it_is_looked_at() -> None
     fight = Fight()
     fight.rounds(ROUNDS)
     for _ in range(10):
-        fight.contests.lost(OF, fight.wanted, deployment(2))
+        fight.contests.overwritten(OF, fight.wanted, deployment(2))
     assert fight.contests.wait(OF) == FIRST_SECONDS
 
 
@@ -94,7 +94,7 @@ def test_whoever_writes_what_is_not_ours_contests_nothing(found: Object) -> None
 def test_it_is_over_when_nobody_has_written_for_a_while() -> None:
     fight = Fight()
     fight.rounds(ROUNDS + 1)
-    contest = fight.contests.goes_on(OF)
+    contest = fight.contests.ongoing(OF)
     assert contest is not None
     assert contest.retry_seconds == QUIET_SECONDS
     fight.now += QUIET_SECONDS

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from boardroom.controller.status.coordinator_leases import Leases
-from boardroom.controller.status.coordinator_status import Hearsay
+from boardroom.controller.status.coordinator_leases import CoordinatorLeases
+from boardroom.controller.status.coordinator_status import CoordinatorStatus
 from boardroom.controller.watch.cache import Store
 from boardroom.kube.client import ConflictError
 from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, LEASE, Object
@@ -25,7 +25,9 @@ class World:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self.hearsay = Hearsay(self.kube, Store(), Leases(self.kube, lambda: self.seconds, lambda: NOW), lambda: NOW)
+        self.coordinator_status = CoordinatorStatus(
+            self.kube, Store(), CoordinatorLeases(self.kube, lambda: self.seconds, lambda: NOW), lambda: NOW
+        )
         self.kube.put(BOARDROOM, board_object(status={"observedGeneration": 1, "conditions": SAID}))
         self.kube.put(BOARDAGENT, agent_object("CEO", conditions=PROVED))
 
@@ -37,16 +39,19 @@ class World:
     def live(self) -> tuple[Object, Object]:
         return self.kube.objects[BOARDROOM, KEY], self.kube.objects[BOARDAGENT, ("team", "ceo")]
 
-    async def stands(self, *, up: bool, after: float = 0.0) -> bool:
+    async def is_valid(self, *, up: bool, after: float = 0.0) -> bool:
         self.seconds += after
         board, agent = self.live()
-        return await self.hearsay.stands(board, [agent], up=up)
+        return await self.coordinator_status.is_valid(board, [agent], up=up)
 
     def words(self) -> list[tuple[str, str, str]]:
         return [(c["type"], c["status"], c["reason"]) for obj in self.live() for c in obj["status"]["conditions"]]
 
 
-UNHEARD = [("LatencyHigh", "Unknown", "CoordinatorNotReady"), ("AdapterReady", "Unknown", "CoordinatorNotReady")]
+EXPIRED = [
+    ("LatencyHigh", "Unknown", "CoordinatorNotReady"),
+    ("AdapterReady", "Unknown", "CoordinatorNotReady"),
+]
 
 
 @pytest.fixture
@@ -56,66 +61,66 @@ def world() -> World:
 
 async def test_of_a_coordinator_that_is_gone_it_stands_until_its_term_has_run_out(world: World) -> None:
     world.lease()
-    assert await world.stands(up=False)
-    assert await world.stands(up=False, after=11)
+    assert await world.is_valid(up=False)
+    assert await world.is_valid(up=False, after=11)
     before = world.words()
-    assert not await world.stands(up=False, after=1)
+    assert not await world.is_valid(up=False, after=1)
     assert ("AdapterReady", "True", "AdapterProved") in before
-    assert world.words() == UNHEARD
+    assert world.words() == EXPIRED
 
 
 async def test_of_one_that_has_let_go_nothing_stands(world: World) -> None:
     world.lease("")
-    assert not await world.stands(up=False)
-    assert world.words() == UNHEARD
+    assert not await world.is_valid(up=False)
+    assert world.words() == EXPIRED
 
 
 async def test_it_is_taken_back_once(world: World) -> None:
-    assert not await world.stands(up=False)
+    assert not await world.is_valid(up=False)
     world.kube.requests.clear()
-    assert not await world.stands(up=False)
+    assert not await world.is_valid(up=False)
     assert world.kube.writes == []
 
 
 async def test_of_one_that_renews_its_term_it_stands_even_where_its_pod_is_not_ready(world: World) -> None:
     for _ in range(5):
         world.lease()
-        assert await world.stands(up=False, after=10)
-    assert world.words() != UNHEARD
+        assert await world.is_valid(up=False, after=10)
+    assert world.words() != EXPIRED
 
 
 async def test_of_one_that_is_up_and_hangs_nothing_stands(world: World) -> None:
     world.lease()
-    assert await world.stands(up=True)
-    assert not await world.stands(up=True, after=61)
-    assert world.words() == UNHEARD
+    assert await world.is_valid(up=True)
+    assert not await world.is_valid(up=True, after=61)
+    assert world.words() == EXPIRED
     world.lease()
-    assert await world.stands(up=True, after=1)
+    assert await world.is_valid(up=True, after=1)
 
 
 async def test_of_one_that_is_up_the_lease_is_read_seldom(world: World) -> None:
     for _ in range(60):
         world.lease()
-        assert await world.stands(up=True, after=1)
+        assert await world.is_valid(up=True, after=1)
     assert [r for r in world.kube.requests if r[1] == "Lease"] == [("get", "Lease", "executive-coordinator")]
 
 
 async def test_one_that_is_up_and_is_about_to_take_its_first_lease_is_not_doubted(world: World) -> None:
-    assert await world.stands(up=True)
+    assert await world.is_valid(up=True)
     world.lease("")
-    assert await world.stands(up=True, after=61)
+    assert await world.is_valid(up=True, after=61)
 
 
 async def test_where_none_has_said_anything_no_lease_is_read(world: World) -> None:
     world.kube.put(BOARDROOM, board_object())
-    assert await world.stands(up=False)
+    assert await world.is_valid(up=False)
     assert world.kube.requests == []
 
 
 async def test_a_coordinator_that_writes_at_the_same_time_is_not_written_over(world: World) -> None:
     world.kube.failures["apply_status", "BoardAgent"] = ConflictError(409, "Conflict", "the object has been modified")
     with pytest.raises(ConflictError):
-        await world.stands(up=False)
+        await world.is_valid(up=False)
     assert ("AdapterReady", "True", "AdapterProved") in world.words()
 
 
@@ -123,5 +128,5 @@ async def test_what_the_adapters_files_are_stays(world: World) -> None:
     agent = agent_object("CEO", conditions=PROVED)
     agent["status"]["adapter"] = {"digest": "sha256:1"}
     world.kube.put(BOARDAGENT, agent)
-    await world.stands(up=False)
+    await world.is_valid(up=False)
     assert world.live()[1]["status"]["adapter"] == {"digest": "sha256:1"}

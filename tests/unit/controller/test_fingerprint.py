@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from boardroom.api.settings import Defaults
-from boardroom.controller.apply.fingerprint import ANNOTATION, digest, marked, stands
+from boardroom.controller.apply.fingerprint import ANNOTATION, apply_hash, contains, with_apply_hash
 from boardroom.kube import kinds
 from boardroom.kube.kinds import Kind, Object
 from unit.controller.objects import agent_object, board_object
@@ -45,14 +45,17 @@ OURS: Object = {
     ],
 )
 def test_what_stands(live: Object, expected: bool) -> None:
-    assert stands(live, OURS) is expected
+    assert contains(live, OURS) is expected
 
 
 def test_the_mark_tells_manifests_apart_and_keeps_other_annotations() -> None:
     manifest = {"metadata": {"name": "s", "annotations": {"x": "y"}}, "spec": {"a": 1, "b": 2}}
     less = manifest | {"spec": {"a": 1}}
-    assert marked(manifest, digest(manifest))["metadata"]["annotations"] == {"x": "y", ANNOTATION: digest(manifest)}
-    assert not stands(marked(manifest, digest(manifest)), marked(less, digest(less)))
+    assert with_apply_hash(manifest, apply_hash(manifest))["metadata"]["annotations"] == {
+        "x": "y",
+        ANNOTATION: apply_hash(manifest),
+    }
+    assert not contains(with_apply_hash(manifest, apply_hash(manifest)), with_apply_hash(less, apply_hash(less)))
 
 
 async def restarted(*, drift: tuple[Kind, str, Object] | None = None, **defaults: Any) -> list[tuple[str, str, str]]:

@@ -38,7 +38,7 @@ def kube(informer: Informer) -> FakeKube:
 async def synced(informer: Informer) -> None:
     """Kopf has listed everything."""
     for kind in informer.kinds:
-        informer.kopf_listed(kind.path())
+        informer.on_kopf_listed(kind.path())
     async with asyncio.timeout(10):
         await informer.synced.wait()
 
@@ -59,7 +59,7 @@ async def next_board(informer: Informer) -> Key:
 @pytest.mark.parametrize("type_", [None, "ADDED", "MODIFIED"])
 async def test_an_event_is_kept_and_its_board_is_due(informer: Informer, type_: str | None) -> None:
     await synced(informer)
-    informer.seen(BOARDROOM, type_, board_object())
+    informer.on_event(BOARDROOM, type_, board_object())
     assert informer.store.get(BOARDROOM, *KEY) is not None
     assert await next_board(informer) == KEY
 
@@ -67,7 +67,7 @@ async def test_an_event_is_kept_and_its_board_is_due(informer: Informer, type_: 
 async def test_a_deletion_is_kept_and_its_board_is_due(informer: Informer) -> None:
     await synced(informer)
     informer.store.put(BOARDAGENT, agent_object("CEO"))
-    informer.seen(BOARDAGENT, "DELETED", agent_object("CEO"))
+    informer.on_event(BOARDAGENT, "DELETED", agent_object("CEO"))
     assert informer.store.of_board(BOARDAGENT, KEY) == []
     assert await next_board(informer) == KEY
 
@@ -75,18 +75,18 @@ async def test_a_deletion_is_kept_and_its_board_is_due(informer: Informer) -> No
 async def test_an_event_that_tells_nothing_new_wakes_nobody(informer: Informer) -> None:
     await synced(informer)
     informer.store.put(BOARDROOM, board_object())
-    informer.seen(BOARDROOM, "MODIFIED", board_object())
+    informer.on_event(BOARDROOM, "MODIFIED", board_object())
     assert len(informer.queue) == 0
 
 
 async def test_no_board_is_looked_at_before_every_watch_stands(informer: Informer, kube: FakeKube) -> None:
     kube.put(BOARDROOM, board_object())
-    informer.seen(BOARDROOM, None, board_object())
+    informer.on_event(BOARDROOM, None, board_object())
     for kind in informer.kinds[:-1]:
-        informer.kopf_listed(kind.path())
+        informer.on_kopf_listed(kind.path())
     await until(lambda: len(kube.requests) == len(informer.kinds) - 1)
     assert (len(informer.queue), informer.synced.is_set()) == (0, False)
-    informer.kopf_listed(informer.kinds[-1].path())
+    informer.on_kopf_listed(informer.kinds[-1].path())
     assert await next_board(informer) == KEY
     assert informer.synced.is_set()
 
@@ -96,7 +96,7 @@ async def test_what_vanished_before_kopf_listed_is_found_out(informer: Informer,
     await synced(informer)
     assert await next_board(informer) == KEY
     del kube.objects[BOARDROOM, KEY]
-    informer.kopf_listed(BOARDROOM.path())
+    informer.on_kopf_listed(BOARDROOM.path())
     assert await next_board(informer) == KEY
     assert informer.store.get(BOARDROOM, *KEY) is None
 
@@ -106,7 +106,7 @@ async def test_a_list_that_failed_is_tried_again(
 ) -> None:
     monkeypatch.setattr("boardroom.controller.watch.informer.RETRY_SECONDS", 0.01)
     kube.failures["list", "Pod"] = KubeError(500, "InternalError", "down")
-    informer.kopf_listed(POD.path())
+    informer.on_kopf_listed(POD.path())
     await until(lambda: len(kube.requests) > 1)
     del kube.failures["list", "Pod"]
     kube.put(POD, pod())
@@ -121,7 +121,7 @@ async def test_a_kind_that_is_gone_takes_its_objects_along_and_is_seen_once_it_i
     await synced(informer)
     assert await next_board(informer) == KEY
     kube.failures["list", "Boardroom"] = NotFoundError(404, "NotFound", "404 page not found")
-    informer.kopf_listed(BOARDROOM.path())
+    informer.on_kopf_listed(BOARDROOM.path())
     assert await next_board(informer) == KEY
     assert informer.store.get(BOARDROOM, *KEY) is None
     del kube.failures["list", "Boardroom"]
@@ -155,11 +155,11 @@ async def test_a_namespace_that_cannot_be_looked_at_does_not_keep_the_others_wai
 ) -> None:
     confined.shut = {"gone"}
     async with asyncio.timeout(10):
-        assert await informer.reachable()
+        assert await informer.wait_until_listable()
     assert (informer.namespaces, informer.absent) == (["team"], {"gone"})
     confined.put(BOARDROOM, board_object())
     for kind in informer.kinds:
-        informer.kopf_listed(kind.path("team"))
+        informer.on_kopf_listed(kind.path("team"))
     assert await next_board(informer) == KEY
 
 
@@ -167,7 +167,7 @@ async def test_where_no_namespace_can_be_looked_at_the_first_is_waited_for(
     informer: Informer, confined: Confined
 ) -> None:
     confined.shut = {"team", "gone"}
-    waiting = asyncio.create_task(informer.reachable())
+    waiting = asyncio.create_task(informer.wait_until_listable())
     await asyncio.sleep(0.05)
     assert not waiting.done()
     confined.shut = {"gone"}
@@ -179,10 +179,10 @@ async def test_a_namespace_that_goes_does_not_end_the_resyncs_of_the_others(
     informer: Informer, confined: Confined
 ) -> None:
     async with asyncio.timeout(10):
-        assert await informer.reachable()
+        assert await informer.wait_until_listable()
     for kind in informer.kinds:
         for namespace in informer.namespaces:
-            informer.kopf_listed(kind.path(namespace))
+            informer.on_kopf_listed(kind.path(namespace))
     async with asyncio.timeout(10):
         await informer.synced.wait()
     confined.put(BOARDROOM, board_object())
@@ -199,7 +199,7 @@ async def test_a_namespace_that_can_be_looked_at_again_has_the_operator_begin_an
 ) -> None:
     informer.absent = {"gone"}
     confined.shut = {"gone"}
-    waiting = asyncio.create_task(informer.appeared())
+    waiting = asyncio.create_task(informer.watch_absent_namespaces())
     await asyncio.sleep(0.05)
     assert not waiting.done()
     confined.shut = set()

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from boardroom.controller.status.finding import Finding
-from boardroom.controller.status.messages import coordinator_words, lorax_words
-from boardroom.controller.status.pod_problems import Subject, Words, explain
+from boardroom.controller.status.condition_value import ConditionValue
+from boardroom.controller.status.messages import coordinator_messages, lorax_messages
+from boardroom.controller.status.pod_problems import PodUnderTest, WorkloadMessages, explain
 from unit.controller.objects import Object, blueprint, container, pod, unschedulable
 
 
-def said(found: Object, words: Words) -> Finding:
-    return explain(Subject(pod=found, words=words, now=datetime(2026, 11, 23, 0, 1, tzinfo=UTC)))
+def said(found: Object, words: WorkloadMessages) -> ConditionValue:
+    return explain(PodUnderTest(live=found, messages=words, now=datetime(2026, 11, 23, 0, 1, tzinfo=UTC)))
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def said(found: Object, words: Words) -> Finding:
 )
 def test_what_is_said_of_a_pod_with_claims_for_devices(conditions: list[Object], reason: str, words: str) -> None:
     claims = [{"name": "gpu", "resourceClaimTemplateName": "h100"}]
-    finding = said(pod(conditions=conditions), lorax_words(blueprint(lorax={"resourceClaims": claims})))
-    assert (finding.reason, words in finding.message) == (reason, True)
+    value = said(pod(conditions=conditions), lorax_messages(blueprint(lorax={"resourceClaims": claims})))
+    assert (value.reason, words in value.message) == (reason, True)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_what_is_said_of_a_pod_with_claims_for_devices(conditions: list[Object],
 )
 def test_the_field_that_names_a_missing_secret_is_told(spec: Object, secret: str, field: str) -> None:
     waiting = {"reason": "CreateContainerConfigError", "message": f'secret "{secret}" not found'}
-    found = said(pod(container(waiting=waiting)), lorax_words(blueprint(**spec)))
+    found = said(pod(container(waiting=waiting)), lorax_messages(blueprint(**spec)))
     assert f"create that Secret ({field})" in found.message
 
 
@@ -64,12 +64,12 @@ def test_the_field_that_names_a_missing_secret_is_told(spec: Object, secret: str
 )
 def test_the_field_behind_a_claim_without_a_volume_is_told(spec: Object, words: str) -> None:
     waiting = pod(conditions=[unschedulable("pod has unbound immediate PersistentVolumeClaims.")])
-    assert words in said(waiting, lorax_words(blueprint(**spec))).message
+    assert words in said(waiting, lorax_messages(blueprint(**spec))).message
 
 
 @pytest.mark.parametrize("started", [False, True], ids=["starting", "not answering"])
 def test_a_coordinator_without_its_keys_says_which_secret_lets_people_in(*, started: bool) -> None:
     status = container("coordinator") | {"started": started}
-    message = said(pod(status), coordinator_words(blueprint(clusterwide=False))).message
+    message = said(pod(status), coordinator_messages(blueprint(clusterwide=False))).message
     assert "until Secret executive-api-keys (spec.coordinator.auth.apiKeySecretRef) holds an API key" in message
     assert "kubectl create secret generic executive-api-keys --from-literal=app=" in message

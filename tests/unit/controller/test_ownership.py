@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from boardroom.api.meta import OPERATOR_ANNOTATION
-from boardroom.controller.tenures import LOOK_SECONDS, VACANT_SECONDS
+from boardroom.controller.operator_leases import LOOK_SECONDS, VACANT_SECONDS
 from boardroom.kube import kinds
 from boardroom.kube.client import ConflictError, RefusedError
 from boardroom.kube.election import LEASE_NAME

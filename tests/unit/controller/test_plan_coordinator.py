@@ -9,7 +9,7 @@ import yaml
 from boardroom.api.settings import Defaults
 from boardroom.controller.plan import coordinator, identity, rbac
 from boardroom.controller.plan.children import children
-from boardroom.controller.plan.template import stamp
+from boardroom.controller.plan.template import hash_of
 from unit.controller.objects import Object, blueprint
 
 BASE = Path(__file__).parents[3] / "manifests" / "base"
@@ -107,7 +107,7 @@ def test_without_members_it_may_write_no_agents_status() -> None:
 
 def test_the_operator_holds_what_it_grants() -> None:
     documents = yaml.safe_load_all((BASE / "rbac.yaml").read_text())
-    held = {
+    applied_while_waiting = {
         (group, resource, verb)
         for document in documents
         if document["kind"] == "ClusterRole"
@@ -123,8 +123,8 @@ def test_the_operator_holds_what_it_grants() -> None:
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    assert granted - held == set()
-    assert not any("*" in entry for entry in held)
+    assert granted - applied_while_waiting == set()
+    assert not any("*" in entry for entry in applied_while_waiting)
 
 
 def test_standard_inference_is_handed_on_with_its_key_by_reference() -> None:
@@ -237,4 +237,4 @@ def test_pods_are_replaced_once_for_each_account_that_was_made_anew(
     found = coordinator.deployment(blueprint(), account, deployment)
     annotations = found["spec"]["template"]["metadata"].get("annotations", {})
     assert annotations.get(identity.ANNOTATION) == expected
-    assert stamp(found) == stamp(coordinator.deployment(blueprint())), "and wait for no turn"
+    assert hash_of(found) == hash_of(coordinator.deployment(blueprint())), "and wait for no turn"

@@ -177,5 +177,5 @@ def test_the_list_is_no_change_of_the_operators_own() -> None:
     """So a restart for a member waits for no other board's turn, and an upgrade still spares the pod."""
     plan, other = blueprint(**PRELOADED), blueprint(**PRELOADED)
     object.__setattr__(other, "preloaded", {A: "sha256:ceo"})
-    stamps = [template.stamp(found) for found in map(lorax.deployment, (plan, other)) if found is not None]
+    stamps = [template.hash_of(found) for found in map(lorax.deployment, (plan, other)) if found is not None]
     assert (len(stamps), len(set(stamps))) == (2, 1)

@@ -74,12 +74,12 @@ def test_only_mode_kubernetes_gives_rights_to_review(spec: Object) -> None:
 def test_the_operator_holds_what_it_grants_and_may_bind_one_role() -> None:
     documents = list(yaml.safe_load_all((BASE / "rbac.yaml").read_text()))
     roles = {d["metadata"]["name"]: d["rules"] for d in documents if d["kind"] == "ClusterRole"}
-    held = {(g, r, v) for rule in roles["boardroom-operator"] for g, r, v in entries(rule)}
+    applied_while_waiting = {(g, r, v) for rule in roles["boardroom-operator"] for g, r, v in entries(rule)}
     plan = blueprint(coordinator=KUBERNETES)
     client = rbac.client_role(plan)
     assert client is not None
     granted = {entry for rule in (*rbac.role(plan)["rules"], *client["rules"]) for entry in entries(rule)}
-    assert granted - held == set()
+    assert granted - applied_while_waiting == set()
     bindable = [rule["resourceNames"] for rule in roles["boardroom-operator"] if "bind" in rule["verbs"]]
     binding = rbac.auth_binding(plan)
     assert binding is not None

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from boardroom.controller.status.messages import lorax_words
-from boardroom.controller.status.pod_problems import Subject, explain
+from boardroom.controller.status.messages import lorax_messages
+from boardroom.controller.status.pod_problems import PodUnderTest, explain
 from unit.controller.objects import MODEL, Object, blueprint, container, pod, unschedulable
 
 NOW = datetime(2026, 11, 23, 0, 1, tzinfo=UTC)
 LATER = datetime(2026, 11, 23, 0, 2, tzinfo=UTC)
-WORDS = lorax_words(blueprint())
+WORDS = lorax_messages(blueprint())
 UNPREPARED = {"type": "PodReadyToStartContainers", "status": "False"}
 READY = {"type": "Ready", "status": "True"}
 CONTAINERS_READY = {"type": "ContainersReady", "status": "True"}
@@ -212,9 +212,9 @@ CASES: dict[str, tuple[Object, tuple[str, bool], str]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_said_of_a_pod(case: str) -> None:
     found, expected, words = CASES[case]
-    finding = explain(Subject(pod=found, words=WORDS, now=NOW))
-    assert (finding.status, finding.reason, finding.stalled) == ("False", *expected)
-    assert words in finding.message
+    value = explain(PodUnderTest(live=found, messages=WORDS, now=NOW))
+    assert (value.status, value.reason, value.stalled) == ("False", *expected)
+    assert words in value.message
 
 
 @pytest.mark.parametrize(
@@ -228,12 +228,12 @@ def test_what_is_said_of_a_pod(case: str) -> None:
 def test_the_field_that_names_a_missing_secret_is_told_though_names_are_alike(said: str, field: str) -> None:
     env = [{"name": "X", "secretKeyRef": {"name": "hf", "key": "x"}}]
     model = {"id": MODEL, "tokenSecretRef": {"name": "hf-token", "key": "hf"}}
-    words = lorax_words(blueprint(model=model, lorax={"env": env}))
+    words = lorax_messages(blueprint(model=model, lorax={"env": env}))
     waiting = pod(container(waiting={"reason": "CreateContainerConfigError", "message": said}))
-    assert f"({field})" in explain(Subject(pod=waiting, words=words, now=NOW)).message
+    assert f"({field})" in explain(PodUnderTest(live=waiting, messages=words, now=NOW)).message
 
 
 def test_a_missing_secret_stalls_after_its_grace_period() -> None:
     waiting = pod(container(waiting={"reason": "CreateContainerConfigError"}))
-    found = [explain(Subject(pod=waiting, words=WORDS, now=now)).stalled for now in (NOW, LATER)]
+    found = [explain(PodUnderTest(live=waiting, messages=WORDS, now=now)).stalled for now in (NOW, LATER)]
     assert found == [False, True]

@@ -13,13 +13,14 @@ from boardroom.controller.apply.bindings import Bindings
 from boardroom.controller.apply.children import Children
 from boardroom.controller.apply.contests import FIRST_SECONDS, Contests
 from boardroom.controller.events import Recorder
+from boardroom.controller.operator_leases import OperatorLeases
 from boardroom.controller.ownership import Ownership
-from boardroom.controller.pace import Pace
+from boardroom.controller.rate_limiter import RateLimiter
 from boardroom.controller.reconcile import Reconciler
 from boardroom.controller.rollouts import Rollouts
-from boardroom.controller.status.coordinator_leases import Leases
-from boardroom.controller.status.coordinator_status import Hearsay
-from boardroom.controller.tenures import Tenures
+from boardroom.controller.status.coordinator_leases import CoordinatorLeases
+from boardroom.controller.status.coordinator_status import CoordinatorStatus
+from boardroom.controller.status_writer import StatusWriter
 from boardroom.controller.watch.cache import Store
 from boardroom.kube import kinds
 from boardroom.kube.client import KubeError, NamespaceTerminatingError, RefusedError, WebhookError
@@ -46,16 +47,18 @@ class Room:
 
     def __post_init__(self) -> None:
         recorder = Recorder(self.kube, lambda: NOW, "test")
-        tenures = Tenures(self.kube, lambda: self.seconds, lambda: NOW)
+        operator_leases = OperatorLeases(self.kube, lambda: self.seconds, lambda: NOW)
         self.reconciler = Reconciler(
-            kube=self.kube,
             store=self.store,
             children=Children(self.kube, self.store, Contests(lambda: self.seconds)),
             bindings=Bindings(kube=self.kube, store=self.store),
-            hearsay=Hearsay(self.kube, self.store, Leases(self.kube, lambda: self.seconds, lambda: NOW), lambda: NOW),
+            status=StatusWriter(kube=self.kube, store=self.store, recorder=recorder, now=lambda: NOW),
+            coordinator_status=CoordinatorStatus(
+                self.kube, self.store, CoordinatorLeases(self.kube, lambda: self.seconds, lambda: NOW), lambda: NOW
+            ),
             rollouts=self.rollouts,
-            pace=Pace(lambda: self.seconds),
-            ownership=Ownership(self.kube, self.store, tenures, recorder, lambda: NOW, self.operator),
+            rate_limiter=RateLimiter(lambda: self.seconds),
+            ownership=Ownership(self.kube, self.store, operator_leases, recorder, lambda: NOW, self.operator),
             recorder=recorder,
             defaults=self.defaults,
             image=IMAGE,

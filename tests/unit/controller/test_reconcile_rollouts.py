@@ -83,11 +83,11 @@ async def test_in_its_turn_it_is_changed_and_keeps_the_turn_until_it_is_ready_ag
     await room.reconcile()
     assert port(room) == 9999
     assert room.condition(kinds.BOARDROOM, "executive", "UpToDate") == ("False", "RollingOut")
-    assert room.rollouts.rolls(KEY)
+    assert room.rollouts.is_rolling(KEY)
     settle(room)
     await room.reconcile()
     assert room.condition(kinds.BOARDROOM, "executive", "UpToDate") == ("True", "UpToDate")
-    assert not room.rollouts.rolls(KEY)
+    assert not room.rollouts.is_rolling(KEY)
 
 
 async def test_a_board_that_the_change_does_not_concern_does_not_wait() -> None:
@@ -163,10 +163,10 @@ async def test_a_turn_that_takes_too_long_ends() -> None:
     room.has(kinds.POD, room.live(kinds.POD, "executive-lorax-1") | {"status": {"containerStatuses": []}})
     again = await room.reconcile()
     assert again == 120
-    assert rollouts.rolls(KEY)
+    assert rollouts.is_rolling(KEY)
     now[0] = 1800 + 900
     await room.reconcile()
-    assert not rollouts.rolls(KEY)
+    assert not rollouts.is_rolling(KEY)
     assert room.condition(kinds.BOARDROOM, "executive", "UpToDate") == ("True", "UpToDate")
 
 

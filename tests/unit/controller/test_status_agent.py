@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from boardroom.api.membership import Verdict
-from boardroom.controller.status.agent import agent_status, member, unheard
-from boardroom.controller.status.finding import Finding
+from boardroom.controller.status.agent import agent_status, build_member, with_coordinator_not_ready
+from boardroom.controller.status.condition_value import ConditionValue
 from unit.controller.objects import Object, agent, condition
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -33,7 +33,7 @@ def proof(status: str, reason: str, generation: int = 2) -> list[Object]:
     ids=["proved", "none needed", "missing", "unknown", "stale proof", "stale failure", "never tried", "no seat"],
 )
 def test_ready(verdict: Verdict, conditions: list[Object], expected: tuple[str, str]) -> None:
-    found = member(agent("CEO", generation=2, conditions=conditions), verdict).ready
+    found = build_member(agent("CEO", generation=2, conditions=conditions), verdict).ready
     assert (found.status, found.reason) == expected
 
 
@@ -50,13 +50,15 @@ def test_ready(verdict: Verdict, conditions: list[Object], expected: tuple[str, 
 def test_what_a_coordinator_said_that_is_gone_is_unknown(
     verdict: Verdict, conditions: list[Object], expected: tuple[str, str]
 ) -> None:
-    gone = Finding(status="False", reason="CrashLoop", message="it ended")
-    found = unheard(member(agent("CEO", generation=2, conditions=conditions), verdict), gone).ready
+    gone = ConditionValue(status="False", reason="CrashLoop", message="it ended")
+    found = with_coordinator_not_ready(
+        build_member(agent("CEO", generation=2, conditions=conditions), verdict), gone
+    ).ready
     assert (found.status, found.reason) == expected
 
 
 def test_only_what_the_controller_owns_is_written() -> None:
-    subject = member(agent("CEO", generation=2, conditions=proof("True", "AdapterProved")), SEAT)
+    subject = build_member(agent("CEO", generation=2, conditions=proof("True", "AdapterProved")), SEAT)
     assert agent_status(subject, NOW) == {
         "observedGeneration": 2,
         "conditions": [

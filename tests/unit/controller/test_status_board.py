@@ -6,24 +6,31 @@ import pytest
 
 from boardroom.api.conditions import read
 from boardroom.api.membership import Verdict
-from boardroom.controller.rollouts import Turn
-from boardroom.controller.status.agent import Member, member
-from boardroom.controller.status.board import DISABLED, Observed, board_status, findings, invalid_status, suspended
-from boardroom.controller.status.finding import Finding
+from boardroom.controller.rollouts import RolloutState
+from boardroom.controller.status.agent import Member, build_member
+from boardroom.controller.status.board import (
+    DISABLED,
+    Observed,
+    board_status,
+    condition_values,
+    invalid_status,
+    suspended,
+)
+from boardroom.controller.status.condition_value import ConditionValue
 from unit.controller.objects import agent, blueprint, condition
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
-UP = Finding(status="True", reason="Ready", message="up")
-DOWN = Finding(status="False", reason="Starting", message="it starts")
-ROLLING = Finding(status="True", reason="Updating", message="rolls", changing=True)
-NO_IMAGE = Finding(status="False", reason="ImagePullFailed", message="no image", stalled=True)
-TAKEN = Finding(status="False", reason="NameConflict", message="taken", stalled=True)
+UP = ConditionValue(status="True", reason="Ready", message="up")
+DOWN = ConditionValue(status="False", reason="Starting", message="it starts")
+ROLLING = ConditionValue(status="True", reason="Updating", message="rolls", changing=True)
+NO_IMAGE = ConditionValue(status="False", reason="ImagePullFailed", message="no image", stalled=True)
+TAKEN = ConditionValue(status="False", reason="NameConflict", message="taken", stalled=True)
 SEAT = Verdict(accepted=True, reason="Accepted", message="has a seat")
 
 
 def seated(role: str, *, ready: bool) -> Member:
     proof = condition("AdapterReady", "True" if ready else "False", "AdapterProved" if ready else "AdapterMissing")
-    return member(agent(role, conditions=[proof]), SEAT)
+    return build_member(agent(role, conditions=[proof]), SEAT)
 
 
 CEO, CFO = seated("CEO", ready=True), seated("CFO", ready=False)
@@ -124,13 +131,13 @@ CASES: dict[str, tuple[Observed, tuple[str, str], str, str]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_ready_and_the_two_abnormal_conditions(case: str) -> None:
     observed, ready, reconciling, stalled = CASES[case]
-    found = findings(observed)
+    found = condition_values(observed)
     assert (found["Ready"].status, found["Ready"].reason) == ready
     assert (found["Reconciling"].status, found["Stalled"].status) == (reconciling, stalled)
 
 
 @pytest.mark.parametrize(
-    ("members", "refused", "expected"),
+    ("members", "rejected", "expected"),
     [
         ([CEO], {}, ("True", "AllReady", "1 of 1 members are ready")),
         ([CEO, CFO], {}, ("False", "SomeNotReady", "1 of 2 members are ready; not ready: cfo (AdapterMissing)")),
@@ -138,9 +145,9 @@ def test_ready_and_the_two_abnormal_conditions(case: str) -> None:
     ],
 )
 def test_agents_ready_names_who_is_not(
-    members: list[Member], refused: dict[str, str], expected: tuple[str, str, str]
+    members: list[Member], rejected: dict[str, str], expected: tuple[str, str, str]
 ) -> None:
-    found = findings(Observed(lorax=UP, coordinator=UP, members=members, refused=refused))["AgentsReady"]
+    found = condition_values(Observed(lorax=UP, coordinator=UP, members=members, rejected=rejected))["AgentsReady"]
     assert (found.status, found.reason, found.message) == expected
 
 
@@ -187,7 +194,7 @@ def test_a_spec_that_cant_be_read_stalls_the_board() -> None:
     assert status["observedGeneration"] == 4
     assert found == {
         "Ready": ("False", "InvalidSpec"),
-        "Reconciling": ("False", "SamplingParams"),
+        "Reconciling": ("False", "Settled"),
         "Stalled": ("True", "InvalidSpec"),
         "LoraxReady": ("Unknown", "InvalidSpec"),
         "CoordinatorReady": ("Unknown", "InvalidSpec"),
@@ -196,24 +203,24 @@ def test_a_spec_that_cant_be_read_stalls_the_board() -> None:
 
 
 @pytest.mark.parametrize(
-    ("turn", "lorax", "reconciling", "up_to_date"),
+    ("rollout", "lorax", "reconciling", "up_to_date"),
     [
-        (Turn.UP_TO_DATE, UP, ("False", "SamplingParams"), ("True", "UpToDate")),
-        (Turn.WAITING, UP, ("True", "WaitingForTurn"), ("False", "WaitingForTurn")),
-        (Turn.ROLLING, DOWN, ("True", "LoraxStarting"), ("False", "RollingOut")),
-        (Turn.WAITING, NO_IMAGE, ("False", "SamplingParams"), ("False", "WaitingForTurn")),
+        (RolloutState.UP_TO_DATE, UP, ("False", "Settled"), ("True", "UpToDate")),
+        (RolloutState.WAITING, UP, ("True", "WaitingForTurn"), ("False", "WaitingForTurn")),
+        (RolloutState.ROLLING, DOWN, ("True", "LoraxStarting"), ("False", "RollingOut")),
+        (RolloutState.WAITING, NO_IMAGE, ("False", "Settled"), ("False", "WaitingForTurn")),
     ],
     ids=["up to date", "waits", "rolls", "waits and has stalled"],
 )
 def test_a_rollout_that_is_not_through_is_told(
-    turn: Turn, lorax: Finding, reconciling: tuple[str, str], up_to_date: tuple[str, str]
+    rollout: RolloutState, lorax: ConditionValue, reconciling: tuple[str, str], up_to_date: tuple[str, str]
 ) -> None:
-    found = findings(Observed(lorax=lorax, coordinator=UP, members=[CEO], turn=turn))
+    found = condition_values(Observed(lorax=lorax, coordinator=UP, members=[CEO], rollout=rollout))
     assert (found["Reconciling"].status, found["Reconciling"].reason) == reconciling
     assert (found["UpToDate"].status, found["UpToDate"].reason) == up_to_date
 
 
 def test_a_chair_without_a_seat_is_named() -> None:
-    found = findings(Observed(lorax=UP, coordinator=UP, members=[CEO], chairless="coo"))["AgentsReady"]
+    found = condition_values(Observed(lorax=UP, coordinator=UP, members=[CEO], missing_chair="coo"))["AgentsReady"]
     assert (found.status, found.reason) == ("True", "ChairNotSeated")
     assert "spec.deliberation.chairRef names BoardAgent coo, which has no seat" in found.message

@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from boardroom.controller.status.messages import coordinator_words, lorax_words
+from boardroom.controller.status.messages import coordinator_messages, lorax_messages
 from boardroom.controller.status.workload import workload
 from unit.controller.objects import Object, blueprint, container, deployment, pod, unschedulable
 
 NOW = datetime(2026, 11, 23, 0, 1, tzinfo=UTC)
-WORDS = lorax_words(blueprint())
+WORDS = lorax_messages(blueprint())
 UP = container(ready=True, started=True)
 FAILURE = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
 UNGATED = {"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady"}
 OVERDUE = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
 
 
-def refused(message: str) -> Object:
+def rejected(message: str) -> Object:
     return deployment(conditions=[FAILURE | {"message": message}], updatedReplicas=0)
 
 
@@ -46,37 +46,37 @@ CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]]
     "no Deployment": (None, [], ("False", "Creating", False), "being created"),
     "not seen by its controller": (deployment(observedGeneration=0), [], ("False", "Creating", False), "created"),
     "refused by Pod Security": (
-        refused('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot'),
+        rejected('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot'),
         [],
         ("False", "PodSecurity", True),
         "kubectl label namespace team pod-security.kubernetes.io/enforce=baseline",
     ),
     "refused by quota": (
-        refused("exceeded quota: gpu"),
+        rejected("exceeded quota: gpu"),
         [],
         ("False", "QuotaExceeded", False),
         "raise it or free some",
     ),
     "no priority class": (
-        refused('pods "x" is forbidden: no PriorityClass with name gold was found'),
+        rejected('pods "x" is forbidden: no PriorityClass with name gold was found'),
         [],
         ("False", "PriorityClassNotFound", False),
         "create the PriorityClass or change spec.lorax.priorityClassName",
     ),
     "no runtime class": (
-        refused('pods "x" is forbidden: pod rejected: RuntimeClass "nvidia" not found'),
+        rejected('pods "x" is forbidden: pod rejected: RuntimeClass "nvidia" not found'),
         [],
         ("False", "RuntimeClassNotFound", False),
         "create the RuntimeClass or change spec.lorax.runtimeClassName",
     ),
     "refused for its RuntimeClass by another": (
-        refused("admission webhook denied the request: RuntimeClass must be gvisor"),
+        rejected("admission webhook denied the request: RuntimeClass must be gvisor"),
         [],
         ("False", "FailedCreate", False),
         "RuntimeClass must be gvisor",
     ),
     "refused for want of limits": (
-        refused('pods "x" is forbidden: failed quota: compute: must specify limits.cpu for: adapters,lorax'),
+        rejected('pods "x" is forbidden: failed quota: compute: must specify limits.cpu for: adapters,lorax'),
         [],
         ("False", "ResourcesRequired", False),
         "defaults by a LimitRange",
@@ -118,7 +118,7 @@ CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]]
         ("True", "Ready", False),
         "LoRAX is up",
     ),
-    "refused otherwise": (refused("webhook says no"), [], ("False", "FailedCreate", False), "webhook says no"),
+    "refused otherwise": (rejected("webhook says no"), [], ("False", "FailedCreate", False), "webhook says no"),
     "edited": (deployment(generation=2), [pod(UP)], ("False", "Updating", False), "being replaced"),
     "no new pod yet": (deployment(updatedReplicas=0), [pod(UP)], ("False", "Updating", False), "being replaced"),
     "the old pod's end not heard yet, the new one not up": (
@@ -228,9 +228,9 @@ CASES: dict[str, tuple[Object | None, list[Object], tuple[str, str, bool], str]]
 @pytest.mark.parametrize("case", CASES)
 def test_what_is_said_of_a_deployment(case: str) -> None:
     live, pods, expected, words = CASES[case]
-    finding = workload(live, pods, WORDS, NOW)
-    assert (finding.status, finding.reason, finding.stalled) == expected
-    assert words in finding.message
+    value = workload(live, pods, WORDS, NOW)
+    assert (value.status, value.reason, value.stalled) == expected
+    assert words in value.message
 
 
 def test_the_newest_pod_speaks_for_the_workload() -> None:
@@ -241,5 +241,5 @@ def test_the_newest_pod_speaks_for_the_workload() -> None:
 
 def test_a_coordinator_that_rolls_stays_up_and_says_so() -> None:
     rolling = deployment(generation=2, strategy="RollingUpdate")
-    finding = workload(rolling, [pod(container("coordinator", ready=True))], coordinator_words(blueprint()), NOW)
-    assert (finding.status, finding.reason, finding.changing) == ("True", "Updating", True)
+    value = workload(rolling, [pod(container("coordinator", ready=True))], coordinator_messages(blueprint()), NOW)
+    assert (value.status, value.reason, value.changing) == ("True", "Updating", True)

@@ -7,8 +7,7 @@ from typing import Any
 from boardroom.api.ask import AskRequest, AskResponse
 from boardroom.coordinator.backends.routes import Outcome
 from boardroom.coordinator.board.roster import Member, Roster
-from boardroom.coordinator.deliberation.ask import Question
-from boardroom.coordinator.deliberation.ask import ask as ask_board
+from boardroom.coordinator.deliberation.ask import Question, deliberate
 from boardroom.coordinator.metrics import Metrics
 from boardroom.engine.errors import InvalidRequest
 from boardroom.engine.protocol import Generation, GenerationRequest
@@ -18,7 +17,7 @@ Say = Callable[[str, int, GenerationRequest], str | None]
 """Member, how often it was asked before, and the request, to its text; None breaks."""
 
 
-class ScriptedAttempts:
+class ScriptedDispatcher:
     """Stands in for Dispatcher; `asked` holds every request in order, and `most_at_once` how many ran together."""
 
     def __init__(self, say: Say) -> None:
@@ -34,17 +33,17 @@ class ScriptedAttempts:
     def choose(self, members: Sequence[Member]) -> None:
         return None
 
-    def why_not(self, member: Member, via: None, *, use_lorax: bool) -> str | None:
+    def unavailable_reason(self, member: Member, route: None, *, use_lorax: bool) -> str | None:
         return None
 
-    def by_lorax(self, member: Member, via: None, *, use_lorax: bool) -> bool:
+    def goes_to_lorax(self, member: Member, route: None, *, use_lorax: bool) -> bool:
         return True
 
     def why_held(self, task: asyncio.Task[Any]) -> str | None:
         return None
 
     async def run(
-        self, member: Member, request: GenerationRequest, deadline: float, alone: asyncio.Lock, **_: Any
+        self, member: Member, request: GenerationRequest, deadline: float, retry_lock: asyncio.Lock, **_: Any
     ) -> Outcome:
         count = len(self.prompts(member.name))
         self.asked.append((member.name, request))
@@ -68,17 +67,17 @@ async def ask(
     say: Say,
     *,
     roster: dict[str, Any] | None = None,
-    made: list[ScriptedAttempts] | None = None,
+    made: list[ScriptedDispatcher] | None = None,
     **request: Any,
-) -> tuple[AskResponse, ScriptedAttempts]:
+) -> tuple[AskResponse, ScriptedDispatcher]:
     """One question to a board of these members, who have no adapters; raises ApiError, and then `made` has what was
     asked.
     """
-    attempts = ScriptedAttempts(say)
+    dispatcher = ScriptedDispatcher(say)
     if made is not None:
-        made.append(attempts)
+        made.append(dispatcher)
     members = tuple(Member(name=name, role=name.upper()) for name in sorted(names))
     fields: dict[str, Any] = {"board": "executive", "members": members} | (roster or {})
     body = AskRequest.model_validate({"user_input": "And now?"} | request)
     question = Question(request=body, request_id="r1", began=asyncio.get_running_loop().time())
-    return await ask_board(question, Roster(**fields), attempts), attempts  # type: ignore[arg-type]  # stands in for Dispatcher
+    return await deliberate(question, Roster(**fields), dispatcher), dispatcher  # type: ignore[arg-type]  # stands in for Dispatcher

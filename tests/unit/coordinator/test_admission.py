@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from boardroom.adapters.compatibility import AdapterFiles
-from boardroom.coordinator.backends.adapter_state import AdapterRegistry
 from boardroom.coordinator.backends import admission
+from boardroom.coordinator.backends.adapter_state import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
 from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError, Starting, Unhealthy
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from boardroom.api.ask import MAX_ROUND_CHARS, AnswerStatus, MemberAnswer
 from boardroom.coordinator.deliberation.modes import collaborative, hierarchical
 from boardroom.coordinator.deliberation.modes.registry import load
-from boardroom.coordinator.deliberation.positions import same, stands
+from boardroom.coordinator.deliberation.positions import current_position, keeps_position
 from boardroom.coordinator.errors import InvalidQuestion, NotEnoughAnswers
 from unit.coordinator.scripted_board import ask
 
@@ -186,14 +186,14 @@ async def test_rounds_in_a_mode_without_rounds_are_refused(mode: str) -> None:
     ],
 )
 def test_a_position_is_kept_when_its_words_are(before: str, now: str, kept: bool) -> None:
-    assert same(before, now) is kept
+    assert keeps_position(before, now) is kept
 
 
 @given(st.text(), st.text())
 def test_a_position_always_is_one_of_the_two_answers(before: str, now: str) -> None:
     first, second = (answer(text) for text in (before, now))
-    assert stands(first, second) is (first if same(before, now) else second)
-    assert stands(first, answer(None)) is first
+    assert current_position(first, second) is (first if keeps_position(before, now) else second)
+    assert current_position(first, answer(None)) is first
 
 
 def answer(text: str | None) -> MemberAnswer:

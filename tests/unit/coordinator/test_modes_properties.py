@@ -11,7 +11,7 @@ from boardroom.api.ask import AnswerStatus, AskResponse, CoordinationMode, Posit
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.deliberation.modes import consensus
 from boardroom.coordinator.errors import MemberFailed, NotEnoughAnswers
-from unit.coordinator.scripted_board import ScriptedAttempts, ask
+from unit.coordinator.scripted_board import ScriptedDispatcher, ask
 
 NAMES = ("ceo", "cfo", "coo", "cto")
 ASKED = st.lists(st.sampled_from(NAMES), min_size=1, unique=True)
@@ -122,9 +122,9 @@ async def test_sequential_shows_each_the_answers_before_it_and_no_others(order: 
         said += [] if name in broken else [f"{name.upper()}: I am {name}"]
 
 
-async def prompts(order: list[str], broken: set[str], mode: CoordinationMode) -> ScriptedAttempts:
+async def prompts(order: list[str], broken: set[str], mode: CoordinationMode) -> ScriptedDispatcher:
     """What was asked, whatever came of it."""
-    seen: list[ScriptedAttempts] = []
+    seen: list[ScriptedDispatcher] = []
 
     def say(member: str, _count: int, _request: object) -> str | None:
         return None if member in broken else f"I am {member}"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from boardroom.api.ask import Parameters
 from boardroom.api.boardagent import GenerationSpec
 from boardroom.coordinator.board.roster import Member
-from boardroom.coordinator.deliberation.sampling import settle
+from boardroom.coordinator.deliberation.sampling import resolve
 from boardroom.coordinator.errors import MemberFailed
 from unit.coordinator.scripted_board import ask
 
@@ -17,10 +17,10 @@ ORDER = sorted(NAMES)
 
 @given(most=st.integers(1, 6), mode=st.sampled_from(["parallel", "collaborative"]))
 async def test_no_more_members_than_max_concurrent_are_asked_at_once(most: int, mode: str) -> None:
-    answer, attempts = await ask(NAMES, lambda m, *_: m, coordination_mode=mode, max_concurrent=most)
+    answer, dispatcher = await ask(NAMES, lambda m, *_: m, coordination_mode=mode, max_concurrent=most)
     sizes = [min(most, len(NAMES) - at) for at in range(0, len(NAMES), most)]
     rounds = 2 if mode == "collaborative" else 1
-    assert attempts.most_at_once == min(most, len(NAMES))
+    assert dispatcher.most_at_once == min(most, len(NAMES))
     assert [b.size for b in answer.batches] == [size for size in sizes if size > 1] * rounds
     assert answer.agents_involved == ORDER
 
@@ -56,9 +56,9 @@ def test_tokens_are_the_questions_else_the_members_and_never_above_the_limit(
     asked: int | None, own: int, limit: int | None
 ) -> None:
     spec = GenerationSpec.model_validate({"maxNewTokens": own, "limits": {"maxNewTokens": limit}})
-    settled = settle(Parameters(max_new_tokens=asked), spec)
-    assert settled.max_new_tokens == min(own if asked is None else asked, limit or 300)
-    assert bool(settled.cut) is (asked is not None and limit is not None and asked > limit)
+    resolved = resolve(Parameters(max_new_tokens=asked), spec)
+    assert resolved.max_new_tokens == min(own if asked is None else asked, limit or 300)
+    assert bool(resolved.clamped) is (asked is not None and limit is not None and asked > limit)
 
 
 @given(asked=st.none() | HEAT, own=HEAT, limit=st.none() | HEAT)
@@ -67,16 +67,16 @@ def test_temperature_is_the_questions_else_the_members_and_never_above_the_limit
 ) -> None:
     limits = {"temperature": None if limit is None else f"{limit:g}"}
     spec = GenerationSpec.model_validate({"temperature": f"{own:g}", "limits": limits})
-    settled = settle(Parameters(temperature=asked), spec)
-    assert settled.temperature == min(own if asked is None else asked, 2 if limit is None else limit)
-    assert bool(settled.cut) is (asked is not None and limit is not None and asked > limit)
+    resolved = resolve(Parameters(temperature=asked), spec)
+    assert resolved.temperature == min(own if asked is None else asked, 2 if limit is None else limit)
+    assert bool(resolved.clamped) is (asked is not None and limit is not None and asked > limit)
 
 
 async def test_a_parameter_above_a_members_limit_is_cut_for_it_alone_and_warned_of() -> None:
     limited = GenerationSpec.model_validate({"limits": {"maxNewTokens": 10}})
     members = (Member(name="ceo", role="CEO"), Member(name="cfo", role="CFO", generation=limited))
-    answer, attempts = await ask(
+    answer, dispatcher = await ask(
         (), lambda m, *_: m, roster={"members": members}, parameters={"max_new_tokens": 99, "temperature": 0.5}
     )
-    assert {name: request.max_new_tokens for name, request in attempts.asked} == {"ceo": 99, "cfo": 10}
+    assert {name: request.max_new_tokens for name, request in dispatcher.asked} == {"ceo": 99, "cfo": 10}
     assert answer.warnings == ["CFO (cfo): max_new_tokens 99 is cut to 10 (spec.generation.limits)"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from boardroom.adapters.compatibility import AdapterFiles, missing_directory
-from boardroom.api.conditions import UNHEARD, AgentCondition, condition
+from boardroom.api.conditions import COORDINATOR_NOT_READY, AgentCondition, condition
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus, LoraxMetrics
 from boardroom.coordinator.backends.adapter_state import AdapterRegistry
 from boardroom.coordinator.backends.adapter_summary import Books
@@ -245,7 +245,7 @@ def test_the_event_is_about_the_boardroom() -> None:
 async def test_a_word_that_the_operator_took_back_meanwhile_is_given_again(world: World) -> None:
     world.book.answered(PATH, 40, world.book.asked(PATH))
     await world.write()
-    taken = condition(AgentCondition.ADAPTER_READY, "Unknown", UNHEARD, "none leads", generation=3)
+    taken = condition(AgentCondition.ADAPTER_READY, "Unknown", COORDINATOR_NOT_READY, "none leads", generation=3)
     ceo = replace(CEO, status=BoardAgentStatus(conditions=(taken,)))
     world.roster = replace(BOARD, members=(BASE, ceo))
     assert await world.write(1) == ["ceo"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from boardroom.api.ask import AnswerStatus, MemberAnswer, Position, Verdict, Vote
 from boardroom.coordinator.board.roster import Member
-from boardroom.coordinator.deliberation.voting import Ballot, decide, read, told, vote
+from boardroom.coordinator.deliberation.voting import Ballot, decide, describe, parse_ballot, vote
 
 POSITIONS = st.one_of(st.none(), st.sampled_from(Position))
 VOTES = st.lists(st.tuples(POSITIONS, st.integers(0, 5), st.booleans()), min_size=1, max_size=8).map(
@@ -61,7 +61,7 @@ def test_every_vote_is_in_the_record_and_dissent_is_the_other_side(votes: list[V
     side = Position.OPPOSE if decision.verdict is Verdict.ADOPTED else Position.SUPPORT
     assert decision.dissent == [v.agent for v in votes if v.position is side]
     for cast in votes:
-        assert f"{cast.role}" in told(decision)
+        assert f"{cast.role}" in describe(decision)
 
 
 def test_a_tie_is_rejected() -> None:
@@ -81,7 +81,7 @@ def test_a_tie_is_rejected() -> None:
     ],
 )
 def test_a_ballot_is_read(text: str, position: Position) -> None:
-    found = read(text)
+    found = parse_ballot(text)
     assert isinstance(found, Ballot)
     assert found.position is position
 
@@ -97,7 +97,7 @@ def test_a_ballot_is_read(text: str, position: Position) -> None:
     ],
 )
 def test_what_is_no_ballot_says_why(text: str, why: str) -> None:
-    found = read(text)
+    found = parse_ballot(text)
     assert isinstance(found, str)
     assert why in found
 

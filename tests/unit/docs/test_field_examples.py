@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from boardroom.api.manifest import judge
+from boardroom.api.manifest import validate
 from tools.pages import ROOT, objects
 
 PAGES = ("reference/boardroom.md", "reference/boardagent.md")
@@ -27,7 +27,7 @@ def test_every_field_of_the_reference_has_an_example(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_example_is_valid(page: str) -> None:
     for example in objects(ROOT / "docs" / page):
-        assert judge(example)[1] == []
+        assert validate(example)[1] == []
 
 
 def fields(path: str, node: Any) -> Iterator[str]:

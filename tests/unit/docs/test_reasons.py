@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from boardroom.api.conditions import PREVIOUS, UNHEARD
+from boardroom.api.conditions import COORDINATOR_NOT_READY, PREVIOUS
 
 ROOT = Path(__file__).parents[3]
 CODE = ROOT / "operator" / "boardroom"
@@ -72,5 +72,5 @@ def words(source: Path) -> set[str]:
 def test_every_reason_has_its_entry() -> None:
     page = (ROOT / "docs/reference/reasons.md").read_text(encoding="utf-8")
     entries = set(re.findall(r"^\| `(\w+)`", page, re.MULTILINE))
-    reasons = set().union(*(words(source) for source in SOURCES), {PREVIOUS, UNHEARD}) - NOT_OURS
+    reasons = set().union(*(words(source) for source in SOURCES), {PREVIOUS, COORDINATOR_NOT_READY}) - NOT_OURS
     assert entries == reasons

@@ -8,16 +8,18 @@ import pytest
 from lupa.lua51 import LuaRuntime
 
 from boardroom.api.membership import Verdict, unknown_board
-from boardroom.controller.status.agent import Member, agent_status, member
+from boardroom.controller.status.agent import Member, agent_status, build_member
 from boardroom.controller.status.board import Observed, board_status, suspended
-from boardroom.controller.status.finding import Finding
+from boardroom.controller.status.condition_value import ConditionValue
 from unit.controller.objects import agent, agent_object, blueprint, board_object, condition
 
 HEALTH = Path(__file__).parents[3] / "manifests" / "argocd" / "health"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-GOOD = Finding(status="True", reason="Available", message="it answers")
-LOADING = Finding(status="False", reason="Starting", message="LoRAX is starting")
-NO_IMAGE = Finding(status="False", reason="ImagePullFailed", message="image lorax:1 can't be pulled", stalled=True)
+GOOD = ConditionValue(status="True", reason="Available", message="it answers")
+LOADING = ConditionValue(status="False", reason="Starting", message="LoRAX is starting")
+NO_IMAGE = ConditionValue(
+    status="False", reason="ImagePullFailed", message="image lorax:1 can't be pulled", stalled=True
+)
 SEAT = Verdict(accepted=True, reason="Accepted", message="has a seat as CEO")
 Object = dict[str, Any]
 
@@ -31,14 +33,14 @@ def health(kind: str, obj: Object) -> tuple[str, str]:
 
 
 def proved(status: str = "True", reason: str = "Loaded", message: str = "it gave tokens") -> Member:
-    return member(agent("CEO", conditions=[condition("AdapterReady", status, reason, message)]), SEAT)
+    return build_member(agent("CEO", conditions=[condition("AdapterReady", status, reason, message)]), SEAT)
 
 
 def board(observed: Observed, *, generation: int = 1) -> Object:
     return board_object(generation=generation, status=board_status(blueprint(), observed, (), NOW))
 
 
-def seen(lorax: Finding = GOOD, coordinator: Finding = GOOD, **facts: Any) -> Observed:
+def seen(lorax: ConditionValue = GOOD, coordinator: ConditionValue = GOOD, **facts: Any) -> Observed:
     return Observed(lorax=lorax, coordinator=coordinator, members=facts.pop("members", [proved()]), **facts)
 
 
@@ -78,7 +80,7 @@ def test_an_object_that_nobody_has_looked_at_is_progressing(kind: str) -> None:
         (proved("Unknown", "NotProved", "not tried yet"), ("Progressing", "NotProved: not tried yet")),
         (proved("False", "AdapterMissing", "no files"), ("Degraded", "AdapterMissing: no files")),
         (
-            member(agent("CEO"), Verdict(accepted=False, reason="BoardFull", message="15 members")),
+            build_member(agent("CEO"), Verdict(accepted=False, reason="BoardFull", message="15 members")),
             ("Degraded", "BoardFull: 15 members"),
         ),
     ],
@@ -89,6 +91,6 @@ def test_a_member_has_the_health_that_its_conditions_tell(subject: Member, expec
 
 
 def test_a_member_whose_board_is_still_to_come_is_progressing() -> None:
-    subject = member(agent("CEO"), unknown_board("executive", "team"))
+    subject = build_member(agent("CEO"), unknown_board("executive", "team"))
     status, message = health("boardagent", agent_object("CEO") | {"status": agent_status(subject, NOW)})
     assert (status, message.split(":")[0]) == ("Progressing", "BoardroomNotFound")

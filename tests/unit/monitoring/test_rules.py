@@ -1,4 +1,4 @@
-"""The alerts: each has tests, which tests/component/monitoring/test_promtool.py runs, a runbook and words for people."""
+"""The alerts: each has tests (component/monitoring/test_promtool.py runs them), a runbook and words for people."""
 
 import re
 from pathlib import Path

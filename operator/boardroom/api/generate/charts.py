@@ -1,4 +1,4 @@
-"""The generated parts of charts/: the CRDs as templates of the operator's chart, and what the board's chart takes."""
+"""The generated parts of charts/: CRD templates of the operator's chart, and the values schema of the board's."""
 
 import copy
 import json
@@ -26,37 +26,40 @@ _SIZE: Schema = {"pattern": r"^[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?
 
 
 def generated() -> dict[str, str]:
-    """Each generated file's text, by its path below charts/."""
+    """The text of each generated file, by its path below charts/."""
     templates = {f"{OPERATOR_CRDS}/{name}": crd_template(crd) for name, crd in crds().items()}
     return templates | {BOARD_SCHEMA: json.dumps(board_values(), indent=1, ensure_ascii=False) + "\n"}
 
 
 def crd_template(crd: dict[str, Any]) -> str:
-    """A CRD as a Helm template: there at all, and kept on uninstall, as values say; ValueError where it holds `{{`."""
+    """A CRD as a Helm template. Values decide whether it is installed, and kept on uninstall.
+
+    Raises ValueError for a CRD that holds `{{`.
+    """
     text = render(crd)
     if "{{" in text:
-        raise ValueError(f"{crd['metadata']['name']} holds '{{{{', which Helm would take for its own")
+        raise ValueError(f"{crd['metadata']['name']} holds '{{{{', which Helm would interpret")
     head, tail = text.split("metadata:\n", 1)
     name, tail = tail.split("\n", 1)
     return f"{{{{- if .Values.crds.install }}}}\n{head}metadata:\n{name}\n{_KEEP}{tail}{{{{- end }}}}\n"
 
 
 def board_values() -> Schema:
-    """The JSON Schema of a board chart's values: the specs' own, closed, so that Helm names a bad key itself."""
+    """The JSON Schema of the board chart's values: the specs' schemas, closed, so that Helm names a wrong key."""
     member = closed(structural(BoardAgentSpec))
-    del member["properties"]["boardroomRef"]  # the chart knows the board
+    del member["properties"]["boardroomRef"]  # the chart sets it
     member["required"] = [name for name in member["required"] if name != "boardroomRef"]
     claim = {
-        "create": _boolean("Whether the release has a claim for the adapters, named as spec.adapters.volume says."),
+        "create": _boolean("Whether the release creates a claim for the adapters, named by spec.adapters.volume."),
         "size": {"description": "Its size.", "anyOf": INT_OR_STRING["anyOf"], **_SIZE},
         "storageClassName": _text("Its StorageClass. Empty: the cluster's default."),
         "accessModes": {
             "type": "array",
-            "description": "Its access modes; ReadOnlyMany or ReadWriteMany where LoRAX has several replicas.",
+            "description": "Access modes; ReadOnlyMany or ReadWriteMany for replicas.",
             "minItems": 1,
             "items": {"enum": ["ReadWriteOnce", "ReadWriteOncePod", "ReadOnlyMany", "ReadWriteMany"]},
         },
-        "keep": _boolean("Whether it stays when the release is uninstalled."),
+        "keep": _boolean("Whether the claim stays when the release is uninstalled."),
     }
     return {
         "$schema": "https://json-schema.org/draft-07/schema#",
@@ -64,37 +67,37 @@ def board_values() -> Schema:
         **_closed(
             "Values.",
             {
-                "global": {"type": "object", "description": "Helm's own, where this chart is part of another."},
+                "global": {"type": "object", "description": "Helm's global values, where this chart is a subchart."},
                 "name": _text("The board's name. Empty: the release's.", pattern=f"^$|{_NAME}", maxLength=49),
-                "labels": _strings("Labels of the Boardroom and the BoardAgents, besides those that the chart sets."),
+                "labels": _strings("Additional labels of the Boardroom and the BoardAgents."),
                 "annotations": _strings("Annotations of the Boardroom and the BoardAgents."),
                 "spec": closed(structural(BoardroomSpec))
                 | {"description": "The Boardroom's spec, field for field (docs/reference/boardroom.md)."},
                 "members": {
                     "type": "object",
-                    "description": "The members, each the BoardAgent BOARD-KEY: its spec, less boardroomRef; null "
-                    "takes a member of the defaults off. A key has a-z, 0-9 and '-'; the role is in the spec.",
+                    "description": "The members. Each becomes the BoardAgent BOARD-KEY with this spec, without "
+                    "boardroomRef. null removes a member of the defaults. A key has a-z, 0-9 and '-'.",
                     "maxProperties": 256,
-                    # Not propertyNames: of these Helm names another place than the one at fault.
+                    # Not propertyNames: Helm reports their errors at another place.
                     "patternProperties": {_MEMBER: {"anyOf": [member, {"type": "null"}]}},
                     "additionalProperties": False,
                 },
-                "adaptersClaim": _closed("A claim for the adapters, made empty by this release.", claim),
+                "adaptersClaim": _closed("A claim for the adapters. The release creates it empty.", claim),
             },
         ),
     }
 
 
 def closed(schema: Schema) -> Schema:
-    """A structural schema as a JSON Schema that refuses unknown fields; what only an API server reads is left out."""
-    found = {key: value for key, value in copy.deepcopy(schema).items() if not key.startswith("x-kubernetes-")}
-    if "properties" in found:
-        found["properties"] = {name: closed(child) for name, child in found["properties"].items()}
-        found["additionalProperties"] = False
+    """A structural schema as a JSON Schema that refuses unknown fields, without the API server's extensions."""
+    copied = {key: value for key, value in copy.deepcopy(schema).items() if not key.startswith("x-kubernetes-")}
+    if "properties" in copied:
+        copied["properties"] = {name: closed(child) for name, child in copied["properties"].items()}
+        copied["additionalProperties"] = False
     for key in ("items", "additionalProperties"):
-        if isinstance(found.get(key), dict):
-            found[key] = closed(found[key])
-    return found
+        if isinstance(copied.get(key), dict):
+            copied[key] = closed(copied[key])
+    return copied
 
 
 def _closed(description: str, properties: Schema) -> Schema:

@@ -1,4 +1,4 @@
-"""The CustomResourceDefinitions, generated from the models: `boardroom crds` writes them, a test holds them equal."""
+"""The CustomResourceDefinitions, generated from the models. `boardroom crds` writes them; a test compares them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,7 +19,7 @@ Column = tuple[str, str, str, int, str]
 
 
 def crds() -> dict[str, dict[str, Any]]:
-    """Each CRD under the name of its file."""
+    """Each CRD by the name of its file."""
     return {
         BOARDROOMS_FILE: _crd(
             kind=BOARDROOM,
@@ -50,7 +50,7 @@ def render(crd: dict[str, Any]) -> str:
 
 
 def page(crd: dict[str, Any]) -> str:
-    """The kind's page, as a path below docs/."""
+    """Path of the kind's page below docs/."""
     return f"reference/{crd['spec']['names']['singular']}.md"
 
 
@@ -75,7 +75,7 @@ def _crd(
             "kind": {"type": "string", "description": f"{kind}."},
             "metadata": {"type": "object"},
             "spec": structural(spec),
-            # Without this default kstatus takes an object that nobody has looked at yet for Current.
+            # Without this default kstatus reports a new object as Current before its first reconciliation.
             "status": structural(status) | {"default": {"observedGeneration": -1}},
         },
     }

@@ -1,4 +1,4 @@
-"""The field reference in docs/, out of the CRDs' schemas: `boardroom crds` writes it, a test holds it equal."""
+"""The field reference in docs/, from the CRDs' schemas. `boardroom crds` writes it; a test compares it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,14 +8,14 @@ Node = dict[str, Any]
 
 
 def reference(crd: Node) -> str:
-    """Each field of spec and status in a table, with what it takes and its default."""
+    """Tables of spec and status: each field with its type, meaning, bounds and default."""
     root = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
     parts = [_table(part, root[part]) for part in ("spec", "status")]
     return "\n".join([MARKER, *parts])
 
 
 def with_reference(page: str, crd: Node) -> str:
-    """The page with its generated part anew; a page without the marker gets it at its end."""
+    """The page with its generated part replaced, or appended if it has no marker."""
     return page.split(MARKER, 1)[0] + reference(crd)
 
 

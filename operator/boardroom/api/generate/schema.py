@@ -1,6 +1,6 @@
-"""Pydantic's JSON Schema made structural, as a CRD needs it: no $ref, no anyOf (but that of a quantity), no title.
+"""Structural schemas for CRDs from pydantic's JSON Schema: no $ref, no anyOf (except a quantity's), no title.
 
-A model's default_factory becomes no schema default: the API server would write it into the user's spec.
+A model's default_factory is no schema default: the API server would write it into the user's spec.
 """
 
 from copy import deepcopy
@@ -57,14 +57,14 @@ def _node(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]
     if isinstance(schema.get("additionalProperties"), dict):
         node["additionalProperties"] = _node(schema["additionalProperties"], definitions)
     if node.get("default") in (None, "", []):
-        node.pop("default", None)  # what is empty says no more than what is absent
+        node.pop("default", None)  # an empty default adds nothing
     if node.get("x-kubernetes-list-type") == "map":
         _bound_keys(node)
     return node
 
 
 def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """One schema without $ref and without a null alternative; what stands nearer to the field wins."""
+    """One schema without $ref and null alternative. Keys nearer to the field take precedence."""
     if schema.get("x-kubernetes-int-or-string"):
         return schema  # the one union that is structural
     alternatives = [a for a in schema.get("anyOf", ()) if a.get("type") != "null"]
@@ -85,7 +85,7 @@ def _merged(inner: dict[str, Any], outer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bound_keys(node: dict[str, Any]) -> None:
-    """A map list's keys are required, and bounded so that the API server can cost its rules."""
+    """Make a map list's keys required, and bounded so that the API server can estimate the cost of its rules."""
     items = node["items"]
     for key in node["x-kubernetes-list-map-keys"]:
         items["properties"][key].setdefault("maxLength", _NAME_MAX)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from boardroom.api.meta import AUTH_ROLE
-from boardroom.controller.apply.children import Problem, unasked
+from boardroom.controller.apply.children import Problem, webhook_problem
 from boardroom.controller.watch.cache import Store
 from boardroom.kube.client import ConflictError, Kube, RefusedError, WebhookError
 from boardroom.kube.kinds import CLUSTER_ROLE_BINDING, Key, Object
@@ -47,7 +47,7 @@ class Bindings:
             message = f"ClusterRoleBinding {name} is somebody else's and is left alone: delete it ({error})"
             return [Problem(reason="NameConflict", message=message, stalled=True)]
         except WebhookError as error:
-            return [unasked(f"ClusterRoleBinding {name}", error)]
+            return [webhook_problem(f"ClusterRoleBinding {name}", error)]
         except RefusedError as error:
             message = (
                 f"the API server refuses ClusterRoleBinding {name}, by which the coordinator has tokens reviewed: "

@@ -8,7 +8,7 @@ from typing import Final
 
 from boardroom.api.meta import BOARDROOM
 from boardroom.controller.apply.contests import Contest, Contests
-from boardroom.controller.apply.fingerprint import digest, marked, stands
+from boardroom.controller.apply.fingerprint import apply_hash, contains, with_apply_hash
 from boardroom.controller.plan.children import Child
 from boardroom.controller.watch.cache import Store
 from boardroom.kube.client import ConflictError, Kube, NamespaceTerminatingError, RefusedError, WebhookError
@@ -20,7 +20,7 @@ _RETRY_SECONDS: Final = 60.0
 """What is in the way has no label of ours, so no watch tells when it is gone."""
 _WEBHOOK_SECONDS: Final = 10.0
 """A webhook is mostly away for as long as its pod is replaced."""
-_Of = tuple[Kind, Key]
+ObjectId = tuple[Kind, Key]
 """An object by its kind, namespace and name."""
 
 
@@ -57,8 +57,8 @@ class Outcome:
 class _Applied:
     """What we wanted when we last wrote an object, and what the API server made of it."""
 
-    wanted: str
-    found: str
+    wanted_hash: str
+    outcomes: str
 
 
 @dataclass
@@ -68,19 +68,19 @@ class Children:
     kube: Kube
     store: Store
     contests: Contests = field(default_factory=Contests)
-    _applied: dict[_Of, _Applied] = field(default_factory=dict)
+    _applied: dict[ObjectId, _Applied] = field(default_factory=dict)
 
     async def converge(self, board: Key, uid: str, children: Sequence[Child]) -> Outcome:
         """Apply or delete what differs; what can't be written does not stop the rest."""
-        made = [child for child in children if child.manifest is not None]
+        kept = [child for child in children if child.manifest is not None]
         # What goes, goes the other way round: a pod before what guards it.
-        gone = [child for child in reversed(children) if child.manifest is None]
-        unseen = await self._unseen(board[0], made)
-        found = [await self._one(board, uid, child, unseen) for child in (*made, *gone)]
-        contests = (self.contests.goes_on((child.kind, (board[0], child.name))) for child in made)
+        removed = [child for child in reversed(children) if child.manifest is None]
+        unlabelled = await self._find_unlabelled(board[0], kept)
+        outcomes = [await self._converge_child(board, uid, child, unlabelled) for child in (*kept, *removed)]
+        contests = (self.contests.ongoing((child.kind, (board[0], child.name))) for child in kept)
         return Outcome(
-            changes=[change for change in found if isinstance(change, Change)],
-            problems=[problem for problem in found if isinstance(problem, Problem)],
+            changes=[change for change in outcomes if isinstance(change, Change)],
+            problems=[problem for problem in outcomes if isinstance(problem, Problem)],
             contests=[contest for contest in contests if contest is not None],
         )
 
@@ -91,35 +91,39 @@ class Children:
                 del self._applied[kind, key]
                 self.contests.forget((kind, key))
 
-    async def _unseen(self, namespace: str, made: Sequence[Child]) -> dict[_Of, Object]:
+    async def _find_unlabelled(self, namespace: str, kept: Sequence[Child]) -> dict[ObjectId, Object]:
         """What stands in the cluster under the names of children that the store lacks.
 
         Watched by label: an object that somebody else made under such a name is not in the store.
         """
-        names = [(child.kind, (namespace, child.name)) for child in made]
-        missing = [of for of in names if of not in self.store]
-        found = await asyncio.gather(*(self.kube.get(kind, *key) for kind, key in missing))
-        return {of: live for of, live in zip(missing, found, strict=True) if live is not None}
+        names = [(child.kind, (namespace, child.name)) for child in kept]
+        missing = [object_id for object_id in names if object_id not in self.store]
+        outcomes = await asyncio.gather(*(self.kube.get(kind, *key) for kind, key in missing))
+        return {object_id: live for object_id, live in zip(missing, outcomes, strict=True) if live is not None}
 
-    async def _one(self, board: Key, uid: str, child: Child, unseen: Mapping[_Of, Object]) -> Change | Problem | None:
+    async def _converge_child(
+        self, board: Key, uid: str, child: Child, unlabelled: Mapping[ObjectId, Object]
+    ) -> Change | Problem | None:
         key = (board[0], child.name)
-        of = (child.kind, key)
+        object_id = (child.kind, key)
         live = self.store.get(child.kind, *key)
         if child.manifest is None:
             return await self._delete(child.kind, key, live, board[1], uid)
-        wanted = digest(child.manifest)
-        manifest = marked(child.manifest, wanted)
-        if live is not None and self._stands(of, manifest, _Applied(wanted, fingerprint(live)), live):
+        wanted_hash = apply_hash(child.manifest)
+        manifest = with_apply_hash(child.manifest, wanted_hash)
+        if live is not None and self._is_current(object_id, manifest, _Applied(wanted_hash, fingerprint(live)), live):
             return None
-        if live is not None and await self._contested(of, manifest, wanted, live):
+        if live is not None and await self._contested(object_id, manifest, wanted_hash, live):
             return None
-        live = live or unseen.get(of)
+        live = live or unlabelled.get(object_id)
         if live is not None and not owned_by(live, board[1], uid):
-            return _taken(child, live)
-        return await self._apply(of, manifest, wanted, live)
+            return _name_conflict(child, live)
+        return await self._apply(object_id, manifest, wanted_hash, live)
 
-    async def _apply(self, of: _Of, manifest: Object, wanted: str, live: Object | None) -> Change | Problem | None:
-        kind, key = of
+    async def _apply(
+        self, object_id: ObjectId, manifest: Object, wanted_hash: str, live: Object | None
+    ) -> Change | Problem | None:
+        kind, key = object_id
         try:
             # Without force the first time: an object that came into being since we looked is not overwritten.
             result = await self.kube.apply(kind, manifest, force=live is not None)
@@ -128,33 +132,33 @@ class Children:
         except ConflictError as error:
             return Problem(reason="NameConflict", message=f"{kind} {key[1]}: {error}", stalled=False)
         except WebhookError as error:
-            return unasked(f"{kind} {key[1]}", error)
+            return webhook_problem(f"{kind} {key[1]}", error)
         except RefusedError as error:
             anew = f", or delete that {kind} and it is made anew" if live is not None else ""
             message = f"the API server refuses {kind} {key[1]}: {error}; mend what it names{anew}"
             return Problem(reason="ApplyRefused", message=message, stalled=True)
         self.store.put(kind, result)
-        self._applied[of] = _Applied(wanted, fingerprint(result))
-        self.contests.written(of, result)
+        self._applied[object_id] = _Applied(wanted_hash, fingerprint(result))
+        self.contests.applied(object_id, result)
         _log.info("applied %s %s/%s", kind, *key)
         return Change(kind=kind, before=live, after=result) if live is not None else None
 
-    async def _contested(self, of: _Of, manifest: Object, wanted: str, live: Object) -> bool:
+    async def _contested(self, object_id: ObjectId, manifest: Object, wanted_hash: str, live: Object) -> bool:
         """Whether it is let be, because somebody else writes it again and again; what we want anew is written."""
-        left = self._applied.get(of)
-        if left is None or left.wanted != wanted:
+        last_applied = self._applied.get(object_id)
+        if last_applied is None or last_applied.wanted_hash != wanted_hash:
             return False
-        whole = await self.kube.get(of[0], *of[1]) if self.contests.suspected(of) else live
+        whole = await self.kube.get(object_id[0], *object_id[1]) if self.contests.is_suspected(object_id) else live
         if whole is not None:
-            self.contests.lost(of, manifest, whole)
-        return self.contests.wait(of) > 0
+            self.contests.overwritten(object_id, manifest, whole)
+        return self.contests.wait(object_id) > 0
 
-    def _stands(self, of: _Of, manifest: Object, now: _Applied, live: Object) -> bool:
+    def _is_current(self, object_id: ObjectId, manifest: Object, now: _Applied, live: Object) -> bool:
         """Whether it is as we left it; where we don't know how we left it, whether it is as we would leave it."""
-        left = self._applied.get(of)
-        if left is None and stands(live, manifest):
-            left = self._applied[of] = now
-        return left == now
+        last_applied = self._applied.get(object_id)
+        if last_applied is None and contains(live, manifest):
+            last_applied = self._applied[object_id] = now
+        return last_applied == now
 
     async def _delete(self, kind: Kind, key: Key, live: Object | None, board: str, uid: str) -> Problem | None:
         self._applied.pop((kind, key), None)
@@ -166,7 +170,7 @@ class Children:
         try:
             await self.kube.delete(kind, *key, live["metadata"]["uid"])
         except WebhookError as error:
-            return unasked(f"{kind} {key[1]}", error)
+            return webhook_problem(f"{kind} {key[1]}", error)
         except RefusedError as error:
             message = f"the API server won't have {kind} {key[1]} deleted: {error}; mend what it names"
             return Problem(reason="ApplyRefused", message=message, stalled=True)
@@ -178,16 +182,16 @@ def fingerprint(live: Object) -> str:
     """Digest of all in a live object that a writer could have changed under us; status and bookkeeping aside."""
     metadata = {name: live["metadata"].get(name) or None for name in _METADATA}
     body = {name: value for name, value in live.items() if name not in ("metadata", "status")}
-    return digest({"metadata": metadata, **body})
+    return apply_hash({"metadata": metadata, **body})
 
 
-def unasked(what: str, error: WebhookError) -> Problem:
+def webhook_problem(what: str, error: WebhookError) -> Problem:
     """What can't be written because the cluster's own admission does not answer."""
     message = f"{what} waits for an admission webhook that does not answer: see that its server is up ({error})"
     return Problem(reason="WebhookFailed", message=message, stalled=False, retry_seconds=_WEBHOOK_SECONDS)
 
 
-def _taken(child: Child, live: Object) -> Problem:
+def _name_conflict(child: Child, live: Object) -> Problem:
     owner = controller_of(live)
     if owner is not None and owner.get("kind") == BOARDROOM:
         message = (

@@ -23,7 +23,7 @@ QUIET_SECONDS: Final = 120.0
 """A contest is over when nobody has written for so long after a try."""
 
 Path = tuple[str, ...]
-Of = tuple[Kind, Key]
+ObjectId = tuple[Kind, Key]
 """An object by its kind, namespace and name."""
 
 
@@ -36,13 +36,13 @@ class Contest:
 
 
 @dataclass
-class _Rounds:
+class _Overwrites:
     at: float
     """When it was last found otherwise than we left it."""
     count: int = 1
-    left: Object | None = None
+    last_applied: Object | None = None
     """What came of our last write; None where we have not written since."""
-    pause: float = 0.0
+    pause_seconds: float = 0.0
     """Seconds that it is let be for."""
     message: str = ""
 
@@ -53,58 +53,65 @@ class Contests:
 
     clock: Callable[[], float] = time.monotonic
     """Monotonic seconds."""
-    _rounds: dict[Of, _Rounds] = field(default_factory=dict)
+    _overwrites: dict[ObjectId, _Overwrites] = field(default_factory=dict)
 
-    def written(self, of: Of, left: Object) -> None:
+    def applied(self, object_id: ObjectId, last_applied: Object) -> None:
         """We have written it, and this came of it."""
-        if (rounds := self._rounds.get(of)) is not None:
-            rounds.left = left
+        if (overwrites := self._overwrites.get(object_id)) is not None:
+            overwrites.last_applied = last_applied
 
-    def suspected(self, of: Of) -> bool:
+    def is_suspected(self, object_id: ObjectId) -> bool:
         """Whether it was found otherwise before, and written since: whoever wrote now is to be named."""
-        rounds = self._rounds.get(of)
-        return rounds is not None and rounds.left is not None
+        overwrites = self._overwrites.get(object_id)
+        return overwrites is not None and overwrites.last_applied is not None
 
-    def lost(self, of: Of, manifest: Object, live: Object) -> None:
+    def overwritten(self, object_id: ObjectId, manifest: Object, live: Object) -> None:
         """It is not as we left it, though we want what we wanted. One that is suspected has its managed fields here."""
-        now, rounds = self.clock(), self._rounds.get(of)
-        if rounds is None or now - rounds.at > LAST_SECONDS + QUIET_SECONDS:
-            self._rounds[of] = _Rounds(now)
+        now, overwrites = self.clock(), self._overwrites.get(object_id)
+        if overwrites is None or now - overwrites.at > LAST_SECONDS + QUIET_SECONDS:
+            self._overwrites[object_id] = _Overwrites(now)
             return
-        fields = sorted(set(_fields(manifest, rounds.left, live))) if rounds.left is not None else []
+        fields = (
+            sorted(set(_fields(manifest, overwrites.last_applied, live))) if overwrites.last_applied is not None else []
+        )
         if not fields:  # found already, or what was written is none of ours
             return
-        rounds.left, rounds.at, rounds.count = None, now, rounds.count + 1
-        if rounds.count > ROUNDS:
-            rounds.pause = min(LAST_SECONDS, max(FIRST_SECONDS, 2 * rounds.pause))
-            rounds.message = _message(of, fields, live)
+        overwrites.last_applied, overwrites.at, overwrites.count = None, now, overwrites.count + 1
+        if overwrites.count > ROUNDS:
+            overwrites.pause_seconds = min(LAST_SECONDS, max(FIRST_SECONDS, 2 * overwrites.pause_seconds))
+            overwrites.message = _message(object_id, fields, live)
 
-    def wait(self, of: Of) -> float:
+    def wait(self, object_id: ObjectId) -> float:
         """Seconds until the object may be written over; 0 where that is now."""
-        rounds = self._rounds.get(of)
-        return max(0.0, rounds.at + rounds.pause - self.clock()) if rounds else 0.0
+        overwrites = self._overwrites.get(object_id)
+        return max(0.0, overwrites.at + overwrites.pause_seconds - self.clock()) if overwrites else 0.0
 
-    def goes_on(self, of: Of) -> Contest | None:
+    def ongoing(self, object_id: ObjectId) -> Contest | None:
         """The contest about an object, if there is one."""
-        rounds = self._rounds.get(of)
-        left = rounds.at + rounds.pause + QUIET_SECONDS - self.clock() if rounds and rounds.pause else 0.0
-        return Contest(message=rounds.message, retry_seconds=self.wait(of) or left) if rounds and left > 0 else None
+        overwrites = self._overwrites.get(object_id)
+        if overwrites is None or not overwrites.pause_seconds:
+            return None
+        remaining = overwrites.at + overwrites.pause_seconds + QUIET_SECONDS - self.clock()
+        if remaining <= 0:
+            return None
+        return Contest(message=overwrites.message, retry_seconds=self.wait(object_id) or remaining)
 
-    def forget(self, of: Of) -> None:
+    def forget(self, object_id: ObjectId) -> None:
         """The object is gone, or is to go."""
-        self._rounds.pop(of, None)
+        self._overwrites.pop(object_id, None)
 
 
-def _message(of: Of, fields: list[Path], live: Object) -> str:
-    kind, (_, name) = of
+def _message(object_id: ObjectId, fields: list[Path], live: Object) -> str:
+    kind, (_, name) = object_id
     writers = sorted({manager for path in fields for manager in _managers(path, live)})
-    named = f"field manager {' and '.join(writers)}" if writers else "a writer that no field manager names"
-    what = f"{kind} {name}: {', '.join(map(_shown, fields))}"
+    writer_text = f"field manager {' and '.join(writers)}" if writers else "a writer that no field manager names"
+    fields_text = f"{kind} {name}: {', '.join(map(_shown, fields))}"
     remedy = (
         "have the other writer (a policy, an autoscaler, a GitOps tool) leave it alone, and set it in the Boardroom"
     )
     return (
-        f"{what} is set otherwise by {named} whenever this operator sets it, which is tried ever less often: {remedy}"
+        f"{fields_text} is set otherwise by {writer_text} whenever this operator sets it, which is tried ever less "
+        f"often: {remedy}"
     )
 
 
@@ -112,25 +119,25 @@ def _shown(path: Path) -> str:
     return ".".join(path).replace(".[", "[")
 
 
-def _fields(ours: object, left: object, live: object, at: Path = ()) -> Iterator[Path]:
+def _fields(ours: object, last_applied: object, live: object, at: Path = ()) -> Iterator[Path]:
     """The fields of ours that differ between what we left and what is."""
     if isinstance(ours, dict) and not (at and at[-1] in ATOMIC):
         for name, value in ours.items():
-            yield from _fields(value, _value(left, name), _value(live, name), (*at, name))
+            yield from _fields(value, _value(last_applied, name), _value(live, name), (*at, name))
     elif isinstance(ours, list) and ours and all(isinstance(item, dict) and "name" in item for item in ours):
         for item in ours:
             name = item["name"]
-            yield from _fields(item, _item(left, name), _item(live, name), (*at, f"[{name}]"))
-    elif left != live:
+            yield from _fields(item, _item(last_applied, name), _item(live, name), (*at, f"[{name}]"))
+    elif last_applied != live:
         yield at
 
 
-def _value(of: object, name: str) -> object:
-    return of.get(name) if isinstance(of, dict) else None
+def _value(obj: object, name: str) -> object:
+    return obj.get(name) if isinstance(obj, dict) else None
 
 
-def _item(of: object, name: object) -> object:
-    items = of if isinstance(of, list) else ()
+def _item(values: object, name: object) -> object:
+    items = values if isinstance(values, list) else ()
     return next((item for item in items if isinstance(item, dict) and item.get("name") == name), None)
 
 

@@ -15,15 +15,15 @@ from boardroom.kube.kinds import Object
 ANNOTATION: Final = f"{GROUP}/applied"
 
 
-def digest(obj: Object) -> str:
+def apply_hash(obj: Object) -> str:
     """32 hexadecimal digits of an object."""
     return hashlib.blake2b(orjson.dumps(obj, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
 
 
-def marked(manifest: Object, of: str) -> Object:
+def with_apply_hash(manifest: Object, value: str) -> Object:
     """The manifest with the digest on it."""
     metadata = manifest["metadata"]
-    annotations = metadata.get("annotations", {}) | {ANNOTATION: of}
+    annotations = metadata.get("annotations", {}) | {ANNOTATION: value}
     return manifest | {"metadata": metadata | {"annotations": annotations}}
 
 
@@ -31,16 +31,17 @@ ATOMIC: Final = frozenset({"selector", "podSelector", "namespaceSelector", "node
 """Maps that have one writer as a whole: a key that somebody added to one of ours is drift."""
 
 
-def stands(live: object, ours: object) -> bool:
+def contains(live: object, ours: object) -> bool:
     """Whether everything in ours is in the live object; what it has beside that is a default, or another writer's.
 
     In doubt it is not: an item more in a list, or a quantity in other words than the API server's, costs an apply.
     """
     if isinstance(ours, dict):
         return isinstance(live, dict) and all(
-            live.get(name) == value if name in ATOMIC else stands(live.get(name), value) for name, value in ours.items()
+            live.get(name) == value if name in ATOMIC else contains(live.get(name), value)
+            for name, value in ours.items()
         )
     if isinstance(ours, list):
-        found = live or []  # the API server drops an empty list
-        return isinstance(found, list) and len(found) == len(ours) and all(map(stands, found, ours))
+        items = live or []  # the API server drops an empty list
+        return isinstance(items, list) and len(items) == len(ours) and all(map(contains, items, ours))
     return live == ours

@@ -16,7 +16,7 @@ from boardroom.api.model import SecretKeyRef
 from boardroom.controller.plan import identity, scheduling, security
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.environment import variables
-from boardroom.controller.plan.template import digest, stamped
+from boardroom.controller.plan.template import template_hash, with_template_hash
 from boardroom.kube.kinds import DEPLOYMENT, SERVICE, Object
 
 COMPONENT: Final = "coordinator"
@@ -52,7 +52,9 @@ def deployment(blueprint: Blueprint, account: Object | None = None, live: Object
             "template": template,
         },
     )
-    return stamped(manifest, digest(plain))  # a new account is no change of the operator's, and waits for no turn
+    return with_template_hash(
+        manifest, template_hash(plain)
+    )  # a new account is no change of the operator's, and waits for no turn
 
 
 def service(blueprint: Blueprint) -> Object:
@@ -133,7 +135,9 @@ def _container(blueprint: Blueprint) -> Object:
 
 
 def _environment(blueprint: Blueprint) -> list[Object]:
-    plain = [{"name": name, "value": value} for name, value in blueprint.defaults.handed_on(blueprint.spec).items()]
+    plain = [
+        {"name": name, "value": value} for name, value in blueprint.defaults.coordinator_env(blueprint.spec).items()
+    ]
     secret = [
         {"name": name, "valueFrom": {"secretKeyRef": reference.to_object()}}
         for name, reference in _secrets(blueprint).items()

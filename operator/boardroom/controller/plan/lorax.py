@@ -6,7 +6,7 @@ from typing import Final
 from boardroom.api.meta import ADAPTERS_PORT, DOWNLOADS_PATH, lorax_name, selector
 from boardroom.controller.plan import launcher, preload, scheduling, security, storage
 from boardroom.controller.plan.blueprint import Blueprint, Image
-from boardroom.controller.plan.template import digest, stamp, stamped
+from boardroom.controller.plan.template import hash_of, template_hash, with_template_hash
 from boardroom.kube.kinds import DEPLOYMENT, SERVICE, Object
 
 COMPONENT: Final = "lorax"
@@ -31,7 +31,7 @@ def deployment(blueprint: Blueprint, live: Object | None = None) -> Object | Non
     pod = _pod(blueprint)
     sidecar = _sidecar(blueprint)
     pod["spec"]["containers"].append(sidecar)
-    built = digest(pod)  # without the sidecar's image: tells whether the pod must be replaced anyway
+    built = template_hash(pod)  # without the sidecar's image: tells whether the pod must be replaced anyway
     _preload(pod, blueprint)
     suspended = blueprint.spec.suspend
     image = (None if suspended else _running_sidecar(live, built)) or blueprint.image
@@ -49,7 +49,7 @@ def deployment(blueprint: Blueprint, live: Object | None = None) -> Object | Non
             "template": pod,
         },
     )
-    return stamped(manifest, built)
+    return with_template_hash(manifest, built)
 
 
 def deadline(blueprint: Blueprint) -> int:
@@ -97,7 +97,7 @@ def _strategy(replicas: int) -> Object:
 
 def _running_sidecar(live: Object | None, built: str) -> Image | None:
     """The sidecar's image that runs, if the pod would be the same but for that image and has been up once."""
-    if live is None or stamp(live) != built:
+    if live is None or hash_of(live) != built:
         return None
     conditions = live.get("status", {}).get("conditions") or ()
     if not any(c["type"] == "Progressing" and c.get("reason") == "NewReplicaSetAvailable" for c in conditions):

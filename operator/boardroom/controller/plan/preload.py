@@ -34,7 +34,7 @@ def preloaded(members: Iterable[BoardAgent], live: Object | None) -> Preloaded:
     """The adapters of these members that LoRAX is to load; `live` is its Deployment as it is."""
     before = on(live)
     try:
-        entries = [_entry(member, before) for member in members if member.spec.loads is not None]
+        entries = [_entry(member, before) for member in members if member.spec.adapter_key is not None]
     except _UnknownError:
         return before
     return dict(sorted(entry for entry in entries if entry is not None))

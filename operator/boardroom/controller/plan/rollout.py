@@ -5,7 +5,7 @@ from typing import Final
 
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.children import Child, Live
-from boardroom.controller.plan.template import stamp
+from boardroom.controller.plan.template import hash_of
 from boardroom.kube.kinds import DEPLOYMENT, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, Object, owned_by
 
 _MEMBERS: Final = (SERVICE_ACCOUNT, ROLE, ROLE_BINDING)
@@ -26,7 +26,7 @@ def disturbs_pods(blueprint: Blueprint, wanted: Sequence[Child], live: Live) -> 
     )
 
 
-def held(wanted: Sequence[Child], live: Live) -> tuple[Child, ...]:
+def applied_while_waiting(wanted: Sequence[Child], live: Live) -> tuple[Child, ...]:
     """Those that are applied while the board waits: what follows the members, and what is missing."""
     return tuple(
         child
@@ -38,7 +38,7 @@ def held(wanted: Sequence[Child], live: Live) -> tuple[Child, ...]:
 def _replaces(blueprint: Blueprint, child: Child, live: Object | None) -> bool:
     if live is None or not owned_by(live, blueprint.name, blueprint.board.metadata.uid):
         return False
-    return child.manifest is None or stamp(live) != stamp(child.manifest)
+    return child.manifest is None or hash_of(live) != hash_of(child.manifest)
 
 
 def _switches(wanted: Object | None, live: Object | None) -> bool:

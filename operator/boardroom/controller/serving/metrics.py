@@ -82,7 +82,7 @@ class Metrics:
         self.reconciles.labels("error").inc()
         self.retries.labels(cause).inc()
 
-    def watch_work(self, waiting: Callable[[], int], busy: Callable[[], int]) -> None:
+    def observe_queue(self, waiting: Callable[[], int], busy: Callable[[], int]) -> None:
         """Where to look, whenever Prometheus asks, for how much waits and how much is under way."""
         self._depth.set_function(waiting)
         self._busy.set_function(busy)

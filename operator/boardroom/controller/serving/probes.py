@@ -18,7 +18,7 @@ class Health:
     alive: Check = lambda: None
     ready: Check = lambda: "waits for the API server"
 
-    def waits(self, cause: str) -> None:
+    def not_ready(self, cause: str) -> None:
         """Not ready yet."""
         self.ready = lambda: cause
 

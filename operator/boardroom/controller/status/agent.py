@@ -1,19 +1,19 @@
-"""A member's conditions: Accepted is the seat rule's verdict, Ready adds what the coordinator proved."""
+"""The conditions of a BoardAgent: Accepted is the verdict of admission, Ready adds AdapterReady of the coordinator."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from boardroom.api.conditions import PREVIOUS, UNHEARD, AgentCondition, Condition, find
+from boardroom.api.conditions import COORDINATOR_NOT_READY, PREVIOUS, AgentCondition, Condition, find
 from boardroom.api.membership import BOARD_NOT_FOUND, Verdict
 from boardroom.api.resources import BoardAgent
 from boardroom.api.status import MemberStatus
-from boardroom.controller.status.conditions import stalled, stated
-from boardroom.controller.status.finding import Finding
+from boardroom.controller.status.condition_value import ConditionValue
+from boardroom.controller.status.conditions import stalled, to_conditions
 from boardroom.kube.kinds import Object
 
 _LASTING: Final = frozenset({"BaseModelMismatch", "RankTooHigh", "TooLarge", "UnsupportedFeature"})
-"""What is wrong with the adapter itself. What is missing, torn or out of reach may still be brought, or come again."""
+"""Reasons of AdapterReady=False that only new files end. An adapter that is missing or torn may still be uploaded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,72 +22,80 @@ class Member:
 
     agent: BoardAgent
     verdict: Verdict
-    ready: Finding
+    ready: ConditionValue
 
     @property
     def status(self) -> MemberStatus:
-        """The line about it in its board's status."""
+        """The agent's entry in status.members of its board."""
         return MemberStatus(
             name=self.agent.metadata.name,
             role=self.agent.spec.role,
-            ready=self.ready.good,
+            ready=self.ready.is_true,
             reason=self.ready.reason,
         )
 
 
-def member(agent: BoardAgent, verdict: Verdict) -> Member:
-    """The agent as its board sees it."""
+def build_member(agent: BoardAgent, verdict: Verdict) -> Member:
+    """The agent with its readiness, as its own status has it."""
     return Member(agent=agent, verdict=verdict, ready=_readiness(agent, verdict))
 
 
-def unheard(subject: Member, coordinator: Finding) -> Member:
-    """The member while the coordinator, whose word its readiness is, is not up: what was said last may not hold."""
-    if not subject.verdict.accepted or (subject.ready.status == "Unknown" and subject.ready.reason != UNHEARD):
-        return subject
+def with_coordinator_not_ready(member: Member, coordinator: ConditionValue) -> Member:
+    """The member while no coordinator is up: Ready is Unknown, as AdapterReady may be outdated."""
+    if not member.verdict.accepted or (
+        member.ready.status == "Unknown" and member.ready.reason != COORDINATOR_NOT_READY
+    ):
+        return member
     message = f"the coordinator is not up, so what it said last may no longer hold: {coordinator.message}"
-    return replace(subject, ready=Finding(status="Unknown", reason=UNHEARD, message=message))
+    return replace(member, ready=ConditionValue(status="Unknown", reason=COORDINATOR_NOT_READY, message=message))
 
 
-def agent_status(subject: Member, now: datetime) -> Object:
-    """All of a BoardAgent's status that the controller owns."""
-    verdict = subject.verdict
-    accepted = Finding(
+def agent_status(member: Member, now: datetime) -> Object:
+    """The part of a BoardAgent's status that the controller owns."""
+    verdict = member.verdict
+    accepted = ConditionValue(
         status="True" if verdict.accepted else "False", reason=verdict.reason, message=verdict.message, stalled=False
     )
-    agent = subject.agent
-    return _status(subject.ready, accepted, agent.metadata.generation, agent.status.conditions, now)
+    agent = member.agent
+    return _status(member.ready, accepted, agent.metadata.generation, agent.status.conditions, now)
 
 
-def refused_agent_status(verdict: Verdict, generation: int, before: tuple[Condition, ...], now: datetime) -> Object:
-    """The same of an agent that has no board, or that can't even be read."""
-    return _status(_refusal(verdict), _refusal(verdict), generation, before, now)
+def rejected_agent_status(verdict: Verdict, generation: int, before: tuple[Condition, ...], now: datetime) -> Object:
+    """The same part for an agent that has no board or whose spec can't be read."""
+    return _status(_rejection(verdict), _rejection(verdict), generation, before, now)
 
 
-def _status(ready: Finding, accepted: Finding, generation: int, before: tuple[Condition, ...], now: datetime) -> Object:
-    found = {AgentCondition.READY: ready, AgentCondition.STALLED: stalled(ready), AgentCondition.ACCEPTED: accepted}
-    conditions = stated({str(type_): finding for type_, finding in found.items()}, generation, before, now)
+def _status(
+    ready: ConditionValue, accepted: ConditionValue, generation: int, before: tuple[Condition, ...], now: datetime
+) -> Object:
+    values = {AgentCondition.READY: ready, AgentCondition.STALLED: stalled(ready), AgentCondition.ACCEPTED: accepted}
+    conditions = to_conditions({str(type_): value for type_, value in values.items()}, generation, before, now)
     return {"observedGeneration": generation, "conditions": conditions}
 
 
-def _refusal(verdict: Verdict) -> Finding:
-    """Somebody has to make room, or mend a spec; only a board may still come by itself."""
-    stalled_ = verdict.reason != BOARD_NOT_FOUND
-    return Finding(status="False", reason=verdict.reason, message=verdict.message, stalled=stalled_)
+def _rejection(verdict: Verdict) -> ConditionValue:
+    """Stalled, as only an edit helps; but for a board that does not exist yet, which may still be created."""
+    is_stalled = verdict.reason != BOARD_NOT_FOUND
+    return ConditionValue(status="False", reason=verdict.reason, message=verdict.message, stalled=is_stalled)
 
 
-def _readiness(agent: BoardAgent, verdict: Verdict) -> Finding:
+def _readiness(agent: BoardAgent, verdict: Verdict) -> ConditionValue:
     if not verdict.accepted:
-        return _refusal(verdict)
-    proof = find(agent.status.conditions, AgentCondition.ADAPTER_READY)
-    if proof is None or proof.status == "Unknown":
-        message = proof.message if proof else "the coordinator has not tried the adapter yet"
-        return Finding(status="Unknown", reason=proof.reason if proof else "NotProved", message=message)
-    if (proof.observed_generation or 0) < agent.metadata.generation:
+        return _rejection(verdict)
+    adapter_ready = find(agent.status.conditions, AgentCondition.ADAPTER_READY)
+    if adapter_ready is None or adapter_ready.status == "Unknown":
+        message = adapter_ready.message if adapter_ready else "the coordinator has not tried the adapter yet"
+        return ConditionValue(
+            status="Unknown", reason=adapter_ready.reason if adapter_ready else "NotProved", message=message
+        )
+    if (adapter_ready.observed_generation or 0) < agent.metadata.generation:
         message = "the coordinator has not tried the adapter since spec changed"
-        return Finding(status="Unknown", reason="NotProved", message=message)
-    if proof.status == "False":
-        stalled_ = proof.reason in _LASTING
-        return Finding(status="False", reason=proof.reason, message=proof.message, stalled=stalled_)
-    if proof.reason == PREVIOUS:
-        return Finding(status="True", reason=proof.reason, message=proof.message)
-    return Finding(status="True", reason="Ready", message=f"answers as {agent.spec.role}")
+        return ConditionValue(status="Unknown", reason="NotProved", message=message)
+    if adapter_ready.status == "False":
+        is_stalled = adapter_ready.reason in _LASTING
+        return ConditionValue(
+            status="False", reason=adapter_ready.reason, message=adapter_ready.message, stalled=is_stalled
+        )
+    if adapter_ready.reason == PREVIOUS:
+        return ConditionValue(status="True", reason=adapter_ready.reason, message=adapter_ready.message)
+    return ConditionValue(status="True", reason="Ready", message=f"answers as {agent.spec.role}")

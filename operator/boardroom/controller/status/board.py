@@ -9,10 +9,10 @@ from boardroom.api.conditions import BoardCondition, Condition
 from boardroom.api.status import LoraxReplicas
 from boardroom.controller.plan.blueprint import Blueprint
 from boardroom.controller.plan.coordinator import endpoint
-from boardroom.controller.rollouts import Turn
+from boardroom.controller.rollouts import RolloutState
 from boardroom.controller.status.agent import Member
-from boardroom.controller.status.conditions import stalled, stated
-from boardroom.controller.status.finding import Finding
+from boardroom.controller.status.condition_value import ConditionValue
+from boardroom.controller.status.conditions import stalled, to_conditions
 from boardroom.kube.kinds import Object
 
 _MAX_MEMBERS_SHOWN: Final = 512
@@ -22,11 +22,13 @@ _MAX_MEMBERS_SHOWN: Final = 512
 class Observed:
     """All that the conditions are made of. `members` are the seated; `refused` names the rest, each with its reason."""
 
-    lorax: Finding
-    coordinator: Finding
+    lorax: ConditionValue
+    coordinator: ConditionValue
     members: Sequence[Member]
-    refused: Mapping[str, str] = field(default_factory=dict)
-    obstacle: Finding | None = None
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    coordinator_may_expire: bool = False
+    """Whether no coordinator is up and status that one wrote is still valid: its Lease may expire without an event."""
+    obstacle: ConditionValue | None = None
     """Why the objects could not all be written."""
     replicas: LoraxReplicas | None = None
     """LoRAX's pods; None where it has none."""
@@ -34,58 +36,58 @@ class Observed:
     suspended: bool = False
     standard: bool = False
     """Whether there is standard inference."""
-    turn: Turn = Turn.UP_TO_DATE
+    rollout: RolloutState = RolloutState.UP_TO_DATE
     """Whether a change of the operator's own has reached the board."""
     contested: str = ""
     """Which fields of the board's objects another writer keeps setting otherwise, and who."""
-    chairless: str = ""
+    missing_chair: str = ""
     """The BoardAgent that spec.deliberation.chairRef names and that has no seat."""
 
 
-_NO_ENGINE: Final = Finding(
+_NO_ENGINE: Final = ConditionValue(
     status="False",
     reason="NoEngine",
     message="LoRAX is off and the board has no other engine: set spec.enableLorax: true, or spec.standardInference",
     stalled=True,
 )
-DISABLED: Final = Finding(
+DISABLED: Final = ConditionValue(
     status="False", reason="Disabled", message="spec.enableLorax (or the operator's AOS_ENABLE_LORAX) is false"
 )
 
 
-def suspended(pods: Sequence[Object]) -> Finding:
+def suspended(pods: Sequence[Object]) -> ConditionValue:
     """LoRAX of a suspended board; `pods` are those of it that are still there."""
     resume = "set spec.suspend: false to resume"
     if pods:
         message = f"spec.suspend is true: LoRAX's pod ends and then its GPU is free; {resume}"
     else:
         message = f"spec.suspend is true: no GPU is held and LoRAX answers no questions; {resume}"
-    return Finding(status="False", reason="Suspended", message=message, changing=bool(pods))
+    return ConditionValue(status="False", reason="Suspended", message=message, changing=bool(pods))
 
 
-_TURNS: Final[Mapping[Turn, Finding]] = {
-    Turn.UP_TO_DATE: Finding(
-        status="True", reason=Turn.UP_TO_DATE, message="the board's objects are as this operator makes them"
+_ROLLOUT_VALUES: Final[Mapping[RolloutState, ConditionValue]] = {
+    RolloutState.UP_TO_DATE: ConditionValue(
+        status="True", reason=RolloutState.UP_TO_DATE, message="the board's objects are as this operator makes them"
     ),
-    Turn.WAITING: Finding(
+    RolloutState.WAITING: ConditionValue(
         status="False",
-        reason=Turn.WAITING,
+        reason=RolloutState.WAITING,
         message="the operator's version or its AOS_* defaults changed, and the board's pods are to be replaced: boards "
         "go one after the other, and this one still waits",
     ),
-    Turn.ROLLING: Finding(
+    RolloutState.ROLLING: ConditionValue(
         status="False",
-        reason=Turn.ROLLING,
+        reason=RolloutState.ROLLING,
         message="the operator's version or its AOS_* defaults changed, and the board's pods are being replaced: other "
         "boards wait until it is Ready again",
     ),
 }
 
 
-def settled(observed: Observed) -> bool:
+def is_settled(observed: Observed) -> bool:
     """Whether the board is Ready with nothing under way."""
-    ready = _judged(observed)
-    return ready.good and not ready.changing
+    ready = _ready_value(observed)
+    return ready.is_true and not ready.changing
 
 
 def board_status(blueprint: Blueprint, observed: Observed, before: tuple[Condition, ...], now: datetime) -> Object:
@@ -93,7 +95,7 @@ def board_status(blueprint: Blueprint, observed: Observed, before: tuple[Conditi
     metadata = blueprint.board.metadata
     return {
         "observedGeneration": metadata.generation,
-        "conditions": stated(findings(observed), metadata.generation, before, now),
+        "conditions": to_conditions(condition_values(observed), metadata.generation, before, now),
         "agents": f"{_ready(observed)}/{len(observed.members)}",
         "lorax": {
             "effective": blueprint.settings.to_object(),
@@ -108,46 +110,46 @@ def board_status(blueprint: Blueprint, observed: Observed, before: tuple[Conditi
 def invalid_status(problem: str, generation: int, before: tuple[Condition, ...], now: datetime) -> Object:
     """The status of a board whose spec can't be read: it waits for an edit, and nothing of it is touched."""
     message = f"{problem}; mend spec, or install the CRDs of the operator's own version"
-    bad = Finding(status="False", reason="InvalidSpec", message=message, stalled=True)
-    unknown = Finding(status="Unknown", reason="InvalidSpec", message="spec can't be read")
+    bad = ConditionValue(status="False", reason="InvalidSpec", message=message, stalled=True)
+    unknown = ConditionValue(status="Unknown", reason="InvalidSpec", message="spec can't be read")
     aspects = dict.fromkeys(
         (BoardCondition.LORAX_READY, BoardCondition.COORDINATOR_READY, BoardCondition.AGENTS_READY), unknown
     )
-    conditions = stated(_summary(bad) | {str(t): f for t, f in aspects.items()}, generation, before, now)
+    conditions = to_conditions(_summary_values(bad) | {str(t): f for t, f in aspects.items()}, generation, before, now)
     return {"observedGeneration": generation, "conditions": conditions}
 
 
-def findings(observed: Observed) -> dict[str, Finding]:
+def condition_values(observed: Observed) -> dict[str, ConditionValue]:
     """Every condition of a board that the controller owns."""
-    ready, turn = _judged(observed), _turn(observed)
-    waits = observed.turn is Turn.WAITING and not ready.stalled
+    ready, rollout = _ready_value(observed), _rollout_state(observed)
+    waits = observed.rollout is RolloutState.WAITING and not ready.stalled
     return {
-        **_summary(ready),
-        **({str(BoardCondition.RECONCILING): replace(turn, status="True")} if waits else {}),
+        **_summary_values(ready),
+        **({str(BoardCondition.RECONCILING): replace(rollout, status="True")} if waits else {}),
         str(BoardCondition.LORAX_READY): observed.lorax,
         str(BoardCondition.COORDINATOR_READY): observed.coordinator,
         str(BoardCondition.AGENTS_READY): _agents(observed),
-        str(BoardCondition.UP_TO_DATE): turn,
+        str(BoardCondition.UP_TO_DATE): rollout,
     }
 
 
-def _turn(observed: Observed) -> Finding:
+def _rollout_state(observed: Observed) -> ConditionValue:
     """A contest stops no rollout, and keeps nobody from being answered."""
-    if observed.contested and observed.turn is Turn.UP_TO_DATE:
-        return Finding(status="False", reason="FieldsContested", message=observed.contested)
-    return _TURNS[observed.turn]
+    if observed.contested and observed.rollout is RolloutState.UP_TO_DATE:
+        return ConditionValue(status="False", reason="FieldsContested", message=observed.contested)
+    return _ROLLOUT_VALUES[observed.rollout]
 
 
-def _judged(observed: Observed) -> Finding:
+def _ready_value(observed: Observed) -> ConditionValue:
     return next(found for policy in _POLICIES if (found := policy(observed)) is not None)
 
 
-def _summary(ready: Finding) -> dict[str, Finding]:
+def _summary_values(ready: ConditionValue) -> dict[str, ConditionValue]:
     """Ready and the two abnormal conditions that kstatus reads beside it."""
-    busy = (not ready.good or ready.changing) and not ready.stalled
+    busy = (not ready.is_true or ready.changing) and not ready.stalled
     return {
         str(BoardCondition.READY): ready,
-        str(BoardCondition.RECONCILING): Finding(
+        str(BoardCondition.RECONCILING): ConditionValue(
             status="True" if busy else "False",
             reason=ready.reason if busy else "Settled",
             message=ready.message if busy else "nothing is under way",
@@ -156,29 +158,29 @@ def _summary(ready: Finding) -> dict[str, Finding]:
     }
 
 
-def _obstacle(observed: Observed) -> Finding | None:
+def _obstacle(observed: Observed) -> ConditionValue | None:
     return observed.obstacle
 
 
-def _suspended(observed: Observed) -> Finding | None:
+def _suspended(observed: Observed) -> ConditionValue | None:
     """As it was asked to be, so Ready; under way until the last pod has let go of its GPU."""
     if not observed.suspended:
         return None
     lorax = observed.lorax
-    return Finding(status="True", reason="Suspended", message=lorax.message, changing=lorax.changing)
+    return ConditionValue(status="True", reason="Suspended", message=lorax.message, changing=lorax.changing)
 
 
-def _engine(observed: Observed) -> Finding | None:
+def _engine(observed: Observed) -> ConditionValue | None:
     """LoRAX, or standard inference: a board that is answered by the second alone is Ready, and Reconciling or Stalled
     as its LoRAX is, so that who waits for an installation waits for its GPU.
     """
     if not observed.enabled:
         return None if observed.standard else _NO_ENGINE
-    if observed.lorax.good:
+    if observed.lorax.is_true:
         return None
-    if not (observed.standard and observed.coordinator.good and observed.members):
+    if not (observed.standard and observed.coordinator.is_true and observed.members):
         return _of("Lorax", observed.lorax)
-    return Finding(
+    return ConditionValue(
         status="True",
         reason="StandardInferenceOnly",
         message=f"standard inference answers for all members while LoRAX does not: {observed.lorax.message}",
@@ -187,19 +189,19 @@ def _engine(observed: Observed) -> Finding | None:
     )
 
 
-def _coordinator(observed: Observed) -> Finding | None:
-    return None if observed.coordinator.good else _of("Coordinator", observed.coordinator)
+def _coordinator(observed: Observed) -> ConditionValue | None:
+    return None if observed.coordinator.is_true else _of("Coordinator", observed.coordinator)
 
 
-def _members(observed: Observed) -> Finding | None:
+def _members(observed: Observed) -> ConditionValue | None:
     agents = _agents(observed)
     return None if _ready(observed) else agents
 
 
-def _ready_board(observed: Observed) -> Finding:
+def _ready_board(observed: Observed) -> ConditionValue:
     message = f"{_ready(observed)} of {len(observed.members)} members answer"
-    parts = [part for part in (observed.lorax, observed.coordinator) if part.good]
-    return Finding(
+    parts = [part for part in (observed.lorax, observed.coordinator) if part.is_true]
+    return ConditionValue(
         status="True",
         reason="Ready",
         message=message,
@@ -208,7 +210,7 @@ def _ready_board(observed: Observed) -> Finding:
     )
 
 
-_POLICIES: Final[tuple[Callable[[Observed], Finding | None], ...]] = (
+_POLICIES: Final[tuple[Callable[[Observed], ConditionValue | None], ...]] = (
     _obstacle,
     _suspended,
     _engine,
@@ -218,30 +220,30 @@ _POLICIES: Final[tuple[Callable[[Observed], Finding | None], ...]] = (
 )
 
 
-def _of(prefix: str, finding: Finding) -> Finding:
-    return Finding(
-        status=finding.status, reason=f"{prefix}{finding.reason}", message=finding.message, stalled=finding.stalled
+def _of(prefix: str, value: ConditionValue) -> ConditionValue:
+    return ConditionValue(
+        status=value.status, reason=f"{prefix}{value.reason}", message=value.message, stalled=value.stalled
     )
 
 
-def _agents(observed: Observed) -> Finding:
-    refused = _named(observed.refused)
-    beside = f"; refused: {refused}" if refused else ""
-    if observed.chairless:
+def _agents(observed: Observed) -> ConditionValue:
+    rejected = _named(observed.rejected)
+    beside = f"; refused: {rejected}" if rejected else ""
+    if observed.missing_chair:
         beside += (
-            f"; spec.deliberation.chairRef names BoardAgent {observed.chairless}, which has no seat: another member "
-            "takes the chair until it has"
+            f"; spec.deliberation.chairRef names BoardAgent {observed.missing_chair}, which has no seat: another "
+            "member takes the chair until it has"
         )
     if not observed.members:
         message = f"no member has a seat: create a BoardAgent with spec.boardroomRef.name of this board{beside}"
-        return Finding(status="False", reason="NoMembers", message=message)
-    waiting = {m.agent.metadata.name: m.ready.reason for m in observed.members if not m.ready.good}
+        return ConditionValue(status="False", reason="NoMembers", message=message)
+    waiting = {m.agent.metadata.name: m.ready.reason for m in observed.members if not m.ready.is_true}
     count = f"{_ready(observed)} of {len(observed.members)} members are ready"
     if not waiting:
-        reason = "ChairNotSeated" if observed.chairless else "AllReady"
-        return Finding(status="True", reason=reason, message=count + beside)
+        reason = "ChairNotSeated" if observed.missing_chair else "AllReady"
+        return ConditionValue(status="True", reason=reason, message=count + beside)
     reason = "SomeNotReady" if _ready(observed) else "NoneReady"
-    return Finding(
+    return ConditionValue(
         status="False",
         reason=reason,
         message=f"{count}; not ready: {_named(waiting)}{beside}",
@@ -254,4 +256,4 @@ def _named(reasons: Mapping[str, str]) -> str:
 
 
 def _ready(observed: Observed) -> int:
-    return sum(m.ready.good for m in observed.members)
+    return sum(m.ready.is_true for m in observed.members)

@@ -1,37 +1,37 @@
-"""Findings as conditions on the wire."""
+"""Condition values as conditions of a status, and whether a status differs from the live one."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from boardroom.api.conditions import Condition, carried, condition
-from boardroom.controller.status.finding import Finding
+from boardroom.api.conditions import Condition, condition, keep_transition_time
+from boardroom.controller.status.condition_value import ConditionValue
 from boardroom.kube.kinds import Object
 
 
-def stalled(ready: Finding) -> Finding:
-    """The abnormal condition by which kstatus tells what waits for somebody from what is on its way."""
-    return Finding(
+def stalled(ready: ConditionValue) -> ConditionValue:
+    """The value of Stalled, by which kstatus tells an object that needs an edit from one that is in progress."""
+    return ConditionValue(
         status="True" if ready.stalled else "False",
         reason=ready.reason if ready.stalled else "NotStalled",
         message=ready.message if ready.stalled else "nothing waits for an edit",
     )
 
 
-def stated(
-    findings: Mapping[str, Finding], generation: int, before: Iterable[Condition], now: datetime
+def to_conditions(
+    values: Mapping[str, ConditionValue], generation: int, before: Iterable[Condition], now: datetime
 ) -> list[Object]:
-    """The findings as conditions of that generation; a time moves only where the status does."""
+    """The values as conditions of that generation; lastTransitionTime moves only where the status does."""
     old = tuple(before)
     return [
-        carried(
-            condition(type_, finding.status, finding.reason, finding.message, generation=generation, now=now), old
+        keep_transition_time(
+            condition(type_, value.status, value.reason, value.message, generation=generation, now=now), old
         ).to_object()
-        for type_, finding in findings.items()
+        for type_, value in values.items()
     ]
 
 
 def differs(live: Object | None, ours: Object) -> bool:
-    """Whether a live status lacks or contradicts anything of ours; what others own there does not count."""
+    """Whether a live status lacks or contradicts a field of ours; fields of other managers are ignored."""
     status = live or {}
     held = {c["type"]: c for c in status.get("conditions") or ()}
     if any(held.get(c["type"]) != c for c in ours["conditions"]):
@@ -40,7 +40,7 @@ def differs(live: Object | None, ours: Object) -> bool:
 
 
 def _differs(live: object, ours: object) -> bool:
-    """Objects are compared field by field, for another writer may own fields beside ours; lists are ours whole."""
+    """Compares objects field by field, as another manager may own fields in them; a list has one owner as a whole."""
     if isinstance(ours, dict):
         held = live if isinstance(live, dict) else {}
         return any(_differs(held.get(name), value) for name, value in ours.items())

@@ -1,4 +1,4 @@
-"""What coordinators wrote into status, taken back when none of the board has the say any more (docs/decisions/0022)."""
+"""Status that coordinators wrote, which expires once none of them holds the board's Lease (docs/decisions/0022)."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -6,39 +6,39 @@ from datetime import datetime
 
 from boardroom.api.conditions import AgentCondition, BoardCondition
 from boardroom.api.meta import COORDINATOR_MANAGER
-from boardroom.controller.status.coordinator_leases import Leases
-from boardroom.controller.status.expiry import silenced, spoken
+from boardroom.controller.status.coordinator_leases import CoordinatorLeases
+from boardroom.controller.status.expiry import expired_status, has_coordinator_status
 from boardroom.controller.watch.cache import Store
 from boardroom.kube.client import Kube
 from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, Kind, Object, key_of
 
 
 @dataclass(frozen=True)
-class Hearsay:
-    """Writes in the coordinators' name, but only while no coordinator can."""
+class CoordinatorStatus:
+    """Writes as the coordinators' field manager, and only while no coordinator can."""
 
     kube: Kube
     store: Store
-    leases: Leases
+    leases: CoordinatorLeases
     now: Callable[[], datetime]
 
-    async def stands(self, board: Object, agents: Iterable[Object], *, up: bool) -> bool:
-        """Whether what coordinators wrote may hold; where it may not, it is Unknown from now on.
+    async def is_valid(self, board: Object, agents: Iterable[Object], *, up: bool) -> bool:
+        """Whether the coordinators' status is valid; if it is not, its conditions are set to Unknown.
 
-        `up`: whether a coordinator's pod is. Raises ConflictError where one wrote just now.
+        `up`: whether a coordinator's pod is Ready. Raises ConflictError if a coordinator wrote at the same time.
         """
-        if not spoken(board) or not await self.leases.abandoned(key_of(board), up=up):
+        if not has_coordinator_status(board) or not await self.leases.is_abandoned(key_of(board), up=up):
             return True
-        await self._silence(BOARDROOM, board, BoardCondition.LATENCY_HIGH)
+        await self._expire(BOARDROOM, board, BoardCondition.LATENCY_HIGH)
         for agent in agents:
-            await self._silence(BOARDAGENT, agent, AgentCondition.ADAPTER_READY)
+            await self._expire(BOARDAGENT, agent, AgentCondition.ADAPTER_READY)
         return False
 
-    async def _silence(self, kind: Kind, live: Object, type_: BoardCondition | AgentCondition) -> None:
-        status = silenced(live, type_, self.now())
+    async def _expire(self, kind: Kind, live: Object, type_: BoardCondition | AgentCondition) -> None:
+        status = expired_status(live, type_, self.now())
         if status is None:
             return
-        # With the version, a coordinator that came back and wrote first is a conflict.
-        named = {name: live["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
-        manifest: Object = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": named, "status": status}
+        # With the resourceVersion: a coordinator that came back and wrote first makes this a conflict.
+        metadata = {name: live["metadata"][name] for name in ("name", "namespace", "uid", "resourceVersion")}
+        manifest: Object = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "status": status}
         self.store.put(kind, await self.kube.apply_status(kind, manifest, manager=COORDINATOR_MANAGER))

@@ -1,20 +1,20 @@
-"""What becomes of a coordinator's word when none of the board has the say any more."""
+"""The conditions of a coordinator once its status has expired: no coordinator holds the board's Lease."""
 
 from datetime import datetime
 from typing import Final
 
-from boardroom.api.conditions import UNHEARD, AgentCondition, BoardCondition, find, read
-from boardroom.controller.status.conditions import stated
-from boardroom.controller.status.finding import Finding
+from boardroom.api.conditions import COORDINATOR_NOT_READY, AgentCondition, BoardCondition, find, read
+from boardroom.controller.status.condition_value import ConditionValue
+from boardroom.controller.status.conditions import to_conditions
 from boardroom.kube.kinds import Object
 
-_SILENCE: Final = Finding(
+_EXPIRED: Final = ConditionValue(
     status="Unknown",
-    reason=UNHEARD,
+    reason=COORDINATOR_NOT_READY,
     message="no coordinator of the board leads, so what one said last may no longer hold: see CoordinatorReady of the "
     "Boardroom",
 )
-NO_LEADER: Final = Finding(
+NO_LEADER: Final = ConditionValue(
     status="False",
     reason="NoLeader",
     message="its pod is up, but no coordinator renews its Lease: it hangs, can't reach the API server, or is refused "
@@ -22,21 +22,21 @@ NO_LEADER: Final = Finding(
 )
 
 
-def spoken(live: Object) -> bool:
-    """Whether a coordinator has written into this board's status, ever."""
+def has_coordinator_status(live: Object) -> bool:
+    """Whether a coordinator has ever written this board's status."""
     return find(read(live.get("status", {}).get("conditions")), BoardCondition.LATENCY_HIGH) is not None
 
 
-def silenced(live: Object, type_: BoardCondition | AgentCondition, now: datetime) -> Object | None:
-    """All that is to stand in a status of the coordinators', or None where it stands already, or they said nothing.
+def expired_status(live: Object, type_: BoardCondition | AgentCondition, now: datetime) -> Object | None:
+    """The status that the coordinators' field manager is to own; None if it is expired already or was never written.
 
-    What LoRAX did goes; what the adapter's files are stays.
+    Figures of LoRAX are dropped; facts about the adapter's files stay.
     """
     status = live.get("status", {})
     before = read(status.get("conditions"))
-    said = find(before, type_)
-    if said is None or said.reason == UNHEARD:
+    standing = find(before, type_)
+    if standing is None or standing.reason == COORDINATOR_NOT_READY:
         return None
-    generation = said.observed_generation or live["metadata"]["generation"]
+    generation = standing.observed_generation or live["metadata"]["generation"]
     adapter = {"adapter": status["adapter"]} if "adapter" in status else {}
-    return {"conditions": stated({str(type_): _SILENCE}, generation, before, now), **adapter}
+    return {"conditions": to_conditions({str(type_): _EXPIRED}, generation, before, now), **adapter}

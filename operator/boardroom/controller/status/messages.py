@@ -1,25 +1,24 @@
-"""How the two workloads of a board are called in messages, and what helps them."""
+"""The names of a board's two workloads in messages, and the remedies for their problems."""
 
 from boardroom.api.coordinator import ApiKeySecretRef
 from boardroom.api.meta import model_cache_name
 from boardroom.controller.plan import coordinator, lorax
 from boardroom.controller.plan.blueprint import Blueprint
-from boardroom.controller.status.pod_problems import Words
+from boardroom.controller.status.pod_problems import WorkloadMessages
 
 
-def lorax_words(blueprint: Blueprint) -> Words:
-    """Of LoRAX."""
-    gpu, claims = blueprint.spec.lorax.gpu, _claims(blueprint)
-    wanted = f"whose devices fit {claims}" if claims else f"with {gpu.count} {gpu.resource_name}"
+def lorax_messages(blueprint: Blueprint) -> WorkloadMessages:
+    """Messages about LoRAX."""
+    gpu, claims = blueprint.spec.lorax.gpu, _device_claims(blueprint)
+    node = f"whose devices fit {claims}" if claims else f"with {gpu.count} {gpu.resource_name}"
     field = "resourceClaims" if claims else "gpu"
-    return Words(
-        subject="LoRAX",
+    return WorkloadMessages(
+        workload="LoRAX",
         container=lorax.CONTAINER,
-        service="LoRAX",
         starting=f"LoRAX is starting: it downloads {blueprint.spec.model.id}, loads it and warms up, which may take "
         f"{blueprint.spec.lorax.startup_timeout_seconds} s (spec.lorax.startupTimeoutSeconds)",
         image_remedy="check spec.lorax.image (or the operator's AOS_LORAX_IMAGE) and spec.imagePullSecrets",
-        unschedulable_remedy=f"add a node {wanted}, free one, or change spec.lorax.{field}, nodeSelector, affinity or "
+        unschedulable_remedy=f"add a node {node}, free one, or change spec.lorax.{field}, nodeSelector, affinity or "
         "tolerations",
         crash_remedy="check spec.model.id and revision, spec.model.tokenSecretRef, and spec.lorax.extraArgs; where it "
         "was killed before it was up (exit code 137 or 143), raise spec.lorax.startupTimeoutSeconds",
@@ -29,21 +28,21 @@ def lorax_words(blueprint: Blueprint) -> Words:
         node_remedy="raise spec.lorax.resources.requests (memory, ephemeral-storage) and spec.lorax.priorityClassName, "
         "and set spec.model.cache so that the weights don't fill the node's disk",
         security_remedy="LoRAX's image runs as root and needs baseline (hostPath volumes need privileged)",
-        volumes=_volumes(blueprint),
-        secrets=_secrets(blueprint),
+        volumes=_volume_remedies(blueprint),
+        secrets=_lorax_secrets(blueprint),
         gpu="" if claims else gpu.resource_name,
         device_claims=claims,
     )
 
 
-def _volumes(blueprint: Blueprint) -> str:
+def _volume_remedies(blueprint: Blueprint) -> str:
     cache, volume = blueprint.spec.model.cache, blueprint.spec.adapters.volume.persistent_volume_claim
     remedies: list[str] = []
     if cache is not None and cache.size is not None:
-        given = cache.storage_class_name
-        which = f"StorageClass {given}" if given else "a default StorageClass"
+        name = cache.storage_class_name
+        storage_class = f"StorageClass {name}" if name else "a default StorageClass"
         remedies.append(
-            f"see that {which} exists and provisions (spec.model.cache; {model_cache_name(blueprint.name)})"
+            f"see that {storage_class} exists and provisions (spec.model.cache; {model_cache_name(blueprint.name)})"
         )
     if cache is not None and cache.claim_name is not None:
         remedies.append(f"give claim {cache.claim_name} a volume (spec.model.cache.claimName)")
@@ -54,13 +53,13 @@ def _volumes(blueprint: Blueprint) -> str:
     return "; ".join(remedies) or "see `kubectl get pvc`"
 
 
-def _secrets(blueprint: Blueprint) -> dict[str, str]:
+def _lorax_secrets(blueprint: Blueprint) -> dict[str, str]:
     token = blueprint.spec.model.token_secret_ref
     named = {v.secret_key_ref.name: "spec.lorax.env" for v in blueprint.spec.lorax.env if v.secret_key_ref}
     return named | ({token.name: "spec.model.tokenSecretRef"} if token else {})
 
 
-def _claims(blueprint: Blueprint) -> str:
+def _device_claims(blueprint: Blueprint) -> str:
     named = [
         f"ResourceClaim {claim.resource_claim_name}"
         if claim.resource_claim_name
@@ -81,14 +80,13 @@ def _coordinator_secrets(blueprint: Blueprint) -> dict[str, str]:
     return {reference.name: where for where, reference in named.items() if reference is not None}
 
 
-def coordinator_words(blueprint: Blueprint) -> Words:
-    """Of the coordinator."""
-    return Words(
-        subject="the coordinator",
+def coordinator_messages(blueprint: Blueprint) -> WorkloadMessages:
+    """Messages about the coordinator."""
+    return WorkloadMessages(
+        workload="the coordinator",
         container=coordinator.CONTAINER,
-        service="the coordinator",
         starting="the coordinator is starting",
-        needs=_keys(blueprint.auth.api_key_secret_ref),
+        needs=_api_keys_remedy(blueprint.auth.api_key_secret_ref),
         image_remedy="check the operator's BOARDROOM_IMAGE (by default its own image) and spec.imagePullSecrets",
         unschedulable_remedy="add a node or free some CPU and memory, or lower spec.coordinator.resources",
         crash_remedy="check spec.coordinator and the operator's AOS_* environment",
@@ -100,8 +98,8 @@ def coordinator_words(blueprint: Blueprint) -> Words:
     )
 
 
-def _keys(reference: ApiKeySecretRef | None) -> str:
-    """What to do where the Secret is missing, which only the coordinator can see: the operator reads no Secrets."""
+def _api_keys_remedy(reference: ApiKeySecretRef | None) -> str:
+    """The remedy for a missing Secret of API keys. The operator may not read Secrets, so it names the remedy always."""
     if reference is None:
         return ""
     entry = f"--from-literal={reference.key or 'app'}=$(openssl rand -hex 32)"

@@ -1,16 +1,16 @@
-"""Why a pod does not come up, with the remedy, out of what its status says."""
+"""Why a pod is not ready, with the remedy: a chain of policies over the pod's status."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from boardroom.controller.status.finding import Finding
-from boardroom.controller.status.pods import condition_of, lost, was_ready
+from boardroom.controller.status.condition_value import ConditionValue
+from boardroom.controller.status.pods import condition_of, is_node_lost, was_ready
 from boardroom.kube.kinds import Object
 
 SECRET_GRACE: Final = timedelta(minutes=2)
-"""How long a pod may wait for a Secret that other tooling may still bring."""
+"""How long a pod may wait for a Secret that other tooling may still create."""
 _IMAGE_REASONS: Final = frozenset(
     {
         "ErrImagePull",
@@ -29,15 +29,15 @@ _UNBOUND: Final = (
     "storageclass",
 )
 _ELSEWHERE: Final = ("PersistentVolume's node affinity", "volume node affinity conflict", "no available volume zone")
-"""What the scheduler says of claims."""
+"""Parts of the scheduler's messages about claims."""
 _TRANSIENT: Final = "ErrImagePull"  # the first failure; the kubelet tries again at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
-    """How a workload and its remedies are called in messages."""
+class WorkloadMessages:
+    """The name of a workload and its remedies, as messages have them."""
 
-    subject: str
+    workload: str
     container: str
     starting: str
     image_remedy: str
@@ -47,60 +47,59 @@ class Words:
     start_remedy: str
     node_remedy: str
     security_remedy: str
-    service: str
     volumes: str = ""
-    """What helps where a claim of the pod has no volume."""
+    """The remedy for a claim without a volume."""
     secrets: Mapping[str, str] = field(default_factory=dict)
-    """The field that names each Secret."""
+    """The field of spec that names each Secret, by the Secret's name."""
     needs: str = ""
-    """What it must be given before it can be ready, if anything, and how."""
+    """What the workload needs before it can be ready, and how to provide it; empty if nothing."""
     gpu: str = ""
-    """The extended resource that the pod asks for, if any."""
+    """The extended resource that the pod requests; empty if none."""
     device_claims: str = ""
-    """The claims for devices that the pod asks for, if any, and where they are named."""
+    """The resource claims of the pod, for messages; empty if none."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
-    """A pod under examination."""
+class PodUnderTest:
+    """A pod that is not ready, and the time at which it is examined."""
 
-    pod: Object
-    words: Words
+    live: Object
+    messages: WorkloadMessages
     now: datetime
 
     @property
     def name(self) -> str:
         """The pod's name."""
-        return str(self.pod["metadata"]["name"])
+        return str(self.live["metadata"]["name"])
 
     @property
     def statuses(self) -> list[Object]:
-        """Status of its containers, the main one first, those that run before it last."""
-        status = self.pod.get("status", {})
+        """Status of the containers: the main one first, init containers last."""
+        status = self.live.get("status", {})
         statuses = status.get("containerStatuses") or []
-        ordered = sorted(statuses, key=lambda s: (s["name"] != self.words.container, s["name"]))
+        ordered = sorted(statuses, key=lambda s: (s["name"] != self.messages.container, s["name"]))
         return [*ordered, *(status.get("initContainerStatuses") or [])]
 
     @property
     def waits_long(self) -> bool:
-        """Whether it has been on its node for longer than other tooling may need to bring what it lacks."""
-        placed = (condition_of(self.pod, "PodScheduled") or {}).get("lastTransitionTime")
-        since = datetime.fromisoformat(placed or self.pod["metadata"]["creationTimestamp"])
+        """Whether the pod was scheduled longer ago than SECRET_GRACE."""
+        placed = (condition_of(self.live, "PodScheduled") or {}).get("lastTransitionTime")
+        since = datetime.fromisoformat(placed or self.live["metadata"]["creationTimestamp"])
         return self.now - since >= SECRET_GRACE
 
     @property
     def main(self) -> Object | None:
         """Status of the main container."""
-        return next((s for s in self.statuses if s["name"] == self.words.container), None)
+        return next((s for s in self.statuses if s["name"] == self.messages.container), None)
 
 
-def explain(subject: Subject) -> Finding:
-    """The first policy that finds something wins; the last one always does."""
+def explain(pod: PodUnderTest) -> ConditionValue:
+    """The value of the first policy that finds a problem; Starting if none does."""
     for policy in _POLICIES:
-        finding = policy(subject)
-        if finding is not None:
-            return finding
-    return _bad("Starting", subject.words.starting + _restarts(subject.main) + _needs(subject.words))
+        value = policy(pod)
+        if value is not None:
+            return value
+    return _not_ready("Starting", pod.messages.starting + _restarts(pod.main) + _needs(pod.messages))
 
 
 def _restarts(main: Object | None) -> str:
@@ -110,49 +109,49 @@ def _restarts(main: Object | None) -> str:
     return f"; it was restarted {main.get('restartCount', 0)} times, last with exit code {end.get('exitCode')}"
 
 
-def _needs(words: Words) -> str:
-    return f"; {words.needs}" if words.needs else ""
+def _needs(messages: WorkloadMessages) -> str:
+    return f"; {messages.needs}" if messages.needs else ""
 
 
-def _bad(reason: str, message: str, *, stalled: bool = False) -> Finding:
-    return Finding(status="False", reason=reason, message=message, stalled=stalled)
+def _not_ready(reason: str, message: str, *, stalled: bool = False) -> ConditionValue:
+    return ConditionValue(status="False", reason=reason, message=message, stalled=stalled)
 
 
-def _unschedulable(subject: Subject) -> Finding | None:
-    condition = condition_of(subject.pod, "PodScheduled")
+def _unschedulable(pod: PodUnderTest) -> ConditionValue | None:
+    condition = condition_of(pod.live, "PodScheduled")
     if condition is None or condition.get("status") != "False":
         return None
-    words, said = subject.words, condition.get("message", "")
+    messages, said = pod.messages, condition.get("message", "")
     if condition.get("reason") == "SchedulingGated":
         gates = "whoever put its scheduling gates there (a job queue such as Kueue?) has to lift them"
-        return _bad("SchedulingGated", f"pod {subject.name} is held back: {gates} ({said})")
-    reason, message = _unplaced(words, said)
-    return _bad(reason, f"{message.format(pod=f'pod {subject.name}')} ({said})")
+        return _not_ready("SchedulingGated", f"pod {pod.name} is held back: {gates} ({said})")
+    reason, message = _unplaced(messages, said)
+    return _not_ready(reason, f"{message.format(pod=f'pod {pod.name}')} ({said})")
 
 
-def _unplaced(words: Words, said: str) -> tuple[str, str]:
-    """Reason and remedy out of the scheduler's own words; {pod} stands for the pod."""
-    if words.gpu and f"Insufficient {words.gpu}" in said:
-        return "InsufficientGpu", f"no node has enough free {words.gpu} for {{pod}}: {words.unschedulable_remedy}"
-    if words.device_claims and "claim" in said and "persistentvolumeclaim" not in said.lower():
-        fit = f"no node has devices for {{pod}} that fit {words.device_claims}"
-        return "DevicesNotAllocated", f"{fit}: {words.unschedulable_remedy}"
+def _unplaced(messages: WorkloadMessages, said: str) -> tuple[str, str]:
+    """Reason and message for a message of the scheduler; {pod} stands for the pod."""
+    if messages.gpu and f"Insufficient {messages.gpu}" in said:
+        return "InsufficientGpu", f"no node has enough free {messages.gpu} for {{pod}}: {messages.unschedulable_remedy}"
+    if messages.device_claims and "claim" in said and "persistentvolumeclaim" not in said.lower():
+        fit = f"no node has devices for {{pod}} that fit {messages.device_claims}"
+        return "DevicesNotAllocated", f"{fit}: {messages.unschedulable_remedy}"
     if "persistentvolumeclaim" in said and ("not found" in said or "is being deleted" in said):
         return "ClaimNotFound", "{pod} waits for a claim: create it, or name another"
-    if any(words_ in said for words_ in _UNBOUND):
-        return "ClaimNotBound", f"{{pod}} waits for a claim without a volume: {words.volumes}"
-    if any(words_ in said for words_ in _ELSEWHERE):
-        remedy = f"{words.unschedulable_remedy}; or delete the claim, so that it gets a volume where such a node is"
+    if any(fragment in said for fragment in _UNBOUND):
+        return "ClaimNotBound", f"{{pod}} waits for a claim without a volume: {messages.volumes}"
+    if any(fragment in said for fragment in _ELSEWHERE):
+        remedy = f"{messages.unschedulable_remedy}; or delete the claim, so that it gets a volume where such a node is"
         return "VolumeElsewhere", f"the volume of {{pod}} can't be reached from a node that would take it: {remedy}"
-    return "Unschedulable", f"no node takes {{pod}}: {words.unschedulable_remedy}"
+    return "Unschedulable", f"no node takes {{pod}}: {messages.unschedulable_remedy}"
 
 
-def _image(subject: Subject) -> Finding | None:
-    for status, waiting in _waiting(subject):
+def _image(pod: PodUnderTest) -> ConditionValue | None:
+    for status, waiting in _waiting(pod):
         if waiting.get("reason") in _IMAGE_REASONS:
             image, said = status.get("image", ""), waiting.get("message", "")
-            remedy = subject.words.image_remedy
-            return _bad(
+            remedy = pod.messages.image_remedy
+            return _not_ready(
                 "ImagePullFailed",
                 f"image {image} of container {status['name']} can't be pulled: {remedy} ({said})",
                 stalled=waiting["reason"] != _TRANSIENT,
@@ -160,18 +159,18 @@ def _image(subject: Subject) -> Finding | None:
     return None
 
 
-def _configuration(subject: Subject) -> Finding | None:
-    for status, waiting in _waiting(subject):
+def _configuration(pod: PodUnderTest) -> ConditionValue | None:
+    for status, waiting in _waiting(pod):
         if waiting.get("reason") == "CreateContainerConfigError":
-            return _misses(subject, status, waiting.get("message", ""))
+            return _missing_configuration(pod, status, waiting.get("message", ""))
         if waiting.get("reason") in ("CreateContainerError", "RunContainerError"):
-            return _not_started(subject, status, waiting.get("message", ""))
+            return _not_started(pod, status, waiting.get("message", ""))
     return None
 
 
-def _misses(subject: Subject, status: Object, said: str) -> Finding:
-    """What the container's environment is taken from is not there; the kubelet looks again by itself."""
-    secrets = subject.words.secrets.items()
+def _missing_configuration(pod: PodUnderTest, status: Object, said: str) -> ConditionValue:
+    """A Secret or ConfigMap of the container's environment is missing; the kubelet retries by itself."""
+    secrets = pod.messages.secrets.items()
     where = next((f" ({field})" for name, field in secrets if f'"{name}"' in said or said.endswith(f"/{name}")), "")
     if said.startswith("secret ") and said.endswith("not found"):
         reason, remedy = "SecretNotFound", f"create that Secret{where}, or name another"
@@ -180,104 +179,104 @@ def _misses(subject: Subject, status: Object, said: str) -> Finding:
     else:
         reason, remedy = "ContainerConfigError", "mend what it names"
     message = f"container {status['name']} can't be made: {remedy} ({said})"
-    return _bad(reason, message, stalled=subject.waits_long)
+    return _not_ready(reason, message, stalled=pod.waits_long)
 
 
-def _not_started(subject: Subject, status: Object, said: str) -> Finding:
-    if "OOM-killed" in said:  # runc's words where there was not even room to start
-        return _out_of_memory(subject, status)
-    return _bad(
+def _not_started(pod: PodUnderTest, status: Object, said: str) -> ConditionValue:
+    if "OOM-killed" in said:  # runc's message if memory does not even suffice to start
+        return _out_of_memory(pod, status)
+    return _not_ready(
         "ContainerStartFailed",
-        f"the node can't start container {status['name']}: {subject.words.start_remedy} ({said})",
-        stalled=subject.waits_long,
+        f"the node can't start container {status['name']}: {pod.messages.start_remedy} ({said})",
+        stalled=pod.waits_long,
     )
 
 
-def _out_of_memory(subject: Subject, status: Object) -> Finding:
-    message = f"container {status['name']} was killed for memory: {subject.words.memory_remedy}"
-    return _bad("OutOfMemory", message)
+def _out_of_memory(pod: PodUnderTest, status: Object) -> ConditionValue:
+    message = f"container {status['name']} was killed for memory: {pod.messages.memory_remedy}"
+    return _not_ready("OutOfMemory", message)
 
 
-def _crashed(subject: Subject) -> Finding | None:
-    words = subject.words
-    for status in subject.statuses:
+def _crashed(pod: PodUnderTest) -> ConditionValue | None:
+    messages = pod.messages
+    for status in pod.statuses:
         state, last = status.get("state", {}), status.get("lastState", {})
         end = state.get("terminated") or last.get("terminated")
         if end is None or status.get("ready"):
             continue
         if end.get("reason") == "OOMKilled":
-            return _out_of_memory(subject, status)
+            return _out_of_memory(pod, status)
         if end.get("reason") in ("StartError", "ContainerCannotRun"):
-            return _not_started(subject, status, end.get("message", ""))
+            return _not_started(pod, status, end.get("message", ""))
         if (state.get("waiting") or {}).get("reason") == "CrashLoopBackOff" or "terminated" in state:
-            return _bad(
+            return _not_ready(
                 "CrashLoop",
                 f"container {status['name']} ended with exit code {end.get('exitCode')} and is restarted with growing "
-                f"delay: see `kubectl logs {subject.name} -c {status['name']} --previous`"
-                + (f"; {words.crash_remedy}" if status["name"] == words.container else ""),
+                f"delay: see `kubectl logs {pod.name} -c {status['name']} --previous`"
+                + (f"; {messages.crash_remedy}" if status["name"] == messages.container else ""),
             )
     return None
 
 
-def _not_answering(subject: Subject) -> Finding | None:
-    main = subject.main
-    if main is None or main.get("ready") or not was_ready(subject.pod, main):
+def _not_answering(pod: PodUnderTest) -> ConditionValue | None:
+    main = pod.main
+    if main is None or main.get("ready") or not was_ready(pod.live, main):
         return None
-    return _bad(
+    return _not_ready(
         "NotAnswering",
-        f"{subject.words.service} was up and now fails its health check: it is restarted if it stays so; see "
-        f"`kubectl logs {subject.name} -c {main['name']}`{_needs(subject.words)}",
+        f"{pod.messages.workload} was up and now fails its health check: it is restarted if it stays so; see "
+        f"`kubectl logs {pod.name} -c {main['name']}`{_needs(pod.messages)}",
     )
 
 
-def _evicted(subject: Subject) -> Finding | None:
-    status = subject.pod.get("status", {})
+def _evicted(pod: PodUnderTest) -> ConditionValue | None:
+    status = pod.live.get("status", {})
     if status.get("phase") != "Failed":
         return None
     reason, said = status.get("reason") or "Failed", status.get("message", "")
     if reason in ("Evicted", "Preempting", "Preempted"):
-        message = f"pod {subject.name} was evicted, and another takes its place: {subject.words.node_remedy} ({said})"
-        return _bad("Evicted", message)
-    return _bad("PodFailed", f"pod {subject.name} failed, and another takes its place ({reason}: {said})")
+        message = f"pod {pod.name} was evicted, and another takes its place: {pod.messages.node_remedy} ({said})"
+        return _not_ready("Evicted", message)
+    return _not_ready("PodFailed", f"pod {pod.name} failed, and another takes its place ({reason}: {said})")
 
 
-def _lost(subject: Subject) -> Finding | None:
-    if not lost(subject.pod):
+def _lost(pod: PodUnderTest) -> ConditionValue | None:
+    if not is_node_lost(pod.live):
         return None
-    return _bad(
+    return _not_ready(
         "NodeLost",
-        f"the node of pod {subject.name} reports no more: see `kubectl get nodes`; another pod takes its place once "
+        f"the node of pod {pod.name} reports no more: see `kubectl get nodes`; another pod takes its place once "
         "the node is given up, after 5 minutes or when its Node is deleted",
     )
 
 
-def _placing(subject: Subject) -> Finding | None:
-    """Before any container runs there is nothing to load a model yet."""
-    main = subject.main
+def _placing(pod: PodUnderTest) -> ConditionValue | None:
+    """The pod has no running container yet: it is scheduled, or its node prepares it."""
+    main = pod.main
     if main is None:
-        # The scheduler says nothing of a pod whose claims don't exist: it does not even try it.
-        claims = subject.words.device_claims
+        # The scheduler sets no condition for a pod whose claims don't exist.
+        claims = pod.messages.device_claims
         beside = f" and for its devices: see that {claims} exists in its namespace" if claims else ""
-        return _bad("Starting", f"pod {subject.name} waits for a node{beside}")
+        return _not_ready("Starting", f"pod {pod.name} waits for a node{beside}")
     waiting = main.get("state", {}).get("waiting") or {}
     if waiting.get("reason") == "PodInitializing":
-        return _bad("Starting", f"what has to run before {subject.words.service} in pod {subject.name} runs")
+        return _not_ready("Starting", f"what has to run before {pod.messages.workload} in pod {pod.name} runs")
     if waiting.get("reason") != "ContainerCreating":
         return None
-    # The kubelet says so from 1.29 on: first the volumes and the network, then the image.
-    prepared = condition_of(subject.pod, "PodReadyToStartContainers")
+    # Set by kubelets from 1.29 on: volumes and network are prepared before the image is pulled.
+    prepared = condition_of(pod.live, "PodReadyToStartContainers")
     if prepared is None or prepared.get("status") == "True":
-        return _bad("Starting", f"the node pulls image {main.get('image', '')} and mounts the volumes")
-    if not subject.waits_long:
-        return _bad("Starting", f"the node mounts the volumes of pod {subject.name}")
-    return _bad(
+        return _not_ready("Starting", f"the node pulls image {main.get('image', '')} and mounts the volumes")
+    if not pod.waits_long:
+        return _not_ready("Starting", f"the node mounts the volumes of pod {pod.name}")
+    return _not_ready(
         "NotPrepared",
-        f"the node gets pod {subject.name}'s volumes, network or runtime not ready: see `kubectl describe pod "
-        f"{subject.name}`; {subject.words.start_remedy}",
+        f"the node gets pod {pod.name}'s volumes, network or runtime not ready: see `kubectl describe pod "
+        f"{pod.name}`; {pod.messages.start_remedy}",
     )
 
 
-_POLICIES: Final[tuple[Callable[[Subject], Finding | None], ...]] = (
+_POLICIES: Final[tuple[Callable[[PodUnderTest], ConditionValue | None], ...]] = (
     _evicted,
     _lost,
     _unschedulable,
@@ -289,8 +288,8 @@ _POLICIES: Final[tuple[Callable[[Subject], Finding | None], ...]] = (
 )
 
 
-def _waiting(subject: Subject) -> Iterable[tuple[Object, Object]]:
-    for status in subject.statuses:
+def _waiting(pod: PodUnderTest) -> Iterable[tuple[Object, Object]]:
+    for status in pod.statuses:
         waiting = status.get("state", {}).get("waiting")
         if waiting:
             yield status, waiting

@@ -1,4 +1,4 @@
-"""What a pod's own conditions say of it."""
+"""Conditions of a live object, and what a pod's conditions say of its node and its containers."""
 
 from datetime import datetime
 from typing import Any
@@ -7,24 +7,27 @@ from boardroom.kube.kinds import Object
 
 
 def condition_of(obj: Object, type_: str) -> dict[str, Any] | None:
-    """One condition of a live object."""
+    """The condition of that type as JSON; None if the object has none."""
     conditions = obj.get("status", {}).get("conditions") or ()
     return next((c for c in conditions if c["type"] == type_), None)
 
 
-def lost(pod: Object) -> bool:
-    """Whether its node has fallen silent: all is as the node said last, and only the pod as a whole was taken down, by
-    the node controller. Where a readiness gate is not met, the reason says so.
+def is_node_lost(pod: Object) -> bool:
+    """Whether the pod's node is lost: the node controller has set Ready to False and left ContainersReady as it was.
+
+    A readiness gate that is not met looks the same but for its reason.
     """
     ready, containers = condition_of(pod, "Ready") or {}, condition_of(pod, "ContainersReady") or {}
-    silent = ready.get("status") == "False" and containers.get("status") == "True"
-    return silent and ready.get("reason") != "ReadinessGatesNotReady"
+    is_down = ready.get("status") == "False" and containers.get("status") == "True"
+    return is_down and ready.get("reason") != "ReadinessGatesNotReady"
 
 
 def was_ready(pod: Object, container: Object) -> bool:
-    """Whether a container that runs, and is not ready now, has been ready since it started: its pod's containers all
-    were, and ceased to be. Both times are whole seconds; of one that fails in its first second it is not known.
+    """Whether a running container that is not ready has been ready since it started.
+
+    ContainersReady has then changed after the start. Both times are whole seconds, so False for a container that fails
+    within its first second.
     """
     running, ready = container.get("state", {}).get("running") or {}, condition_of(pod, "ContainersReady") or {}
-    since, ceased = running.get("startedAt"), ready.get("lastTransitionTime")
-    return bool(since and ceased and datetime.fromisoformat(ceased) > datetime.fromisoformat(since))
+    started, changed = running.get("startedAt"), ready.get("lastTransitionTime")
+    return bool(started and changed and datetime.fromisoformat(changed) > datetime.fromisoformat(started))

@@ -1,12 +1,12 @@
-"""Whether a Deployment does what it should, and if not, why."""
+"""LoraxReady and CoordinatorReady: whether a Deployment is up, and if not, why."""
 
 from datetime import datetime
 from typing import Final
 
 from boardroom.api.status import LoraxReplicas
-from boardroom.controller.status.finding import Finding
-from boardroom.controller.status.pod_problems import Subject, Words, explain
-from boardroom.controller.status.pods import condition_of, lost
+from boardroom.controller.status.condition_value import ConditionValue
+from boardroom.controller.status.pod_problems import PodUnderTest, WorkloadMessages, explain
+from boardroom.controller.status.pods import condition_of, is_node_lost
 from boardroom.kube.kinds import Object
 
 _MISSING_CLASSES: Final = (
@@ -21,54 +21,65 @@ _MISSING_CLASSES: Final = (
         "create the RuntimeClass or change spec.lorax.runtimeClassName",
     ),
 )
-"""What admission says of a class that does not exist, the reason for it, and what helps."""
+"""Part of the message about a missing class, the reason for it, and the remedy."""
 
 
-def workload(deployment: Object | None, pods: list[Object], words: Words, now: datetime) -> Finding:
-    """What stands for a Deployment; `pods` are those of its selector."""
+def workload(
+    deployment: Object | None, pods: list[Object], messages: WorkloadMessages, now: datetime
+) -> ConditionValue:
+    """The value of a Deployment's condition; `pods` are those of its selector."""
     if deployment is None or not deployment.get("status", {}).get("observedGeneration"):
-        return Finding(status="False", reason="Creating", message=f"the Deployment of {words.subject} is being created")
-    return _standing(deployment, pods, words, now)
+        return ConditionValue(
+            status="False", reason="Creating", message=f"the Deployment of {messages.workload} is being created"
+        )
+    return _deployment_value(deployment, pods, messages, now)
 
 
-def _standing(deployment: Object, pods: list[Object], words: Words, now: datetime) -> Finding:
-    serving = [pod for pod in pods if _up(pod, words.container)]
+def _deployment_value(
+    deployment: Object, pods: list[Object], messages: WorkloadMessages, now: datetime
+) -> ConditionValue:
+    serving = [pod for pod in pods if _up(pod, messages.container)]
     if deployment["status"]["observedGeneration"] < deployment["metadata"].get("generation", 0):
-        return _updating(deployment, serving, None, words)
-    held = _paused(deployment, words) or _refused(deployment, words)
+        return _updating(deployment, serving, None, messages)
+    blocked = _paused(deployment, messages) or _refused(deployment, messages)
     updated = deployment["status"].get("updatedReplicas", 0)
-    # By these counts `kubectl rollout status` goes too.
+    # `kubectl rollout status` uses the same counts.
     if not updated or deployment["status"].get("replicas", 0) > updated:
         down = [pod for pod in pods if pod not in serving] if updated else []
-        return _rolling(deployment, serving, held or _cause(deployment, down, words, now), words)
+        return _rolling(deployment, serving, blocked or _cause(deployment, down, messages, now), messages)
     up = _counted(deployment, serving)
-    wanted = deployment["spec"].get("replicas", 1)
-    if up and len(up) >= wanted:
-        return Finding(status="True", reason="Ready", message=f"{words.subject} is up{_beside(up[0], words)}")
-    starting = Finding(status="False", reason="Starting", message=f"{words.subject} waits for its pod")
-    cause = held or _cause(deployment, [pod for pod in pods if pod not in up], words, now) or starting
+    desired = deployment["spec"].get("replicas", 1)
+    if up and len(up) >= desired:
+        return ConditionValue(
+            status="True", reason="Ready", message=f"{messages.workload} is up{_beside(up[0], messages)}"
+        )
+    starting = ConditionValue(status="False", reason="Starting", message=f"{messages.workload} waits for its pod")
+    cause = blocked or _cause(deployment, [pod for pod in pods if pod not in up], messages, now) or starting
     if not up:
         return cause
-    message = f"{words.subject} is up in {len(up)} of {wanted} pods; of another: {cause.message}"
-    return Finding(status="True", reason="SomeReady", message=message, changing=True)
+    message = f"{messages.workload} is up in {len(up)} of {desired} pods; of another: {cause.message}"
+    return ConditionValue(status="True", reason="SomeReady", message=message, changing=True)
 
 
-def _rolling(deployment: Object, serving: list[Object], cause: Finding | None, words: Words) -> Finding:
-    """Pods of an earlier template are still to go, or none of the newest has come."""
+def _rolling(
+    deployment: Object, serving: list[Object], cause: ConditionValue | None, messages: WorkloadMessages
+) -> ConditionValue:
+    """Pods of an earlier template still exist, or none of the current one does."""
     if cause is not None and not _rolls(deployment, serving):
         return cause
-    return _updating(deployment, serving, cause, words)
+    return _updating(deployment, serving, cause, messages)
 
 
 def _counted(deployment: Object, serving: list[Object]) -> list[Object]:
-    """Those of these pods that the Deployment counts as ready too, the newest first.
+    """The serving pods that the Deployment counts as ready too, newest first.
 
-    The Deployment may be heard before its pods are: a pod whose end is not heard yet is ready in no count any more.
+    The event of the Deployment may come before those of its pods: a pod that has ended is then still ready in the cache
+    and no longer in the Deployment's count.
     """
     newest = sorted(serving, key=_age, reverse=True)
     ready = [pod for pod in newest if _is_ready(pod)]
-    unheard = ready[deployment["status"].get("readyReplicas", 0) :]
-    return [pod for pod in newest if pod not in unheard]
+    ended = ready[deployment["status"].get("readyReplicas", 0) :]
+    return [pod for pod in newest if pod not in ended]
 
 
 def _age(pod: Object) -> tuple[str, str]:
@@ -79,100 +90,104 @@ def _is_ready(pod: Object) -> bool:
     return (condition_of(pod, "Ready") or {}).get("status") == "True"
 
 
-def _cause(deployment: Object, pods: list[Object], words: Words, now: datetime) -> Finding | None:
-    """Why the newest of these pods, which are not up, is not; None where there is none but what goes."""
+def _cause(deployment: Object, pods: list[Object], messages: WorkloadMessages, now: datetime) -> ConditionValue | None:
+    """Why the newest of these pods is not up; None if all of them are being deleted."""
     down = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     if not down:
         return None
-    return _overdue(deployment, explain(Subject(pod=max(down, key=_age), words=words, now=now)))
+    return _overdue(deployment, explain(PodUnderTest(live=max(down, key=_age), messages=messages, now=now)))
 
 
 def _up(pod: Object, container: str) -> bool:
-    if "deletionTimestamp" in pod["metadata"] or lost(pod):
+    if "deletionTimestamp" in pod["metadata"] or is_node_lost(pod):
         return False
     statuses = pod.get("status", {}).get("containerStatuses") or ()
     return any(s["name"] == container and s.get("ready") for s in statuses)
 
 
-def _updating(deployment: Object, serving: list[Object], cause: Finding | None, words: Words) -> Finding:
+def _updating(
+    deployment: Object, serving: list[Object], cause: ConditionValue | None, messages: WorkloadMessages
+) -> ConditionValue:
     of_new = f"; of the new one: {cause.message}" if cause else ""
     if _rolls(deployment, serving):
-        message = f"{words.subject} is up; its pod is being replaced{of_new}"
+        message = f"{messages.workload} is up; its pod is being replaced{of_new}"
         stalled = cause is not None and cause.stalled
-        return Finding(status="True", reason="Updating", message=message, stalled=stalled, changing=True)
-    return Finding(status="False", reason="Updating", message=f"the pod of {words.subject} is being replaced")
+        return ConditionValue(status="True", reason="Updating", message=message, stalled=stalled, changing=True)
+    return ConditionValue(
+        status="False", reason="Updating", message=f"the pod of {messages.workload} is being replaced"
+    )
 
 
 def _rolls(deployment: Object, serving: list[Object]) -> bool:
-    """Whether the pods before serve until the new ones do."""
+    """Whether the former pods serve until the new ones are ready."""
     return deployment["spec"].get("strategy", {}).get("type") == "RollingUpdate" and bool(serving)
 
 
-def _paused(deployment: Object, words: Words) -> Finding | None:
-    """The field is not ours, so no apply of ours takes it away; `kubectl rollout pause` is somebody's wish."""
+def _paused(deployment: Object, messages: WorkloadMessages) -> ConditionValue | None:
+    """`kubectl rollout pause`: the operator does not own spec.paused, so its apply keeps it."""
     if not deployment["spec"].get("paused"):
         return None
     name, namespace = deployment["metadata"]["name"], deployment["metadata"]["namespace"]
     resume = f"`kubectl rollout resume deployment/{name} -n {namespace}`"
-    message = f"somebody has paused the Deployment of {words.subject}, so its pod is not replaced: {resume}"
-    return Finding(status="False", reason="Paused", message=message, stalled=True)
+    message = f"somebody has paused the Deployment of {messages.workload}, so its pod is not replaced: {resume}"
+    return ConditionValue(status="False", reason="Paused", message=message, stalled=True)
 
 
-def _beside(pod: Object, words: Words) -> str:
-    """What is wrong with the containers beside the main one."""
+def _beside(pod: Object, messages: WorkloadMessages) -> str:
+    """The containers beside the main one that are not ready, for a message."""
     statuses = pod.get("status", {}).get("containerStatuses") or ()
-    others = [s["name"] for s in statuses if s["name"] != words.container and not s.get("ready")]
+    others = [s["name"] for s in statuses if s["name"] != messages.container and not s.get("ready")]
     return f"; not ready beside it: {', '.join(sorted(others))}" if others else ""
 
 
-def _refused(deployment: Object, words: Words) -> Finding | None:
-    """Pods that the API server does not let come into being."""
+def _refused(deployment: Object, messages: WorkloadMessages) -> ConditionValue | None:
+    """The API server refuses to create the pods."""
     failure = condition_of(deployment, "ReplicaFailure")
     if failure is None or failure.get("status") != "True":
         return None
     said = failure.get("message", "")
     namespace = deployment["metadata"]["namespace"]
     if "violates PodSecurity" in said:
-        return Finding(
+        return ConditionValue(
             status="False",
             reason="PodSecurity",
-            message=f"Pod Security refuses the pod: {words.security_remedy}: `kubectl label namespace {namespace} "
+            message=f"Pod Security refuses the pod: {messages.security_remedy}: `kubectl label namespace {namespace} "
             f"pod-security.kubernetes.io/enforce=baseline --overwrite` ({said})",
             stalled=True,
         )
     if "exceeded quota" in said:
         message = f"a ResourceQuota of namespace {namespace} has no room for the pod: raise it or free some ({said})"
-        return Finding(status="False", reason="QuotaExceeded", message=message)
+        return ConditionValue(status="False", reason="QuotaExceeded", message=message)
     if "failed quota" in said:
         message = (
             f"a ResourceQuota of namespace {namespace} wants each container to name its resources: set "
             "spec.lorax.resources and spec.coordinator.resources, and give the containers beside them defaults by a "
             f"LimitRange ({said})"
         )
-        return Finding(status="False", reason="ResourcesRequired", message=message)
+        return ConditionValue(status="False", reason="ResourcesRequired", message=message)
     for missing, reason, remedy in _MISSING_CLASSES:
         if missing in said:
             message = f"the API server refuses the pod: {remedy}, then the pod is made anew ({said})"
-            return Finding(status="False", reason=reason, message=message)
-    return Finding(
+            return ConditionValue(status="False", reason=reason, message=message)
+    return ConditionValue(
         status="False",
         reason=failure.get("reason") or "FailedCreate",
         message=f"the API server refuses the pod: {said}",
     )
 
 
-def _overdue(deployment: Object, finding: Finding) -> Finding:
-    """A start that takes longer than the Deployment's deadline will not heal by itself."""
+def _overdue(deployment: Object, value: ConditionValue) -> ConditionValue:
+    """Stalled once the Deployment's progress deadline has passed."""
     progress = condition_of(deployment, "Progressing")
-    if progress is None or progress.get("reason") != "ProgressDeadlineExceeded" or finding.stalled:
-        return finding
+    if progress is None or progress.get("reason") != "ProgressDeadlineExceeded" or value.stalled:
+        return value
     seconds = deployment["spec"].get("progressDeadlineSeconds")
-    message = f"{finding.message}; not up within {seconds} s"
-    return Finding(status=finding.status, reason=finding.reason, message=message, stalled=True)
+    message = f"{value.message}; not up within {seconds} s"
+    return ConditionValue(status=value.status, reason=value.reason, message=message, stalled=True)
 
 
 def replicas(deployment: Object | None) -> LoraxReplicas | None:
-    """The pods that a Deployment should have and has."""
+    """Desired and ready pods of LoRAX's Deployment; None if it has none."""
     if deployment is None:
         return None
     ready = deployment.get("status", {}).get("readyReplicas", 0)

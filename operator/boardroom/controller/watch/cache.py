@@ -11,7 +11,7 @@ from boardroom.kube.kinds import POD, Key, Kind, Object, boards_of, key_of, vers
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Entry:
     """An object as JSON text: as dicts it would fill several times the memory, and be looked at by each collection."""
 
     uid: str
@@ -19,8 +19,8 @@ class _Kept:
     text: bytes
 
     def object(self) -> Object:
-        found: Object = orjson.loads(self.text)
-        return found
+        decoded: Object = orjson.loads(self.text)
+        return decoded
 
 
 class Store:
@@ -31,7 +31,7 @@ class Store:
     """
 
     def __init__(self) -> None:
-        self._objects: dict[Kind, dict[Key, _Kept]] = defaultdict(dict)
+        self._objects: dict[Kind, dict[Key, _Entry]] = defaultdict(dict)
         self._by_board: dict[Kind, dict[Key, set[Key]]] = defaultdict(lambda: defaultdict(set))
 
     def __contains__(self, of: tuple[Kind, Key]) -> bool:
@@ -41,8 +41,8 @@ class Store:
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """One object."""
-        kept = self._objects[kind].get((namespace, name))
-        return kept.object() if kept is not None else None
+        entry = self._objects[kind].get((namespace, name))
+        return entry.object() if entry is not None else None
 
     def get_in(self, namespace: str, kind: Kind, name: str) -> Object | None:
         """The same, for a namespace given once."""
@@ -59,7 +59,7 @@ class Store:
 
     def of_kind(self, kind: Kind) -> Iterable[Object]:
         """All objects of a kind."""
-        return (kept.object() for kept in self._objects[kind].values())
+        return (entry.object() for entry in self._objects[kind].values())
 
     def put(self, kind: Kind, obj: Object) -> frozenset[Key]:
         """Take in an object unless a newer version of it is known; returns the boards concerned."""
@@ -71,7 +71,7 @@ class Store:
         concerned = boards = boards_of(kind, obj)
         if old is not None:
             concerned |= self._drop(kind, key, old)
-        self._objects[kind][key] = _Kept(uid, version, _text(_trimmed(kind, obj)))
+        self._objects[kind][key] = _Entry(uid, version, _text(_trimmed(kind, obj)))
         for board in boards:
             self._by_board[kind][board].add(key)
         return concerned
@@ -89,21 +89,21 @@ class Store:
     ) -> frozenset[Key]:
         """Forget what a whole list, as of that resource version, lacks, unless it is newer; returns the boards."""
         horizon = version_number(resource_version)
-        lost = [
-            (key, kept)
-            for key, kept in self._objects[kind].items()
-            if key not in listed and namespace in (None, key[0]) and kept.version <= horizon
+        absent = [
+            (key, entry)
+            for key, entry in self._objects[kind].items()
+            if key not in listed and namespace in (None, key[0]) and entry.version <= horizon
         ]
-        return frozenset().union(*(self._drop(kind, key, kept) for key, kept in lost))
+        return frozenset().union(*(self._drop(kind, key, entry) for key, entry in absent))
 
     def forget(self, kind: Kind, namespace: str | None) -> frozenset[Key]:
         """Forget all objects of a kind that is not served any more; returns the boards."""
-        lost = [(key, kept) for key, kept in self._objects[kind].items() if namespace in (None, key[0])]
-        return frozenset().union(*(self._drop(kind, key, kept) for key, kept in lost))
+        absent = [(key, entry) for key, entry in self._objects[kind].items() if namespace in (None, key[0])]
+        return frozenset().union(*(self._drop(kind, key, entry) for key, entry in absent))
 
-    def _drop(self, kind: Kind, key: Key, kept: _Kept) -> frozenset[Key]:
+    def _drop(self, kind: Kind, key: Key, entry: _Entry) -> frozenset[Key]:
         del self._objects[kind][key]
-        boards = boards_of(kind, kept.object())
+        boards = boards_of(kind, entry.object())
         for board in boards:
             keys = self._by_board[kind][board]
             keys.discard(key)

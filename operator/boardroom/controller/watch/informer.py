@@ -50,16 +50,16 @@ class Informer:
     """Set once everything is known and every watch stands; no board is looked at before."""
     _due: WorkQueue[Watch] = field(init=False)
     """What is to be listed."""
-    _round: set[Watch] = field(init=False)
+    _unlisted: set[Watch] = field(init=False)
     """What is still to be listed until everything has been."""
-    _gone: set[Watch] = field(default_factory=set)
+    _unserved: set[Watch] = field(default_factory=set)
     """What is not served just now."""
-    _whole: asyncio.Event = field(default_factory=asyncio.Event)
+    _all_listed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while nothing is."""
 
     def __post_init__(self) -> None:
         self._due = WorkQueue(asyncio.get_running_loop().call_later)
-        self._round = set(self.watched)
+        self._unlisted = set(self.watched)
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -76,7 +76,9 @@ class Informer:
         registry = kopf.OperatorRegistry()
 
         async def login(**_: Any) -> kopf.AiohttpSession:
-            return await connection.login(self.kopf_listed, {kind.path(namespace) for kind, namespace in self.watched})
+            return await connection.login(
+                self.on_kopf_listed, {kind.path(namespace) for kind, namespace in self.watched}
+            )
 
         kopf.on.login(id="login", registry=registry)(login)
         for kind in self.kinds:
@@ -87,14 +89,14 @@ class Informer:
 
     def _handler(self, kind: Kind) -> Any:
         def handle(event: kopf.RawEvent, **_: Any) -> None:
-            self.seen(kind, event["type"], dict(event["object"]))
+            self.on_event(kind, event["type"], dict(event["object"]))
 
         async def handler(event: kopf.RawEvent, **_: Any) -> None:
             handle(event)
 
         return handler
 
-    def kopf_listed(self, path: str) -> None:
+    def on_kopf_listed(self, path: str) -> None:
         """Kopf has got a list: what ours shows from now on, its watch will tell the end of. Or it has got none, because
         the kind is not served: ours finds out too, and again until it is.
         """
@@ -102,14 +104,14 @@ class Informer:
             if path == kind.path(namespace):
                 self._due.add((kind, namespace))
 
-    def seen(self, kind: Kind, type_: str | None, obj: dict[str, Any]) -> None:
+    def on_event(self, kind: Kind, type_: str | None, obj: dict[str, Any]) -> None:
         """Take in one watch event: type ADDED, MODIFIED, DELETED, or None for an object of Kopf's first list."""
         self.metrics.events.labels(kind.name).inc()
-        self.watches.told((kind, obj["metadata"].get("namespace") if self.namespaces else None), obj)
+        self.watches.delivered((kind, obj["metadata"].get("namespace") if self.namespaces else None), obj)
         concerned = self.store.remove(kind, obj) if type_ == "DELETED" else self.store.put(kind, obj)
         self._enqueue(concerned)
 
-    async def reachable(self) -> bool:
+    async def wait_until_listable(self) -> bool:
         """Wait until everything can be listed, however long the API server or the CRDs take to appear; then True.
 
         Kopf looks for its kinds only once, and what is there is owed by its watches from now on. Of several namespaces
@@ -117,7 +119,7 @@ class Informer:
         """
         while True:
             try:
-                await self._leave_out()
+                await self._leave_out_refused()
                 for kind, namespace in self.watched:
                     page = await anext(self.kube.pages(kind, namespace, selector(kind)))
                     self.watches.listed((kind, namespace), max(map(version_of, page.items), default=0))
@@ -129,7 +131,7 @@ class Informer:
                 return True
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _leave_out(self) -> None:
+    async def _leave_out_refused(self) -> None:
         """Look at those namespaces only that can be looked at; raises KubeError where that is none."""
         refused: dict[str, RefusedError] = {}
         for namespace in self.namespaces:
@@ -143,9 +145,9 @@ class Informer:
             _log.warning("namespace %s is left out until it can be looked at: %s", namespace, refusal)
         self.absent |= refused.keys()
         self.namespaces = [namespace for namespace in self.namespaces if namespace not in refused]
-        self._round = set(self.watched)
+        self._unlisted = set(self.watched)
 
-    async def appeared(self) -> None:
+    async def watch_absent_namespaces(self) -> None:
         """Raises NamespaceAppearedError once a namespace that was left out can be looked at; never returns."""
         while True:
             await asyncio.sleep(_ABSENT_SECONDS)
@@ -163,40 +165,40 @@ class Informer:
             try:
                 await self._list(*watch)
             except NotFoundError:
-                self._vanished(watch)
+                self._on_not_served(watch)
             except KubeError as error:
                 _log.warning("can't list %s: %s (HTTP %d)", watch[0].plural, error, error.status)
-                if not self._goes_without(watch, error):
+                if not self._is_left_out(watch, error):
                     self._due.add_after(watch, RETRY_SECONDS)
             else:
-                self._listed(watch)
+                self._on_listed(watch)
             finally:
                 self._due.done(watch)
 
-    def _vanished(self, watch: Watch) -> None:
+    def _on_not_served(self, watch: Watch) -> None:
         """The kind is not served any more, so its objects are gone."""
-        if watch not in self._gone:
+        if watch not in self._unserved:
             _log.warning("%s are not served: was the CRD deleted? They are looked for until they are", watch[0].plural)
-        self._gone.add(watch)
+        self._unserved.add(watch)
         self._enqueue(self.store.forget(*watch))
         self._due.add_after(watch, RETRY_SECONDS)
 
-    def _goes_without(self, watch: Watch, error: KubeError) -> bool:
+    def _is_left_out(self, watch: Watch, error: KubeError) -> bool:
         """Whether what can't be listed is of one namespace of several: the rest is listed all the same."""
         _, namespace = watch
         if namespace is None or not self.synced.is_set() or not isinstance(error, RefusedError):
             return False
         self.absent.add(namespace)
-        self._listed(watch)
+        self._on_listed(watch)
         return True
 
     async def resync(self) -> None:
         """Have everything listed again and again, for what no watch reports; never returns."""
         while True:
-            await self._whole.wait()
+            await self._all_listed.wait()
             await asyncio.sleep(self.resync_seconds)
-            self._whole.clear()
-            self._round = set(self.watched)
+            self._all_listed.clear()
+            self._unlisted = set(self.watched)
             for watch in self.watched:
                 self._due.add(watch)
 
@@ -213,17 +215,17 @@ class Informer:
         self.watches.listed((kind, namespace), newest)
         self._enqueue(self.store.retain(kind, namespace, listed, resource_version) | concerned)
 
-    def _listed(self, watch: Watch) -> None:
+    def _on_listed(self, watch: Watch) -> None:
         """The last of a round has every board looked at."""
-        if watch in self._gone:
-            self._gone.remove(watch)
+        if watch in self._unserved:
+            self._unserved.remove(watch)
             _log.info("%s are served again", watch[0].plural)
-        if watch not in self._round:
+        if watch not in self._unlisted:
             return
-        self._round.remove(watch)
-        if not self._round:
+        self._unlisted.remove(watch)
+        if not self._unlisted:
             self.metrics.synced.set_to_current_time()
-            self._whole.set()
+            self._all_listed.set()
             self.synced.set()
             self._enqueue(self.store.boards())
 

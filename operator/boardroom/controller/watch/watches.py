@@ -17,27 +17,27 @@ class Watches:
     """Monotonic seconds."""
     grace_seconds: float = 120.0
     """Kopf begins a silent watch anew after 70 s; one that owes for longer is past that."""
-    _told: dict[Watch, int] = field(default_factory=dict)
-    _owed: dict[Watch, tuple[int, float]] = field(default_factory=dict)
+    _delivered: dict[Watch, int] = field(default_factory=dict)
+    _undelivered: dict[Watch, tuple[int, float]] = field(default_factory=dict)
 
     def listed(self, watch: Watch, newest: int) -> None:
         """A list has shown no version above this one. A debt above that is of an object that is gone."""
-        owed, since = self._owed.pop(watch, (newest, self.clock()))
-        if newest > self._told.get(watch, 0):
-            self._owed[watch] = min(owed, newest), since
+        undelivered, since = self._undelivered.pop(watch, (newest, self.clock()))
+        if newest > self._delivered.get(watch, 0):
+            self._undelivered[watch] = min(undelivered, newest), since
 
-    def told(self, watch: Watch, obj: Object) -> None:
+    def delivered(self, watch: Watch, obj: Object) -> None:
         """The watch has told of this object."""
-        self._told[watch] = told = max(self._told.get(watch, 0), version_of(obj))
-        if watch in self._owed and told >= self._owed[watch][0]:
-            del self._owed[watch]
+        self._delivered[watch] = delivered = max(self._delivered.get(watch, 0), version_of(obj))
+        if watch in self._undelivered and delivered >= self._undelivered[watch][0]:
+            del self._undelivered[watch]
 
-    def dead(self) -> list[str]:
+    def stale(self) -> list[str]:
         """The watches that owe for too long, in words."""
         now = self.clock()
         return [
             f"the watch of {kind.plural}{f' in {namespace}' if namespace else ''} has not told for {now - since:.0f} s "
             "what a list found"
-            for (kind, namespace), (_, since) in self._owed.items()
+            for (kind, namespace), (_, since) in self._undelivered.items()
             if now - since > self.grace_seconds
         ]

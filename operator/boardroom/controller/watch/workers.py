@@ -29,7 +29,7 @@ class Workers:
 
     def start(self, count: int) -> list[asyncio.Task[None]]:
         """Start that many workers; each ends when the queue is shut down."""
-        self.metrics.watch_work(lambda: len(self.queue), lambda: len(self._busy))
+        self.metrics.observe_queue(lambda: len(self.queue), lambda: len(self._busy))
         return [asyncio.create_task(self._work(), name=f"worker {number}") for number in range(count)]
 
     def stuck(self) -> list[Key]:

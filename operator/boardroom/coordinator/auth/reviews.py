@@ -74,7 +74,7 @@ class Reviews:
         if (known := self._allowed.get(key)) is not None:
             return known
         if (refused := self._refused.get(key)) is not None:
-            raise refused.again()
+            raise refused.copy()
         stale = self._stale.get(key)
         review = self._underway.get(key)
         if review is None and stale is None and self._strangers >= MAX_WAITING:

@@ -127,7 +127,7 @@ def build(
         settings.max_members,
         settings.places,
         settings.requests,
-        fetched=board.spec.takes_fetched,
+        fetched=board.spec.allows_fetched_adapters,
     )
     root = (adapters_root or board.spec.adapters.mount_path).rstrip("/")
     rejected = [

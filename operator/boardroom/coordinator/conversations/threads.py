@@ -7,7 +7,7 @@ from typing import Final
 from boardroom.api.ask import AskRequest, AskResponse, MemberAnswer
 from boardroom.api.conversation import Conversation, ConversationMember, ConversationsSpec, ConversationTurn
 from boardroom.coordinator.board.roster import Member, Roster
-from boardroom.coordinator.deliberation.session import answered
+from boardroom.coordinator.deliberation.session import with_text
 from boardroom.engine.protocol import PastTurn
 
 BYTES_PER_TOKEN: Final = 3
@@ -27,7 +27,7 @@ def extended(
     """The conversation with this question in the threads of those who answered it; who left the board is left out."""
     threads = _threads(conversation, roster)
     members = {member.name: member for member in roster.members}
-    for said in answered(answer.answers):
+    for said in with_text(answer.answers):
         if said.text and said.text.strip() and said.agent in members:
             thread = threads.get(said.agent) or _new(members[said.agent])
             threads[said.agent] = _cut(thread, [*thread.turns, _turn(request, answer, said)], spec)

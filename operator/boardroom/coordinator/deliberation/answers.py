@@ -15,7 +15,7 @@ ABSENT_ERRORS: Final = (AdapterFailed, Unreachable)
 _NOT_SAMPLING: Final = ("response_format", "stream_options")
 
 
-def answered(member: Member, outcome: Outcome, generation: Generation, spent: Usage, *, took_ms: float) -> MemberAnswer:
+def success(member: Member, outcome: Outcome, generation: Generation, spent: Usage, *, took_ms: float) -> MemberAnswer:
     """The member spoke, through the outcome's adapter or (None) without one, and `spent` these tokens."""
     return MemberAnswer(
         agent=member.name,
@@ -41,7 +41,7 @@ def usage(generation: Generation) -> Usage:
     )
 
 
-def broken(member: Member, error: EngineError, reason: str, *, took_ms: float) -> MemberAnswer:
+def failure(member: Member, error: EngineError, reason: str, *, took_ms: float) -> MemberAnswer:
     """The engine gave no text."""
     status = AnswerStatus.ABSENT if isinstance(error, ABSENT_ERRORS) else AnswerStatus.FAILED
     return missing(member, status, reason, took_ms=took_ms)
@@ -60,12 +60,12 @@ def missing(agent: Agent, status: AnswerStatus, reason: str, *, took_ms: float |
     )
 
 
-def fell_back(member: Member, why: str) -> str:
+def fallback_warning(member: Member, why: str) -> str:
     """The warning about an answer that is not of the member's own weights."""
     return f"{member.role} ({member.name}) answered by standard inference, without its adapter: {why}"
 
 
-def unheeded(member: Member, fields: Sequence[str], *, own_form: bool) -> list[str]:
+def dropped_params_warnings(member: Member, fields: Sequence[str], *, own_form: bool) -> list[str]:
     """The warnings about what the second engine's model does not know; `own_form`: the caller asked for none."""
     who = f"{member.role} ({member.name})"
     sampling = [field for field in fields if field not in _NOT_SAMPLING]
@@ -77,6 +77,6 @@ def unheeded(member: Member, fields: Sequence[str], *, own_form: bool) -> list[s
     return found
 
 
-def unnamed(member: Member, adapter: AdapterIdentity, why: str) -> str:
+def no_digest_warning(member: Member, adapter: AdapterIdentity, why: str) -> str:
     """The warning about an answer of which nobody can say which weights at that path gave it."""
     return f"{member.role} ({member.name}): the files at {adapter.path} {why}"

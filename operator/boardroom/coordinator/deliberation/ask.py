@@ -19,7 +19,7 @@ from boardroom.coordinator.deliberation.context import NO_CONTEXT, AskContext, P
 from boardroom.coordinator.deliberation.dispatch import Dispatcher
 from boardroom.coordinator.deliberation.modes.registry import load
 from boardroom.coordinator.deliberation.selection import Agent, select
-from boardroom.coordinator.deliberation.session import Session, answered, in_short, reasons
+from boardroom.coordinator.deliberation.session import Session, member_problems, summarize, with_text
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation
 from boardroom.coordinator.errors import InvalidQuestion, LoraxDown, NotEnoughAnswers, QuestionRefused
 from boardroom.coordinator.listener import Listener
@@ -48,21 +48,21 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     listener: Listener | None = None
 
 
-async def ask(question: Question, roster: Roster, attempts: Dispatcher) -> AskResponse:
+async def deliberate(question: Question, roster: Roster, dispatcher: Dispatcher) -> AskResponse:
     """The board's answer; raises ApiError. Every member that was chosen is named in either."""
     request = question.request
-    if not request.use_lorax and attempts.standard is None:
+    if not request.use_lorax and dispatcher.standard is None:
         raise InvalidQuestion(NO_STANDARD.format(board=roster.board), field="use_lorax")
     agents = select(request, roster)
     mode = _mode(request, roster)
-    if attempts.standard is None and attempts.lorax is None:
-        raise NotEnoughAnswers(NO_ENGINE, members=[_unasked(agent) for agent in agents])
+    if dispatcher.standard is None and dispatcher.lorax is None:
+        raise NotEnoughAnswers(NO_ENGINE, members=[_not_asked(agent) for agent in agents])
     if not agents:
         raise NotEnoughAnswers(
             f"board {roster.board!r} has no members: create a BoardAgent whose spec.boardroomRef.name is its name"
         )
-    _check_schema(question, attempts)
-    meeting = Session(attempts, _particulars(question, roster))
+    _check_schema(question, dispatcher)
+    session = Session(dispatcher, _ask_context(question, roster))
     agenda = Agenda(
         question=request.user_input,
         agents=agents,
@@ -70,49 +70,49 @@ async def ask(question: Question, roster: Roster, attempts: Dispatcher) -> AskRe
         rounds=request.rounds or roster.rounds,
         quorum_percent=roster.quorum_percent,
     )
-    _enough_agents(request, mode, agenda)
-    made = await _MODES[mode](meeting, agenda)
-    spoke = answered(made.answers)
-    if len(spoke) < request.min_successful:
-        raise _too_few(made.answers, len(spoke), request.min_successful, attempts, meeting)
+    _check_min_successful(request, mode, agenda)
+    deliberation = await _MODES[mode](session, agenda)
+    answered = with_text(deliberation.answers)
+    if len(answered) < request.min_successful:
+        raise _too_few(deliberation.answers, len(answered), request.min_successful, dispatcher, session)
     return AskResponse(
         request_id=question.request_id,
         conv_id=request.conv_id,
         coordination_mode=mode,
-        used_lorax=any(a.engine is EngineName.LORAX for a in spoke),
+        used_lorax=any(a.engine is EngineName.LORAX for a in answered),
         execution_time=round(asyncio.get_running_loop().time() - question.began, 4),
-        reply=made.reply or "\n\n".join(f"{a.role}: {a.text}" for a in spoke),
-        chair=made.chair,
-        agents_involved=[a.agent for a in spoke],
-        answers=made.answers,
-        batch=meeting.batches[0] if meeting.batches else None,
-        batches=meeting.batches,
-        rounds=made.rounds,
-        decision=made.decision,
-        usage=meeting.usage,
-        warnings=[*question.context.notes, *meeting.warnings, *_warnings(made, roster)],
+        reply=deliberation.reply or "\n\n".join(f"{a.role}: {a.text}" for a in answered),
+        chair=deliberation.chair,
+        agents_involved=[a.agent for a in answered],
+        answers=deliberation.answers,
+        batch=session.batches[0] if session.batches else None,
+        batches=session.batches,
+        rounds=deliberation.rounds,
+        decision=deliberation.decision,
+        usage=session.usage,
+        warnings=[*question.context.notes, *session.warnings, *_warnings(deliberation, roster)],
     )
 
 
-def _check_schema(question: Question, attempts: Dispatcher) -> None:
+def _check_schema(question: Question, dispatcher: Dispatcher) -> None:
     """Raises InvalidQuestion for a schema that an engine can't be sent; nobody is asked then."""
     if question.context.response_format is None:
         return
     try:
-        attempts.check_schema(question.context.response_format, use_lorax=question.request.use_lorax)
+        dispatcher.check_schema(question.context.response_format, use_lorax=question.request.use_lorax)
     except SchemaRefused as refusal:
         field = ".".join(part for part in (SCHEMA_FIELD, refusal.path) if part)
         raise InvalidQuestion(f"{field}: {refusal.why}", field=field) from refusal
 
 
-def _particulars(question: Question, roster: Roster) -> AskContext:
+def _ask_context(question: Question, roster: Roster) -> AskContext:
     request = question.request
     return AskContext(
         request_id=question.request_id,
         parameters=request.parameters,
         began=question.began,
         timeout=request.timeout or float(roster.timeout_seconds),
-        context=question.context,
+        prompt=question.context,
         use_lorax=request.use_lorax,
         max_concurrent=request.max_concurrent,
         skip_errors=request.on_error == "skip",
@@ -127,11 +127,11 @@ def _mode(request: AskRequest, roster: Roster) -> CoordinationMode:
     return mode
 
 
-def _unasked(agent: Agent) -> MemberProblem:
+def _not_asked(agent: Agent) -> MemberProblem:
     return MemberProblem(agent=agent.name, role=agent.role, reason=NO_ENGINE)
 
 
-def _enough_agents(request: AskRequest, mode: CoordinationMode, agenda: Agenda) -> None:
+def _check_min_successful(request: AskRequest, mode: CoordinationMode, agenda: Agenda) -> None:
     """Raises InvalidQuestion where more answers are wanted than there can be."""
     names = {agent.name for agent in agenda.agents}
     asked = len(names | {agenda.chair.name} if mode is CoordinationMode.HIERARCHICAL else names)
@@ -142,32 +142,33 @@ def _enough_agents(request: AskRequest, mode: CoordinationMode, agenda: Agenda) 
 
 
 def _too_few(
-    answers: Sequence[MemberAnswer], spoke: int, wanted: int, attempts: Dispatcher, meeting: Session
+    answers: Sequence[MemberAnswer], answered: int, required: int, dispatcher: Dispatcher, session: Session
 ) -> NotEnoughAnswers:
-    members = reasons(answers)
-    if not spoke and attempts.down:
+    members = member_problems(answers)
+    if not answered and dispatcher.down:
         kind: type[NotEnoughAnswers] = LoraxDown
-    elif not spoke and meeting.refused.issuperset(answer.agent for answer in answers):
-        return QuestionRefused(f"the engine refuses this question as it stands: {in_short(members)}", members=members)
+    elif not answered and session.refused.issuperset(answer.agent for answer in answers):
+        return QuestionRefused(f"the engine refuses this question as it stands: {summarize(members)}", members=members)
     else:
         kind = NotEnoughAnswers
-    text = f"{spoke} of {len(answers)} members answered, and {wanted} must: {in_short(members)}"
+    text = f"{answered} of {len(answers)} members answered, and {required} must: {summarize(members)}"
     return kind(text, members=members)
 
 
-def _warnings(made: Deliberation, roster: Roster) -> list[str]:
-    """Who gave no answer, in the end or in a round, and a chair that is not the one in the spec or did not speak."""
-    missing = [a for a in made.answers if a.status is not AnswerStatus.ANSWERED]
+def _warnings(deliberation: Deliberation, roster: Roster) -> list[str]:
+    """Members without an answer, in the end or in a round; a chair that the spec does not name, or that is silent."""
+    missing = [a for a in deliberation.answers if a.status is not AnswerStatus.ANSWERED]
     warnings = [f"{a.role} ({a.agent}) is {a.status}: {a.reason}" for a in missing]
-    spoke = {a.agent for a in answered(made.answers)}
+    answered = {a.agent for a in with_text(deliberation.answers)}
     warnings += [
         f"{a.role} ({a.agent}) gave no answer in round {number}, its answer is of another: {a.reason}"
-        for number, round_ in enumerate(made.rounds, start=1)
+        for number, round_ in enumerate(deliberation.rounds, start=1)
         for a in round_.answers
-        if a.status is not AnswerStatus.ANSWERED and a.agent in spoke
+        if a.status is not AnswerStatus.ANSWERED and a.agent in answered
     ]
-    if made.chair and made.reply is None:
-        warnings.append(f"{made.chair}, the chair, did not speak: the reply is the members' answers as they are")
-    if made.chair and roster.chair_ref and made.chair != roster.chair_ref:
-        warnings.append(f"{roster.chair_ref} (spec.deliberation.chairRef) is no member: {made.chair} chaired")
+    chair = deliberation.chair
+    if chair and deliberation.reply is None:
+        warnings.append(f"{chair}, the chair, did not speak: the reply is the members' answers as they are")
+    if chair and roster.chair_ref and chair != roster.chair_ref:
+        warnings.append(f"{roster.chair_ref} (spec.deliberation.chairRef) is no member: {chair} chaired")
     return warnings

@@ -35,7 +35,7 @@ class AskContext(msgspec.Struct, frozen=True, kw_only=True):
     parameters: Parameters
     began: float
     timeout: float
-    context: PromptContext = NO_CONTEXT
+    prompt: PromptContext = NO_CONTEXT
     use_lorax: bool = True
     max_concurrent: int | None = None
     """Members in one batch."""

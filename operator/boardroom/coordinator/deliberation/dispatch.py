@@ -41,16 +41,16 @@ class Dispatcher:
         """The way of a batch of these members through LoRAX, for all of them the same; None where there is none."""
         return self.lorax.choose([m.adapter_id for m in members]) if self.lorax else None
 
-    def why_not(self, member: Member, via: LoraxRoute | None, *, use_lorax: bool) -> str | None:
+    def unavailable_reason(self, member: Member, route: LoraxRoute | None, *, use_lorax: bool) -> str | None:
         """Why the member can't be asked at all, as far as known."""
         if self.standard is not None or self.lorax is None or not use_lorax:
             return None
-        error = self._gate(member, via)
+        error = self._gate(member, route)
         return None if error is None else str(error)
 
-    def by_lorax(self, member: Member, via: LoraxRoute | None, *, use_lorax: bool) -> bool:
+    def goes_to_lorax(self, member: Member, route: LoraxRoute | None, *, use_lorax: bool) -> bool:
         """Whether the member would be asked through LoRAX now."""
-        return use_lorax and self._past_lorax(member, via) is None
+        return use_lorax and self._skip_reason(member, route) is None
 
     def check_schema(self, schema: Mapping[str, Any], *, use_lorax: bool) -> None:
         """Raises SchemaRefused where the engine that the question is for can't be sent it: LoRAX, also while it is down
@@ -76,90 +76,96 @@ class Dispatcher:
         member: Member,
         request: GenerationRequest,
         deadline: float,
-        alone: asyncio.Lock,
+        retry_lock: asyncio.Lock,
         *,
-        via: LoraxRoute | None,
+        route: LoraxRoute | None,
         use_lorax: bool = True,
-        hearing: MemberStream | None = None,
+        stream: MemberStream | None = None,
     ) -> Outcome:
-        """Ask one member; `alone` is held by the question's retries, so that each of them is alone in LoRAX.
+        """Ask one member; `retry_lock` is held by the question's retries, so that each of them is alone in LoRAX.
 
         Never raises an EngineError: it is the outcome.
         """
-        past = self._past_lorax(member, via) if use_lorax else ""
-        if via is None or past is not None:
-            return await self._by_standard(member, request, deadline, hearing, past=past or "")
+        skip_reason = self._skip_reason(member, route) if use_lorax else ""
+        if route is None or skip_reason is not None:
+            return await self._run_standard(member, request, deadline, stream, skip_reason=skip_reason or "")
         if self.standard is None:
-            return await self._by_lorax(via, member, request, deadline, alone, hearing=hearing)
-        first = await self._share(via, member, request, deadline, alone, hearing=hearing)
+            return await self._run_lorax(route, member, request, deadline, retry_lock, stream=stream)
+        first = await self._run_lorax_in_share(route, member, request, deadline, retry_lock, stream=stream)
         if not isinstance(first.result, EngineError):
             return first
         self.metrics.fallbacks.labels(first.result.code).inc()
-        return await self._by_standard(member, request, deadline, hearing, past=first.reason)
+        return await self._run_standard(member, request, deadline, stream, skip_reason=first.reason)
 
-    async def _share(
+    async def _run_lorax_in_share(
         self,
-        via: LoraxRoute,
+        route: LoraxRoute,
         member: Member,
         request: GenerationRequest,
         deadline: float,
-        alone: asyncio.Lock,
+        retry_lock: asyncio.Lock,
         *,
-        hearing: MemberStream | None,
+        stream: MemberStream | None,
     ) -> Outcome:
         """LoRAX within its share of the time. Cutting it off is safe: what is sent has answered before (trap 5)."""
         loop = asyncio.get_running_loop()
         until = loop.time() + LORAX_SHARE * (deadline - loop.time())
         try:
             async with asyncio.timeout_at(until):
-                return await self._by_lorax(via, member, request, until, alone, hearing=hearing)
+                return await self._run_lorax(route, member, request, until, retry_lock, stream=stream)
         except TimeoutError:
             late = EngineTimeout("LoRAX gave no answer within its share of the time")
-            if hearing is not None:
-                hearing.failed(str(late))
+            if stream is not None:
+                stream.failed(str(late))
             return Outcome(late, loop.time(), reason=str(late))
 
-    async def _by_lorax(
+    async def _run_lorax(
         self,
-        via: LoraxRoute,
+        route: LoraxRoute,
         member: Member,
         request: GenerationRequest,
         until: float,
-        alone: asyncio.Lock,
+        retry_lock: asyncio.Lock,
         *,
-        hearing: MemberStream | None,
+        stream: MemberStream | None,
     ) -> Outcome:
         def elsewhere() -> LoraxRoute | None:
-            return self.lorax.choose([member.adapter_id], besides=via) if self.lorax else None
+            return self.lorax.choose([member.adapter_id], besides=route) if self.lorax else None
 
-        return await via.ask(member, request, until, alone, hearing=hearing, elsewhere=elsewhere)
+        return await route.ask(member, request, until, retry_lock, hearing=stream, elsewhere=elsewhere)
 
-    async def _by_standard(
-        self, member: Member, request: GenerationRequest, deadline: float, hearing: MemberStream | None, *, past: str
+    async def _run_standard(
+        self,
+        member: Member,
+        request: GenerationRequest,
+        deadline: float,
+        stream: MemberStream | None,
+        *,
+        skip_reason: str,
     ) -> Outcome:
-        """`past` is why LoRAX does not answer; empty where nobody wanted it to."""
+        """`skip_reason` says why LoRAX does not answer; it is empty if the question does not want LoRAX."""
         if self.standard is None:
-            raise AssertionError("why_not keeps members away that nobody can ask")
-        outcome = await self.standard.ask(member, request, deadline, hearing)
+            raise AssertionError("unavailable_reason keeps members away that nobody can ask")
+        outcome = await self.standard.ask(member, request, deadline, stream)
         if isinstance(outcome.result, EngineError):
-            return replace(outcome, reason=f"{outcome.reason} (before that: {past})") if past else outcome
-        return replace(outcome, fell_back=past)
+            return replace(outcome, reason=f"{outcome.reason} (before that: {skip_reason})") if skip_reason else outcome
+        return replace(outcome, fell_back=skip_reason)
 
-    def _past_lorax(self, member: Member, via: LoraxRoute | None) -> str | None:
+    def _skip_reason(self, member: Member, route: LoraxRoute | None) -> str | None:
         """Why the member is not asked through LoRAX: it is down, or its adapter can't be; None where it is asked."""
         if self.lorax is None:
             return ""
         if self.standard is None:
             return None
-        error = self._gate(member, via)
+        error = self._gate(member, route)
         return self.lorax.breaker.reason if error is None else str(error)
 
-    def _gate(self, member: Member, via: LoraxRoute | None) -> EngineError | None:
+    def _gate(self, member: Member, route: LoraxRoute | None) -> EngineError | None:
         """Why LoRAX can't be asked for this member: nowhere, as far as known."""
-        if via is None or self.lorax is None:
+        if route is None or self.lorax is None:
             return _NO_SERVER
-        error = via.gate(member)
+        error = route.gate(member)
         if error is None:
             return None
-        other = self.lorax.choose([member.adapter_id], besides=via)
+        other = self.lorax.choose([member.adapter_id], besides=route)
         return None if other is not None and other.admission.open_to(member.adapter_id) else error

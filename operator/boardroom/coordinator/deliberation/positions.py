@@ -12,22 +12,22 @@ KEEP: Final = "UNCHANGED"
 _WORD: Final = re.compile(r"\w+")
 
 
-def same(before: str, now: str) -> bool:
+def keeps_position(before: str, now: str) -> bool:
     """The position is kept: `now` begins with KEEP, or has the words of `before`; case and punctuation don't count."""
     words = _words(now)
     return words[:1] == [KEEP.lower()] or words == _words(before)
 
 
-def stands(before: MemberAnswer, now: MemberAnswer) -> MemberAnswer:
+def current_position(before: MemberAnswer, now: MemberAnswer) -> MemberAnswer:
     """A member's position after a round: what it says now, unless it keeps the one before or says nothing."""
     if before.status is not AnswerStatus.ANSWERED:
         return now
-    if now.status is not AnswerStatus.ANSWERED or same(before.text or "", now.text or ""):
+    if now.status is not AnswerStatus.ANSWERED or keeps_position(before.text or "", now.text or ""):
         return before
     return now
 
 
-def record(before: Sequence[MemberAnswer | None], now: Sequence[MemberAnswer]) -> Round:
+def round_record(before: Sequence[MemberAnswer | None], now: Sequence[MemberAnswer]) -> Round:
     """What was said in a round, each text cut to MAX_ROUND_CHARS; `before` holds None in the first round."""
     return Round(
         answers=[
@@ -45,7 +45,7 @@ def record(before: Sequence[MemberAnswer | None], now: Sequence[MemberAnswer]) -
 
 
 def _changed(before: MemberAnswer, now: MemberAnswer) -> bool:
-    return now.status is AnswerStatus.ANSWERED and stands(before, now) is now
+    return now.status is AnswerStatus.ANSWERED and current_position(before, now) is now
 
 
 def _words(text: str) -> list[str]:

@@ -28,7 +28,7 @@ class Deliberation(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision | None = None
 
 
-def with_answers(question: str, answers: Sequence[MemberAnswer], task: str = "") -> str:
+def prompt_with_answers(question: str, answers: Sequence[MemberAnswer], task: str = "") -> str:
     """The question, under it what was said so far, each under its role, and then the task, if anything was said."""
     said = [f"{a.role}: {a.text}" for a in answers if a.status is AnswerStatus.ANSWERED]
     if not said:

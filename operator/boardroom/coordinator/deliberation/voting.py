@@ -38,7 +38,7 @@ would freeze it for minutes, so the coordinator cuts.
 """
 
 
-def read(text: str) -> Ballot | str:
+def parse_ballot(text: str) -> Ballot | str:
     """The ballot, or why the text is none; fences of code around it are taken off."""
     bare = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
     try:
@@ -58,7 +58,7 @@ def vote(agent: Agent, answer: MemberAnswer, broke: str | None = None) -> Vote:
     cast = Vote(agent=agent.name, role=agent.role, position=None, weight=weight, veto=veto)
     if answer.status is not AnswerStatus.ANSWERED:
         return cast.model_copy(update={"reason": answer.reason})
-    ballot = read(answer.text or "")
+    ballot = parse_ballot(answer.text or "")
     if isinstance(ballot, str):
         why = f", also asked again: {ballot}"
         if broke is not None:
@@ -94,7 +94,7 @@ def decide(votes: Sequence[Vote], quorum_percent: int) -> Decision:
     )
 
 
-def told(decision: Decision) -> str:
+def describe(decision: Decision) -> str:
     """The decision as text: the verdict and the count, then every member's position and why."""
     count, quorum = decision.weights, decision.quorum
     head = (

@@ -25,12 +25,20 @@ from boardroom.coordinator.http import openai, openapi, views
 from boardroom.coordinator.http.ask_stream import AskStream
 from boardroom.coordinator.http.chat_stream import ChatStream, ChatWriter
 from boardroom.coordinator.http.cors import cross_origin
-from boardroom.coordinator.http.endpoint import EndpointDeps, Handler, JsonBody, Refuse, StreamBody, endpoint, tell
-from boardroom.coordinator.http.gathering import gathered
+from boardroom.coordinator.http.endpoint import (
+    EndpointDeps,
+    Handler,
+    JsonBody,
+    Refuse,
+    StreamBody,
+    endpoint,
+    start_stream,
+)
+from boardroom.coordinator.http.gathering import gather_all
 from boardroom.coordinator.http.metrics_pages import lorax_page, own_page
-from boardroom.coordinator.http.peers import door
+from boardroom.coordinator.http.peers import peers_handler
 from boardroom.coordinator.http.request_log import RequestRecord
-from boardroom.coordinator.http.requests import JSON, parse, read_body, request_id_of
+from boardroom.coordinator.http.requests import JSON, parse, read_body, valid_request_id
 from boardroom.coordinator.http.sse import EventBuffer
 from boardroom.coordinator.peers.protocol import PATH as PEERS
 from boardroom.engine.errors import EngineError
@@ -57,21 +65,21 @@ class Api:
         record: RequestRecord = request.state.record
         record.mode = self._mode(question)
         if question.stream or EVENTS in request.headers.get("accept", ""):
-            return await self._told(question, record, began)
+            return await self._stream_ask(question, record, began)
         answer = await self._coordinator.ask(question, request_id, began)
-        record.answered(answer)
+        record.add_answer(answer)
         return JsonBody(answer.model_dump_json().encode())
 
-    async def _told(self, question: AskRequest, record: RequestRecord, began: float) -> StreamBody:
-        outbox = EventBuffer()
-        stream = AskStream(outbox)
+    async def _stream_ask(self, question: AskRequest, record: RequestRecord, began: float) -> StreamBody:
+        buffer = EventBuffer()
+        stream = AskStream(buffer)
 
         async def ask() -> None:
             answer = await self._coordinator.ask(question, record.request_id, began, listener=stream)
-            record.answered(answer)
+            record.add_answer(answer)
             stream.finish(answer)
 
-        return await tell(ask, stream, outbox, record.request_id)
+        return await start_stream(ask, stream, buffer, record.request_id)
 
     async def conversation(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
         found = await self._coordinator.conversations.read(request.path_params["conv_id"])
@@ -102,37 +110,44 @@ class Api:
         began = asyncio.get_running_loop().time()
         chat = openai.parse(await read_body(request))
         roster = self._roster()
-        asked = openai.questions(chat, roster)
+        questions = openai.questions(chat, roster)
         record: RequestRecord = request.state.record
-        mode = self._mode(asked.requests[0])
+        mode = self._mode(questions.requests[0])
         record.mode = mode
         if chat.stream:
-            return await self._chat_told(chat, asked, mode, record, began)
-        answers = await gathered(self._coordinator.ask(one, request_id, began, asked.context) for one in asked.requests)
+            return await self._stream_chat(chat, questions, mode, record, began)
+        answers = await gather_all(
+            self._coordinator.ask(one, request_id, began, questions.context) for one in questions.requests
+        )
         for answer in answers:
-            record.answered(answer)
+            record.add_answer(answer)
         return JsonBody(openai.completion(chat, answers))
 
-    async def _chat_told(
-        self, chat: ChatRequest, asked: openai.Asked, mode: CoordinationMode, record: RequestRecord, began: float
+    async def _stream_chat(
+        self,
+        chat: ChatRequest,
+        questions: openai.ChatQuestions,
+        mode: CoordinationMode,
+        record: RequestRecord,
+        began: float,
     ) -> StreamBody:
-        outbox = EventBuffer()
-        alone = "/" in chat.model
+        buffer = EventBuffer()
+        one_agent = "/" in chat.model
         request_id = record.request_id
-        writer = ChatWriter(outbox, chat, request_id)
-        streams = [ChatStream(writer, index, mode, alone=alone) for index in range(len(asked.requests))]
+        writer = ChatWriter(buffer, chat, request_id)
+        streams = [ChatStream(writer, index, mode, one_agent=one_agent) for index in range(len(questions.requests))]
 
         async def ask() -> None:
-            answers = await gathered(
-                self._coordinator.ask(one, request_id, began, asked.context, listener=stream)
-                for one, stream in zip(asked.requests, streams, strict=True)
+            answers = await gather_all(
+                self._coordinator.ask(one, request_id, began, questions.context, listener=stream)
+                for one, stream in zip(questions.requests, streams, strict=True)
             )
             for answer, stream in zip(answers, streams, strict=True):
-                record.answered(answer)
+                record.add_answer(answer)
                 stream.finish(answer)
             writer.finish(answers)
 
-        return await tell(ask, writer, outbox, request_id)
+        return await start_stream(ask, writer, buffer, request_id)
 
     def _mode(self, question: AskRequest) -> CoordinationMode:
         return question.coordination_mode or self._roster().default_mode
@@ -227,7 +242,7 @@ def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | No
             Route("/readyz", readyz),
             Route("/metrics", metrics),
             Route("/metrics/lorax", lorax_metrics),
-            Route(PEERS, door(coordinator.peers), methods=["POST"]),
+            Route(PEERS, peers_handler(coordinator.peers), methods=["POST"]),
         ]
     )
 
@@ -251,7 +266,7 @@ def _not_routed(coordinator: Coordinator) -> Callable[[Request, Exception], Awai
     """Unknown routes and methods in the API's error shape; all of them one label in the metrics."""
 
     async def handler(request: Request, error: Exception) -> Response:
-        request_id = request_id_of(request.headers.get("x-request-id")) or secrets.token_hex(8)
+        request_id = valid_request_id(request.headers.get("x-request-id")) or secrets.token_hex(8)
         status = error.status_code if isinstance(error, HTTPException) else 500
         headers = {k.lower(): v for k, v in (error.headers or {}).items()} if isinstance(error, HTTPException) else {}
         problem: ApiError

@@ -12,8 +12,8 @@ from boardroom.coordinator.http.sse import EventBuffer
 class AskStream:
     """A Listener that writes events: member.started, .delta, .restarted, .done, round.done; then result or error."""
 
-    def __init__(self, outbox: EventBuffer) -> None:
-        self._outbox = outbox
+    def __init__(self, buffer: EventBuffer) -> None:
+        self._buffer = buffer
         self._round = 1
         self._roles: dict[str, str] = {}
 
@@ -38,13 +38,13 @@ class AskStream:
 
     def finish(self, answer: AskResponse) -> None:
         """The whole answer, as the plain route gives it."""
-        self._outbox.put(b"event: result\ndata: " + answer.model_dump_json().encode() + b"\n\n")
-        self._outbox.close()
+        self._buffer.put(b"event: result\ndata: " + answer.model_dump_json().encode() + b"\n\n")
+        self._buffer.close()
 
     def fail(self, problem: ApiError) -> None:
         """There is no answer, in the shape of every error."""
-        self._outbox.put(b"event: error\ndata: " + problem.body() + b"\n\n")
-        self._outbox.close()
+        self._buffer.put(b"event: error\ndata: " + problem.body() + b"\n\n")
+        self._buffer.close()
 
     def _put(self, name: str, data: dict[str, Any]) -> None:
-        self._outbox.put(b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n")
+        self._buffer.put(b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n")

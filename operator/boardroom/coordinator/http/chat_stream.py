@@ -27,8 +27,8 @@ _LIVE_ROUND: Final = {
 class ChatWriter:
     """The events of one completion, whose choices are written by ChatStreams."""
 
-    def __init__(self, outbox: EventBuffer, chat: ChatRequest, request_id: str) -> None:
-        self._outbox = outbox
+    def __init__(self, buffer: EventBuffer, chat: ChatRequest, request_id: str) -> None:
+        self._buffer = buffer
         self._with_usage = chat.wants_usage
         self._head = {
             "id": f"chatcmpl-{request_id}",
@@ -46,34 +46,34 @@ class ChatWriter:
         """The usage, where it was asked for, and the end."""
         if self._with_usage:
             self._put(self._head | {"choices": [], "usage": openai.usage(answers)})
-        self._outbox.put(b"data: [DONE]\n\n")
+        self._buffer.put(b"data: [DONE]\n\n")
 
     def fail(self, problem: ApiError) -> None:
         """There will be no more; OpenAI's clients raise for this event."""
-        self._outbox.put(b"data: " + openai.problem_body(problem) + b"\n\n")
+        self._buffer.put(b"data: " + openai.problem_body(problem) + b"\n\n")
 
     def _put(self, event: dict[str, Any]) -> None:
-        self._outbox.put(b"data: " + orjson.dumps(event) + b"\n\n")
+        self._buffer.put(b"data: " + orjson.dumps(event) + b"\n\n")
 
 
 class ChatStream:
     """The Listener of one choice."""
 
-    def __init__(self, writer: ChatWriter, index: int, mode: CoordinationMode, *, alone: bool) -> None:
-        """`alone`: one agent was asked, so its text is the content as it is."""
+    def __init__(self, writer: ChatWriter, index: int, mode: CoordinationMode, *, one_agent: bool) -> None:
+        """`one_agent`: one agent was asked, so its text is the content as it is."""
         self._writer = writer
         self._index = index
         self._live_round = _LIVE_ROUND.get(mode)
-        self._alone = alone
-        self._bare = alone or mode is CoordinationMode.HIERARCHICAL
+        self._one_agent = one_agent
+        self._without_roles = one_agent or mode is CoordinationMode.HIERARCHICAL
         self._round = 0
         self._sent = ""
         self._order: list[str] = []
         self._roles: dict[str, str] = {}
-        self._kept: dict[str, str] = {}
+        self._pending: dict[str, str] = {}
         """What members said whose turn has not come."""
-        self._over: set[str] = set()
-        self._heard: set[str] = set()
+        self._done: set[str] = set()
+        self._sent_agents: set[str] = set()
         """Of whom something was sent."""
 
     @property
@@ -84,58 +84,58 @@ class ChatStream:
         if self._live:
             self._order.append(agent)
             self._roles[agent] = role
-            self._kept[agent] = ""
+            self._pending[agent] = ""
 
     def delta(self, agent: str, text: str) -> None:
         if not self._live:
             return
-        self._kept[agent] += text
+        self._pending[agent] += text
         if self._order[0] == agent:
             self._flush(agent)
 
     def restarted(self, agent: str, reason: str) -> None:
         if not self._live:
             return
-        self._broke_off(agent, reason)
-        self._kept[agent] = ""
+        self._check_unsent(agent, reason)
+        self._pending[agent] = ""
 
     def done(self, answer: MemberAnswer) -> None:
         if not self._live or answer.agent not in self._order:
             return
-        self._over.add(answer.agent)
+        self._done.add(answer.agent)
         if answer.status is not AnswerStatus.ANSWERED:
-            self._broke_off(answer.agent, answer.reason or "")
-            self._kept[answer.agent] = ""
-        while self._order and self._order[0] in self._over:
+            self._check_unsent(answer.agent, answer.reason or "")
+            self._pending[answer.agent] = ""
+        while self._order and self._order[0] in self._done:
             self._flush(self._order.pop(0))
         if self._order:
             self._flush(self._order[0])
 
     def round_done(self, answers: list[MemberAnswer]) -> None:  # noqa: ARG002 (Listener)
         self._round += 1
-        self._order, self._kept = [], {}
+        self._order, self._pending = [], {}
 
     def finish(self, answer: AskResponse) -> None:
         """What the answer has beyond what was sent, and why it ended."""
-        content = openai.content(answer, alone=self._alone)
+        content = openai.content(answer, one_agent=self._one_agent)
         if not content.startswith(self._sent):
             raise BrokenStream("what was streamed is not what the board answered in the end; ask again")
         self._send(content[len(self._sent) :])
         self._writer.choice(self._index, {}, openai.finish_reason(answer), boardroom=openai.attribution([answer]))
 
     def _flush(self, agent: str) -> None:
-        text = self._kept[agent]
-        if agent not in self._heard and not text.strip():
+        text = self._pending[agent]
+        if agent not in self._sent_agents and not text.strip():
             return  # a text of blanks alone is no answer, and could not be taken back
-        self._kept[agent] = ""
-        self._heard.add(agent)
-        if not self._bare and agent in self._roles:
+        self._pending[agent] = ""
+        self._sent_agents.add(agent)
+        if not self._without_roles and agent in self._roles:
             before = "\n\n" if self._sent else ""
             text = f"{before}{self._roles.pop(agent)}: {text}"
         self._send(text)
 
-    def _broke_off(self, agent: str, reason: str) -> None:
-        if agent in self._heard:
+    def _check_unsent(self, agent: str, reason: str) -> None:
+        if agent in self._sent_agents:
             raise BrokenStream(f"{agent} broke off in the middle of its answer: {reason}")
 
     def _send(self, text: str) -> None:

@@ -34,22 +34,22 @@ _NO_HTTP: Final = _refusal(
 )
 
 
-class Caller:
+class RequestTask:
     """Who waits for the answer that the current task makes; it is made for nobody once the caller has left."""
 
-    __slots__ = ("_task", "gone")
+    __slots__ = ("_task", "is_disconnected")
 
     def __init__(self) -> None:
-        self.gone = False
+        self.is_disconnected = False
         self._task = asyncio.current_task()
 
-    def left(self) -> None:
+    def disconnected(self) -> None:
         """The connection is lost: end the task, unless the answer is there."""
         if self._task is not None:
-            self.gone = True
+            self.is_disconnected = True
             self._task.cancel()
 
-    def answered(self) -> None:
+    def finished(self) -> None:
         """The answer is there."""
         self._task = None
 
@@ -61,7 +61,7 @@ class UpgradeIgnoringParser:
     here: the head is parsed again without the offer, and the rest after it.
     """
 
-    def __init__(self, protocol: "CallerProtocol") -> None:
+    def __init__(self, protocol: "ApiProtocol") -> None:
         self._protocol = protocol
         self._parser = self._fresh()
 
@@ -101,69 +101,69 @@ class UpgradeIgnoringParser:
         return b"\r\n".join([*lines, b"", b""])
 
 
-class CallerProtocol(HttpToolsProtocol):
+class ApiProtocol(HttpToolsProtocol):
     """Closes a connection that brings neither a whole head nor body for MAX_HEAD_BYTES or HEAD_SECONDS, ignores offers
-    of an upgrade, and tells the Caller in a request's state that the connection is lost.
+    of an upgrade, and tells the RequestTask in a request's state that the connection is lost.
     """
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self.parser: UpgradeIgnoringParser = UpgradeIgnoringParser(self)  # type: ignore[assignment]  # wraps one
-        self._barren = 0
-        self._moved = False
-        self._patience: asyncio.TimerHandle | None = None
+        self._bytes_without_progress = 0
+        self._made_progress = False
+        self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._wait()
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._rest()
+        self._stop_timer()
         super().connection_lost(exc)
         if self.cycle is not None and not self.cycle.response_complete:
-            caller = self.cycle.scope["state"].get("caller")
-            if caller is not None:
-                caller.left()
+            request_task = self.cycle.scope["state"].get("request_task")
+            if request_task is not None:
+                request_task.disconnected()
 
     def data_received(self, data: bytes) -> None:
-        self._moved = False
+        self._made_progress = False
         super().data_received(data)
-        if self._moved:
-            self._barren = 0
-            self._rest()
+        if self._made_progress:
+            self._bytes_without_progress = 0
+            self._stop_timer()
             return
-        self._barren += len(data)
-        if self._barren > MAX_HEAD_BYTES:
-            self._refuse(_TOO_LARGE)
-        elif self._patience is None:
-            self._wait()
+        self._bytes_without_progress += len(data)
+        if self._bytes_without_progress > MAX_HEAD_BYTES:
+            self._reject(_TOO_LARGE)
+        elif self._head_timer is None:
+            self._start_timer()
 
     def on_headers_complete(self) -> None:
-        self._moved = True
+        self._made_progress = True
         if not self.parser.offers_upgrade:
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._moved = True
+        self._made_progress = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._moved = True
+        self._made_progress = True
         if not self.parser.offers_upgrade:
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (uvicorn's own words)
-        self._refuse(_NO_HTTP)
+        self._reject(_NO_HTTP)
 
-    def _refuse(self, answer: bytes) -> None:
+    def _reject(self, answer: bytes) -> None:
         if self.cycle is None or self.cycle.response_complete:  # else an answer is on its way
             self.transport.write(answer)
         self.transport.close()
 
-    def _wait(self) -> None:
-        self._patience = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+    def _start_timer(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
-    def _rest(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None

@@ -1,4 +1,4 @@
-"""Around every handler: request id, trace, error shape; and answers that go out while they are being made."""
+"""Around every handler: request id, trace, error shape; and answers that go out while they are being body."""
 
 import asyncio
 import logging
@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.errors import ApiError, Internal
-from boardroom.coordinator.http.connections import Caller
+from boardroom.coordinator.http.connections import RequestTask
 from boardroom.coordinator.http.request_log import CLIENT_CLOSED, RequestRecord
-from boardroom.coordinator.http.requests import JSON, request_id_of
+from boardroom.coordinator.http.requests import JSON, valid_request_id
 from boardroom.coordinator.http.sse import EventBuffer, EventResponse
 from boardroom.coordinator.metrics import Metrics
 from boardroom.telemetry import propagation
@@ -35,10 +35,10 @@ class JsonBody:
 
 @dataclass(frozen=True, slots=True)
 class StreamBody:
-    """An answer that has begun; `telling` ends with the error that it ended with, and never raises an ApiError."""
+    """An answer that has begun; `task` ends with the error that it ended with, and never raises an ApiError."""
 
-    outbox: EventBuffer
-    telling: asyncio.Task[ApiError | None]
+    buffer: EventBuffer
+    task: asyncio.Task[ApiError | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class EndpointDeps:
 
 
 class EventWriter(Protocol):
-    """Writes one question's events into an outbox."""
+    """Writes one question's events into a buffer."""
 
     def fail(self, problem: ApiError) -> None:
         """The last event: there is no answer."""
@@ -65,93 +65,93 @@ Refuse = Callable[[ApiError, str], Response]
 
 
 def endpoint(
-    path: str, handler: Handler, refuse: Refuse, asked: EndpointDeps
+    path: str, handler: Handler, refuse: Refuse, deps: EndpointDeps
 ) -> Callable[[Request], Awaitable[Response]]:
     """The handler as Starlette wants it. `request.state` has its RequestRecord, where it says what it was asked; a
     client that leaves ends it.
     """
 
     async def serve(request: Request) -> Response:
-        request_id = request_id_of(request.headers.get("x-request-id")) or secrets.token_hex(8)
+        request_id = valid_request_id(request.headers.get("x-request-id")) or secrets.token_hex(8)
         caller = propagation.received(request.headers)
-        with asked.tracer.started(f"{request.method} {path}", Kind.SERVER, caller) as span:
-            record = request.state.record = RequestRecord(path, request_id, span, asked.metrics)
-            waiting = request.state.caller = Caller()
+        with deps.tracer.started(f"{request.method} {path}", Kind.SERVER, caller) as span:
+            record = request.state.record = RequestRecord(path, request_id, span, deps.metrics)
+            request_task = request.state.request_task = RequestTask()
             problem: ApiError | None = None
             try:
                 # before a byte of the body is read
-                if asked.authenticator:
-                    record.caller = await asked.authenticator.caller(request.headers.get("authorization"))
-                made = await handler(request, request_id)
-                if isinstance(made, StreamBody):
-                    return _streamed(made, record)
-                response = Response(made.body, made.status, media_type=JSON, headers={"x-request-id": request_id})
+                if deps.authenticator:
+                    record.caller = await deps.authenticator.caller(request.headers.get("authorization"))
+                body = await handler(request, request_id)
+                if isinstance(body, StreamBody):
+                    return _streamed(body, record)
+                response = Response(body.body, body.status, media_type=JSON, headers={"x-request-id": request_id})
             except ApiError as found:
                 problem = found
                 response = refuse(problem, request_id)
             except ClientDisconnect:
                 response = Response(status_code=CLIENT_CLOSED)
             except asyncio.CancelledError:
-                if not waiting.gone:
+                if not request_task.is_disconnected:
                     raise
                 response = Response(status_code=CLIENT_CLOSED)
             except Exception:  # noqa: BLE001 (the last resort: whatever broke, the caller gets our error shape)
                 problem = _internal(request_id)
                 response = refuse(problem, request_id)
             finally:
-                waiting.answered()
-            record.over(response.status_code, problem)
+                request_task.finished()
+            record.finish(response.status_code, problem)
         return response
 
     return serve
 
 
-async def tell(
-    ask: Callable[[], Awaitable[None]], teller: EventWriter, outbox: EventBuffer, request_id: str
+async def start_stream(
+    ask: Callable[[], Awaitable[None]], writer: EventWriter, buffer: EventBuffer, request_id: str
 ) -> StreamBody:
-    """Run `ask`, which writes into the outbox, and return when its first event is there, or a sign of life is due.
+    """Run `ask`, which writes into the buffer, and return when its first event is there, or a sign of life is due.
 
     Raises the ApiError that came before: the caller can still have a plain error for it.
     """
 
-    async def telling() -> ApiError | None:
+    async def run() -> ApiError | None:
         try:
             await ask()
         except ApiError as problem:
-            if not outbox.begun.is_set():
+            if not buffer.begun.is_set():
                 raise
-            teller.fail(problem)
+            writer.fail(problem)
             return problem
         except Exception:  # noqa: BLE001 (as in serve)
             fault = _internal(request_id)
-            teller.fail(fault)
+            writer.fail(fault)
             return fault
         finally:
-            outbox.close()
+            buffer.close()
         return None
 
-    task = asyncio.create_task(telling())
+    task = asyncio.create_task(run())
     try:
-        await outbox.begin()
+        await buffer.begin()
     except BaseException:
         task.cancel()
         raise
     if task.done() and task.exception() is not None:
         task.result()
-    return StreamBody(outbox, task)
+    return StreamBody(buffer, task)
 
 
-def _streamed(made: StreamBody, record: RequestRecord) -> Response:
+def _streamed(body: StreamBody, record: RequestRecord) -> Response:
     async def after(whole: bool) -> None:
         """A client that left frees what can be freed: its question ends here, and LoRAX hears of it."""
         if not whole:
-            made.telling.cancel()
+            body.task.cancel()
         problem = None
         with suppress(asyncio.CancelledError, ApiError):
-            problem = await made.telling
-        record.over((problem.status if problem else HTTPStatus.OK) if whole else CLIENT_CLOSED, problem)
+            problem = await body.task
+        record.finish((problem.status if problem else HTTPStatus.OK) if whole else CLIENT_CLOSED, problem)
 
-    return EventResponse(made.outbox, after, {"x-request-id": record.request_id})
+    return EventResponse(body.buffer, after, {"x-request-id": record.request_id})
 
 
 def _internal(request_id: str) -> Internal:

@@ -13,7 +13,7 @@ from boardroom.api.ask import MAX_QUESTION_CHARS, AnswerStatus, AskRequest, AskR
 from boardroom.api.chat import IDLE, INERT, MAX_MESSAGES_CHARS, ChatRequest, ResponseFormat
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.deliberation.context import PromptContext
-from boardroom.coordinator.deliberation.session import total
+from boardroom.coordinator.deliberation.session import total_usage
 from boardroom.coordinator.errors import (
     ApiError,
     InvalidJson,
@@ -29,7 +29,7 @@ NO_TOOL_IS_CALLED: Final = "tools: members answer in words; none of the tools of
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ChatQuestions:
     """A completion as questions, one for each choice."""
 
     requests: Sequence[AskRequest]
@@ -59,7 +59,7 @@ def parse(body: bytes) -> ChatRequest:
         raise InvalidQuestion(f"{field}: {nearest['msg']}", field=field) from error
 
 
-def questions(chat: ChatRequest, roster: Roster) -> Asked:
+def questions(chat: ChatRequest, roster: Roster) -> ChatQuestions:
     """The request as questions to the board or one of its agents; raises UnknownModel and InvalidQuestion."""
     agent = _agent(chat.model, roster)
     choices = chat.n or 1
@@ -93,7 +93,7 @@ def questions(chat: ChatRequest, roster: Roster) -> Asked:
         field = str(first["loc"][1])
         raise InvalidQuestion(f"{field}: {first['msg']}", field=field) from error
     notes = (NO_TOOL_IS_CALLED,) if chat.offers_tools else ()
-    return Asked(
+    return ChatQuestions(
         requests, PromptContext(system=instructions, history=tuple(before), response_format=schema, notes=notes)
     )
 
@@ -103,7 +103,7 @@ def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:
     choices = [
         {
             "index": index,
-            "message": {"role": "assistant", "content": content(answer, alone="/" in chat.model), "refusal": None},
+            "message": {"role": "assistant", "content": content(answer, one_agent="/" in chat.model), "refusal": None},
             "logprobs": None,
             "finish_reason": finish_reason(answer),
         }
@@ -122,10 +122,10 @@ def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:
     )
 
 
-def content(answer: AskResponse, *, alone: bool) -> str:
+def content(answer: AskResponse, *, one_agent: bool) -> str:
     """One agent's text as it is, or the board's reply."""
     spoke = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
-    return (spoke[0].text or "") if alone and len(spoke) == 1 else answer.reply
+    return (spoke[0].text or "") if one_agent and len(spoke) == 1 else answer.reply
 
 
 def finish_reason(answer: AskResponse) -> str:
@@ -138,7 +138,7 @@ def finish_reason(answer: AskResponse) -> str:
 
 def usage(answers: Sequence[AskResponse]) -> dict[str, Any]:
     """Of all choices."""
-    return total([answer.usage for answer in answers]).model_dump()
+    return total_usage([answer.usage for answer in answers]).model_dump()
 
 
 def attribution(answers: Sequence[AskResponse]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from boardroom.coordinator.http.requests import read_body
 from boardroom.coordinator.peers.membership import Peers
 
 
-def door(peers: Peers | None) -> Callable[[Request], Awaitable[Response]]:
+def peers_handler(peers: Peers | None) -> Callable[[Request], Awaitable[Response]]:
     """The handler; nobody but coordinators of this board gets further than their address, and standalone nobody."""
 
     async def handler(request: Request) -> Response:

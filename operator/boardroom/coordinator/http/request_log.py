@@ -32,11 +32,11 @@ class RequestRecord:
         self._trace = propagation.current()
         self._answers: list[AskResponse] = []
 
-    def answered(self, answer: AskResponse) -> None:
+    def add_answer(self, answer: AskResponse) -> None:
         """The board answered; a request for several choices has several answers."""
         self._answers.append(answer)
 
-    def over(self, status: int, problem: ApiError | None) -> None:
+    def finish(self, status: int, problem: ApiError | None) -> None:
         """The last byte has left, or nobody waits for it: count it, end its span, write its line."""
         seconds = time.perf_counter() - self._began
         code = problem.code if problem else ("client_closed" if status == CLIENT_CLOSED else "")
@@ -55,7 +55,7 @@ class RequestRecord:
         if self._route in QUESTIONS or code:
             with propagation.within(self._trace):
                 level = logging.WARNING if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
-                _LOG.log(level, _word(status, code), extra=self._line(status, code, seconds))
+                _LOG.log(level, _message(status, code), extra=self._line(status, code, seconds))
 
     def _line(self, status: int, code: str, seconds: float) -> dict[str, Any]:
         line: dict[str, Any] = {
@@ -78,7 +78,7 @@ class RequestRecord:
         return line
 
 
-def _word(status: int, code: str) -> str:
+def _message(status: int, code: str) -> str:
     if status == CLIENT_CLOSED:
         return "left"
     if not code:

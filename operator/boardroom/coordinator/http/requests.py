@@ -33,7 +33,7 @@ async def read_body(request: Request) -> bytes:
     """The body, at most MAX_BODY_BYTES within MAX_BODY_SECONDS, without a byte order mark; raises TooLarge, TooSlow,
     UnsupportedMediaType, UnsupportedTransferCoding.
     """
-    _check_form(request.headers)
+    _check_headers(request.headers)
     too_large = TooLarge(f"the body is longer than {MAX_BODY_BYTES} bytes")
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
@@ -52,7 +52,7 @@ async def read_body(request: Request) -> bytes:
     return b"".join(chunks).removeprefix(codecs.BOM_UTF8)
 
 
-def _check_form(headers: Headers) -> None:
+def _check_headers(headers: Headers) -> None:
     """Raise the ApiError that names the header by which the body is no JSON in UTF-8 as it comes.
 
     A browser's page has to say that it sends JSON: only then does the browser ask first whether it may (CORS).
@@ -97,7 +97,7 @@ def parse(body: bytes) -> AskRequest:
 
 
 def _without_nulls(body: bytes) -> bytes:
-    """What is null is absent (boardroom.api.sent), also where the default is another value."""
+    """What is null is absent (boardroom.api.request_body), also where the default is another value."""
     if b"null" not in body:
         return body
     try:
@@ -109,7 +109,7 @@ def _without_nulls(body: bytes) -> bytes:
     return to_json({name: value for name, value in fields.items() if value is not None}, inf_nan_mode="constants")
 
 
-def request_id_of(header: str | None) -> str | None:
+def valid_request_id(header: str | None) -> str | None:
     """The caller's x-request-id if it is one: letters, digits, dot, dash, underscore, at most 128 of them."""
     return header if header is not None and _REQUEST_ID.fullmatch(header) else None
 

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.coordinator.http.app import create_app, create_probe_app
-from boardroom.coordinator.http.connections import CallerProtocol
+from boardroom.coordinator.http.connections import ApiProtocol
 
 GRACE_SECONDS: Final = 20
 """Questions in flight may finish for so long after SIGTERM; with DRAIN_SECONDS it fits a pod's 30 s."""
@@ -107,7 +107,7 @@ def _server(app: Starlette) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
-            http=CallerProtocol,
+            http=ApiProtocol,
             ws="none",
             lifespan="off",
             access_log=False,

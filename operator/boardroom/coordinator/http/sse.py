@@ -28,18 +28,18 @@ class EventBuffer:
         self._changed = asyncio.Event()
         self.begun = asyncio.Event()
         """Set when there was an event, when there will be none, or when the stream has begun without one."""
-        self.overrun = False
+        self.is_overflowed = False
         """Whether the client was too slow; nothing more is taken then."""
-        self.on_overrun: Callable[[], None] = lambda: None
+        self.on_overflow: Callable[[], None] = lambda: None
 
     def put(self, event: bytes) -> None:
         """One whole event."""
-        if self.overrun:
+        if self.is_overflowed:
             return
         self._size += len(event)
         if self._size > MAX_WAITING_BYTES:
-            self.overrun = True
-            self.on_overrun()
+            self.is_overflowed = True
+            self.on_overflow()
         else:
             self._waiting.append(event)
         self._changed.set()
@@ -60,7 +60,7 @@ class EventBuffer:
 
     async def take(self) -> bytes:
         """All that waits, as soon as there is something; b"" when it is over."""
-        while not self._waiting and not self._closed and not self.overrun:
+        while not self._waiting and not self._closed and not self.is_overflowed:
             try:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await self._changed.wait()
@@ -72,39 +72,39 @@ class EventBuffer:
 
 
 class EventResponse(Response):
-    """Sends an outbox until it is closed or the client leaves; then `after` is called, whatever happened."""
+    """Sends a buffer until it is closed or the client leaves; then `after` is called, whatever happened."""
 
-    def __init__(self, outbox: EventBuffer, after: Callable[[bool], Awaitable[None]], headers: dict[str, str]) -> None:
+    def __init__(self, buffer: EventBuffer, after: Callable[[bool], Awaitable[None]], headers: dict[str, str]) -> None:
         """`after` gets whether the client had everything."""
         super().__init__(None, headers=headers | HEADERS)
         del self.headers["content-length"]
-        self._outbox = outbox
+        self._buffer = buffer
         self._after = after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI)
         """ASGI."""
-        gone = asyncio.create_task(_gone(receive, self._outbox))
+        disconnect = asyncio.create_task(_wait_for_disconnect(receive, self._buffer))
         whole = False
         try:
             async with asyncio.timeout(None) as sending:  # a client that does not read keeps `send` waiting for ever
-                self._outbox.on_overrun = lambda: sending.reschedule(0.0)
+                self._buffer.on_overflow = lambda: sending.reschedule(0.0)
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                while (chunk := await self._outbox.take()) and not gone.done():
+                while (chunk := await self._buffer.take()) and not disconnect.done():
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                whole = not gone.done() and not self._outbox.overrun
+                whole = not disconnect.done() and not self._buffer.is_overflowed
                 if whole:
                     end: MutableMapping[str, Any] = {"type": "http.response.body", "body": b""}
                     await send(end)
         except TimeoutError:
             whole = False
         finally:
-            self._outbox.on_overrun = lambda: None
-            gone.cancel()
+            self._buffer.on_overflow = lambda: None
+            disconnect.cancel()
             await self._after(whole)
 
 
-async def _gone(receive: Receive, outbox: EventBuffer) -> None:
+async def _wait_for_disconnect(receive: Receive, buffer: EventBuffer) -> None:
     """Returns when the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    outbox.close()
+    buffer.close()

@@ -148,7 +148,7 @@ def agent_object(
     return _object(BOARDAGENT, member.name, namespace, member.uid, status)
 
 
-def meaning(status: dict[str, Any]) -> dict[str, Any]:
+def comparable(status: dict[str, Any]) -> dict[str, Any]:
     """A status without what moves by itself: two of the same meaning need no write."""
     return {
         "lorax": {
@@ -159,7 +159,7 @@ def meaning(status: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def urgent(new: dict[str, Any], old: dict[str, Any]) -> bool:
+def is_urgent(new: dict[str, Any], old: dict[str, Any]) -> bool:
     """Whether the difference between two meanings should not wait for the ten seconds: LoRAX or an adapter turned."""
     return new["lorax"].get("running") != old["lorax"].get("running") or _verdicts(new) != _verdicts(old)
 

@@ -9,7 +9,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from boardroom.api.conditions import UNHEARD, AgentCondition, BoardCondition, Condition, carried
+from boardroom.api.conditions import (
+    COORDINATOR_NOT_READY,
+    AgentCondition,
+    BoardCondition,
+    Condition,
+    keep_transition_time,
+)
 from boardroom.api.meta import BOARDAGENTS, BOARDROOMS
 from boardroom.coordinator.backends.adapter_summary import Books
 from boardroom.coordinator.board.roster import Member, Roster
@@ -33,7 +39,7 @@ class _Written:
     """What stands in the status as far as we know; `at` is a time of the event loop's clock."""
 
     uid: str
-    meaning: dict[str, Any]
+    comparable: dict[str, Any]
     conditions: tuple[Condition, ...]
     at: float = float("-inf")
 
@@ -108,7 +114,7 @@ class HealthWriter:
     async def _board(self, roster: Roster, books: Books, seen: Observation) -> None:
         lorax = health.lorax_status(roster, books, seen, datetime.now(UTC))
         written = self._known("", roster.uid, roster.status.to_object(), roster.conditions, BoardCondition.LATENCY_HIGH)
-        latency = carried(health.latency_high(roster, seen), written.conditions)
+        latency = keep_transition_time(health.latency_high(roster, seen), written.conditions)
         episode = latency.status == "True" and not any(c.status == "True" for c in written.conditions)
         path = f"{collection(roster.namespace, BOARDROOMS)}/{roster.board}"
         if await self._apply(path, health.board_object(roster, lorax, [latency]), written, (latency,)) and episode:
@@ -118,7 +124,7 @@ class HealthWriter:
         proof = books[member.adapter_id] if member.adapter_id else None
         live = member.status
         written = self._known(member.name, member.uid, live.to_object(), live.conditions, AgentCondition.ADAPTER_READY)
-        ready = carried(health.adapter_ready(member, proof, seen), written.conditions)
+        ready = keep_transition_time(health.adapter_ready(member, proof, seen), written.conditions)
         adapter = health.adapter_status(member, proof)
         path = f"{collection(roster.namespace, BOARDAGENTS)}/{member.name}"
         await self._apply(path, health.agent_object(member, roster.namespace, adapter, [ready]), written, (ready,))
@@ -130,19 +136,19 @@ class HealthWriter:
         also where the operator took back our word while we could not renew it.
         """
         known, own = self._written.get(key), tuple(c for c in conditions if c.type == type_)
-        if known is None or known.uid != uid or any(c.reason == UNHEARD for c in own):
+        if known is None or known.uid != uid or any(c.reason == COORDINATOR_NOT_READY for c in own):
             standing = live | {"conditions": [c.to_object() for c in own]}
             at = known.at if known is not None and known.uid == uid else float("-inf")
-            known = self._written[key] = _Written(uid, health.meaning(standing), own, at)
+            known = self._written[key] = _Written(uid, health.comparable(standing), own, at)
         return known
 
     async def _apply(
         self, path: str, body: dict[str, Any], written: _Written, conditions: tuple[Condition, ...]
     ) -> bool:
         """Apply if it moved and its time has come; whether it was applied."""
-        meaning, now = health.meaning(body["status"]), asyncio.get_running_loop().time()
-        wait = URGENT_SECONDS if health.urgent(meaning, written.meaning) else WRITE_SECONDS
-        if meaning == written.meaning or now < written.at + wait:
+        comparable, now = health.comparable(body["status"]), asyncio.get_running_loop().time()
+        wait = URGENT_SECONDS if health.is_urgent(comparable, written.comparable) else WRITE_SECONDS
+        if comparable == written.comparable or now < written.at + wait:
             return False
         try:
             await self._kube.apply_status(path, body)
@@ -153,7 +159,7 @@ class HealthWriter:
             written.at = now
             return False
         self._metrics.status_writes.labels("applied").inc()
-        written.meaning, written.conditions, written.at = meaning, conditions, now
+        written.comparable, written.conditions, written.at = comparable, conditions, now
         return True
 
     async def _event(self, roster: Roster, event: dict[str, Any]) -> None:

@@ -5,9 +5,9 @@ from typing import Final
 from boardroom.api.ask import CoordinationMode, MemberAnswer, Round
 from boardroom.coordinator.deliberation.modes.registry import mode
 from boardroom.coordinator.deliberation.panel import MemberPrompt
-from boardroom.coordinator.deliberation.positions import KEEP, record, stands
-from boardroom.coordinator.deliberation.session import Session, answered
-from boardroom.coordinator.deliberation.types import Agenda, Deliberation, with_answers
+from boardroom.coordinator.deliberation.positions import KEEP, current_position, round_record
+from boardroom.coordinator.deliberation.session import Session, with_text
+from boardroom.coordinator.deliberation.types import Agenda, Deliberation, prompt_with_answers
 
 TASK: Final = (
     f"Reconsider your position in view of the others'. If you keep it, answer with the one word {KEEP}; "
@@ -18,20 +18,20 @@ FIRST: Final = "State your own position in full, in view of the others'."
 
 
 @mode(CoordinationMode.COLLABORATIVE)
-async def collaborative(meeting: Session, agenda: Agenda) -> Deliberation:
+async def collaborative(session: Session, agenda: Agenda) -> Deliberation:
     """Each member's answer is the last position that it stated; a round without a text of it changes nothing, and who
     has stated none yet is not told that it may keep one.
     """
     positions: list[MemberAnswer] = []
     rounds: list[Round] = []
     for left in range(agenda.rounds, 0, -1):
-        kept = with_answers(agenda.question, positions, TASK)
-        first = with_answers(agenda.question, positions, FIRST)
-        stated = {position.agent for position in answered(positions)}
-        turns = [MemberPrompt(agent, kept if agent.name in stated else first) for agent in agenda.agents]
-        said = await meeting.ask(turns, steps=left)
-        rounds.append(record(positions or [None] * len(said), said))
-        positions = [stands(*pair) for pair in zip(positions, said, strict=True)] if positions else said
+        kept = prompt_with_answers(agenda.question, positions, TASK)
+        first = prompt_with_answers(agenda.question, positions, FIRST)
+        stated = {position.agent for position in with_text(positions)}
+        prompts = [MemberPrompt(agent, kept if agent.name in stated else first) for agent in agenda.agents]
+        answers = await session.round(prompts, steps=left)
+        rounds.append(round_record(positions or [None] * len(answers), answers))
+        positions = [current_position(*pair) for pair in zip(positions, answers, strict=True)] if positions else answers
         if not any(a.changed is not False for a in rounds[-1].answers):
             break
     return Deliberation(answers=positions, rounds=rounds)

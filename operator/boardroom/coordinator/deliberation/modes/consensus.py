@@ -7,7 +7,7 @@ from boardroom.coordinator.deliberation.modes.registry import mode
 from boardroom.coordinator.deliberation.panel import MemberPrompt
 from boardroom.coordinator.deliberation.session import Session
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation
-from boardroom.coordinator.deliberation.voting import SCHEMA, decide, read, told, vote
+from boardroom.coordinator.deliberation.voting import SCHEMA, decide, describe, parse_ballot, vote
 
 TASK: Final = (
     "Vote on this as a proposal to the board. Answer with one JSON object and nothing else: "
@@ -18,21 +18,21 @@ AGAIN: Final = "Your last answer was no such JSON object ({why}). Give the JSON 
 
 
 @mode(CoordinationMode.CONSENSUS)
-async def consensus(meeting: Session, agenda: Agenda) -> Deliberation:
+async def consensus(session: Session, agenda: Agenda) -> Deliberation:
     """Who answers with something else is asked once more; a second failure is an abstention, with its reason."""
     prompt = f"{agenda.question}\n\n{TASK}"
-    said = await meeting.ask([MemberPrompt(agent, prompt, SCHEMA) for agent in agenda.agents], steps=2)
+    said = await session.round([MemberPrompt(agent, prompt, SCHEMA) for agent in agenda.agents], steps=2)
     unclear = {
         answer.agent: why
         for answer in said
-        if answer.status is AnswerStatus.ANSWERED and isinstance(why := read(answer.text or ""), str)
+        if answer.status is AnswerStatus.ANSWERED and isinstance(why := parse_ballot(answer.text or ""), str)
     }
     again = [agent for agent in agenda.agents if agent.name in unclear]
-    turns = [MemberPrompt(agent, f"{prompt}\n\n{AGAIN.format(why=unclear[agent.name])}", SCHEMA) for agent in again]
-    second = await meeting.ask(turns) if turns else []
+    prompts = [MemberPrompt(agent, f"{prompt}\n\n{AGAIN.format(why=unclear[agent.name])}", SCHEMA) for agent in again]
+    second = await session.round(prompts) if prompts else []
     mended = {a.agent: a for a in second if a.status is AnswerStatus.ANSWERED}
     broke = {a.agent: a.reason for a in second if a.status is not AnswerStatus.ANSWERED}
     answers = [mended.get(answer.agent, answer) for answer in said]
     votes = [vote(agent, answer, broke.get(agent.name)) for agent, answer in zip(agenda.agents, answers, strict=True)]
     decision = decide(votes, agenda.quorum_percent)
-    return Deliberation(answers=answers, reply=told(decision), decision=decision)
+    return Deliberation(answers=answers, reply=describe(decision), decision=decision)

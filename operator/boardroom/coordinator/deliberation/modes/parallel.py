@@ -8,6 +8,6 @@ from boardroom.coordinator.deliberation.types import Agenda, Deliberation
 
 
 @mode(CoordinationMode.PARALLEL)
-async def parallel(meeting: Session, agenda: Agenda) -> Deliberation:
+async def parallel(session: Session, agenda: Agenda) -> Deliberation:
     """Every member gets the bare question."""
-    return Deliberation(answers=await meeting.ask([MemberPrompt(agent, agenda.question) for agent in agenda.agents]))
+    return Deliberation(answers=await session.round([MemberPrompt(agent, agenda.question) for agent in agenda.agents]))

@@ -4,13 +4,13 @@ from boardroom.api.ask import CoordinationMode, MemberAnswer
 from boardroom.coordinator.deliberation.modes.registry import mode
 from boardroom.coordinator.deliberation.panel import MemberPrompt
 from boardroom.coordinator.deliberation.session import Session
-from boardroom.coordinator.deliberation.types import Agenda, Deliberation, with_answers
+from boardroom.coordinator.deliberation.types import Agenda, Deliberation, prompt_with_answers
 
 
 @mode(CoordinationMode.SEQUENTIAL)
-async def sequential(meeting: Session, agenda: Agenda) -> Deliberation:
+async def sequential(session: Session, agenda: Agenda) -> Deliberation:
     """A member that gives no answer is passed over; those after it don't see it."""
     answers: list[MemberAnswer] = []
     for agent in agenda.agents:
-        answers += await meeting.ask([MemberPrompt(agent, with_answers(agenda.question, answers))])
+        answers += await session.round([MemberPrompt(agent, prompt_with_answers(agenda.question, answers))])
     return Deliberation(answers=answers)

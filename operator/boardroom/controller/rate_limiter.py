@@ -23,14 +23,14 @@ class _Bucket:
 
 
 @dataclass
-class Pace:
+class RateLimiter:
     """A token bucket for each board."""
 
     clock: Callable[[], float] = time.monotonic
     """Monotonic seconds."""
     _buckets: dict[Key, _Bucket] = field(default_factory=dict)
 
-    def wait(self, board: Key) -> float:
+    def take(self, board: Key) -> float:
         """Takes a token and returns 0; or the seconds until there is one."""
         now = self.clock()
         bucket = self._buckets.setdefault(board, _Bucket(BURST, now))

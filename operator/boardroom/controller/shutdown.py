@@ -15,12 +15,12 @@ def stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-async def before(stop: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T | None:
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, _T]) -> _T | None:
     """The result of the work, or None when told to stop meanwhile."""
-    task, told = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    await asyncio.wait([task, told], return_when=asyncio.FIRST_COMPLETED)
+    task, stopped = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
     done = task.done()
-    for pending in (task, told):
+    for pending in (task, stopped):
         pending.cancel()
-    await asyncio.gather(task, told, return_exceptions=True)
+    await asyncio.gather(task, stopped, return_exceptions=True)
     return task.result() if done else None

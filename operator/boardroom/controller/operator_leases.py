@@ -17,7 +17,7 @@ VACANT_SECONDS: Final = 60.0
 """How long a Lease has no holder before its operator counts as gone: an upgrade replaces the pod in less."""
 
 
-class Tenure(StrEnum):
+class LeaseState(StrEnum):
     """What is known of another operator."""
 
     HELD = "Held"
@@ -26,15 +26,15 @@ class Tenure(StrEnum):
 
 
 @dataclass
-class _Seen:
+class _ObservedLease:
     observer: Candidacy
-    looked: float = float("-inf")
+    read_at: float = float("-inf")
     vacant_since: float | None = None
-    tenure: Tenure = Tenure.HELD
+    lease_state: LeaseState = LeaseState.HELD
 
 
 @dataclass
-class Tenures:
+class OperatorLeases:
     """The Leases of other operators, by namespace, as one that stands for none of them sees them."""
 
     kube: Kube
@@ -42,23 +42,25 @@ class Tenures:
     """Monotonic seconds."""
     now: Callable[[], datetime]
     vacant_seconds: float = VACANT_SECONDS
-    _seen: dict[str, _Seen] = field(default_factory=dict)
+    _observed: dict[str, _ObservedLease] = field(default_factory=dict)
 
-    async def look(self, namespace: str) -> Tenure:
+    async def state(self, namespace: str) -> LeaseState:
         """Whether the operator of that namespace is there; HELD until it is known that it is not."""
-        seen = self._seen.setdefault(namespace, _Seen(Candidacy(namespace, LEASE_NAME, "", self.clock, self.now)))
-        if self.clock() - seen.looked < LOOK_SECONDS:
-            return seen.tenure
-        seen.looked = self.clock()
+        seen = self._observed.setdefault(
+            namespace, _ObservedLease(Candidacy(namespace, LEASE_NAME, "", self.clock, self.now))
+        )
+        if self.clock() - seen.read_at < LOOK_SECONDS:
+            return seen.lease_state
+        seen.read_at = self.clock()
         try:
             lease = await self.kube.get(LEASE, namespace, LEASE_NAME)
         except RefusedError:
-            seen.tenure, seen.vacant_since = Tenure.UNREADABLE, None
-            return seen.tenure
+            seen.lease_state, seen.vacant_since = LeaseState.UNREADABLE, None
+            return seen.lease_state
         if lease is not None and seen.observer.other(lease):
             seen.vacant_since = None
         elif seen.vacant_since is None:
             seen.vacant_since = self.clock()
         gone = seen.vacant_since is not None and self.clock() - seen.vacant_since >= self.vacant_seconds
-        seen.tenure = Tenure.VACANT if gone else Tenure.HELD
-        return seen.tenure
+        seen.lease_state = LeaseState.VACANT if gone else LeaseState.HELD
+        return seen.lease_state
