@@ -11,7 +11,9 @@ DEBIAN = "/usr/lib/python3/dist-packages"
 
 sys.path.append(DEBIAN)  # behind all that the environment has itself, and not for other tests
 try:
-    torch = pytest.importorskip("torch", reason="torch is not here: `make test-unit` installs Debian's where it may")
+    torch = pytest.importorskip(
+        "torch", reason="torch is not here: `make test-component` installs Debian's where it may"
+    )
 finally:
     sys.path.remove(DEBIAN)
 
