@@ -14,7 +14,7 @@ from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.coordinator.backends.endpoints import GivenEndpoint
-from boardroom.coordinator.backends.sidecar import Report, SidecarClient
+from boardroom.coordinator.backends.sidecar import SidecarClient, SidecarReport
 from boardroom.coordinator.board.roster import Roster, build
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.engine.lorax.driver import LoraxEngine
@@ -71,10 +71,10 @@ class VolumeFindings(SidecarClient):
 
     def __init__(self, volume: Volume) -> None:
         super().__init__("")
-        self.report = Report(volume=volume.found)
+        self.report = SidecarReport(volume=volume.found)
 
     async def poll(self) -> None:
-        self.on_look()
+        self.on_report()
 
 
 class Members:

@@ -1,8 +1,8 @@
-"""Where the commands begin: a container that is told to end while it still starts ends.
+"""The entry points of the commands. They handle SIGTERM before anything else is imported.
 
-In a container the command is process 1, and to that one the kernel delivers no SIGTERM for which it has no handler. The
-parts that stop gracefully put theirs in place once they are imported, which takes seconds on a busy node: a pod that is
-deleted before that would live until its grace period is over.
+In a container the command is process 1, to which the kernel delivers no SIGTERM without a handler. The servers install
+theirs after their imports, which take seconds on a busy node. Without this module a pod that is deleted before that
+would live until the end of its grace period.
 """
 
 import os
@@ -14,8 +14,8 @@ _TERMINATED: Final = 128 + signal.SIGTERM
 
 def boardroom() -> None:
     """`boardroom`."""
-    end_when_told()
-    from boardroom.cli.main import main  # noqa: PLC0415 (imported once SIGTERM is heeded)
+    exit_on_sigterm()
+    from boardroom.cli.main import main  # noqa: PLC0415 (imported once SIGTERM is handled)
 
     main()
 
@@ -29,13 +29,13 @@ def kubectl_boardroom() -> None:
 
 def lorax_launcher() -> None:
     """`lorax-launcher`."""
-    end_when_told()
-    from boardroom.simulator.launcher.main import main  # noqa: PLC0415 (imported once SIGTERM is heeded)
+    exit_on_sigterm()
+    from boardroom.simulator.launcher.main import main  # noqa: PLC0415 (imported once SIGTERM is handled)
 
     main()
 
 
-def end_when_told() -> None:
-    """As any other process does by itself, until a part that stops gracefully takes the signal over."""
+def exit_on_sigterm() -> None:
+    """Exit on SIGTERM as process 1, until a server installs its own handler."""
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(_TERMINATED))

@@ -1,4 +1,4 @@
-"""`boardroom adapters`: what lies on an adapters volume."""
+"""`boardroom adapters`: make, check, push and serve LoRA adapters."""
 
 import re
 import sys
@@ -10,7 +10,7 @@ from boardroom.adapters import Found, Scanner, read
 
 
 class _Adapters(click.Group):
-    """With `push`, which alone needs to know of boards: the sidecar, which runs `serve`, need not hold all that."""
+    """Imports `push` only when it is called: the sidecar runs `serve` and needs no code about boards."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), "push"])
@@ -28,30 +28,30 @@ def adapters() -> None:
     """Make, check, push and serve the LoRA adapters of a board."""
 
 
-@adapters.command(short_help="Tell what lies on a volume: the sidecar.")
+@adapters.command(short_help="Serve the list of a volume's adapters: the sidecar.")
 @click.option(
     "--root",
     type=click.Path(path_type=Path, file_okay=False),
     default="/models",
     show_default=True,
-    help="Where the adapters volume is mounted.",
+    help="Mount path of the adapters volume.",
 )
 @click.option(
     "--store",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where adapters from hubs and buckets are kept; without it none are fetched.",
+    help="Directory for adapters from hubs and buckets. Unset: none are fetched.",
 )
-@click.option("--store-limit", default="20Gi", show_default=True, help="What they may take together.")
+@click.option("--store-limit", default="20Gi", show_default=True, help="Most bytes of --store.")
 @click.option(
     "--credentials",
     type=click.Path(path_type=Path, file_okay=False),
-    help="A directory with a file for each of HF_TOKEN, AWS_ACCESS_KEY_ID, ...; read anew at each attempt.",
+    help="A directory with a file for each of HF_TOKEN, AWS_ACCESS_KEY_ID, ... Each attempt reads it again.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 in a pod.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8082, show_default=True, help="Port to listen on.")
 def serve(*, root: Path, store: Path | None, store_limit: str, credentials: Path | None, host: str, port: int) -> None:
-    """Serve what lies below --root, read-only, and fetch into --store what is asked for: GET /v1/adapters,
-    PUT /v1/sources, GET /healthz.
+    """List the adapters below --root, and fetch requested adapters into --store: GET /v1/adapters, PUT /v1/sources,
+    GET /healthz.
 
     Runs beside LoRAX, which has no route that lists its adapters.
     """
@@ -75,12 +75,16 @@ def serve(*, root: Path, store: Path | None, store_limit: str, credentials: Path
 
 @adapters.command(hidden=True)
 @click.option("--root", type=click.Path(path_type=Path, file_okay=False), required=True, help="The volume's mount.")
-@click.option("--max-bytes", type=click.IntRange(min=1), required=True, help="Most that one adapter may weigh.")
-@click.option("--idle-seconds", type=click.FloatRange(min=1), required=True, help="End after so long a silence.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; port-forwards come there.")
+@click.option("--max-bytes", type=click.IntRange(min=1), required=True, help="Largest size of one adapter.")
+@click.option(
+    "--idle-seconds", type=click.FloatRange(min=1), required=True, help="End after so many seconds without a request."
+)
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on. Port-forwards arrive at 127.0.0.1."
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=8083, show_default=True, help="Port to listen on.")
 def receive(*, root: Path, max_bytes: int, idle_seconds: float, host: str, port: int) -> None:
-    """Take adapters in below --root: what runs in the Job that `push` makes."""
+    """Receive adapters below --root: the program of the Job that `push` creates."""
     import asyncio
 
     from boardroom.adapters import receiver as loader
@@ -89,21 +93,23 @@ def receive(*, root: Path, max_bytes: int, idle_seconds: float, host: str, port:
 
     configure("info")
     try:
-        done = asyncio.run(loader.serve(root, limit=max_bytes, idle_seconds=idle_seconds, host=host, port=port))
+        finished = asyncio.run(loader.serve(root, limit=max_bytes, idle_seconds=idle_seconds, host=host, port=port))
     except (RefusedError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    if not done:
-        raise click.ClickException(f"nothing was heard for {idle_seconds:.0f} s: push again, and it goes on from here")
+    if not finished:
+        raise click.ClickException(
+            f"no request for {idle_seconds:.0f} s: push again, and the upload continues from here"
+        )
 
 
-@adapters.command(short_help="Write small real adapters, to try with.")
+@adapters.command(short_help="Write small real adapters for trials.")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--roles", required=True, help="Roles, separated by commas: ceo,cfo,coo.")
 @click.option(
     "--base-model",
     default="mistralai/Mistral-7B-Instruct-v0.1",
     show_default=True,
-    help="Base model that the adapters claim to be trained on.",
+    help="Base model that the adapters name.",
 )
 @click.option("--rank", type=click.IntRange(1, 512), default=8, show_default=True, help="LoRA rank.")
 @click.option("--layers", type=click.IntRange(1, 256), default=2, show_default=True, help="Layers of the model.")
@@ -111,7 +117,7 @@ def receive(*, root: Path, max_bytes: int, idle_seconds: float, host: str, port:
 def make(*, directory: Path, roles: str, base_model: str, rank: int, layers: int, hidden: int) -> None:
     """Write small real LoRA adapters into DIRECTORY, one `{role}_lora_adapter` per role.
 
-    The weights are deterministic, differ by role and mean nothing: they show and test serving, not answering.
+    The weights are deterministic, differ by role and are untrained: they test serving, not answers.
     """
     from boardroom.adapters.engine_rules import engine_rules
     from boardroom.adapters.synthetic import Shape
@@ -121,23 +127,23 @@ def make(*, directory: Path, roles: str, base_model: str, rank: int, layers: int
     for name in names:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,62}", name):
             raise click.BadParameter(
-                f"{name!r} is no role: a letter, then letters, digits, _ or -", param_hint="--roles"
+                f"{name!r} is not a role: give a letter, then letters, digits, _ or -", param_hint="--roles"
             )
-    if why := engine_rules().rank_problem(rank):
-        raise click.BadParameter(why, param_hint="--rank")
+    if problem := engine_rules().rank_problem(rank):
+        raise click.BadParameter(problem, param_hint="--rank")
     shape = Shape(base_model=base_model, rank=rank, layers=layers, hidden=hidden)
     try:
-        made = make_adapters(directory, names, shape)
+        results = make_adapters(directory, names, shape)
     except OSError as error:
         raise click.ClickException(str(error)) from error
-    for path, written in made:
+    for path, written in results:
         click.echo(f"{path}\t{'written' if written else 'unchanged'}")
 
 
 @adapters.command(short_help="Check adapters as a board does.")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
 def check(directory: Path) -> None:
-    """Print the adapters in DIRECTORY (an adapter, or a folder of them); exit 1 if one has a problem."""
+    """Print the adapters in DIRECTORY (one adapter, or a folder of them). Exit status 1 if one has a problem."""
     from boardroom.cli import render
 
     found = Scanner(directory).scan()

@@ -1,4 +1,4 @@
-"""`boardroom ask`, `status`, `agents`: what people do with a board, in a cluster or standalone."""
+"""`boardroom ask`, `status` and `agents`: use a board, in a cluster or standalone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,28 +15,34 @@ from boardroom.client.events import read
 
 _QUOTED = 200
 _output = click.option(
-    "-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", help="Form of the output."
+    "-o", "--output", type=click.Choice(["text", "json", "yaml"]), default="text", help="Output format."
 )
 
 
 @click.command()
 @click.argument("board")
 @click.argument("question")
-@click.option("--agents", help="Names or roles of the members to ask, separated by commas; all when left out.")
-@click.option("--agent-id", help="The primary member: asked first, with the members of --domain.")
+@click.option("--agents", help="Names or roles of the members to ask, separated by commas. Unset: all.")
+@click.option("--agent-id", help="The primary member, asked first, with the members of --domain.")
 @click.option("--domain", help="Ask the members of this domain.")
-@click.option("--mode", type=click.Choice([m.value for m in CoordinationMode]), help="How the members are asked.")
-@click.option("--rounds", type=int, help="collaborative: at most so many rounds.")
-@click.option("--on-error", type=click.Choice(["skip", "fail"]), help="Go on without a member that fails, or fail.")
-@click.option("--max-concurrent", type=int, help="At most so many members in one batch.")
-@click.option("--conv-id", help="Conversation id: members go on from what they said in it before.")
-@click.option("--lorax/--no-lorax", "use_lorax", default=True, help="Ask LoRAX, or standard inference instead.")
+@click.option("--mode", type=click.Choice([m.value for m in CoordinationMode]), help="How the members answer.")
+@click.option("--rounds", type=int, help="collaborative: most rounds.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["skip", "fail"]),
+    help="skip: continue without a member that fails. fail: fail the question.",
+)
+@click.option("--max-concurrent", type=int, help="Most members in one batch.")
+@click.option("--conv-id", help="Conversation id. Members continue from their earlier answers in it.")
+@click.option("--lorax/--no-lorax", "use_lorax", default=True, help="Ask LoRAX, or standard inference.")
 @click.option("--max-new-tokens", type=int, help="Longest answer in tokens.")
-@click.option("--temperature", type=float, help="Sampling temperature; 0 is greedy.")
+@click.option("--temperature", type=float, help="Sampling temperature. 0 is greedy.")
 @click.option("--seed", type=int, help="Seed of the sampling.")
 @click.option("--timeout", type=float, help="Deadline of the question in seconds.")
-@click.option("--min-successful", type=int, help="Fail with fewer answers than this.")
-@click.option("--stream", is_flag=True, help="Print what the members say as they say it, each line under its role.")
+@click.option("--min-successful", type=int, help="Fewest answers. With fewer the question fails.")
+@click.option(
+    "--stream", is_flag=True, help="Print the answers as they are generated, each line after its member's name."
+)
 @_output
 @target_options
 def ask(
@@ -52,7 +58,7 @@ def ask(
 ) -> None:
     """Ask BOARD the QUESTION and print each member's answer.
 
-    Exits with 1 when the board could not answer; the reasons stand on standard error.
+    Exit status 1 if the board could not answer. Standard error has the reasons.
     """
     body = _body(question, agents, mode, rest)
     if stream:
@@ -62,7 +68,7 @@ def ask(
         response = client.post("/v1/ask", json=body)
     if response.is_error:
         raise click.ClickException(_error(response))
-    with _understood(response):
+    with _parsing(response):
         text = render.data(response.json(), output) if output != "text" else _answer(board, response)
     click.echo(text, nl=False)
 
@@ -72,7 +78,7 @@ def _answer(board: str, response: httpx.Response) -> str:
 
 
 def _stream(board: str, body: dict[str, Any], target: Target) -> None:
-    """Whole lines as they come, so that members who speak at once don't run into each other; then the figures."""
+    """Print whole lines as they arrive, so that parallel answers do not mix, then the summary."""
     lines = render.Lines()
     with target.coordinator(board) as client, client.stream("POST", "/v1/ask", json=body | {"stream": True}) as answer:
         if answer.is_error:
@@ -88,24 +94,24 @@ def _stream(board: str, body: dict[str, Any], target: Target) -> None:
             raise click.ClickException(render.error(detail)) from error
 
 
-@click.command(short_help="Show how a board is, its members, and LoRAX.")
+@click.command(short_help="Show a board, its members and LoRAX.")
 @click.argument("board")
 @_output
 @target_options
 def status(board: str, output: str, target: Target) -> None:
-    """Show how BOARD is: its conditions, its members, and the health of LoRAX."""
+    """Show BOARD: its conditions, its members and the health of LoRAX."""
     if target.url:
         with target.coordinator(board) as client:
             health, members = _get(client, "/v1/health"), _get(client, "/v1/agents")
         text = render.health(health, members)
-        found = {"health": health, "agents": members}
+        document = {"health": health, "agents": members}
     else:
-        found = target.kubectl.board(board)
+        document = target.kubectl.board(board)
         members = target.kubectl.get(
             "boardagents.boardroom.dev", None, f"--field-selector=spec.boardroomRef.name={board}"
         )
-        text = render.board(found, members["items"])
-    click.echo(text if output == "text" else render.data(found, output), nl=False)
+        text = render.board(document, members["items"])
+    click.echo(text if output == "text" else render.data(document, output), nl=False)
 
 
 @click.command()
@@ -113,10 +119,10 @@ def status(board: str, output: str, target: Target) -> None:
 @_output
 @target_options
 def agents(board: str, output: str, target: Target) -> None:
-    """List the members of BOARD, those without a seat too."""
+    """List the members of BOARD, and the BoardAgents that it refused."""
     with target.coordinator(board) as client:
-        found = _get(client, "/v1/agents")
-    click.echo(render.agents(found) if output == "text" else render.data(found, output), nl=False)
+        body = _get(client, "/v1/agents")
+    click.echo(render.agents(body) if output == "text" else render.data(body, output), nl=False)
 
 
 def _body(question: str, agents: str | None, mode: str | None, rest: dict[str, Any]) -> dict[str, Any]:
@@ -139,30 +145,30 @@ def _get(client: httpx.Client, path: str) -> dict[str, Any]:
     response = client.get(path)
     if response.is_error:
         raise click.ClickException(_error(response))
-    with _understood(response):
-        found: dict[str, Any] = response.json()
-    return found
+    with _parsing(response):
+        body: dict[str, Any] = response.json()
+    return body
 
 
 @contextmanager
-def _understood(response: httpx.Response) -> Iterator[None]:
-    """For the length of reading an answer: something else than a coordinator may listen there, and say 200."""
+def _parsing(response: httpx.Response) -> Iterator[None]:
+    """Report a body that does not parse: another server than a coordinator may answer with 200."""
     try:
         yield
     except ValueError as error:
-        raise click.ClickException(_stranger(response)) from error
+        raise click.ClickException(_not_a_coordinator(response)) from error
 
 
 def _error(response: httpx.Response) -> str:
     try:
         return render.error(ErrorResponse.model_validate_json(response.content).error)
     except ValueError:
-        return _stranger(response)
+        return _not_a_coordinator(response)
 
 
-def _stranger(response: httpx.Response) -> str:
-    said = " ".join(render.plain(response.text[:_QUOTED]).split())
+def _not_a_coordinator(response: httpx.Response) -> str:
+    text = " ".join(render.plain(response.text[:_QUOTED]).split())
     return (
-        f"{response.url} answers HTTP {response.status_code} and not as a coordinator: see that --url (BOARDROOM_URL) "
-        f"is one's. It says: {said or 'nothing'}"
+        f"{response.url} is not a coordinator: check --url (BOARDROOM_URL). It answered HTTP {response.status_code}: "
+        f"{text or 'an empty body'}"
     )

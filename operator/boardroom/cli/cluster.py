@@ -1,4 +1,4 @@
-"""`boardroom cluster`: a Kubernetes to try and test on."""
+"""`boardroom cluster`: a Kubernetes cluster for trials and tests."""
 
 import dataclasses
 import json
@@ -19,95 +19,101 @@ from boardroom.cluster.rest import RestError
 
 _EXPECTED = (
     *(ClusterError, DaemonError, HostError, MissingProgramsError, build.BuildError, RestError),
-    *(OSError, subprocess.SubprocessError),  # what the machine refuses: a file, a folder, a program
+    *(OSError, subprocess.SubprocessError),  # files, folders and programs of the machine
 )
 
 
-@click.group(short_help="A Kubernetes to try and test on.")
+@click.group(short_help="A Kubernetes cluster for trials and tests.")
 def cluster() -> None:
-    """A Kubernetes to try and test on: yours by kubeconfig, kind where Docker answers, else a native node."""
+    """A Kubernetes cluster for trials and tests: yours by kubeconfig, else kind if Docker runs, else a native node."""
 
 
-@cluster.command(short_help="Bring one up, or leave it as it is.")
+@cluster.command(short_help="Start a cluster if none runs.")
 @click.option(
     "--provider",
     type=click.Choice(choice.PROVIDERS),
     default="auto",
     show_default=True,
-    help="auto: kind where Docker answers, else native (Linux, root).",
+    help="auto: kind if Docker runs, else native (Linux, root).",
 )
 @click.option(
     "--kubeconfig",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Use this cluster; it is checked, never changed.",
+    help="Use this cluster. It is checked, never changed.",
 )
-@click.option("--gpus", type=click.IntRange(0, 1024), default=8, show_default=True, help="nvidia.com/gpu to advertise.")
+@click.option(
+    "--gpus",
+    type=click.IntRange(0, 1024),
+    default=8,
+    show_default=True,
+    help="nvidia.com/gpu that the node advertises.",
+)
 def up(*, provider: str, kubeconfig: Path | None, gpus: int) -> None:
-    """Bring a cluster up; one that is up and healthy is left as it is.
+    """Start a cluster. A cluster that is up and healthy stays as it is.
 
-    Without --provider and --kubeconfig it is the one of the last `up`, until its `down`.
+    Without --provider and --kubeconfig: the cluster of the last `up`, until `down`.
     """
-    with _said():
+    with _reported():
         wanted = choice.wanted(provider, kubeconfig)
         wanted.up(gpus=gpus)
         choice.remember(wanted)
 
 
-@cluster.command(short_help="Remove it, and all that it left.")
+@cluster.command(short_help="Remove the cluster and all its files.")
 def down() -> None:
-    """Remove the kind cluster, or the native node and all that it left. A given cluster is left alone."""
-    with _said():
+    """Remove the kind cluster, or the native node and all its files. A cluster by --kubeconfig stays untouched."""
+    with _reported():
         choice.current().down()
         choice.forget()
 
 
-@cluster.command(short_help="Say what is there, and whether it takes pods.")
+@cluster.command(short_help="Show the cluster, and whether it runs pods.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
 def status(ctx: click.Context, *, output: str) -> None:
-    """Say what is there; the exit status is 0 when the cluster takes pods, else 1."""
-    with _said():
-        seen = choice.current().status()
-    click.echo(json.dumps(dataclasses.asdict(seen)) if output == "json" else _as_text(seen))
-    ctx.exit(0 if seen.healthy else 1)
+    """Show the cluster. Exit status 0 if it runs pods, else 1."""
+    with _reported():
+        current = choice.current().status()
+    click.echo(json.dumps(dataclasses.asdict(current)) if output == "json" else _as_text(current))
+    ctx.exit(0 if current.healthy else 1)
 
 
 @cluster.command()
 def kubeconfig() -> None:
     """Print the path of the cluster's kubeconfig."""
-    with _said():
+    with _reported():
         click.echo(choice.current().kubeconfig())
 
 
-@cluster.command(short_help="Load image archives into it, or our own image.")
+@cluster.command(short_help="Load image archives, or our own image.")
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
 def load(*, images: tuple[str, ...]) -> None:
-    """Load image archives into the cluster; without any, our own, localhost/boardroom-operator:dev, built if needed."""
-    with _said():
+    """Load image archives into the cluster. Without any: localhost/boardroom-operator:dev, built if needed."""
+    with _reported():
         choice.current().load(images)
 
 
-@cluster.command(name="bin", short_help="Print where a program is, such as kubectl.")
+@cluster.command(name="bin", short_help="Print the path of a program, for example kubectl.")
 @click.argument("names", type=click.Choice(sorted(PROGRAMS)), metavar="[NAME]...", nargs=-1)
 def bin_(*, names: tuple[str, ...]) -> None:
-    """Print the path of each named program, such as kubectl, or of all, building first what is missing."""
-    with _said():
+    """Print the path of each named program, for example kubectl, or of all. Missing programs are built first."""
+    with _reported():
         folder = build.ensure(*(names or PROGRAMS))
         for name in names or PROGRAMS:
             click.echo(folder / name)
 
 
-def _as_text(seen: Status) -> str:
-    state = "up" if seen.healthy else "not healthy" if seen.running else "not running"
-    lines = [f"{seen.provider}: {state}"]
-    if seen.version:
-        lines.append(f"Kubernetes {seen.version}, {seen.gpus} nvidia.com/gpu")
-    return "\n".join([*lines, *(f"- {problem}" for problem in seen.problems)])
+def _as_text(status: Status) -> str:
+    state = "up" if status.healthy else "not healthy" if status.running else "not running"
+    lines = [f"{status.provider}: {state}"]
+    if status.version:
+        lines.append(f"Kubernetes {status.version}, {status.gpus} nvidia.com/gpu")
+    return "\n".join([*lines, *(f"- {problem}" for problem in status.problems)])
 
 
 @contextmanager
-def _said() -> Iterator[None]:
-    """Turn the errors that a user can mend into one message and exit status 1."""
+def _reported() -> Iterator[None]:
+    """Report errors that a user can fix as one message with exit status 1."""
     try:
         yield
     except _EXPECTED as error:

@@ -14,74 +14,79 @@ from boardroom.api.meta import COORDINATOR_METRICS_PORT, COORDINATOR_PORT, REDIS
 from boardroom.api.settings import Defaults, SettingsError
 
 
-@click.command(short_help="Take questions for one board: what its pods run.")
-@click.option("--board", help="Name of the Boardroom; may be left out with a --file that holds only one.")
+@click.command(short_help="Serve one board: the program of its pods.")
+@click.option("--board", help="Name of the Boardroom. Optional with a --file that holds only one.")
 @click.option("--namespace", default="default", show_default=True, help="Namespace of the Boardroom.")
-@click.option("--lorax-url", help="URL of LoRAX; without it the board runs without LoRAX.")
-@click.option("--lorax-service", help="In a cluster, instead: the Service behind whose pods LoRAX and the sidecar are.")
-@click.option("--standard-url", help="Standard inference: all that stands before /chat/completions of its server.")
+@click.option("--lorax-url", help="URL of LoRAX. Unset: the board runs without LoRAX.")
+@click.option("--lorax-service", help="In a cluster, instead of --lorax-url: the Service of the LoRAX pods.")
+@click.option("--standard-url", help="Standard inference: the server's URL up to /chat/completions.")
 @click.option(
-    "--standard-model", default="", help="The model's name there; its key is taken from $BOARDROOM_STANDARD_API_KEY."
+    "--standard-model", default="", help="The model's name there. $BOARDROOM_STANDARD_API_KEY holds the API key."
 )
 @click.option(
     "--redis-url",
-    help="Keep conversations there: redis://[USER@]HOST:PORT/DATABASE, or rediss:// with TLS; the password is taken "
-    "from $BOARDROOM_REDIS_PASSWORD, an authority of its own (PEM) from $BOARDROOM_REDIS_CA.",
+    help="Keep conversations in this Redis: redis://[USER@]HOST:PORT/DATABASE, or rediss:// with TLS. "
+    "$BOARDROOM_REDIS_PASSWORD holds the password, $BOARDROOM_REDIS_CA a certificate authority (PEM).",
 )
 @click.option("--adapters-url", help="URL of the adapters service beside LoRAX (`boardroom adapters serve`).")
 @click.option(
     "--file",
     type=click.Path(exists=True, path_type=Path),
-    help="Standalone: take the board from this YAML or JSON file, or from those of a directory, instead of a cluster. "
-    "It is read again when it changes.",
+    help="Standalone: read the board from this YAML or JSON file, or from the files of a directory, instead of a "
+    "cluster. Changes are read at once.",
 )
 @click.option(
     "--adapters-root",
     type=click.Path(path_type=Path),
-    help="Standalone: the directory that stands in for spec.adapters.mountPath.",
+    help="Standalone: the directory in place of spec.adapters.mountPath.",
 )
 @click.option(
     "--auth",
     default="None",
     show_default=True,
     type=click.Choice(["None", "ApiKey", "Kubernetes"], case_sensitive=False),
-    help="Who may ask: anybody; who has one of --api-keys; or, in a cluster, whose token may create boardrooms/ask.",
+    help="Who may ask. None: everyone. ApiKey: holders of one of --api-keys. Kubernetes: tokens that may create "
+    "boardrooms/ask.",
 )
 @click.option(
     "--auth-stale-if-error",
     default=STALE_IF_ERROR_SECONDS,
     show_default=True,
     type=click.IntRange(0, 86400),
-    help="Kubernetes: seconds for which an allowed token is let in while the API server gives no answer.",
+    help="Kubernetes: seconds for which an allowed token stays allowed while the API server does not answer.",
 )
 @click.option(
     "--api-keys",
     type=click.Path(path_type=Path),
-    help="ApiKey: a file with one key a line, or a directory of such files. It is read again when it changes.",
+    help="ApiKey: a file with one key per line, or a directory of such files. Changes are read at once.",
 )
 @click.option(
     "--cors-origin",
     "cors_origins",
     multiple=True,
     metavar="ORIGIN",
-    help="Pages of this origin (scheme://host[:port]) may ask from a browser; can be given several times. Unset: none.",
+    help="Web pages of this origin (scheme://host[:port]) may ask from a browser. Repeatable. Unset: none.",
 )
 @click.option(
     "--address",
-    help="In a cluster: where other coordinators of the board reach this one (its pod's IP). Unset: --host.",
+    help="In a cluster: address for the board's other coordinators (the pod's IP). Unset: --host.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=COORDINATOR_PORT, show_default=True, help="Port of the API.")
 @click.option("--metrics-port", default=COORDINATOR_METRICS_PORT, show_default=True, help="Port of probes and metrics.")
 @click.option(
-    "--max-in-flight", default=256, show_default=True, type=click.IntRange(1), help="Questions at once; more get 429."
+    "--max-in-flight",
+    default=256,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Most concurrent questions. Further ones get 429.",
 )
 @click.option(
     "--log-level",
     default="INFO",
     show_default=True,
     type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
-    help="Least level that is logged (JSON lines on standard output).",
+    help="Lowest level that is logged (JSON lines on standard output).",
 )
 def coordinator(
     *,
@@ -106,10 +111,10 @@ def coordinator(
     max_in_flight: int,
     log_level: str,
 ) -> None:
-    """Take questions for one board, ask its members through LoRAX in one batch, and keep the board's status.
+    """Serve one board: answer questions by its members through LoRAX, in one batch, and write the board's status.
 
-    In a cluster the members come from a watch on the board's BoardAgents; with --file they come from a YAML file and
-    no status is written. SIGTERM lets questions in flight finish.
+    In a cluster a watch on BoardAgents finds the members. With --file they come from a YAML file, and no status is
+    written. On SIGTERM questions in flight finish.
     """
     from boardroom.coordinator.main import Options, start
     from boardroom.telemetry.logs import configure
@@ -120,11 +125,11 @@ def coordinator(
     if standard_url is not None and not standard_model:
         raise click.UsageError("--standard-url needs --standard-model")
     if file is None and adapters_root is not None:
-        raise click.UsageError("--adapters-root goes with --file: in a cluster spec.adapters.mountPath is the root")
+        raise click.UsageError("--adapters-root needs --file: in a cluster spec.adapters.mountPath is the root")
     if lorax_service is not None and (file is not None or lorax_url is not None):
-        raise click.UsageError("--lorax-service needs a cluster, and goes with neither --file nor --lorax-url")
+        raise click.UsageError("--lorax-service needs a cluster: leave --file and --lorax-url out")
     if (auth == "ApiKey") != (api_keys is not None):
-        raise click.UsageError("--auth ApiKey and --api-keys go together")
+        raise click.UsageError("--auth ApiKey and --api-keys need each other")
     if file is not None and auth == "Kubernetes":
         raise click.UsageError("--auth Kubernetes needs a cluster: with --file use --auth ApiKey")
     try:
@@ -163,17 +168,17 @@ def _cors(origins: tuple[str, ...]) -> CorsSpec:
     except ValidationError as error:
         at = int(error.errors()[0]["loc"][1])
         raise click.UsageError(
-            f"--cors-origin {origins[at]}: give an origin as browsers do: scheme://host or scheme://host:port"
+            f"--cors-origin {origins[at]}: give an origin as browsers send it: scheme://host or scheme://host:port"
         ) from error
 
 
 def _resource(board: str | None, namespace: str) -> dict[str, str]:
-    """What the spans of this process are of."""
+    """Resource attributes of this process's spans."""
     return {"boardroom.board": board, "k8s.namespace.name": namespace} if board else {}
 
 
 def secret(environ: Mapping[str, str], name: str) -> str:
-    """A Secret's value without the line end that one made from a file has: no header and no password takes it."""
+    """A Secret's value without the newline at its end, which a Secret made from a file has."""
     return environ.get(name, "").rstrip("\r\n")
 
 

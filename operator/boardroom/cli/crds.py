@@ -14,7 +14,7 @@ from boardroom.api.generate.reference import with_reference
 def crds(directory: Path | None) -> None:
     """Write the CRDs to DIRECTORY, one file each, or all to standard output.
 
-    In a checkout, what is generated of charts/ and of docs/reference/, beside DIRECTORY, is written anew too.
+    In a checkout this also writes the generated parts of charts/ and docs/reference/ beside DIRECTORY.
     """
     rendered = {name: definitions.render(crd) for name, crd in definitions.crds().items()}
     if directory is None:

@@ -1,4 +1,4 @@
-"""`boardroom demo`: the whole loop on a real Kubernetes, shown step by step (`make demo`)."""
+"""`boardroom demo`: a whole board on a real Kubernetes, step by step (`make demo`)."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ QUESTION = "Analyze Q2 performance and recommend a strategy"
 _PROGRAM = str(Path(sys.executable).parent / "boardroom")
 
 
-@click.command(short_help="The whole loop on a real Kubernetes, without a GPU.")
+@click.command(short_help="A whole board on a real Kubernetes, without a GPU.")
 @click.option("--keep", is_flag=True, help="Leave the cluster and the board running.")
 @click.option(
     "--manifests",
@@ -27,18 +27,20 @@ _PROGRAM = str(Path(sys.executable).parent / "boardroom")
     help="The project's manifests.",
 )
 def demo(*, keep: bool, manifests: Path) -> None:
-    """Start a Kubernetes, install the operator, create a board of five, ask it, then break a sixth member.
+    """Start a Kubernetes node, install the operator, create a board of five, ask it, then add a broken sixth member.
 
-    No GPU is needed: the node advertises simulated ones and LoRAX is simulated too. Run it from a clone of the project.
+    It needs no GPU: the node advertises simulated ones, and LoRAX is simulated. Run it from a clone of the project.
     """
     if not (manifests / "demo").is_dir():
-        raise click.UsageError(f"{manifests} holds no demo: run it from a clone of the project, or give --manifests")
+        raise click.UsageError(
+            f"{manifests} has no folder demo: run this in a clone of the project, or give --manifests"
+        )
     began = time.monotonic()
     with _cluster(keep=keep) as kubectl:
         _say("the operator, from manifests/ (LoRAX is our own image: no GPU here, simulated LoRAX)")
         installed = kubectl.run("get", "deployments", "-A", "-l", "app.kubernetes.io/component=operator", "-o", "name")
         _kubectl(kubectl, "apply", "--server-side", "-k", str(manifests / "demo"), quiet=True)
-        if installed:  # it runs an image of the same name that may have changed
+        if installed:  # the image of the same name may have changed
             _kubectl(kubectl, "-n", "boardroom-system", "rollout", "restart", "deployment/boardroom-operator")
         _kubectl(
             kubectl, "-n", "boardroom-system", "rollout", "status", "deployment/boardroom-operator", "--timeout=180s"
@@ -47,14 +49,14 @@ def demo(*, keep: bool, manifests: Path) -> None:
         _questions(kubectl, manifests)
         click.secho(f"\ndone in {time.monotonic() - began:.0f} s", bold=True)
         if keep:
-            click.echo(f"it goes on running; as kubectl uses it:\n  export KUBECONFIG={kubectl.kubeconfig}")
+            click.echo(f"the cluster keeps running. To use it:\n  export KUBECONFIG={kubectl.kubeconfig}")
             click.echo(f'  boardroom ask {BOARD} -n {NAMESPACE} "..."\n  boardroom cluster down')
 
 
 def _board(kubectl: Kubectl, manifests: Path) -> None:
     _say("an adapters volume, filled with five small real adapters")
     namespace = f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {NAMESPACE}\n"
-    # LoRAX's own image runs as root, so a board's namespace takes Pod Security baseline.
+    # LoRAX's own image runs as root, so the namespace enforces Pod Security baseline.
     namespace += "  labels:\n    pod-security.kubernetes.io/enforce: baseline\n"
     kubectl.run("apply", "--server-side", "-f", "-", stdin=namespace)
     _kubectl(kubectl, "-n", NAMESPACE, "apply", "-f", str(manifests / "demo/adapters.yaml"))
@@ -67,7 +69,7 @@ def _board(kubectl: Kubectl, manifests: Path) -> None:
 def _questions(kubectl: Kubectl, manifests: Path) -> None:
     _say("one question, five attributed answers, one batch")
     _ask(kubectl)
-    _say("what the cluster says of it")
+    _say("the board's status in the cluster")
     measured = "--for=jsonpath={.status.lorax.metrics.averageLatencyMs}"
     _kubectl(kubectl, "-n", NAMESPACE, "wait", f"boardroom/{BOARD}", measured, "--timeout=60s")
     _kubectl(kubectl, "-n", NAMESPACE, "get", "boardrooms,boardagents")
@@ -87,7 +89,7 @@ def _ask(kubectl: Kubectl) -> None:
 
 @contextmanager
 def _cluster(*, keep: bool) -> Iterator[Kubectl]:
-    """A cluster with our image in it; one that ran before is left running, its demo board removed."""
+    """A cluster with our image. A cluster that ran before keeps running, without its demo board."""
     ran_before = subprocess.run([_PROGRAM, "cluster", "status"], capture_output=True, check=False).returncode == 0
     _say("a Kubernetes node (the first time its programs are built from Go modules: about 10 minutes on 2 cores)")
     with ExitStack() as undo:
@@ -97,7 +99,7 @@ def _cluster(*, keep: bool) -> Iterator[Kubectl]:
         _checked([_PROGRAM, "cluster", "load"])
         kubectl = Kubectl(program=_output("cluster", "bin", "kubectl"), kubeconfig=_output("cluster", "kubeconfig"))
         if ran_before:
-            _remove_board(kubectl)  # an earlier demo's
+            _remove_board(kubectl)  # of an earlier demo
         if not keep and ran_before:
             undo.callback(_remove_board, kubectl)
         yield kubectl
@@ -105,16 +107,16 @@ def _cluster(*, keep: bool) -> Iterator[Kubectl]:
 
 def _remove_board(kubectl: Kubectl) -> None:
     if kubectl.run("get", "namespace", NAMESPACE, "--ignore-not-found"):
-        # The board first: a namespace with terminating pods is looked at again only after half their grace period.
+        # The board first: the namespace controller retries after half the grace period of terminating pods.
         kubectl.run("-n", NAMESPACE, "delete", "boardagents,boardrooms", "--all", "--cascade=foreground")
         kubectl.run("delete", "namespace", NAMESPACE)
 
 
 def _kubectl(kubectl: Kubectl, *args: str, quiet: bool = False) -> None:
     click.secho(f"$ kubectl {' '.join(args)}", fg="green")
-    words = kubectl.run(*args)
+    output = kubectl.run(*args)
     if not quiet:
-        click.echo(words, nl=False)
+        click.echo(output, nl=False)
 
 
 def _output(*args: str) -> str:

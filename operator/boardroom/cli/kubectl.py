@@ -1,4 +1,4 @@
-"""Cluster access of the commands for people: through kubectl, so that every login that it knows works here too."""
+"""Cluster access of the user commands through kubectl, so that every login of kubectl works."""
 
 import json
 import re
@@ -15,20 +15,20 @@ import click
 from boardroom.cluster import build
 
 REQUEST_SECONDS: Final = 10
-"""For each request of kubectl; a command asks up to seven times before it gives up."""
+"""Timeout of each request of kubectl. A command sends up to seven before it gives up."""
 ANSWER_SECONDS: Final = 60.0
-"""For what the cluster answers at once, and a login that has to come before it."""
+"""Timeout of a command that the API server answers at once, including a login."""
 WAITING_SECONDS: Final = 300.0
-"""For what waits for the cluster, such as `wait` and `delete`, which have a --timeout of their own."""
+"""Timeout of a command that waits, for example `wait` and `delete`, which have their own --timeout."""
 
 _BOARD: Final = "boardroom.boardroom.dev"
 _SHOWN: Final = 8
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 _NOISE = re.compile(r"^[IWEF]\d{4} \d\d:\d\d:\d\d.*\n?", re.MULTILINE)
-"""What kubectl's libraries log of each attempt, before kubectl itself says in one line what is wrong."""
+"""Log lines of kubectl's libraries, which precede kubectl's own error line."""
 _REACH = (
-    "see KUBECONFIG, --kubeconfig and --context; `boardroom cluster kubeconfig` prints the one of `boardroom cluster "
-    "up`, and a board without a cluster has a --url"
+    "check KUBECONFIG, --kubeconfig and --context; `boardroom cluster kubeconfig` prints the kubeconfig of `boardroom "
+    "cluster up`; for a board without a cluster give --url"
 )
 _REMEDIES: Final = (
     (
@@ -37,11 +37,11 @@ _REMEDIES: Final = (
     ),
     (
         r"the server doesn't have a resource type \"board",
-        "this cluster has no operator, or kubectl points to another cluster: see docs/getting-started/install.md",
+        "this cluster has no Boardroom operator, or kubectl uses another cluster: see docs/getting-started/install.md",
     ),
     (
         r"\"[^\"]+-coordinator\" not found",
-        "is that the board's name, and --namespace its namespace? `kubectl get boardrooms -A` lists all",
+        "check the board's name and --namespace: `kubectl get boardrooms -A` lists all",
     ),
     (
         r"\(Forbidden\)",
@@ -52,13 +52,13 @@ _REMEDIES: Final = (
 
 
 def _program() -> str:
-    """The user's kubectl, or the one that `boardroom cluster` built."""
+    """The user's kubectl, else the one that `boardroom cluster` built."""
     return shutil.which("kubectl") or str(build.found("kubectl") or "kubectl")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kubectl:
-    """kubectl with the flags of one call: which cluster, which namespace."""
+    """kubectl with the flags for cluster and namespace."""
 
     program: str = field(default_factory=_program)
     namespace: str | None = None
@@ -71,7 +71,7 @@ class Kubectl:
         return [self.program, *(f"{flag}={value}" for flag, value in flags.items() if value)]
 
     def run(self, *args: str, stdin: str | None = None, seconds: float = WAITING_SECONDS) -> str:
-        """Kubectl's standard output; its own words as a ClickException when it fails or takes longer than that."""
+        """The standard output of kubectl. Raises ClickException with its error, or after `seconds`."""
         try:
             done = subprocess.run(
                 [*self._command, *args], input=stdin, capture_output=True, text=True, check=False, timeout=seconds
@@ -79,54 +79,54 @@ class Kubectl:
         except FileNotFoundError as error:
             raise self._not_found() from error
         except subprocess.TimeoutExpired as error:
-            raise click.ClickException(self._silence(f"kubectl {' '.join(args)}", seconds)) from error
+            raise click.ClickException(self._timed_out(f"kubectl {' '.join(args)}", seconds)) from error
         if done.returncode != 0:
-            raise click.ClickException(_said(done.stderr) or f"kubectl {args[0]} failed with {done.returncode}")
+            raise click.ClickException(_with_remedy(done.stderr) or f"kubectl {args[0]} failed with {done.returncode}")
         return done.stdout
 
     def at_once(self, *args: str, stdin: str | None = None) -> str:
-        """As `run`, for what the API server answers at once: a watch would be cut off."""
+        """Like `run`, with a short timeout, for requests that the API server answers at once."""
         return self.run(*args, f"--request-timeout={REQUEST_SECONDS}s", stdin=stdin, seconds=ANSWER_SECONDS)
 
     def get(self, kind: str, name: str | None = None, *flags: str) -> dict[str, Any]:
         """One object, or a list of a kind."""
-        words = ["get", kind, *([name] if name else []), *flags, "-o", "json"]
-        found: dict[str, Any] = json.loads(self.at_once(*words))
-        return found
+        args = ["get", kind, *([name] if name else []), *flags, "-o", "json"]
+        document: dict[str, Any] = json.loads(self.at_once(*args))
+        return document
 
     def board(self, name: str) -> dict[str, Any]:
-        """A Boardroom; where there is none of that name, the exception says which there are."""
+        """A Boardroom. Raises ClickException, which lists the existing boards if there is none of that name."""
         try:
             return self.get(_BOARD, name)
         except click.ClickException as error:
             where = f"namespace {self.namespace}" if self.namespace else "the namespace of your kubeconfig"
             if f'"{name}" not found' in error.message:
-                missing = f"there is no board {name} in {where}"
+                missing = f"no board {name} in {where}"
             elif 'namespaces "' in error.message and "not found" in error.message:
-                missing = f"{where} is not there"
+                missing = f"{where} does not exist"
             else:
                 raise
             raise click.ClickException(f"{missing}; {self._boards()}") from error
 
     def _boards(self) -> str:
-        """Which boards there are, as far as the user may see."""
+        """The existing boards that the user may see, as text."""
         for flags in (["--all-namespaces"], []):
             try:
-                found = [item["metadata"] for item in self.get(_BOARD, None, *flags)["items"]]
-            except click.ClickException:  # not everybody may list all namespaces
+                boards = [item["metadata"] for item in self.get(_BOARD, None, *flags)["items"]]
+            except click.ClickException:  # no right to list all namespaces
                 continue
-            # The namespace may be right, and the name not.
-            found.sort(key=lambda item: item["namespace"] != self.namespace)
-            shown = ", ".join(f"{item['name']} (-n {item['namespace']})" for item in found[:_SHOWN])
-            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            if not found:
-                return "there is none yet: docs/getting-started/install.md shows how to make one"
-            return f"there is {shown}{more}"
-        return "see --namespace"
+            # Boards of the same namespace first: perhaps only the name is wrong.
+            boards.sort(key=lambda item: item["namespace"] != self.namespace)
+            shown = ", ".join(f"{item['name']} (-n {item['namespace']})" for item in boards[:_SHOWN])
+            more = f" and {len(boards) - _SHOWN} more" if len(boards) > _SHOWN else ""
+            if not boards:
+                return "the cluster has no board yet: see docs/getting-started/install.md"
+            return f"existing boards: {shown}{more}"
+        return "check --namespace"
 
     @contextmanager
     def port_forward(self, target: str, port: int) -> Iterator[str]:
-        """The URL of a free local port that leads to `target`, for as long as the block runs."""
+        """The URL of a free local port that is forwarded to `target` inside the block."""
         try:
             process = subprocess.Popen(
                 [*self._command, "port-forward", target, f":{port}"],
@@ -137,40 +137,40 @@ class Kubectl:
         except FileNotFoundError as error:
             raise self._not_found() from error
         with process:
-            # Ended where it says nothing: without a word there is nothing to read.
-            patience = threading.Timer(ANSWER_SECONDS, process.terminate)
-            patience.start()
+            # The timer ends a kubectl that prints nothing, which readline would wait for.
+            watchdog = threading.Timer(ANSWER_SECONDS, process.terminate)
+            watchdog.start()
             try:
-                # kubectl writes this line once it listens, or closes the pipe when it gives up.
+                # kubectl prints this line once it listens, or closes the pipe when it gives up.
                 line = process.stdout.readline() if process.stdout else ""
-                patience.cancel()
+                watchdog.cancel()
                 match = _FORWARDING.search(line)
                 if match is None:
                     process.terminate()
-                    words = _said(process.stderr.read()) if process.stderr else ""
-                    silence = self._silence(f"kubectl port-forward {target}", ANSWER_SECONDS)
-                    raise click.ClickException(words or silence)
+                    failure = _with_remedy(process.stderr.read()) if process.stderr else ""
+                    timeout = self._timed_out(f"kubectl port-forward {target}", ANSWER_SECONDS)
+                    raise click.ClickException(failure or timeout)
                 yield f"http://127.0.0.1:{match[1]}"
             finally:
-                patience.cancel()
+                watchdog.cancel()
                 process.terminate()
 
-    def _silence(self, command: str, seconds: float) -> str:
+    def _timed_out(self, command: str, seconds: float) -> str:
         cluster = " ".join(self._command[1:]) or "the kubeconfig's current context"
         return (
             f"`{command}` did not end within {seconds:.0f} s: the API server of {cluster} does not answer, or a login "
-            f"waits for you; try `kubectl version` with it, and {_REACH}"
+            f"waits for input; try `kubectl version`, and {_REACH}"
         )
 
     def _not_found(self) -> click.ClickException:
         return click.ClickException(
-            f"{self.program} not found: install kubectl (`boardroom cluster bin kubectl` builds one), or give --url of "
-            "a coordinator"
+            f"{self.program} not found: install kubectl (`boardroom cluster bin kubectl` builds one), or give a "
+            "coordinator's --url"
         )
 
 
-def _said(words: str) -> str:
-    """What kubectl says, in its own words, and what to do about it where that is known."""
-    own = (_NOISE.sub("", words).strip() or words.strip()).removeprefix("error: ")
-    remedy = next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, own, re.MULTILINE)), "")
-    return f"{own}; {remedy}" if remedy else own
+def _with_remedy(stderr: str) -> str:
+    """Error text of kubectl, with the remedy if it is known."""
+    message = (_NOISE.sub("", stderr).strip() or stderr.strip()).removeprefix("error: ")
+    remedy = next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, message, re.MULTILINE)), "")
+    return f"{message}; {remedy}" if remedy else message

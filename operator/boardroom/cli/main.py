@@ -1,4 +1,4 @@
-"""`boardroom` and `kubectl-boardroom`: each command imports only the room it runs."""
+"""`boardroom` and `kubectl-boardroom`. Each command imports only the package that it runs."""
 
 import importlib
 from typing import ClassVar
@@ -9,7 +9,7 @@ from boardroom import __version__
 
 
 class Commands(click.Group):
-    """A group whose commands are imported when they are called: `boardroom ask` need not wait for Kopf."""
+    """A group that imports a command when it is called, so that `boardroom ask` does not import Kopf."""
 
     modules: ClassVar[dict[str, str]] = {
         "adapters": "boardroom.cli.adapters",
@@ -39,7 +39,7 @@ class Commands(click.Group):
 
 
 class PluginCommands(Commands):
-    """What makes sense as `kubectl boardroom ...`."""
+    """The commands of `kubectl boardroom`."""
 
     names: ClassVar[tuple[str, ...]] = ("adapters", "agents", "ask", "status")
 
@@ -53,4 +53,4 @@ def main() -> None:
 @click.group(cls=PluginCommands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="kubectl-boardroom")
 def kubectl() -> None:
-    """Ask a board, look at it and fill its adapters volume, as a kubectl plugin."""
+    """Ask a board, show it and push adapters to its volume: a kubectl plugin."""

@@ -15,7 +15,7 @@ from boardroom.api.meta import OPERATOR_HEALTH_PORT, OPERATOR_METRICS_PORT
     multiple=True,
     envvar="BOARDROOM_NAMESPACES",
     metavar="NS",
-    help="Look only at this namespace; repeat for several. Default: all.",
+    help="Watch only this namespace. Repeatable. Default: all.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve probes and metrics on.")
 @click.option(
@@ -28,20 +28,22 @@ from boardroom.api.meta import OPERATOR_HEALTH_PORT, OPERATOR_METRICS_PORT
     show_default=True,
     help="/healthz and /readyz.",
 )
-@click.option("--workers", type=click.IntRange(1, 64), default=8, show_default=True, help="Boards reconciled at once.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=8, show_default=True, help="Boards reconciled concurrently."
+)
 @click.option(
     "--resync-seconds",
     type=click.FloatRange(min=1),
     default=600,
     show_default=True,
-    help="How often everything is listed anew, for what no watch reports.",
+    help="Interval of full lists, for changes that no watch reports.",
 )
 @click.option(
     "--watch-grace-seconds",
     type=click.FloatRange(min=1),
     default=120,
     show_default=True,
-    help="How long a watch may not tell what a list has found before /healthz fails.",
+    help="Seconds for which a watch may miss changes of a list before /healthz fails.",
 )
 @click.option(
     "--rollouts-at-once",
@@ -55,15 +57,14 @@ from boardroom.api.meta import OPERATOR_HEALTH_PORT, OPERATOR_METRICS_PORT
     "--lease-namespace",
     envvar="POD_NAMESPACE",
     metavar="NS",
-    help="Of several operators the one that holds the Lease in this namespace leads [env POD_NAMESPACE]. "
-    "Unset: no others run.",
+    help="Namespace of the Lease for leader election [env POD_NAMESPACE]. Unset: no election; run one operator only.",
 )
 @click.option(
     "--takeover-seconds",
     type=click.FloatRange(min=1),
     default=60,
     show_default=True,
-    help="How long the Lease of another operator has no holder before this one takes its boards over.",
+    help="Seconds without holder of another operator's Lease before this operator takes over its boards.",
 )
 @click.option(
     "--kubeconfig",

@@ -1,4 +1,4 @@
-"""Local processes of `boardroom serve`: started, waited for, and ended with it, and so its folders."""
+"""The local processes and folders of `boardroom serve`, which end with it."""
 
 import errno
 import fcntl
@@ -30,13 +30,13 @@ _KEPT_LINES: Final = 40
 _LINE_BYTES: Final = 4096
 _PREFIX: Final = "boardroom-"
 _MARK: Final = ".boardroom-serve"
-"""Locked in each of our folders for as long as it is in use."""
+"""A file in each of our folders, locked while the folder is in use."""
 _YOUNG_SECONDS: Final = 60.0
-"""So long a folder may be there before its mark is locked."""
+"""Age in seconds up to which a folder's mark may be unlocked."""
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A port on which nobody listens now at this address; at another one somebody may."""
+    """A port that is free on this address now."""
     with socket.socket() as probe:
         probe.bind((address, 0))
         port: int = probe.getsockname()[1]
@@ -44,7 +44,7 @@ def free_port(address: str = "127.0.0.1") -> int:
 
 
 def require_free(host: str, port: int) -> None:
-    """Raises UsageError where nobody could listen there now."""
+    """Raises UsageError if no server can listen there now."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -52,13 +52,17 @@ def require_free(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        remedy = "stop what listens there, or give another --port (0: a free one)" if taken else "give another --host"
+        remedy = (
+            "stop the program that listens there, or give another --port (0: a free one)"
+            if taken
+            else "give another --host"
+        )
         raise click.UsageError(f"--host {host} --port {port}: {error.strerror}; {remedy}") from error
 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder of our own, gone with the block; what a `serve` that was killed has left goes now."""
+    """A temporary folder for the block. Folders that a killed `serve` left behind are removed too."""
     _clear(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as name, Path(name, _MARK).open("wb") as mark:
         fcntl.flock(mark, fcntl.LOCK_EX)
@@ -67,7 +71,7 @@ def scratch() -> Iterator[Path]:
 
 def _clear(folder: Path) -> None:
     for mark in folder.glob(f"{_PREFIX}*/{_MARK}"):
-        with suppress(OSError), mark.open("rb") as held:  # somebody else's, or in use
+        with suppress(OSError), mark.open("rb") as held:  # another user's, or in use
             own = os.fstat(held.fileno()).st_uid == os.getuid() and not mark.parent.is_symlink()
             if own and time.time() - mark.stat().st_mtime > _YOUNG_SECONDS:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,17 +79,17 @@ def _clear(folder: Path) -> None:
 
 
 class Process:
-    """A program of our own environment, ended with the block; its last words are kept for when it fails."""
+    """A program of our own environment, which ends with the block. Its last output lines are kept for errors."""
 
     def __init__(self, program: str, *args: str) -> None:
         self.name = f"{program} {args[0]}" if args and not args[0].startswith("-") else program
         self._command = [*leash("TERM"), str(Path(sys.executable).parent / program), *args]
-        self._words: deque[bytes] = deque(maxlen=_KEPT_LINES)
+        self._lines: deque[bytes] = deque(maxlen=_KEPT_LINES)
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        # A group of its own: Ctrl-C reaches us alone, and we end the children in order.
+        # Its own process group: Ctrl-C reaches only us, and we end the children in order.
         self._process = subprocess.Popen(
             self._command,
             stdout=subprocess.PIPE,
@@ -111,34 +115,34 @@ class Process:
             self._reader.join(STOP_TIMEOUT)
 
     def check(self) -> None:
-        """Raise with the end of its words if it has ended."""
+        """Raises ClickException with its last output if it has ended."""
         if self._process and self._process.poll() is not None:
             if self._reader:
                 self._reader.join(STOP_TIMEOUT)
-            words = b"".join(self._words).decode(errors="replace").strip()
-            raise click.ClickException(f"{self.name} ended with {self._process.returncode}:\n{words}")
+            output = b"".join(self._lines).decode(errors="replace").strip()
+            raise click.ClickException(f"{self.name} ended with {self._process.returncode}:\n{output}")
 
     def _read(self, stream: IO[bytes]) -> None:
         with stream:
             while line := stream.readline(_LINE_BYTES):
-                self._words.append(line)
+                self._lines.append(line)
 
 
 class Processes(ExitStack):
-    """Processes, and what else is to be put away, ended in reverse order."""
+    """Processes and other contexts, ended in reverse order."""
 
     def __init__(self) -> None:
         super().__init__()
         self._running: list[Process] = []
 
     def start(self, program: str, *args: str) -> Process:
-        """Run one more until the block ends."""
+        """Start a process that ends with the block."""
         process = self.enter_context(Process(program, *args))
         self._running.append(process)
         return process
 
     def watch(self) -> Never:
-        """Wait for ever; raises with the last words of the first that ends."""
+        """Wait until a process ends, then raise ClickException with its last output."""
         while True:
             for process in self._running:
                 process.check()
@@ -146,7 +150,7 @@ class Processes(ExitStack):
 
 
 def wait_ready(process: Process, url: str, path: str, timeout: float) -> str:
-    """The URL once `path` answers 200; raises when the process ends or the time is up (seconds)."""
+    """The URL, once `path` answers 200. Raises ClickException if the process ends, or after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     with httpx.Client(base_url=url, timeout=timeout, trust_env=False) as client:
         while True:

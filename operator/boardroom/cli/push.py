@@ -1,4 +1,4 @@
-"""`boardroom adapters push`: fill a board's adapters volume from this machine, through a loader Job in the cluster."""
+"""`boardroom adapters push`: copy adapters from this machine to a board's volume, through a Job in the cluster."""
 
 import re
 import sys
@@ -27,13 +27,11 @@ from boardroom.controller.plan import coordinator, loader
 from boardroom.controller.plan.blueprint import Blueprint, Image
 
 
-@click.command(short_help="Fill a board's adapters volume from here.")
+@click.command(short_help="Copy adapters to a board's volume.")
 @click.argument("board")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.option(
-    "--name", help="Where one adapter is to lie below the mount, for example ceo/2; default: its folder's name."
-)
-@click.option("--dry-run", is_flag=True, help="Check and say what would be sent; make nothing in the cluster.")
+@click.option("--name", help="Path of a single adapter below the mount, for example ceo/2. Default: its folder's name.")
+@click.option("--dry-run", is_flag=True, help="Check, and print what would be sent. Create nothing in the cluster.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=1),
@@ -43,11 +41,11 @@ from boardroom.controller.plan.blueprint import Blueprint, Image
 )
 @cluster_options
 def push(*, board: str, directory: Path, name: str | None, dry_run: bool, timeout: float, kubectl: Kubectl) -> None:
-    """Put the adapters in DIRECTORY (an adapter, or a folder of them) on the adapters volume of BOARD.
+    """Copy the adapters in DIRECTORY (one adapter, or a folder of them) to the adapters volume of BOARD.
 
-    They are checked first as the board checks them, and nothing is sent if one has a problem. A Job with the operator's
-    image mounts the volume and takes them in through a port-forward; an adapter appears whole or not at all. Run again
-    it sends only what is not there. What lies there under the same name with other weights is never overwritten.
+    The board's own checks run first, and nothing is sent if an adapter fails one. A Job with the operator's image
+    mounts the volume and receives the adapters through a port-forward. An adapter appears whole or not at all. A second
+    run sends only missing files. An adapter of the same name with other weights is never overwritten.
     """
     named = _named(directory, name)
     live = _board(kubectl, board)
@@ -55,7 +53,7 @@ def push(*, board: str, directory: Path, name: str | None, dry_run: bool, timeou
     blueprint = Blueprint(board=live, defaults=Defaults(), image=Image(name=""))
     if not loader.has_volume(blueprint):
         raise click.ClickException(
-            f"Boardroom {board}: spec.adapters.volume names no volume, so there is nothing to fill; set "
+            f"Boardroom {board}: spec.adapters.volume names no volume: set "
             "spec.adapters.volume.persistentVolumeClaim.claimName to a claim of its namespace"
         )
     if dry_run:
@@ -67,12 +65,12 @@ def push(*, board: str, directory: Path, name: str | None, dry_run: bool, timeou
         results = [(item, _sent(transfers, item)) for item in adapters]
     _show([(item, result.text) for item, result in results])
     if not all(result.good for _, result in results):
-        raise click.ClickException("not all of them are on the volume; mend what is said above and push again")
+        raise click.ClickException("not all adapters are on the volume: fix the problems above and push again")
 
 
 @dataclass(frozen=True)
 class _Named:
-    """An adapter of this machine, and the name that it is to have on the volume."""
+    """An adapter of this machine, and its name on the volume."""
 
     name: str
     found: Found
@@ -87,7 +85,7 @@ def _board(kubectl: Kubectl, board: str) -> Boardroom:
 
 
 def _named(directory: Path, name: str | None) -> list[_Named]:
-    """The adapters in a directory under their names; raises UsageError."""
+    """The adapters in a directory with their names. Raises UsageError."""
     single = (directory / CONFIG).exists() or any(directory.glob("*.safetensors"))
     if single:
         found = Found(".", read(directory.resolve(), root=directory.resolve()))
@@ -108,7 +106,7 @@ def _named(directory: Path, name: str | None) -> list[_Named]:
 
 
 def _fit(named: list[_Named], board: Boardroom) -> list[_Named]:
-    """The same, once all are known to be what the board takes; else they are shown and the command ends."""
+    """The adapters if the board accepts all of them. Otherwise prints the problems and exits."""
     rules = fitness.AdapterPolicy.of(board.spec)
     refusals = [(item, _refusal(item.found, rules)) for item in named]
     if any(refusal for _, refusal in refusals):
@@ -123,7 +121,7 @@ def _refusal(found: Found, rules: fitness.AdapterPolicy) -> str:
         return f"{adapter.problem.reason}: {adapter.problem.message}"
     odd = [path.name for path in adapter.path.glob("*.safetensors") if not belongs(path.name)]
     if odd:
-        return f"{odd[0]!r} is no file name that travels: rename it, with letters, digits, '.', '_' and '-'"
+        return f"{odd[0]!r} can't be sent: rename it, with letters, digits, '.', '_' and '-'"
     finding = fitness.check(
         AdapterFiles(
             digest=adapter.digest,
@@ -138,17 +136,19 @@ def _refusal(found: Found, rules: fitness.AdapterPolicy) -> str:
 
 
 def _image(kubectl: Kubectl, board: str) -> Image:
-    """The operator's own image, which the board's coordinator runs."""
+    """The operator's image, which the board's coordinator runs."""
     name = coordinator_name(board)
     pod = kubectl.get("deployment", name)["spec"]["template"]["spec"]
     found = next((c for c in pod["containers"] if c["name"] == coordinator.CONTAINER), None)
     if found is None:
-        raise click.ClickException(f"Deployment {name} has no container {coordinator.CONTAINER}: is it the operator's?")
+        raise click.ClickException(
+            f"Deployment {name} has no container {coordinator.CONTAINER}: the operator did not create it"
+        )
     return Image(name=found["image"], pull_policy=found["imagePullPolicy"])
 
 
 def _lorax_runs(kubectl: Kubectl, board: str) -> bool:
-    """Whether a LoRAX pod has its node, and so, where the claim is for one node, the volume."""
+    """Whether a LoRAX pod has a node: a ReadWriteOnce claim is then usable on that node only."""
     selector = f"boardroom.dev/board={board},app.kubernetes.io/component=lorax"
     pods = kubectl.get("pods", None, "-l", selector)["items"]
     return any(

@@ -1,4 +1,4 @@
-"""What people see: answers, boards and errors as text. Pure; data in, text out."""
+"""Answers, boards and errors as text for people. Pure."""
 
 import re
 import textwrap
@@ -15,25 +15,25 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def plain(text: str) -> str:
-    """Without what moves a terminal's cursor: a member could write over another one's line, or over our own."""
+    """The text without control characters, which could overwrite other lines on a terminal."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def data(value: Any, form: str) -> str:
-    """Json or yaml, for programs."""
+    """A value as JSON or YAML."""
     if form == "yaml":
         return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=WIDTH)
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 class Lines:
-    """What members say at once, as whole lines that each begin with the member's name."""
+    """Parallel answers as whole lines, each after its member's name."""
 
     def __init__(self) -> None:
         self._begun: dict[str, str] = {}
 
     def take(self, name: str, data: dict[str, Any]) -> str:
-        """The text that an event of a stream adds to the output, perhaps none."""
+        """The output of one event of a stream; may be empty."""
         return plain(self._take(name, data))
 
     def _take(self, name: str, data: dict[str, Any]) -> str:
@@ -50,14 +50,14 @@ class Lines:
             return "".join(f"{agent}: {line}\n" for line in whole.splitlines() if line.strip())
         if name == "member.done":
             rest = self._begun.pop(agent, "")
-            said = f"{agent}: {rest}\n" if rest.strip() else ""
+            last = f"{agent}: {rest}\n" if rest.strip() else ""
             missing = data["status"] != "answered"
-            return said + (f"{agent}: no answer: {data['reason']}\n" if missing else "")
+            return last + (f"{agent}: no answer: {data['reason']}\n" if missing else "")
         return ""
 
 
 def answer(board: str, response: AskResponse) -> str:
-    """A board's answer: the figures first, then each member under its role."""
+    """A board's answer: the summary, then each member's answer under its role."""
     lines = [summary(board, response)]
     for member in response.answers:
         lines += ["", _heading(member), *_wrapped(member.text or f"no answer: {member.reason}")]
@@ -65,7 +65,7 @@ def answer(board: str, response: AskResponse) -> str:
 
 
 def summary(board: str, response: AskResponse) -> str:
-    """The figures of an answer, the decision, and the warnings."""
+    """The figures, the decision and the warnings of an answer."""
     answered = len(response.agents_involved)
     lines = [
         (
@@ -81,7 +81,7 @@ def summary(board: str, response: AskResponse) -> str:
 
 
 def error(detail: ErrorDetail) -> str:
-    """An error of the coordinator, with every member's reason, once each."""
+    """An error of the coordinator, with each member's reason once."""
     field = f" (field {detail.field})" if detail.field else ""
     lines = [f"{detail.code}: {detail.message}{field}"]
     reasons = [f"{m.role} ({m.agent}): {m.reason}" for m in detail.members or ()]
@@ -124,23 +124,23 @@ def board(resource: dict[str, Any], members: Iterable[dict[str, Any]]) -> str:
     )
 
 
-def agents(found: dict[str, Any]) -> str:
-    """GET /v1/agents: the members, and who has no seat and why."""
+def agents(body: dict[str, Any]) -> str:
+    """GET /v1/agents: the members, and the refused BoardAgents with their reasons."""
     rows = [
         (m["agent"], m["role"], ",".join(m["domains"]), m["ready"], m["reason"], (m["adapter"] or {}).get("path", ""))
-        for m in found["agents"]
+        for m in body["agents"]
     ]
     shown = table(("AGENT", "ROLE", "DOMAINS", "READY", "REASON", "ADAPTER"), rows)
     refused = table(("REFUSED", "ROLE", "REASON", "MESSAGE"), [
-        (m["agent"], m["role"], m["reason"], m["message"]) for m in found["refused"]
+        (m["agent"], m["role"], m["reason"], m["message"]) for m in body["refused"]
     ])  # fmt: skip
-    return shown + (f"\n\n{refused}\n" if found["refused"] else "\n")
+    return shown + (f"\n\n{refused}\n" if body["refused"] else "\n")
 
 
-def health(found: dict[str, Any], members: dict[str, Any]) -> str:
+def health(body: dict[str, Any], members: dict[str, Any]) -> str:
     """GET /v1/health and /v1/agents of a board that runs without a cluster."""
-    heading = f"Boardroom {found['board']} · {_readiness(found)}"
-    lorax_ = yaml.safe_dump(found["system_health"]["lorax"], sort_keys=False)
+    heading = f"Boardroom {body['board']} · {_readiness(body)}"
+    lorax_ = yaml.safe_dump(body["system_health"]["lorax"], sort_keys=False)
     return f"{heading}\n\n{agents(members)}\nLoRAX\n{textwrap.indent(lorax_, '  ')}"
 
 
@@ -155,8 +155,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     )
 
 
-def _readiness(found: dict[str, Any]) -> str:
-    return "ready" if found["ready"] else f"not ready: {found['reason'] or 'its adapters are being proved'}"
+def _readiness(body: dict[str, Any]) -> str:
+    return "ready" if body["ready"] else f"not ready: {body['reason'] or 'its adapters are not ready yet'}"
 
 
 def _batches(response: AskResponse) -> list[str]:

@@ -1,4 +1,4 @@
-"""`boardroom serve`: a board from its YAML as local processes, without any cluster."""
+"""`boardroom serve`: a board from YAML as local processes, without a cluster."""
 
 import os
 import shutil
@@ -22,18 +22,18 @@ from boardroom.controller.plan.launcher import launcher_args
 from boardroom.coordinator.board.files import BoardFiles
 
 STARTUP_TIMEOUT = 30.0
-"""Seconds until every local process must answer."""
+"""Seconds within which each local process must answer."""
 _FILE = (
-    "YAML or JSON with a Boardroom and its BoardAgents, such as manifests/examples/executive-board.yaml; or a "
+    "YAML or JSON with a Boardroom and its BoardAgents, for example manifests/examples/executive-board.yaml; or a "
     "directory of such files; or - for standard input, as from `kubectl get boardrooms,boardagents -o yaml`."
 )
-_ADAPTERS = "Directory that stands in for spec.adapters.mountPath, with each member's adapter at its spec.adapter.path."
+_ADAPTERS = "Directory in place of spec.adapters.mountPath, with each member's adapter at its spec.adapter.path."
 
 
-@click.command(short_help="Serve a board from its YAML, without any cluster.")
+@click.command(short_help="Serve a board from YAML, without a cluster.")
 @click.option("-f", "--file", type=click.Path(exists=True, allow_dash=True, path_type=Path), required=True, help=_FILE)
-@click.option("--board", "name", help="Which Boardroom of the file; needed when it holds several.")
-@click.option("--lorax-url", help="A LoRAX that runs; without it one is simulated here (no GPU).")
+@click.option("--board", "name", help="Name of the Boardroom. Required if the file holds several.")
+@click.option("--lorax-url", help="URL of a running LoRAX. Unset: a simulated LoRAX (no GPU).")
 @click.option("--adapters", type=click.Path(exists=True, file_okay=False, path_type=Path), help=_ADAPTERS)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address of the coordinator.")
 @click.option(
@@ -41,13 +41,13 @@ _ADAPTERS = "Directory that stands in for spec.adapters.mountPath, with each mem
     type=click.IntRange(0, 65535),
     default=8000,
     show_default=True,
-    help="Port of the coordinator; 0 takes a free one.",
+    help="Port of the coordinator. 0: a free one.",
 )
 @click.option(
     "--api-keys",
     envvar="BOARDROOM_API_KEYS_FILE",
     type=click.Path(exists=True, path_type=Path),
-    help="Only who sends one of the keys in this file (one a line) may ask. Unset: whoever reaches --host.",
+    help="File with API keys, one per line; callers must send one. Unset: everyone who reaches --host may ask.",
 )
 @click.argument("command", nargs=-1)
 def serve(
@@ -61,13 +61,13 @@ def serve(
     api_keys: Path | None,
     command: tuple[str, ...],
 ) -> None:
-    """Serve the board of a YAML file: coordinator, adapters service and, unless --lorax-url names a real one, a
-    simulated LoRAX, with small adapters made on the spot unless --adapters names a directory.
+    """Serve the board of a YAML file: a coordinator, an adapters service and, without --lorax-url, a simulated LoRAX.
+    Without --adapters small adapters are generated.
 
-    After `--` a COMMAND can be given: it runs with BOARDROOM_URL set once the board is ready, and ends the serving.
+    COMMAND after `--` runs once the board is ready, with BOARDROOM_URL set. Everything ends with it.
     """
     if command and shutil.which(command[0]) is None:
-        raise click.UsageError(f"{command[0]}: no such program to run")
+        raise click.UsageError(f"{command[0]}: no such program")
     require_free(host, port)
     signal.signal(signal.SIGTERM, _interrupt)
     with Processes() as processes:
@@ -86,7 +86,7 @@ def serve(
         args += ["--adapters-url", adapters_url, "--adapters-root", str(root)]
         args += ["--lorax-url", lorax_url] if lorax_url else []
         args += ["--auth", "ApiKey", "--api-keys", str(api_keys)] if api_keys else []
-        _coordinator(processes, [*args, *_places_of(board)])
+        _coordinator(processes, [*args, *_spec_flags(board)])
         url = f"http://{host}:{port}"
         click.echo(f"board {board.metadata.name!r} answers at {url}", err=True)
         if command:
@@ -96,7 +96,7 @@ def serve(
 
 
 def _place(processes: Processes, file: Path) -> Path:
-    """Where the board is read, again and again: what comes by standard input is kept as a file."""
+    """The path from which the board is read repeatedly. Standard input is saved to a file."""
     if str(file) != "-":
         return file
     kept = processes.enter_context(scratch()) / "stdin.yaml"
@@ -105,7 +105,7 @@ def _place(processes: Processes, file: Path) -> Path:
 
 
 def _read(place: Path, name: str | None) -> tuple[Boardroom, list[BoardAgent], Defaults]:
-    """The board, its agents and the operator's defaults; an agent of no board here is named."""
+    """The board, its agents and the operator's defaults. Prints agents of a board that the file does not have."""
     try:
         board, agents = BoardFiles(place).read(name)
         defaults = Defaults.from_env(os.environ)
@@ -118,8 +118,8 @@ def _read(place: Path, name: str | None) -> tuple[Boardroom, list[BoardAgent], D
     return board, agents, defaults
 
 
-def _places_of(board: Boardroom) -> list[str]:
-    """The servers and origins that the board's own spec names, as a coordinator's flags."""
+def _spec_flags(board: Boardroom) -> list[str]:
+    """The coordinator's flags for servers and origins in the board's spec."""
     standard, redis = board.spec.standard_inference, board.spec.coordinator.conversations.redis
     flags = ["--standard-url", standard.url, "--standard-model", standard.model] if standard else []
     flags += ["--redis-url", redis.url] if redis else []
@@ -131,13 +131,13 @@ def _interrupt(*_: object) -> Never:
 
 
 def _adapter_paths(root: Path, board: Boardroom, agents: list[BoardAgent]) -> list[tuple[BoardAgent, Path]]:
-    """The board's members with an adapter, and where it lies."""
+    """The board's members with an adapter, and its directory."""
     own = [agent for agent in agents if agent.spec.boardroom_ref.name == board.metadata.name]
     return [(agent, root / path) for agent in own if (path := agent.spec.adapter_path) is not None]
 
 
 def _make_adapters(root: Path, board: Boardroom, agents: list[BoardAgent]) -> None:
-    """Small adapters for the members, in the directories that their specs name, of a rank that its GPUs take."""
+    """Write small adapters into the members' directories, of a rank that LoRAX takes on the board's GPUs."""
     rank = engine_rules().least_rank_per_shard * board.spec.lorax.shard_count
     shape = Shape(base_model=board.spec.model.id, rank=rank)
     for agent, path in _adapter_paths(root, board, agents):
@@ -145,7 +145,7 @@ def _make_adapters(root: Path, board: Boardroom, agents: list[BoardAgent]) -> No
 
 
 def _readable(root: Path, board: Boardroom, agents: list[BoardAgent]) -> list[str]:
-    """The members' adapters that are there when LoRAX starts; of the others it is said, because they will be absent."""
+    """The valid adapters of members. Prints each other one with its reason: its member will be absent."""
     readable = []
     for agent, path in _adapter_paths(root, board, agents):
         problem = read(path).problem
@@ -164,7 +164,7 @@ def _adapters_service(processes: Processes, root: Path, store: Path) -> str:
 
 
 def _simulated_lorax(processes: Processes, board: Boardroom, readable: list[str], defaults: Defaults) -> str:
-    """The launcher with the flags that the controller gives it, but for host and port."""
+    """The launcher with the flags that the controller would give it, except host and port."""
     port = free_port()
     settings = effective(board.spec, defaults).model_copy(update={"port": port})
     preloaded = readable if board.spec.lorax.preloads else []

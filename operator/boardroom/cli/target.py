@@ -1,4 +1,4 @@
-"""Where a command for people finds its board: a coordinator's URL, or the cluster that kubectl speaks to."""
+"""The board of a user command: a coordinator's URL, or kubectl's cluster."""
 
 import base64
 import os
@@ -18,13 +18,13 @@ from boardroom.api.overview import HealthResponse
 from boardroom.cli.kubectl import Kubectl
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds to reach a coordinator; the question itself has its own deadline."""
+"""Seconds to connect to a coordinator. A question has its own deadline."""
 
 TOKEN_LIFETIME = "10m"  # noqa: S105 (a duration, the shortest that the API server takes)
 
 _EXAMPLE = "http://127.0.0.1:8000"
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-"""What a header can hold: printed ASCII, and no space."""
+"""Characters of a header value: printable ASCII without space."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Target:
         """An HTTP client of the board's coordinator."""
         token = self._token(board)
         if self.url:
-            remedy = f"see --url (BOARDROOM_URL): `boardroom serve -f FILE` prints its own, such as {_EXAMPLE}"
+            remedy = f"check --url (BOARDROOM_URL): `boardroom serve -f FILE` prints its URL, for example {_EXAMPLE}"
             with _client(self.url, token, remedy) as client:
                 _require_board(client, board)
                 yield client
@@ -53,7 +53,7 @@ class Target:
             yield client
 
     def _token(self, board: str) -> str | None:
-        """The token that was given; else, through kubectl, what the board's auth takes; None where it takes none."""
+        """The user's token, else one for the board's auth through kubectl. None: the board needs none."""
         if self.token_file:
             return _sendable(_read(self.token_file), f"--token-file {self.token_file}")
         if self.token:
@@ -85,13 +85,13 @@ def _client(url: str, token: str | None, remedy: str) -> Iterator[httpx.Client]:
 
 
 def _require_board(client: httpx.Client, board: str) -> None:
-    """A coordinator speaks for one board: under another one's name nothing of it is to be shown."""
+    """Raises ClickException if the coordinator serves another board."""
     try:
-        found = HealthResponse.model_validate_json(client.get("/v1/health").content)
-    except ValueError:  # a refusal, or no coordinator: the question itself is answered with that
+        health = HealthResponse.model_validate_json(client.get("/v1/health").content)
+    except ValueError:  # a refusal, or no coordinator: the command's own request reports it
         return
-    if found.board not in (None, board):
-        raise click.ClickException(f"{client.base_url} answers for the board {found.board}, and not for {board}")
+    if health.board not in (None, board):
+        raise click.ClickException(f"{client.base_url} serves the board {health.board}, not {board}")
 
 
 def _read(file: Path) -> str:
@@ -101,16 +101,16 @@ def _read(file: Path) -> str:
         raise click.ClickException(f"--token-file {file}: {error.strerror}") from error
 
 
-def _sendable(given: str, place: str) -> str:
-    """The token, if a header can hold it. An HTTP library's own error would quote it, and this one does not."""
-    token = given.strip()
+def _sendable(text: str, place: str) -> str:
+    """The token, if a header can hold it. Raises ClickException without the token, which httpx's error would quote."""
+    token = text.strip()
     if _TOKEN.fullmatch(token) is None:
         raise click.ClickException(f"{place} must hold one token or API key, on one line, and nothing else")
     return token
 
 
 def _first_key(secret: dict[str, Any], reference: dict[str, str]) -> str:
-    """The first API key that the coordinator takes of a Secret."""
+    """The first API key of a Secret, as the coordinator reads it."""
     data = secret.get("data") or {}
     wanted = [reference["key"]] if "key" in reference else sorted(data)
     lines = [line for name in wanted if name in data for line in _text(data[name]).splitlines()]
@@ -130,24 +130,24 @@ _CLUSTER = (
     click.option("--kubeconfig", type=click.Path(), help="Kubeconfig file."),
 )
 _COORDINATOR = (
-    click.option("--url", envvar="BOARDROOM_URL", help="URL of a coordinator; without it kubectl's cluster is used."),
+    click.option("--url", envvar="BOARDROOM_URL", help="URL of a coordinator. Unset: kubectl's cluster."),
     *_CLUSTER,
     click.option(
         "--token-file",
         envvar="BOARDROOM_TOKEN_FILE",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="File with the bearer token or API key to send; BOARDROOM_TOKEN holds the token itself. Unset: with "
-        "kubectl's cluster, what the board's spec.coordinator.auth takes.",
+        help="File with the bearer token or API key. BOARDROOM_TOKEN holds the token itself. Unset, with kubectl's "
+        "cluster: a token or key for the board's spec.coordinator.auth.",
     ),
     click.option(
         "--service-account",
-        help="auth mode Kubernetes: whose token kubectl creates. Default: BOARD-client, which the operator makes.",
+        help="auth mode Kubernetes: ServiceAccount of the token. Default: BOARD-client, which the operator creates.",
     ),
 )
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags that say which cluster and namespace, as one argument `kubectl`."""
+    """The flags for cluster and namespace, as one argument `kubectl`."""
 
     @wraps(command)
     def with_kubectl(*, namespace: str | None, context: str | None, kubeconfig: str | None, **rest: Any) -> Any:
@@ -157,7 +157,7 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags that say where the board is, as one argument `target`."""
+    """The flags for the board's place, as one argument `target`."""
 
     @wraps(command)
     def with_target(
@@ -171,7 +171,7 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **rest: Any,
     ) -> Any:
         kubectl = Kubectl(namespace=namespace, context=context, kubeconfig=kubeconfig)
-        # no flag for the token itself: every user of the machine sees the arguments of a process
+        # No flag for the token: every user of the machine sees the arguments of a process.
         token = os.environ.get("BOARDROOM_TOKEN")
         target = Target(url=url, kubectl=kubectl, token=token, token_file=token_file, service_account=service_account)
         return command(target=target, **rest)

@@ -1,4 +1,4 @@
-"""The way of adapters from this machine into a loader Job: a port-forward, made anew where it breaks."""
+"""Uploads of adapters to a loader Job through a port-forward, which is renewed when it breaks."""
 
 import json
 import time
@@ -17,22 +17,22 @@ from boardroom.cli.kubectl import Kubectl
 from boardroom.kube.kinds import Object
 
 _ATTEMPTS: Final = 4
-"""How often one adapter is begun; what of it has arrived is not sent again."""
+"""Attempts for one adapter. Files that have arrived are not sent again."""
 _POLL_SECONDS: Final = 0.5
 _CONNECT_SECONDS: Final = 60.0
-_TIMEOUT: Final = httpx.Timeout(600.0, connect=10.0)  # a large adapter is hashed before it is given its name
+_TIMEOUT: Final = httpx.Timeout(600.0, connect=10.0)  # the loader hashes an adapter before it answers
 _CHUNK_BYTES: Final = 1 << 20
 _HOPELESS: Final = frozenset({"ErrImageNeverPull", "InvalidImageName", "CreateContainerConfigError"})
-"""Reasons for which a container waits that no waiting mends."""
+"""Reasons of a waiting container that time does not fix."""
 
 
 _ENDED: Final = frozenset({"Failed", "Succeeded"})
-"""Phases of a pod that runs no more."""
+"""Phases of a pod that has ended."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one adapter."""
+    """The result of one adapter's upload."""
 
     good: bool
     text: str
@@ -40,9 +40,9 @@ class Result:
 
 @contextmanager
 def loading(kubectl: Kubectl, job: Object, timeout: float) -> Iterator["Transfers"]:
-    """A loader that takes adapters in, for as long as the block runs; its pod has `timeout` seconds to start."""
+    """A loader that receives adapters inside the block. Its pod has `timeout` seconds to start."""
     name = kubectl.at_once("create", "-f", "-", "-o", "name", stdin=json.dumps(job)).strip()
-    click.echo(f"{name} takes the adapters in", err=True)
+    click.echo(f"{name} receives the adapters", err=True)
     finished = False
     try:
         transfers = Transfers(kubectl, _started(kubectl, name, timeout))
@@ -50,7 +50,7 @@ def loading(kubectl: Kubectl, job: Object, timeout: float) -> Iterator["Transfer
             yield transfers
             finished = transfers.finish()
     finally:
-        if not finished:  # or it would hold the volume until it notices
+        if not finished:  # else it keeps the volume until its idle timeout
             _delete(kubectl, name)
 
 
@@ -70,7 +70,7 @@ class Transfers:
         self._stack.close()
 
     def send(self, name: str, digest: str, directory: Path) -> Result:
-        """Put one adapter under its name; the files of it that are there already are not sent again."""
+        """Upload one adapter under its name. Files that have arrived before are not sent again."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return self._send(name, digest, directory)
@@ -78,13 +78,13 @@ class Transfers:
                 self._client = None
                 if attempt == _ATTEMPTS:
                     return Result(good=False, text=f"not sent: the connection broke {attempt} times: {error!r}")
-                click.echo(f"{name}: the connection broke ({error!r}); it goes on from there", err=True)
+                click.echo(f"{name}: the connection broke ({error!r}); the upload continues", err=True)
             except (OSError, click.ClickException) as error:
                 return Result(good=False, text=f"not sent: {error}")
         raise AssertionError  # the last attempt returns
 
     def finish(self) -> bool:
-        """There is no more to come; whether the loader has heard it."""
+        """Tell the loader that no more follows. Returns whether it answered."""
         with suppress(httpx.TransportError, click.ClickException):
             return self._connected().post("/v1/done").is_success
         return False
@@ -96,10 +96,10 @@ class Transfers:
 
     def _send(self, name: str, digest: str, directory: Path) -> Result:
         client = self._connected()
-        looked = client.get(f"/v1/incoming/{digest}", params={"name": name})
-        if looked.is_error:
-            return _refusal(looked)
-        known: dict[str, Any] = looked.json()
+        listing = client.get(f"/v1/incoming/{digest}", params={"name": name})
+        if listing.is_error:
+            return _refusal(listing)
+        known: dict[str, Any] = listing.json()
         if known["there"]:
             return Result(good=True, text="unchanged")
         for path in sorted(directory.iterdir()):
@@ -108,16 +108,16 @@ class Transfers:
                 continue
             url, headers = f"/v1/incoming/{digest}/{path.name}", {"content-length": str(size)}
             with path.open("rb") as stream:
-                sent = client.put(url, content=iter(lambda: stream.read(_CHUNK_BYTES), b""), headers=headers)
-            if sent.is_error:
-                return _refusal(sent)
+                stored = client.put(url, content=iter(lambda: stream.read(_CHUNK_BYTES), b""), headers=headers)
+            if stored.is_error:
+                return _refusal(stored)
         placed = client.post("/v1/adapters", json={"name": name, "digest": digest})
         if placed.is_error:
             return _refusal(placed)
         return Result(good=True, text="written" if placed.json()["written"] else "unchanged")
 
     def _connect(self) -> httpx.Client:
-        """A new way to the pod; kubectl ends a port-forward when its far side refuses, as it does while it starts."""
+        """A new connection to the pod. kubectl ends a port-forward when the pod refuses, as it does while it starts."""
         deadline = time.monotonic() + _CONNECT_SECONDS
         while True:
             self._stack.close()
@@ -144,7 +144,7 @@ def _refusal(response: httpx.Response) -> Result:
 
 
 def _started(kubectl: Kubectl, job: str, timeout: float) -> str:
-    """The name of the Job's pod once it runs; raises with what keeps it from that."""
+    """The name of the Job's pod once it runs. Raises ClickException with the reason if it does not."""
     deadline = time.monotonic() + timeout
     selector = f"batch.kubernetes.io/job-name={job.rpartition('/')[2]}"
     while True:
@@ -163,16 +163,16 @@ def _started(kubectl: Kubectl, job: str, timeout: float) -> str:
 
 
 def _obstacle(kubectl: Kubectl, job: str, pod: Object | None, timeout: float) -> str:
-    """Why the pod does not run, as far as the cluster says: the container's reason, the scheduler's, the last event."""
+    """Why the pod does not run: the container's reason, the scheduler's, and the last event."""
     subject = pod["metadata"]["name"] if pod is not None else job.rpartition("/")[2]
     selector = f"--field-selector=involvedObject.name={subject},type=Warning"
     events = kubectl.get("events", None, selector)["items"]
     newest = max(events, key=lambda e: e.get("lastTimestamp") or e.get("eventTime") or "", default=None)
-    told = [_waiting(pod), _unscheduled(pod)] if pod is not None else []
-    told.append(newest["message"] if newest else "")
-    words = "; ".join(dict.fromkeys(text for text in told if text))
+    reasons = [_waiting(pod), _unscheduled(pod)] if pod is not None else []
+    reasons.append(newest["message"] if newest else "")
+    reason = "; ".join(dict.fromkeys(text for text in reasons if text))
     return (
-        f"the loader ({subject}) does not start: {words or 'the cluster does not say why'}. It mounts the board's "
+        f"the loader ({subject}) does not start: {reason or 'the cluster gives no reason'}. It mounts the board's "
         f"adapters volume for writing, with the operator's image; --timeout gives it longer than {timeout:.0f} s"
     )
 
@@ -200,11 +200,11 @@ def _delete(kubectl: Kubectl, job: str) -> None:
     try:
         kubectl.at_once("delete", job, "--wait=false", "--ignore-not-found")
     except click.ClickException as error:
-        click.echo(f"{job} is still there, until it has heard nothing for a while: {error.message}", err=True)
+        click.echo(f"{job} still runs, until its idle timeout: {error.message}", err=True)
 
 
 def _log(kubectl: Kubectl, pod: str) -> str:
     try:
-        return kubectl.at_once("logs", pod, "--tail=5").strip() or "it has said nothing"
+        return kubectl.at_once("logs", pod, "--tail=5").strip() or "its log is empty"
     except click.ClickException as error:
         return error.message

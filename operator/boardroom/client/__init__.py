@@ -1,4 +1,4 @@
-"""A board's coordinator from Python: `Client`, and `AsyncClient` with the same methods to await.
+"""Python client of a board's coordinator: `Client`, and `AsyncClient` with the same methods to await.
 
     with Client("http://127.0.0.1:8000") as board:
         answer = board.ask("Analyze Q2 performance", agents=["ceo", "cfo"])

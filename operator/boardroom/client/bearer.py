@@ -1,4 +1,4 @@
-"""The token that goes along with every request."""
+"""The bearer token of every request."""
 
 import time
 from collections.abc import Generator
@@ -11,11 +11,11 @@ import httpx
 from boardroom.client.errors import BoardroomError
 
 TOKEN_SECONDS: Final = 60.0
-"""For so long a token read from a file is sent; the kubelet renews it minutes before it ends."""
+"""Seconds for which a token from a file is reused. The kubelet renews it minutes before its expiry."""
 
 
 class Bearer(httpx.Auth):
-    """A token, or the one that a file holds at the time: the kubelet renews projected tokens in place."""
+    """A fixed token, or the current one of a file: the kubelet renews projected tokens in place."""
 
     def __init__(self, token: str | None, path: str | PathLike[str] | None) -> None:
         if token is not None and path is not None:

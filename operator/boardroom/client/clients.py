@@ -14,18 +14,18 @@ from pydantic import ValidationError
 from boardroom.api.ask import AskResponse, CoordinationMode
 from boardroom.api.conversation import Conversation
 from boardroom.client.bearer import Bearer
-from boardroom.client.errors import checked, not_ours, unreachable, unsent
+from boardroom.client.errors import bad_response, checked, not_sent, unreachable
 from boardroom.client.events import Event, aread, read
 
 CONNECT_SECONDS: Final = 5.0
 SLACK_SECONDS: Final = 5.0
-"""Beyond a question's own timeout: the coordinator answers by then, and its answer has to arrive."""
+"""Seconds beyond a question's own timeout, in which the coordinator's answer arrives."""
 
 _JSON: Final = {"content-type": "application/json"}
 
 
 class AskOptions(TypedDict):
-    """What can be said beside the question; docs/reference/http-api.md has them all."""
+    """Options of a question. docs/reference/http-api.md describes them."""
 
     agents: NotRequired[Sequence[str] | None]
     agent_id: NotRequired[str | None]
@@ -42,9 +42,11 @@ class AskOptions(TypedDict):
 
 
 class Client:
-    """Blocking; threads may share one. `timeout` bounds in seconds every request that is not bounded by its question's
-    own; unset, the coordinator's deadline alone does. `token` is sent as a bearer token; `token_path` is a file with it
-    that is read again every minute, as a projected serviceAccountToken wants it.
+    """A blocking client. Threads may share one.
+
+    `timeout`: seconds for each request without a timeout of its question; unset, only the coordinator's deadline
+    applies. `token`: the bearer token. `token_path`: a file with the token, read again every minute, as for a projected
+    serviceAccountToken.
     """
 
     def __init__(
@@ -56,18 +58,18 @@ class Client:
         timeout: float | None = None,
         trust_env: bool = True,
     ) -> None:
-        """`trust_env`: whether HTTP_PROXY and its kind are followed."""
+        """`trust_env`: whether to use HTTP_PROXY and the like."""
         self._timeout = timeout
         self._http = httpx.Client(base_url=base_url, auth=Bearer(token, token_path), trust_env=trust_env)
 
     def ask(self, user_input: str, **options: Unpack[AskOptions]) -> AskResponse:
-        """The board's answer; raises BoardroomError."""
+        """The board's answer. Raises BoardroomError."""
         body = _question(user_input, options)
         return _answer(self._send("POST", "/v1/ask", body, _limit(options.get("timeout"), self._timeout)))
 
     @contextmanager
     def stream(self, user_input: str, **options: Unpack[AskOptions]) -> Iterator[Iterator[Event]]:
-        """What happens while the board answers, the answer last; leaving the block earlier ends the question.
+        """The events of a question; the last one holds the answer. Leaving the block ends the question.
 
         with board.stream("Shall we hire?") as events:
             for event in events: ...
@@ -85,7 +87,7 @@ class Client:
             raise unreachable(error) from error
 
     def agents(self) -> dict[str, Any]:
-        """The members, whether each can answer and why not, and the agents without a seat."""
+        """The members, each with its readiness and reason, and the refused BoardAgents."""
         return _object(self._send("GET", "/v1/agents"))
 
     def health(self) -> dict[str, Any]:
@@ -93,11 +95,11 @@ class Client:
         return _object(self._send("GET", "/v1/health"))
 
     def conversation(self, conv_id: str) -> Conversation:
-        """What the board remembers of a conversation; raises BoardroomError, with status 404 where there is none."""
+        """A conversation. Raises BoardroomError, with status 404 if it does not exist."""
         return _conversation(self._send("GET", _conversation_path(conv_id)))
 
     def forget(self, conv_id: str) -> None:
-        """Make the board forget a conversation; raises as `conversation` does."""
+        """Delete a conversation. Raises BoardroomError."""
         self._send("DELETE", _conversation_path(conv_id))
 
     def handle_multiagent_request(
@@ -108,7 +110,7 @@ class Client:
         conv_id: str | None = None,
         coordination_mode: CoordinationMode | str | None = None,
     ) -> dict[str, Any]:
-        """The primary agent and those of the domain; the answer as a dict with used_lorax and execution_time."""
+        """Ask the primary agent and those of the domain. Returns a dict with used_lorax and execution_time."""
         answer = self.ask(
             user_input, agent_id=agent_id, domain=domain, conv_id=conv_id, coordination_mode=coordination_mode
         )
@@ -119,7 +121,7 @@ class Client:
         return self.health()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -140,7 +142,7 @@ class Client:
 
 
 class AsyncClient:
-    """For one event loop; see Client."""
+    """An asynchronous client for one event loop; see Client."""
 
     def __init__(
         self,
@@ -151,18 +153,18 @@ class AsyncClient:
         timeout: float | None = None,
         trust_env: bool = True,
     ) -> None:
-        """`trust_env`: whether HTTP_PROXY and its kind are followed."""
+        """`trust_env`: whether to use HTTP_PROXY and the like."""
         self._timeout = timeout
         self._http = httpx.AsyncClient(base_url=base_url, auth=Bearer(token, token_path), trust_env=trust_env)
 
     async def ask(self, user_input: str, **options: Unpack[AskOptions]) -> AskResponse:
-        """The board's answer; raises BoardroomError."""
+        """The board's answer. Raises BoardroomError."""
         body = _question(user_input, options)
         return _answer(await self._send("POST", "/v1/ask", body, _limit(options.get("timeout"), self._timeout)))
 
     @asynccontextmanager
     async def stream(self, user_input: str, **options: Unpack[AskOptions]) -> AsyncIterator[AsyncIterator[Event]]:
-        """What happens while the board answers; see Client.stream."""
+        """The events of a question; see Client.stream."""
         body = _question(user_input, options, stream=True)
         limit = _stages(_limit(options.get("timeout"), self._timeout))
         try:
@@ -174,7 +176,7 @@ class AsyncClient:
             raise unreachable(error) from error
 
     async def agents(self) -> dict[str, Any]:
-        """The members, whether each can answer and why not, and the agents without a seat."""
+        """The members, each with its readiness and reason, and the refused BoardAgents."""
         return _object(await self._send("GET", "/v1/agents"))
 
     async def health(self) -> dict[str, Any]:
@@ -182,11 +184,11 @@ class AsyncClient:
         return _object(await self._send("GET", "/v1/health"))
 
     async def conversation(self, conv_id: str) -> Conversation:
-        """What the board remembers of a conversation; raises BoardroomError, with status 404 where there is none."""
+        """A conversation. Raises BoardroomError, with status 404 if it does not exist."""
         return _conversation(await self._send("GET", _conversation_path(conv_id)))
 
     async def forget(self, conv_id: str) -> None:
-        """Make the board forget a conversation; raises as `conversation` does."""
+        """Delete a conversation. Raises BoardroomError."""
         await self._send("DELETE", _conversation_path(conv_id))
 
     async def handle_multiagent_request(
@@ -197,7 +199,7 @@ class AsyncClient:
         conv_id: str | None = None,
         coordination_mode: CoordinationMode | str | None = None,
     ) -> dict[str, Any]:
-        """The primary agent and those of the domain; the answer as a dict with used_lorax and execution_time."""
+        """Ask the primary agent and those of the domain. Returns a dict with used_lorax and execution_time."""
         answer = await self.ask(
             user_input, agent_id=agent_id, domain=domain, conv_id=conv_id, coordination_mode=coordination_mode
         )
@@ -208,7 +210,7 @@ class AsyncClient:
         return await self.health()
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:
@@ -231,19 +233,19 @@ class AsyncClient:
 
 
 def _question(user_input: str, options: AskOptions, *, stream: bool = False) -> bytes:
-    said = {name: value for name, value in options.items() if value is not None}
-    body = {"user_input": user_input} | said | ({"stream": True} if stream else {})
+    fields = {name: value for name, value in options.items() if value is not None}
+    body = {"user_input": user_input} | fields | ({"stream": True} if stream else {})
     try:
         return json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError) as error:
-        raise unsent("the question", error) from error
+        raise not_sent("the question", error) from error
 
 
 def _conversation_path(conv_id: str) -> str:
     try:
         return f"/v1/conversations/{quote(conv_id, safe='')}"
     except UnicodeEncodeError as error:
-        raise unsent("conv_id", error) from error
+        raise not_sent("conv_id", error) from error
 
 
 def _limit(question: float | None, client: float | None) -> float | None:
@@ -258,21 +260,21 @@ def _answer(response: httpx.Response) -> AskResponse:
     try:
         return AskResponse.model_validate_json(response.content)
     except ValidationError as error:
-        raise not_ours(response) from error
+        raise bad_response(response) from error
 
 
 def _conversation(response: httpx.Response) -> Conversation:
     try:
         return Conversation.model_validate_json(response.content)
     except ValidationError as error:
-        raise not_ours(response) from error
+        raise bad_response(response) from error
 
 
 def _object(response: httpx.Response) -> dict[str, Any]:
     try:
-        found = response.json()
+        body = response.json()
     except ValueError as error:
-        raise not_ours(response) from error
-    if not isinstance(found, dict):
-        raise not_ours(response)
-    return found
+        raise bad_response(response) from error
+    if not isinstance(body, dict):
+        raise bad_response(response)
+    return body

@@ -1,4 +1,4 @@
-"""What can go wrong between a client and its board."""
+"""The errors of the client."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from boardroom.api.ask import ErrorDetail, ErrorResponse, MemberProblem
 
 
 class BoardroomError(Exception):
-    """The board refused a question or could not answer it; str() says what is wrong and what to do.
+    """The board refused a question or could not answer it. str() is the error with its remedy.
 
-    `code` is one of docs/reference/http-api.md, `status` the HTTP status, `field` the wrong part of the question,
-    `members` why each of them gave no answer.
+    `code`: an error code of docs/reference/http-api.md. `status`: the HTTP status. `field`: the wrong field of the
+    question. `members`: for each member why it gave no answer.
     """
 
     def __init__(
@@ -34,24 +34,24 @@ class BoardroomError(Exception):
 
 
 class UnreachableError(BoardroomError):
-    """No answer came at all: no connection, or none in time. The board may have been asked."""
+    """No answer arrived: no connection, or a timeout. The board may have been asked."""
 
 
 def checked(response: httpx.Response) -> httpx.Response:
-    """The response if it is a success, read whole; raises BoardroomError with what the coordinator says."""
+    """The response if it is a success. Raises BoardroomError with the coordinator's error."""
     if response.is_success:
         return response
     request_id = response.headers.get("x-request-id")
     try:
         detail = ErrorResponse.model_validate_json(response.content).error
     except ValidationError:
-        text = f"HTTP {response.status_code} from {response.url}, not the coordinator's: {response.text[:200]}"
+        text = f"HTTP {response.status_code} from {response.url}, not of a coordinator: {response.text[:200]}"
         raise BoardroomError(text, code="bad_response", status=response.status_code, request_id=request_id) from None
     raise refused(detail, response)
 
 
 def refused(detail: ErrorDetail, response: httpx.Response) -> BoardroomError:
-    """The coordinator's error, whole or out of a stream."""
+    """The coordinator's error, from a response or from a stream, as an exception."""
     return BoardroomError(
         detail.message,
         code=detail.code,
@@ -63,23 +63,23 @@ def refused(detail: ErrorDetail, response: httpx.Response) -> BoardroomError:
 
 
 def unreachable(error: httpx.HTTPError) -> UnreachableError:
-    """Httpx's error as ours."""
+    """An error of httpx as UnreachableError."""
     timed_out = isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout, httpx.PoolTimeout))
     where = error.request.url
-    words = "did not answer in time" if timed_out else f"can't be reached: {error}"
-    return UnreachableError(f"{where} {words}", code="timeout" if timed_out else "unreachable")
+    problem = "did not answer in time" if timed_out else f"can't be reached: {error}"
+    return UnreachableError(f"{where} {problem}", code="timeout" if timed_out else "unreachable")
 
 
-def not_ours(response: httpx.Response) -> BoardroomError:
-    """An answer that no coordinator gives."""
+def bad_response(response: httpx.Response) -> BoardroomError:
+    """The error for a response that no coordinator gives."""
     try:
-        said = response.text[:200]
+        body = response.text[:200]
     except httpx.ResponseNotRead:
-        said = "a stream of something else's events"
-    text = f"{response.url} does not answer as a coordinator: {said}"
+        body = "a stream of other events"
+    text = f"{response.url} does not answer as a coordinator: {body}"
     return BoardroomError(text, code="bad_response", status=response.status_code)
 
 
-def unsent(what: str, error: Exception) -> BoardroomError:
-    """It is no text or no JSON, so it never left."""
+def not_sent(what: str, error: Exception) -> BoardroomError:
+    """The error for input that is not JSON or text. It was not sent."""
     return BoardroomError(f"{what} can't be sent: {error}", code="invalid_request")

@@ -1,4 +1,4 @@
-"""What happens while a board answers: the events of a streamed question."""
+"""The events of a streamed question."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ import orjson
 from pydantic import ValidationError
 
 from boardroom.api.ask import AskResponse, ErrorResponse
-from boardroom.client.errors import not_ours, refused
+from boardroom.client.errors import bad_response, refused
 
 EventName = Literal["member.started", "member.delta", "member.restarted", "member.done", "round.done", "result"]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. docs/reference/http-api.md has its `data`; the last event, `result`, has the board's `answer`."""
+    """One event. docs/reference/http-api.md describes `data`. The last event, `result`, has the board's `answer`."""
 
     name: EventName
     data: dict[str, Any]
@@ -24,24 +24,24 @@ class Event:
 
     @property
     def agent(self) -> str | None:
-        """Whom it is about."""
+        """Name of the member that the event is about."""
         return self.data.get("agent")
 
     @property
     def role(self) -> str | None:
-        """That member's role."""
+        """Role of that member."""
         return self.data.get("role")
 
     @property
     def text(self) -> str:
-        """More of what the member says, in member.delta."""
+        """The next part of the answer in member.delta."""
         return self.data["text"] if self.name == "member.delta" else ""
 
 
 class _Events:
-    """Puts pieces of a stream together to events; raises BoardroomError for the event `error`.
+    """Parses the chunks of a stream into events. Raises BoardroomError for the event `error`.
 
-    Lines end with a line feed alone: what a text may hold beside it, such as U+2028, ends one for str.splitlines.
+    Lines end with a line feed only: str.splitlines would also split at characters such as U+2028.
     """
 
     def __init__(self, response: httpx.Response) -> None:
@@ -51,7 +51,7 @@ class _Events:
         self._ended = False
 
     def feed(self, piece: bytes) -> Iterator[Event]:
-        """The events that are now whole."""
+        """The events that the chunk completes."""
         *lines, self._rest = (self._rest + piece).split(b"\n")
         for line in lines:
             name, _, text = line.rstrip(b"\r").partition(b": ")
@@ -61,9 +61,9 @@ class _Events:
                 yield self._event(text)
 
     def finish(self) -> None:
-        """Raise where the stream ended without an answer."""
+        """Raises BoardroomError if the stream ended without an answer."""
         if not self._ended:
-            raise not_ours(self._response)
+            raise bad_response(self._response)
 
     def _event(self, text: bytes) -> Event:
         try:
@@ -75,11 +75,11 @@ class _Events:
             self._ended = True
             return Event("result", data, AskResponse.model_validate_json(text))
         except (ValidationError, orjson.JSONDecodeError) as error:
-            raise not_ours(self._response) from error
+            raise bad_response(self._response) from error
 
 
 def read(response: httpx.Response) -> Iterator[Event]:
-    """The events of a response that streams."""
+    """The events of a streamed response."""
     events = _Events(response)
     for piece in response.iter_bytes():
         yield from events.feed(piece)
@@ -87,7 +87,7 @@ def read(response: httpx.Response) -> Iterator[Event]:
 
 
 async def aread(response: httpx.Response) -> AsyncIterator[Event]:
-    """The same."""
+    """The events of a streamed response, asynchronously."""
     events = _Events(response)
     async for piece in response.aiter_bytes():
         for event in events.feed(piece):

@@ -8,8 +8,8 @@ from math import nan
 from typing import Final
 
 from boardroom.api.ask import AskRequest, AskResponse
-from boardroom.coordinator.backends.adapter_summary import Books
-from boardroom.coordinator.backends.adapter_versions import Versions, wanted
+from boardroom.coordinator.backends.adapter_summary import AdapterSummary
+from boardroom.coordinator.backends.adapter_versions import AdapterVersions, wanted
 from boardroom.coordinator.backends.endpoints import Endpoints
 from boardroom.coordinator.backends.health_check import metrics
 from boardroom.coordinator.backends.pool import BackendPool
@@ -77,7 +77,7 @@ class Coordinator:
         """How long loads may go on when the coordinator stops."""
         self._max_in_flight = max_in_flight
         self._in_flight = 0
-        self._versions = Versions()
+        self._versions = AdapterVersions()
         self._resolved: Roster | None = None
         self._resolving = False
         self._asked: dict[object, Roster] = {}
@@ -86,7 +86,7 @@ class Coordinator:
         self._jobs = Jobs()
         if kube is not None:
             self._writer = HealthWriter(
-                kube, self.metrics, roster=lambda: self.roster, books=lambda: self.books, observed=self._settled
+                kube, self.metrics, roster=lambda: self.roster, adapters=lambda: self.adapters, observed=self._settled
             )
         self.peers = peers(self.pool) if peers is not None else None
         if self.peers is not None:
@@ -112,9 +112,9 @@ class Coordinator:
         return ""
 
     @property
-    def books(self) -> Books:
+    def adapters(self) -> AdapterSummary:
         """What is known of the adapters."""
-        return self.pool.books if self.pool is not None else Books([])
+        return self.pool.adapters if self.pool is not None else AdapterSummary([])
 
     def observation(self) -> Observation:
         """LoRAX as of the last look."""
@@ -149,7 +149,7 @@ class Coordinator:
         try:
             lorax = self.pool if roster.lorax_enabled else None
             if lorax is not None:
-                await lorax.vet(request.timeout or roster.timeout_seconds)
+                await lorax.refresh_unknown(request.timeout or roster.timeout_seconds)
             dispatcher = Dispatcher(self.metrics, lorax=lorax, standard=self._by_standard, tracer=self.tracer)
 
             async def answer(known: PromptContext) -> AskResponse:
@@ -205,7 +205,7 @@ class Coordinator:
     def _resolve(self) -> None:
         """Decide anew which version speaks for whom: the board, what a sidecar says or an adapter's state moved."""
         if self._resolving:
-            return  # what follows here moves the books itself
+            return  # what follows here moves the adapters itself
         self._resolving = True
         try:
             source, servers = self._source.roster, self.pool.servers if self.pool is not None else []
@@ -231,10 +231,10 @@ class Coordinator:
 
     def _count(self) -> None:
         """Show which members' adapters fail, and LoRAX's latency as the status has it."""
-        books = self.books
+        adapters = self.adapters
         for member in self.roster.members if self.roster else ():
-            record = books[member.adapter_id].record if member.adapter_id else None
-            self.metrics.adapter_failed(member.name, failed=record is not None and record.failing)
+            state = adapters[member.adapter_id].best if member.adapter_id else None
+            self.metrics.adapter_failed(member.name, failed=state is not None and state.is_blocked)
         seen = self.observation().metrics
         average = seen.average_latency_ms if seen else None
         self.metrics.lorax_latency.set(nan if average is None else average / 1000)

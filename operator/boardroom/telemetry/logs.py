@@ -1,4 +1,4 @@
-"""One JSON object a line on standard output; no prompt, no answer and no credential ever."""
+"""JSON log lines on standard output, without prompts, answers and credentials."""
 
 import logging
 import sys
@@ -14,16 +14,16 @@ from boardroom.telemetry import propagation
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _MAX_CAUSES: Final = 8
 _CHATTY: Final = ("uvicorn", "kopf", "aiohttp", "asyncio", "httpx", "httpcore", "urllib3")
-"""Libraries that tell at level info what is told by our own lines, or is nobody's concern."""
+"""Libraries whose info lines repeat our own, or interest nobody."""
 _EXPORTER: Final = "opentelemetry"
-"""It warns of each attempt to reach a collector that is down, and then says once that it gave up."""
+"""OpenTelemetry warns of each attempt to reach a collector that is down, and then logs one error."""
 
 
 class JsonFormatter(logging.Formatter):
-    """time, level, logger, message, trace_id and span_id where there is a trace, and what the call gave as `extra`."""
+    """A line has time, level, logger, message, the trace's trace_id and span_id, and the fields of `extra`."""
 
     def __init__(self, *, quote_exceptions: bool) -> None:
-        """Without `quote_exceptions` a trace says what broke where, not in which words: those may quote a prompt."""
+        """Without `quote_exceptions` stack traces have no exception messages, which may quote a prompt."""
         super().__init__()
         self._quote = quote_exceptions
 
@@ -38,15 +38,15 @@ class JsonFormatter(logging.Formatter):
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info and record.exc_info[1] is not None:
             error = record.exc_info[1]
-            line["exception"] = self.formatException(record.exc_info) if self._quote else wordless(error)
+            line["exception"] = self.formatException(record.exc_info) if self._quote else without_messages(error)
         return orjson.dumps(line, default=str).decode()
 
 
 def configure(level: str, *, quote_exceptions: bool = True) -> None:
-    """Send every log from `level` (debug, info, warning, error) on to standard output."""
+    """Send logs of at least `level` (debug, info, warning, error) to standard output."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(quote_exceptions=quote_exceptions))
-    # What no line of ours says need not be found out for each.
+    # No line has these fields: do not compute them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -56,8 +56,8 @@ def configure(level: str, *, quote_exceptions: bool = True) -> None:
     logging.getLogger(_EXPORTER).setLevel(logging.ERROR)
 
 
-def wordless(error: BaseException) -> str:
-    """The traces of an exception and its causes without their messages; of an OSError what the system says of it."""
+def without_messages(error: BaseException) -> str:
+    """The stack traces of an exception and its causes without messages, except the system's of an OSError."""
     return "".join(_traces(error))
 
 

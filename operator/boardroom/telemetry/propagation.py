@@ -1,7 +1,7 @@
-"""W3C Trace Context: the trace that the work at hand is part of, from who asked us to whom we ask.
+"""W3C Trace Context, passed from callers to the servers that we call.
 
-It travels in a context variable, so that every task of a question has it and no signature knows of it. Nothing here
-needs OpenTelemetry: without spans of our own the caller's trace is passed on as it came.
+A context variable holds the trace, so that all tasks of a question have it without an argument. This module does not
+need OpenTelemetry: without our own spans the caller's trace is passed on unchanged.
 """
 
 import re
@@ -15,7 +15,7 @@ from typing import Final
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
 MAX_STATE_CHARS: Final = 512
-"""What everybody must pass on at least; longer ones are dropped, which the standard allows."""
+"""Length that every implementation must pass on. Longer values are dropped, as the standard allows."""
 
 _PARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?", re.ASCII)
 _STATE: Final = re.compile(r"[\x20-\x7e]{1,512}", re.ASCII)
@@ -25,20 +25,20 @@ _NO_SPAN: Final = "0" * 16
 
 @dataclass(frozen=True)
 class Trace:
-    """A place in a trace; the empty one is none."""
+    """A position in a trace. An empty `parent` means no trace."""
 
     parent: str = ""
     state: str = ""
 
     @cached_property
     def headers(self) -> dict[str, str]:
-        """What goes along with a request."""
-        found = {TRACEPARENT: self.parent, TRACESTATE: self.state}
-        return {name: value for name, value in found.items() if value}
+        """The trace as request headers."""
+        headers = {TRACEPARENT: self.parent, TRACESTATE: self.state}
+        return {name: value for name, value in headers.items() if value}
 
     @cached_property
     def ids(self) -> dict[str, str]:
-        """trace_id and span_id, as log lines have them."""
+        """trace_id and span_id for log lines."""
         if not self.parent:
             return {}
         _, trace_id, span_id, *_ = self.parent.split("-")
@@ -50,13 +50,13 @@ _CURRENT: ContextVar[Trace] = ContextVar("trace", default=NONE)
 
 
 def current() -> Trace:
-    """The trace of the work at hand."""
+    """The current trace."""
     return _CURRENT.get()
 
 
 @contextmanager
 def within(trace: Trace) -> Iterator[None]:
-    """What is done inside, and every task made there, is part of this trace."""
+    """Make the trace current inside the block, and in tasks created there."""
     token = _CURRENT.set(trace)
     try:
         yield
@@ -65,7 +65,7 @@ def within(trace: Trace) -> Iterator[None]:
 
 
 def received(headers: Mapping[str, str]) -> Trace:
-    """The caller's trace; none where it sent none, or one that is not of the standard's form."""
+    """The caller's trace. NONE if the headers have no valid one."""
     parent = headers.get(TRACEPARENT)
     if parent is None or not _valid(parent):
         return NONE
@@ -74,9 +74,9 @@ def received(headers: Mapping[str, str]) -> Trace:
 
 
 def _valid(parent: str) -> bool:
-    """Version 00 has four fields; later versions may have more, and ff is none."""
-    found = _PARENT.fullmatch(parent)
-    if found is None:
+    """Whether a traceparent is valid. Version 00 has four fields, later ones may have more, ff is invalid."""
+    match = _PARENT.fullmatch(parent)
+    if match is None:
         return False
-    version, trace_id, span_id, more = found.groups()
+    version, trace_id, span_id, more = match.groups()
     return version != "ff" and trace_id != _NO_TRACE and span_id != _NO_SPAN and not (version == "00" and more)

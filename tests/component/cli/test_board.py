@@ -37,12 +37,12 @@ def page() -> Iterator[str]:
 
 @pytest.mark.parametrize("command", [["ask", "executive", "Why?"], ["ask", "executive", "Why?", "-o", "json"]])
 def test_another_service_is_no_coordinator(page: str, command: list[str]) -> None:
-    _fails(command, page, "answers HTTP 200 and not as a coordinator: see that --url")
+    _fails(command, page, "is not a coordinator: check --url")
 
 
 @pytest.mark.parametrize("command", ["agents", "status"])
 def test_another_service_tells_no_members(page: str, command: str) -> None:
-    _fails([command, "executive"], page, "answers HTTP 200 and not as a coordinator: see that --url")
+    _fails([command, "executive"], page, "is not a coordinator: check --url")
 
 
 @pytest.mark.parametrize("url", ["http://host:port", "host:8000", "http://127.0.0.1:1"])

@@ -26,4 +26,4 @@ def test_a_cluster_that_takes_no_image_is_not_left_running(
 
 def test_outside_a_clone_it_says_where_to_run_it(tmp_path: Path) -> None:
     result = CliRunner().invoke(demo.demo, ["--manifests", str(tmp_path)])
-    assert (result.exit_code, "run it from a clone of the project" in result.output) == (2, True)
+    assert (result.exit_code, "run this in a clone of the project" in result.output) == (2, True)

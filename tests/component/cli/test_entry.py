@@ -12,7 +12,7 @@ WAITS = "print('imports', flush=True); import time; time.sleep(60)"
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a PID namespace needs root")
 def test_process_1_ends_while_it_still_imports() -> None:
-    script = f"from boardroom.entry import end_when_told; end_when_told(); {WAITS}"
+    script = f"from boardroom.entry import exit_on_sigterm; exit_on_sigterm(); {WAITS}"
     command = ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as unshare:
         assert unshare.stdout is not None
@@ -23,7 +23,7 @@ def test_process_1_ends_while_it_still_imports() -> None:
 
 
 def test_another_process_needs_no_handler() -> None:
-    script = "from boardroom.entry import end_when_told; import signal; end_when_told(); "
+    script = "from boardroom.entry import exit_on_sigterm; import signal; exit_on_sigterm(); "
     told = subprocess.run(
         [sys.executable, "-c", f"{script}print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)"],
         text=True,

@@ -83,8 +83,8 @@ def test_words_that_explain_themselves_stay_as_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("items", "told"),
     [
-        ('{"metadata": {"name": "executive", "namespace": "boards"}}', "there is executive (-n boards)"),
-        ("", "there is none yet: docs/getting-started/install.md shows how to make one"),
+        ('{"metadata": {"name": "executive", "namespace": "boards"}}', "existing boards: executive (-n boards)"),
+        ("", "the cluster has no board yet: see docs/getting-started/install.md"),
     ],
 )
 def test_a_board_that_is_not_there_is_told_with_those_that_are(tmp_path: Path, items: str, told: str) -> None:
@@ -92,4 +92,4 @@ def test_a_board_that_is_not_there_is_told_with_those_that_are(tmp_path: Path, i
     missing = 'Error from server (NotFound): boardrooms.boardroom.dev "exec" not found'
     script = f"case \"$*\" in *' exec '*) echo '{missing}' >&2; exit 1;; esac\ncat {tmp_path}/list"
     message = refusal(program(tmp_path, script), "exec")
-    assert message == f"there is no board exec in the namespace of your kubeconfig; {told}"
+    assert message == f"no board exec in the namespace of your kubeconfig; {told}"

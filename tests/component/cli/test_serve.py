@@ -95,7 +95,7 @@ def test_nothing_is_told_under_another_boards_name() -> None:
     served = serve("--", "sh", "-c", "; ".join(commands))
     said = [line for line in served.stderr.splitlines() if line.startswith("Error: ")]
     assert (served.returncode, served.stdout, len(said)) == (1, "", 3), served.stderr
-    assert all(line.endswith("answers for the board executive, and not for exec") for line in said)
+    assert all(line.endswith("serves the board executive, not exec") for line in said)
 
 
 def test_the_commands_exit_code_is_passed_on() -> None:
@@ -156,7 +156,7 @@ def test_a_port_that_is_taken_is_said_before_anything_starts() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         served = serve("--port", str(other.getsockname()[1]))
     assert (served.returncode, "simulated" in served.stderr) == (2, False)
-    assert "Address already in use; stop what listens there, or give another --port" in served.stderr
+    assert "Address already in use; stop the program that listens there, or give another --port" in served.stderr
 
 
 def test_members_whose_adapters_are_not_there_are_named(tmp_path: Path) -> None:
@@ -246,4 +246,4 @@ def test_what_is_no_origin_is_named_with_its_remedy() -> None:
     command = [BOARDROOM, "coordinator", "--file", EXAMPLE, "--cors-origin", "http://a", "--cors-origin", "*"]
     found = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, timeout=90, check=False)
     assert found.returncode == 2
-    assert "--cors-origin *: give an origin as browsers do: scheme://host" in found.stderr
+    assert "--cors-origin *: give an origin as browsers send it: scheme://host" in found.stderr

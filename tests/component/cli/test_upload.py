@@ -208,7 +208,7 @@ def test_a_loader_that_hears_nothing_ends_and_says_so(tmp_path: Path) -> None:
     done = subprocess.run(
         [program, "adapters", "receive", "--root", tmp_path, *limits], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, "nothing was heard for 1 s: push again" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, "no request for 1 s: push again" in done.stderr) == (1, True), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ async def test_a_question_is_answered(board: Board, use: Use) -> None:
 @BOTH
 async def test_the_seeds_calls_have_the_seeds_results(board: Board, use: Use) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         result = await use(
             base(stand),
             "handle_multiagent_request",

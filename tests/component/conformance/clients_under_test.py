@@ -1,4 +1,4 @@
-"""Real clients in environments of their own: each call is planned here, made there, and its outcome brought back."""
+"""Runs real clients in environments of their own: each call goes there as JSON, and its outcome comes back."""
 
 import json
 import subprocess

@@ -1,7 +1,7 @@
-"""What the conformance suite speaks to: the simulator, or a real LoRAX at LORAX_URL.
+"""The server that the conformance suite tests: the simulator, or a real LoRAX at LORAX_URL.
 
-With a real one, LORAX_ADAPTER and LORAX_ADAPTER_SOURCE name an adapter that it can load; without them, tests that
-need one are skipped, and so are those that need a server which goes wrong to order.
+For a real LoRAX, LORAX_ADAPTER and LORAX_ADAPTER_SOURCE name an adapter that it can load. Without them, tests that need
+an adapter are skipped, and so are tests that need faults to order.
 """
 
 import socket

@@ -1,4 +1,4 @@
-"""The real openai client against LoRAX's OpenAI routes: what it makes of the deviations, and of every error."""
+"""The real openai client on LoRAX's OpenAI routes: the deviations (docs/lorax.md#openai-deviations) and every error."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What shared knowledge says of LoRAX's HTTP, one fact a test; run on the real router where it was learnt."""
+"""LoRAX's HTTP interface (docs/lorax.md), one fact a test. The facts were recorded from the real router."""
 
 import itertools
 import json

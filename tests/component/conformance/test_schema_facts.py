@@ -1,7 +1,8 @@
-"""What LoRAX makes of a schema, one fact a test; run on the real router where it was learnt, alone on it.
+"""How LoRAX answers to a JSON schema, one fact a test. The facts were recorded from an otherwise idle real router.
 
-A refused schema ends a real router where others are being answered, and a bound of length stops it for minutes. Such
-facts are asked of the simulator only: tests/unit/simulator/test_compiler.py.
+A refused schema ends a router that answers others (docs/lorax.md#prefill-abort), and a bound of length stops it for
+minutes (docs/lorax.md#schema-compilation). The simulator alone is tested for those:
+tests/unit/simulator/test_compiler.py.
 """
 
 import json

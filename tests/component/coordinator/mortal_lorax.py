@@ -21,7 +21,7 @@ from boardroom.coordinator.backends.backend import OutcomeDelta
 from boardroom.coordinator.backends.endpoints import Endpoint
 from boardroom.coordinator.backends.pool import BackendPool
 from boardroom.coordinator.backends.routes import Outcome
-from boardroom.coordinator.backends.sidecar import Report, SidecarClient
+from boardroom.coordinator.backends.sidecar import SidecarClient, SidecarReport
 from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.peers.follower import Follower, LeaderLostError
@@ -190,10 +190,10 @@ class StillFindings(SidecarClient):
 
     def __init__(self) -> None:
         super().__init__("")
-        self.report = Report(volume=VOLUME)
+        self.report = SidecarReport(volume=VOLUME)
 
     async def poll(self) -> None:
-        self.on_look()
+        self.on_report()
 
 
 class NearFollower(Follower):
@@ -234,12 +234,12 @@ class Pair:
             request_id="q", system="", prompt="?", adapter_id=member.adapter_id, max_new_tokens=tokens
         )
         until = asyncio.get_running_loop().time() + seconds
-        return await route.ask(member, request, until, asyncio.Lock(), hearing=None, elsewhere=lambda: None)
+        return await route.generate(member, request, until, asyncio.Lock(), stream=None, elsewhere=lambda: None)
 
     def open(self) -> bool:
         """Whether every member may be asked through both."""
         return all(
-            backend.admission.open_to(member.adapter_id)
+            backend.admission.is_open_for(member.adapter_id)
             for one in (self.leader, self.follower)
             for backend in one.backends.values()
             for member in MEMBERS

@@ -149,8 +149,8 @@ class Standing:
         return backend
 
     @property
-    def book(self) -> AdapterRegistry:
-        return self.backend.book
+    def registry(self) -> AdapterRegistry:
+        return self.backend.registry
 
     async def ask(self, **body: Any) -> httpx.Response:
         return await self.client.post("/v1/ask", json={"user_input": "And now?"} | body)
@@ -159,15 +159,15 @@ class Standing:
         found: dict[str, Any] = (await self.ask(**body)).raise_for_status().json()
         return found
 
-    async def proved(self, *roles: str) -> None:
+    async def wait_ready(self, *roles: str) -> None:
         """Wait until exactly these adapters are known to be loaded, and nothing else can be proved now."""
-        book = self.book
+        registry = self.registry
         paths = sorted(f"{role.lower()}_lora_adapter" for role in roles)
         await until(
             lambda: (
-                sorted(p.rpartition("/")[2] for p in book.ready()) == paths
-                and not book.unproved()
-                and self.backend.admission.open
+                sorted(p.rpartition("/")[2] for p in registry.ready()) == paths
+                and not registry.unverified()
+                and self.backend.admission.is_open
             )
         )
 
@@ -204,10 +204,10 @@ async def standing(
 
 async def try_again(backend: Backend, path: str) -> None:
     """The prober asks once more for an adapter that can't be loaded: LoRAX evicts good ones for it."""
-    record = backend.book[path]
+    record = backend.registry[path]
     await until(lambda: backend.prober.idle)  # else it rests, as after a wave that told nothing
     failures, record.retry_at = record.failures, 0.0
-    backend.book.on_change()
+    backend.registry.on_change()
     await until(lambda: record.failures > failures)
 
 

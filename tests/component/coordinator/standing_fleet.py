@@ -77,10 +77,12 @@ class StandingPool:
         found: dict[str, Any] = (await self.ask(**body)).raise_for_status().json()
         return found
 
-    async def proved(self, count: int, *names: str) -> None:
+    async def wait_ready(self, count: int, *names: str) -> None:
         """Wait until so many adapters are proved on each of these servers, and their waves are over."""
         await until(
-            lambda: all(len(self.backend(n).book.ready()) == count and self.backend(n).admission.open for n in names)
+            lambda: all(
+                len(self.backend(n).registry.ready()) == count and self.backend(n).admission.is_open for n in names
+            )
         )
 
 

@@ -51,8 +51,8 @@ class Peer:
         found: dict[str, Any] = (await self.ask(**body)).raise_for_status().json()
         return found
 
-    async def proved(self, count: int) -> None:
-        await until(lambda: len(self.backend.book.ready()) == count and self.backend.admission.open)
+    async def wait_ready(self, count: int) -> None:
+        await until(lambda: len(self.backend.registry.ready()) == count and self.backend.admission.is_open)
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """LoRAX has less memory than its adapters need: it would swap them for ever, and speak as the base model meanwhile."""
 
-from boardroom.coordinator.backends.adapter_state import AdapterState
+from boardroom.coordinator.backends.adapter_state import AdapterPhase
 from component.coordinator.standing_board import (
     NAMES,
     ROLES,
@@ -34,7 +34,7 @@ async def test_only_those_are_asked_that_lorax_can_hold_together_and_nobody_is_s
         loads = engine.shard.loads
         again = [await stand.answer() for _ in range(3)]
         swapped = engine.shard.loads - loads
-        faults = [record.fault for record in stand.book.records if record.state is AdapterState.FAILED]
+        faults = [record.reason for record in stand.registry.states if record.phase is AdapterPhase.FAILED]
     reasons = [a["reason"] for a in first["answers"] if a["status"] == "absent"]
     assert (len(first["agents_involved"]), swapped, faults) == (3, 0, ["InsufficientAdapterMemory"] * 2)
     assert ["--adapter-memory-fraction" in reason for reason in reasons] == [True, True]
@@ -53,6 +53,6 @@ async def test_who_found_no_memory_is_tried_again_when_another_leaves(board: Boa
         [left_out] = set(NAMES) - set(first["agents_involved"])
         stays = [role for role in ROLES if role.lower() not in (left_out, first["agents_involved"][0])]
         board.write(*(agent(role) for role in (*stays, left_out.upper())))
-        await stand.proved(*stays, left_out.upper())
+        await stand.wait_ready(*stays, left_out.upper())
         answer = await stand.answer()
     assert by_role(answer)[left_out.upper()]["status"] == "answered"

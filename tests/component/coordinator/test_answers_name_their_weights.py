@@ -10,8 +10,8 @@ from boardroom.adapters.compatibility import AdapterFiles
 from boardroom.adapters.server import application
 from boardroom.coordinator.backends.adapter_state import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
-from boardroom.coordinator.backends.held import Held
-from boardroom.coordinator.backends.quarantine import Quarantine, Watch
+from boardroom.coordinator.backends.held import HeldTasks
+from boardroom.coordinator.backends.quarantine import LossTracker, Quarantine
 from boardroom.coordinator.backends.routes import LoraxRoute
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.metrics import Metrics
@@ -23,25 +23,31 @@ REQUEST = GenerationRequest(request_id="r", system="", prompt="And now?", adapte
 
 
 async def test_a_member_that_leaves_while_it_speaks_is_still_named_with_its_digest() -> None:
-    book = AdapterRegistry(lambda: 0.0)
-    book.keep([PATH])
-    book.found({PATH: AdapterFiles(digest="sha256:1")})
-    book.answered(PATH, None, book.asked(PATH))
+    registry = AdapterRegistry(lambda: 0.0)
+    registry.keep([PATH])
+    registry.update_files({PATH: AdapterFiles(digest="sha256:1")})
+    registry.record_answer(PATH, None, registry.target(PATH))
 
     class Engine:
         async def generate(self, request: GenerationRequest, timeout: float) -> Generation:
-            book.keep([])
+            registry.keep([])
             return Generation(text="Grow.", finish_reason="stop", prompt_tokens=1, completion_tokens=1)
 
-    admission = Admission(book, trouble=lambda: None, wave_please=lambda: None)
+    admission = Admission(registry, outage=lambda: None, request_wave=lambda: None)
     engine: Any = Engine()  # all of the protocol that is called here
     route = LoraxRoute(
-        "lorax", engine, book=book, admission=admission, metrics=Metrics(), held=Held(), watch=Watch(Quarantine())
+        "lorax",
+        engine,
+        registry=registry,
+        admission=admission,
+        metrics=Metrics(),
+        held=HeldTasks(),
+        losses=LossTracker(Quarantine()),
     )
     deadline = asyncio.get_running_loop().time() + 5
-    outcome = await route.ask(
+    outcome = await route.generate(
         Member(name="ceo", role="CEO", adapter="ceo-v1", adapter_id=PATH), REQUEST, deadline, asyncio.Lock(),
-        hearing=None, elsewhere=lambda: None,
+        stream=None, elsewhere=lambda: None,
     )  # fmt: skip
     assert outcome.adapter is not None
     assert (outcome.adapter.path, outcome.adapter.digest) == (PATH, "sha256:1")
@@ -62,7 +68,7 @@ async def test_adapters_are_proved_once_the_sidecar_that_starts_later_has_spoken
             asking = asyncio.create_task(stand.answer())
             async with served(application(board.models), port):
                 answer = await asking
-                known = stand.book[str(board.adapter("CEO"))].finding
+                known = stand.registry[str(board.adapter("CEO"))].files
     assert known is not None
     assert [a["adapter"]["digest"] for a in answer["answers"]] == [known.digest]
     assert answer["warnings"] == []

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from boardroom.coordinator.backends.routes import OVERLOAD_WAITS, Outcome, broken, patiently
+from boardroom.coordinator.backends.routes import OVERLOAD_WAITS, Outcome, failed, retry_on_overload
 from boardroom.coordinator.http.server import serving
 from boardroom.coordinator.main import Options, standalone
 from boardroom.coordinator.metrics import Metrics
@@ -49,7 +49,7 @@ async def test_a_lorax_that_hangs_is_answered_for_by_the_deadline(board: Board, 
     lorax = answers_unless(hang)
     async with served(lorax) as url, standing(board, url) as stand:
         if loads:
-            await stand.proved(*ROLES)
+            await stand.wait_ready(*ROLES)
         else:
             await until(lambda: lorax.calls)
         began = time.monotonic()
@@ -91,7 +91,7 @@ async def test_a_members_own_time_limit_does_not_shorten_the_others(board: Board
         return False
 
     async with served(answers_unless(slow)) as url, standing(board, url) as stand:
-        await stand.proved("CEO", "CFO")
+        await stand.wait_ready("CEO", "CFO")
         answer = await stand.answer(timeout=20)
     assert by_role(answer)["CFO"]["reason"] == "timeout: no answer within 1 s"
     assert by_role(answer)["CEO"]["status"] == "answered"
@@ -140,7 +140,7 @@ async def test_a_load_is_not_cancelled_when_the_client_leaves(board: Board) -> N
         asking.cancel()
         await asyncio.sleep(0.2)
         loading.done.set()
-        await stand.proved("CEO")
+        await stand.wait_ready("CEO")
     assert loading.left == []
 
 
@@ -186,7 +186,7 @@ async def test_a_member_that_is_proved_is_cancelled_at_the_deadline(board: Board
         return not call.is_probe
 
     async with served(answers_unless(hang)) as url, standing(board, url) as stand:
-        await stand.proved("CEO")
+        await stand.wait_ready("CEO")
         await stand.ask(timeout=0.2)
         async with asyncio.timeout(5):
             await left.wait()
@@ -212,7 +212,7 @@ async def test_an_error_that_fails_the_whole_batch_is_retried_one_by_one(board: 
         return False
 
     async with served(answers_unless(fail_the_first)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer()
     assert answer["agents_involved"] == NAMES
     assert most == 1
@@ -225,7 +225,7 @@ async def test_a_member_that_fails_twice_is_named_with_both_causes(board: Board)
         return of("CFO", call)
 
     async with served(answers_unless(fail)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer()
     assert by_role(answer)["CFO"]["status"] == "failed"
     assert by_role(answer)["CFO"]["reason"] == f"{FAILED[1]} (before that: {FAILED[1]})"
@@ -244,7 +244,7 @@ async def test_a_missing_adapter_is_asked_for_only_once_until_its_back_off_is_ov
         return cfo
 
     async with served(answers_unless(missing)) as url, standing(board, url) as stand:
-        await stand.proved("CEO")
+        await stand.wait_ready("CEO")
         answers = [await stand.answer() for _ in range(5)]
     assert {(by_role(a)["CFO"]["status"], by_role(a)["CFO"]["reason"]) for a in answers} == {("absent", MISSING[1])}
     assert calls["cfo"] == 1
@@ -263,7 +263,7 @@ async def test_an_overloaded_lorax_is_asked_again_until_it_answers(board: Board)
         return False
 
     async with served(answers_unless(overloaded)) as url, standing(board, url) as stand:
-        await stand.proved("CEO")
+        await stand.wait_ready("CEO")
         answer = await stand.answer()
     assert (answer["agents_involved"], asked) == (["ceo"], 3)
 
@@ -275,7 +275,7 @@ async def test_an_overload_that_lasts_is_named_after_a_few_repetitions(board: Bo
         return not call.is_probe
 
     async with served(answers_unless(overloaded)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         response = await stand.ask()
     assert response.status_code == 503
     assert {m["reason"] for m in response.json()["error"]["members"]} == {"Model is overloaded"}
@@ -288,10 +288,10 @@ async def test_no_repetition_begins_that_would_end_after_the_deadline() -> None:
     async def once() -> Outcome:
         nonlocal asked
         asked += 1
-        return broken(Overloaded("Model is overloaded"), 0.0)
+        return failed(Overloaded("Model is overloaded"), 0.0)
 
     shortest = OVERLOAD_WAITS[0] / 2
-    outcome = await patiently(once, asyncio.get_running_loop().time() + shortest, Metrics())
+    outcome = await retry_on_overload(once, asyncio.get_running_loop().time() + shortest, Metrics())
     assert (outcome.reason, asked) == ("Model is overloaded", 1)
 
 
@@ -314,7 +314,7 @@ async def test_fewer_answers_than_asked_for_is_an_error_with_the_reasons(board: 
         return of("CFO", call)
 
     async with served(answers_unless(fail)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         response = await stand.ask(min_successful=5)
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (503, "not_enough_answers")
@@ -334,7 +334,7 @@ async def test_nothing_is_sent_to_a_loaded_adapter_while_another_loads(board: Bo
 
     lorax = answers_unless(slow)
     async with served(lorax) as url, standing(board, url) as stand:
-        await stand.proved("CEO")
+        await stand.wait_ready("CEO")
         first = asyncio.create_task(stand.answer())
         await until(lambda: [c for c in lorax.calls if not c.is_probe])
         board.make_adapters("CFO")

@@ -43,7 +43,7 @@ async def test_the_reply_is_every_answer_under_its_role(board: Board) -> None:
 
 async def test_members_of_a_parallel_question_share_decode_steps(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer()
         sizes = await shared_steps(url, answer["request_id"], NAMES)
     assert 5 in sizes
@@ -74,7 +74,7 @@ async def test_a_member_without_files_is_a_named_absence_before_lorax_sees_it(bo
     board.write(*(agent(role) for role in (*ROLES, "CLO")))
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         answer = await stand.answer()
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         asked = await adapters_asked(url)
     clo = by_role(answer)["CLO"]
     assert (len(answer["answers"]), answer["agents_involved"]) == (6, NAMES)
@@ -100,7 +100,7 @@ async def test_an_adapter_that_lorax_gets_silently_wrong_is_never_sent_to(board:
     config.write_bytes(orjson.dumps(orjson.loads(config.read_bytes()) | {"use_dora": True}))
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         answer = await stand.answer()
-        await stand.proved("CEO", "COO", "CMO", "CTO")
+        await stand.wait_ready("CEO", "COO", "CMO", "CTO")
         asked = await adapters_asked(url)
     assert "use_dora" in by_role(answer)["CFO"]["reason"]
     assert asked == {str(board.adapter(role)) for role in ("CEO", "COO", "CMO", "CTO")}
@@ -138,7 +138,7 @@ async def test_a_prompt_that_is_too_long_fails_by_name_and_the_rest_answer(board
 
 async def test_requests_beyond_loraxs_limit_are_repeated_within_the_deadline(board: Board) -> None:
     async with simulated_lorax(max_concurrent_requests=5) as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answers = await asyncio.gather(*(stand.answer() for _ in range(3)))
     assert [answer["agents_involved"] for answer in answers] == [NAMES] * 3
 
@@ -158,10 +158,10 @@ async def test_members_that_lorax_can_not_take_together_with_the_others_are_abse
 
 async def test_members_come_and_go_with_the_file(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         board.make_adapters("CLO")
         board.write(agent("CEO"), agent("CLO"))
-        await stand.proved("CEO", "CLO")
+        await stand.wait_ready("CEO", "CLO")
         answer = await stand.answer()
     assert answer["agents_involved"] == ["ceo", "clo"]
 
@@ -169,19 +169,19 @@ async def test_members_come_and_go_with_the_file(board: Board) -> None:
 async def test_files_that_appear_are_proved_without_waiting_for_the_back_off(board: Board) -> None:
     shutil.rmtree(board.adapter("CFO"))
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved("CEO", "COO", "CMO", "CTO")
-        stand.book[str(board.adapter("CFO"))].retry_at = float("inf")
+        await stand.wait_ready("CEO", "COO", "CMO", "CTO")
+        stand.registry[str(board.adapter("CFO"))].retry_at = float("inf")
         board.make_adapters("CFO")
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         assert (await stand.answer())["agents_involved"] == NAMES
 
 
 async def test_weights_replaced_under_their_path_are_not_attributed(board: Board) -> None:
     """LoRAX does not read them again: which weights speak can't be known, and the answer says so."""
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         board.replace_adapter("CFO")
-        record = stand.book[str(board.adapter("CFO"))]
+        record = stand.registry[str(board.adapter("CFO"))]
         await until(lambda: record.replaced)
         answer = await stand.answer()
     assert by_role(answer)["CFO"]["adapter"] == {"path": str(board.adapter("CFO")), "digest": None}
@@ -193,7 +193,7 @@ async def test_a_failing_adapter_does_not_leave_the_others_evicted(board: Board)
     board.write(*(agent(role) for role in (*ROLES, "CLO")))
     board.make_adapters("CLO")
     async with simulated_lorax(time_scale=0.2, faults=(UNLOADABLE,)) as (url, engine), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         await until(
             lambda: stand.coordinator.metrics.registry.get_sample_value("boardroom_adapters", {"state": "failed"})
         )
@@ -209,7 +209,7 @@ async def test_lorax_that_starts_later_is_found_and_its_adapters_are_proved(boar
     async with standing(board, f"http://127.0.0.1:{port}") as stand:
         before = await stand.ask()
         async with simulated_lorax(port):
-            await stand.proved(*ROLES)
+            await stand.wait_ready(*ROLES)
             after = await stand.answer()
         again = await stand.ask()
     assert before.status_code == 503
@@ -223,8 +223,8 @@ async def test_lorax_that_starts_later_is_found_and_its_adapters_are_proved(boar
 async def test_health_and_agents_say_what_is_loaded(board: Board) -> None:
     board.write(*(agent(role) for role in (*ROLES, "CLO")), agent("ceo", name="zwei"))
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
-        await until(lambda: stand.book[str(board.adapter("CLO"))].finding)
+        await stand.wait_ready(*ROLES)
+        await until(lambda: stand.registry[str(board.adapter("CLO"))].files)
         health = (await stand.client.get("/v1/health")).json()["system_health"]
         agents = (await stand.client.get("/v1/agents")).json()
     assert {k: health["lorax"][k] for k in ("running", "total_adapters", "loaded_adapters")} == {

@@ -28,7 +28,7 @@ from component.engine.scripted_lorax import Call, ScriptedLorax, beside_probes, 
 
 async def test_members_speak_at_once_and_the_result_is_what_they_said(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         found = await events(stand)
     [result] = named(found, "result")
     assert [e["agent"] for e in named(found, "member.started")] == NAMES
@@ -46,7 +46,7 @@ async def test_members_speak_at_once_and_the_result_is_what_they_said(board: Boa
 
 async def test_each_round_has_its_own_deltas(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         found = await events(stand, coordination_mode="hierarchical")
     [result] = named(found, "result")
     assert said(found, "ceo", 2) == result["reply"]
@@ -57,7 +57,7 @@ async def test_each_round_has_its_own_deltas(board: Board) -> None:
 async def test_a_member_that_can_not_speak_is_done_at_once_with_its_reason(board: Board) -> None:
     board.write(*(agent(role) for role in (*ROLES, "CLO")))
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         found = await events(stand)
     [clo] = [d for d in named(found, "member.done") if d["agent"] == "clo"]
     assert (clo["status"], by_role(named(found, "result")[0])["CLO"]["status"]) == ("absent", "absent")
@@ -84,7 +84,7 @@ async def test_a_failure_after_the_beginning_is_an_event_with_the_members_reason
         await call.chunk(b'data: {"error": "CUDA error", "error_type": "generation"}\n\n', last=True)
 
     async with served(ScriptedLorax(fall_over)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         found = await events(stand)
     [error] = named(found, "error")
     assert (error["error"]["code"], found[-1][0]) == ("not_enough_answers", "error")
@@ -105,7 +105,7 @@ async def test_what_was_said_in_an_attempt_that_broke_is_taken_back(board: Board
 
     lorax = ScriptedLorax(break_once)
     async with served(lorax) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         found = await events(stand, agents=["ceo"])
         lorax.calls.clear()
         broken = await chunks(stand, model="executive/ceo")
@@ -135,7 +135,7 @@ async def test_the_first_delta_leaves_before_loraxs_second_token(board: Board) -
 
     body = {"user_input": "And now?", "stream": True, "agents": ["ceo"]}
     async with served(ScriptedLorax(one_and_wait)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         async with stand.client.stream("POST", "/v1/ask", json=body) as answer:
             found: list[Event] = []
             async for event in read(answer):
@@ -157,7 +157,7 @@ async def test_a_client_that_leaves_frees_loraxs_places(board: Board) -> None:
 
     body = {"user_input": "And now?", "stream": True, "agents": ["ceo"]}
     async with served(ScriptedLorax(speak_on)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         async with stand.client.stream("POST", "/v1/ask", json=body) as answer:
             async for event in read(answer):
                 if event[0] == "member.delta":
@@ -180,7 +180,7 @@ async def test_silence_has_a_sign_of_life(board: Board, monkeypatch: pytest.Monk
             await call.chunk(delta("yes", "stop"), last=True)
 
     async with served(ScriptedLorax(slow)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         body = {"user_input": "And now?", "stream": True, "agents": ["ceo"]}
         async with stand.client.stream("POST", "/v1/ask", json=body) as answer:
             text = "".join([chunk async for chunk in answer.aiter_text()])
@@ -201,7 +201,7 @@ async def test_the_question_of_a_client_that_does_not_read_is_ended(board: Board
 
     body = json.dumps({"user_input": "And now?", "stream": True, "agents": ["ceo"]}).encode()
     async with served(ScriptedLorax(speak_on)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         host, port = str(stand.client.base_url.host), stand.client.base_url.port
         with socket.create_connection((host, port)) as client:
             head = f"POST /v1/ask HTTP/1.1\r\nhost: {host}\r\ncontent-length: {len(body)}\r\n\r\n"

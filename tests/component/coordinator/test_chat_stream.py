@@ -32,7 +32,7 @@ async def test_a_completion_that_has_nothing_to_say_yet_has_a_sign_of_life_and_e
     body = {"model": "executive", "messages": ASKED, "stream": True}
     board.write(agent("CFO"), spec={"deliberation": {"defaultMode": "Consensus"}})
     async with served(ScriptedLorax(think)) as url, standing(board, url) as stand:
-        await stand.proved("CFO")
+        await stand.wait_ready("CFO")
         async with stand.client.stream("POST", "/v1/chat/completions", json=body) as answer:
             first = await anext(answer.aiter_text())
         async with asyncio.timeout(20):
@@ -51,7 +51,7 @@ async def test_a_completion_that_fails_after_a_long_silence_ends_with_an_error_e
         await call.fail(424, "Request failed during generation: CUDA error", "generation")
 
     async with served(ScriptedLorax(fail_late)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         [error] = await chunks(stand, model="executive/cfo")
     assert isinstance(error, dict)
     assert error["error"]["code"] == "not_enough_answers"
@@ -70,7 +70,7 @@ async def test_a_member_that_says_nothing_but_blanks_is_missing_from_a_streamed_
 
     board.write(agent("CFO"), agent("CTO"))
     async with served(ScriptedLorax(blanks_of_the_cfo)) as url, standing(board, url) as stand:
-        await stand.proved("CFO", "CTO")
+        await stand.wait_ready("CFO", "CTO")
         found = await chunks(stand)
         whole = (await stand.client.post("/v1/chat/completions", json={"model": "executive", "messages": ASKED})).json()
     last = found[-2]
@@ -86,7 +86,7 @@ async def test_a_member_that_says_nothing_but_blanks_is_missing_from_a_streamed_
 async def test_a_streamed_completion_of_the_board_is_its_whole_one(board: Board, mode: str) -> None:
     board.write(*(agent(role, tokens=400) for role in ROLES), spec={"deliberation": {"defaultMode": mode}})
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         found = await chunks(stand, stream_options={"include_usage": True})
         whole = (await stand.client.post("/v1/chat/completions", json={"model": "executive", "messages": ASKED})).json()
     assert found[-1] == "[DONE]"
@@ -103,7 +103,7 @@ async def test_a_streamed_completion_of_the_board_is_its_whole_one(board: Board,
 
 async def test_several_choices_of_one_agent_stream_side_by_side(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         asked = {"model": "executive/cfo", "n": 4, "temperature": 0.9, "seed": 5, "max_tokens": 200}
         found = await chunks(stand, **asked)
         whole = (await stand.client.post("/v1/chat/completions", json={"messages": ASKED} | asked)).json()

@@ -84,7 +84,7 @@ async def test_a_client_that_leaves_ends_its_question_also_where_it_asked_for_no
         left.set()
 
     async with served(ScriptedLorax(think)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         asking = asyncio.create_task(stand.client.post(path, json=body))
         async with asyncio.timeout(20):
             await asked.wait()
@@ -110,7 +110,7 @@ async def test_a_question_that_came_in_pieces_is_answered_however_long_that_take
     body = b'{"user_input": "And now?"}'
     pieces = [POST[:20], POST[20:], f"{len(body):x}\r\n".encode(), body[:5], body[5:], b"\r\n0\r\n", b"\r\n"]
     async with served(ScriptedLorax(think)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         async with connected(stand) as (reader, writer):
             for piece in pieces:
                 writer.write(piece)

@@ -52,7 +52,7 @@ def engines(answer: dict[str, Any]) -> dict[str, str]:
 async def test_a_member_whose_adapter_lorax_cannot_load_is_answered_for_and_says_so(board: Board) -> None:
     board.write(*(agent(role) for role in (*ROLES, "CLO")))
     async with simulated_lorax() as (url, _), with_standard(board, url) as (stand, server):
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer()
     clo = by_role(answer)["CLO"]
     assert (clo["status"], clo["engine"], clo["adapter"], clo["cold_load"]) == ("answered", "standard", None, None)
@@ -78,7 +78,7 @@ async def test_a_board_whose_lorax_is_down_is_answered_for_and_by_lorax_again_wh
             assert all("LoRAX is down" in warning for warning in answer["warnings"])
             assert await gauge(stand, "boardroom_breaker_open") == 1
             async with simulated_lorax(port):
-                await stand.proved(*ROLES)
+                await stand.wait_ready(*ROLES)
                 answer = await stand.answer()
                 assert engines(answer) == dict.fromkeys(NAMES, "lorax")
                 assert await gauge(stand, "boardroom_breaker_open") == 0
@@ -99,7 +99,7 @@ async def test_without_standard_inference_a_lorax_that_is_down_is_said_at_once_a
 
 async def test_a_failed_generation_is_retried_alone_and_then_answered_for(board: Board) -> None:
     async with simulated_lorax() as (url, _), with_standard(board, url) as (stand, _server):
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         async with httpx.AsyncClient(base_url=url, trust_env=False) as lorax:
             fault = {"kind": "error", "error": "generation", "adapter": "*cfo*", "times": 2}
             (await lorax.post("/simulator/faults", json=fault)).raise_for_status()
@@ -116,7 +116,7 @@ async def test_a_lorax_that_hangs_leaves_standard_inference_time_to_answer(board
             await call.client_leaves()
 
     async with served(ScriptedLorax(hang)) as url, with_standard(board, url) as (stand, _):
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer(timeout=3)
     assert engines(answer) == dict.fromkeys(NAMES, "standard")
     assert all("within its share of the time" in warning for warning in answer["warnings"])
@@ -124,7 +124,7 @@ async def test_a_lorax_that_hangs_leaves_standard_inference_time_to_answer(board
 
 async def test_a_question_may_ask_for_standard_inference(board: Board) -> None:
     async with simulated_lorax() as (url, engine), with_standard(board, url) as (stand, _):
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         before = engine.usage.since(0)["last"]
         answer = await stand.answer(use_lorax=False, agents=["cfo", "ceo"])
         asked = engine.usage.since(before)["requests"]
@@ -153,7 +153,7 @@ async def test_where_both_fail_the_member_is_named_with_both_reasons(board: Boar
 
     board.write(agent("CEO"), agent("CLO"))
     async with simulated_lorax() as (url, _), with_standard(board, url, ScriptedLorax(refuse)) as (stand, _server):
-        await stand.proved("CEO")
+        await stand.wait_ready("CEO")
         answer = await stand.answer()
     clo = by_role(answer)["CLO"]
     assert clo["status"] == "failed"
@@ -192,7 +192,7 @@ async def test_each_choice_of_a_completion_is_told_apart_by_its_engine(board: Bo
 
     body = {"model": "executive/cfo", "messages": [{"role": "user", "content": "And now?"}], "n": 3, "seed": 7}
     async with served(ScriptedLorax(fail_the_second)) as url, with_standard(board, url) as (stand, _server):
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = (await stand.client.post("/v1/chat/completions", json=body)).raise_for_status().json()
     spoke = [(one["engine"], one["text"]) for one in answer["boardroom"]["answers"]]
     assert spoke == [("lorax", "my own voice"), ("standard", "as a generalist, yes"), ("lorax", "my own voice")]

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from boardroom.coordinator.backends.adapter_state import AdapterState
+from boardroom.coordinator.backends.adapter_state import AdapterPhase
 from boardroom.engine.errors import EngineError
 from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import GenerationRequest
@@ -54,14 +54,14 @@ def asked(engine: Engine) -> list[dict[str, Any]]:
 async def test_probe_is_a_load_after_a_probe_of_everybody_everybody_is_loaded(board: Board) -> None:
     """Probed one by one each would evict the one before."""
     async with simulated_lorax() as (url, engine), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         await stand.answer()
         assert loaded(engine) == paths(board, *ROLES)
 
 
 async def test_idle_eviction_members_asked_in_turn_evict_nobody(board: Board) -> None:
     async with simulated_lorax() as (url, engine), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         await stand.answer()
         before = engine.shard.loaded
         for _ in range(2):
@@ -71,7 +71,7 @@ async def test_idle_eviction_members_asked_in_turn_evict_nobody(board: Board) ->
 
 async def test_idle_eviction_an_agent_that_does_not_exist_never_reaches_lorax(board: Board) -> None:
     async with simulated_lorax() as (url, engine), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         before = len([r for r in asked(engine) if not r["request_id"].startswith("probe-")])
         response = await stand.ask(agents=["ceo", "nobody"])
         after = len([r for r in asked(engine) if not r["request_id"].startswith("probe-")])
@@ -80,13 +80,13 @@ async def test_idle_eviction_an_agent_that_does_not_exist_never_reaches_lorax(bo
 
 async def test_serial_loader_a_slow_download_ends_no_question_late_and_none_unnamed(board: Board) -> None:
     async with simulated_lorax() as (url, engine), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         engine.faults.add(Fault(kind="slow-adapter", adapter=f"*{CLO}", seconds=40, times=1))  # 2 s of ours
         board.make_adapters("CLO")
         board.write(*(agent(role) for role in (*ROLES, "CLO")))
         await until(lambda: any(a.endswith(CLO) for a in engine.state()["pending"]))
         response = await stand.ask(timeout=0.3, agents=["ceo"])
-        await stand.proved(*ROLES, "CLO")
+        await stand.wait_ready(*ROLES, "CLO")
         answer = await stand.answer()
     assert [m["reason"] for m in response.json()["error"]["members"]] == [
         "timeout: no answer within 0.3 s; LoRAX was still loading adapters, and nothing is sent meanwhile"
@@ -120,7 +120,7 @@ async def test_stale_adapter_race_nobody_is_answered_by_the_base_model_through_u
         standing(board, url) as stand,
     ):
         clo = str(board.adapter("CLO"))
-        await until(lambda: stand.book[clo].state is AdapterState.FAILED)
+        await until(lambda: stand.registry[clo].phase is AdapterPhase.FAILED)
         evicting = asyncio.create_task(evict(engine, stand, clo, LoraxEngine(url), 8))
 
         async def keep_asking(role: str) -> None:
@@ -153,9 +153,9 @@ async def test_stale_adapter_race_plain_concurrent_clients_are_answered_by_the_b
 
 async def test_path_cache_files_changed_under_a_loaded_path_are_said_and_not_attributed(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         board.replace_adapter("CFO")
-        await until(lambda: stand.book[str(board.adapter("CFO"))].replaced)
+        await until(lambda: stand.registry[str(board.adapter("CFO"))].replaced)
         answer = await stand.answer()
     assert by_role(answer)["CFO"]["adapter"]["digest"] is None
     assert [w for w in answer["warnings"] if w.startswith("CFO (cfo): the files at")] != []
@@ -168,7 +168,7 @@ async def test_disconnect_abort_a_client_that_leaves_during_a_failing_download_a
         simulated_lorax(abort_bugs=True, faults=(slow, UNLOADABLE)) as (url, engine),
         standing(board, url) as stand,
     ):
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         board.make_adapters("CLO")
         working = asyncio.create_task(engine.work())
         board.write(*(agent(role) for role in (*ROLES, "CLO")))
@@ -190,7 +190,7 @@ async def test_disconnect_abort_a_client_that_leaves_during_a_failing_download_a
 async def test_malformed_id_abort_only_ids_of_the_roster_are_ever_sent(board: Board, name: str) -> None:
     """A newline in an id aborts the router, and any directory could be named."""
     async with simulated_lorax() as (url, engine), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         refused = [
             await stand.ask(agents=[name]),
             await stand.ask(adapter_id=name),
@@ -239,7 +239,7 @@ async def test_silent_peft_features_nothing_is_sent_to_what_lorax_gets_silently_
 
 async def test_batch_error_an_error_that_fails_the_whole_batch_costs_nobody_the_answer(board: Board) -> None:
     async with simulated_lorax() as (url, engine), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         engine.faults.add(Fault(kind="error", error="batch", times=1))
         answer = await stand.answer()
         failed = [r for r in asked(engine) if r["outcome"] == "failed"]

@@ -127,7 +127,7 @@ def test_without_the_gate_the_base_model_speaks_after_a_restart() -> None:
             await asyncio.sleep(4)
             lorax.clients[0].on_hangup = lambda: None
             await lorax.end(gracefully=True, down=0.02)
-            with patch.object(Admission, "open_to", return_value=True):  # as if nothing had happened
+            with patch.object(Admission, "is_open_for", return_value=True):  # as if nothing had happened
                 return voices([await board.ask("leader", MEMBERS[0], 8)])
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:

@@ -78,7 +78,7 @@ async def test_in_no_mode_and_at_no_door(board: Board, script: Any, stream: bool
     bodies += [("/v1/chat/completions", chat(tools=[QUESTION])), ("/v1/chat/completions", chat(tool_choice=QUESTION))]
     with logged() as output:
         async with served(ScriptedLorax(script)) as url, standing(board, url) as stand:
-            await stand.proved(*ROLES)
+            await stand.wait_ready(*ROLES)
             for path, body in bodies:
                 await stand.client.post(path, json=body | ({"stream": True} if stream else {}))
             await until(lambda: len(lines(output, "answered", "refused", "failed")) == len(bodies))
@@ -106,7 +106,7 @@ async def test_not_by_a_fault_of_ours_that_quotes_them(board: Board, monkeypatch
 async def test_a_question_has_one_line_with_what_became_of_it_and_its_trace(board: Board) -> None:
     with logged() as output:
         async with served(ScriptedLorax(answer)) as url, standing(board, url) as stand:
-            await stand.proved(*ROLES)
+            await stand.wait_ready(*ROLES)
             headers = {"traceparent": PARENT, "x-request-id": "r1"}
             await stand.client.post("/v1/ask", json={"user_input": QUESTION}, headers=headers)
             await stand.client.post("/v1/ask", json={"user_input": ""}, headers=headers)
@@ -135,7 +135,7 @@ async def test_a_caller_that_leaves_has_its_line_too(board: Board) -> None:
 
     with logged() as output:
         async with served(ScriptedLorax(hang)) as url, standing(board, url) as stand:
-            await stand.proved(*ROLES)
+            await stand.wait_ready(*ROLES)
             body = {"user_input": QUESTION, "stream": True}
             async with stand.client.stream("POST", "/v1/ask", json=body):
                 await asked.wait()

@@ -16,7 +16,7 @@ def sample(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 async def test_a_question_tells_of_each_member_of_the_batch_and_of_the_gpu(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer()
         metrics = stand.coordinator.metrics
         tokens = {a["agent"]: a["usage"]["completion_tokens"] for a in answer["answers"]}
@@ -37,7 +37,7 @@ async def test_an_adapter_that_fails_is_named_by_its_member(board: Board) -> Non
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         metrics = stand.coordinator.metrics
         await until(lambda: sample(metrics, "boardroom_member_adapter_failed", agent="clo"))
-        await stand.proved("CEO")
+        await stand.wait_ready("CEO")
         assert sample(metrics, "boardroom_member_adapter_failed", agent="ceo") == 0
 
 
@@ -46,7 +46,7 @@ async def test_errors_are_counted_by_code_and_mode_also_in_streams(board: Board)
         await (call.say("yes") if call.is_probe else call.fail(422, "too long", "validation"))
 
     async with served(ScriptedLorax(break_)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         await stand.ask(coordination_mode="sequential")
         await stand.ask(coordination_mode="sequential", stream=True)
         metrics = stand.coordinator.metrics
@@ -63,7 +63,7 @@ async def lorax_page(stand: Standing) -> httpx.Response:
 
 async def test_loraxs_own_page_is_passed_on(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         await stand.answer()
         response = await lorax_page(stand)
     assert response.status_code == 200

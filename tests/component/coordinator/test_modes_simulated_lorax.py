@@ -26,7 +26,7 @@ async def test_the_chair_speaks_in_its_own_voice_after_the_others_shared_a_batch
     spec = {"deliberation": {"defaultMode": "Hierarchical", "chairRef": {"name": "cfo"}}}
     board.write(*(agent(role) for role in ROLES), spec=spec)
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer()
         together = await steps(url, answer["request_id"])
     adapter = by_role(answer)["CFO"]["adapter"]
@@ -41,7 +41,7 @@ async def test_the_chair_speaks_in_its_own_voice_after_the_others_shared_a_batch
 
 async def test_each_round_is_a_batch_of_everybody_in_their_own_voices(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer(coordination_mode="collaborative", rounds=2)
         together = await steps(url, answer["request_id"])
     assert [b["size"] for b in answer["batches"]] == [5, 5]
@@ -61,7 +61,7 @@ async def test_a_member_that_hangs_leaves_the_chair_its_share_of_the_time(board:
             await call.say("we grow")
 
     async with served(ScriptedLorax(hang)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer(coordination_mode="hierarchical", timeout=4)
     assert (by_role(answer)["CFO"]["status"], answer["reply"]) == ("failed", "we grow")
     assert by_role(answer)["CFO"]["reason"].startswith("timeout: no answer within 1.9")
@@ -79,7 +79,7 @@ async def steps(url: str, request_id: str) -> list[set[str]]:
 async def test_members_vote_in_one_batch_in_their_own_voices(board: Board) -> None:
     board.write(*(agent(role, tokens=400) for role in ROLES), spec={"deliberation": {"defaultMode": "Consensus"}})
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer()
         again = await stand.answer()
     votes: list[dict[str, Any]] = answer["decision"]["votes"]

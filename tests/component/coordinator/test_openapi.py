@@ -90,7 +90,7 @@ async def test_schemathesis_finds_no_breach_and_no_5xx_but_the_deadline_that_it_
         simulated_lorax(time_scale=0.0001) as (url, _),
         standing(board, url, keys(tmp_path)) as stand,
     ):
-        await stand.proved("CEO", "CFO")
+        await stand.wait_ready("CEO", "CFO")
         code, printed = await schemathesis(stand, tmp_path / "all.har")
     assert code == 0, printed
     entries = json.loads((tmp_path / "all.har").read_text())["log"]["entries"]

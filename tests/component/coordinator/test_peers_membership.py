@@ -10,7 +10,7 @@ import time
 import httpx
 import pytest
 
-from boardroom.coordinator.backends.adapter_state import AdapterState
+from boardroom.coordinator.backends.adapter_state import AdapterPhase
 from boardroom.coordinator.peers.leader import MARGIN_SECONDS
 from boardroom.coordinator.peers.membership import Peers
 from boardroom.coordinator.peers.protocol import GRANT_SECONDS, OutcomeReport
@@ -31,10 +31,10 @@ def probes(engine: Engine) -> int:
 async def test_a_follower_answers_by_what_the_leader_proved_and_loads_nothing(board: Board) -> None:
     async with simulated_servers(board, "a") as servers, standing_peers(board, servers.endpoints["a"]) as stand:
         first = await stand.start("first")
-        await first.proved(5)
+        await first.wait_ready(5)
         before = probes(servers.engines["a"])
         second = await stand.start("second")
-        await second.proved(5)
+        await second.wait_ready(5)
         answer = await second.answer()
         health = (await second.client.get("/v1/health")).json()
         shown = [(await one.client.get(f"{one.probes}/metrics/lorax")).text for one in (first, second)]
@@ -61,8 +61,8 @@ async def test_nobody_is_answered_by_the_base_model_through_any_of_them(board: B
     ):
         first, second = await stand.start("first"), await stand.start("second")
         clo = str(board.adapter("CLO"))
-        await until(lambda: first.backend.book[clo].state is AdapterState.FAILED)
-        await second.proved(5)
+        await until(lambda: first.backend.registry[clo].phase is AdapterPhase.FAILED)
+        await second.wait_ready(5)
         evicting = asyncio.create_task(evict(first, clo, 6))
 
         async def keep_asking(peer: Peer, role: str) -> None:
@@ -86,12 +86,12 @@ async def evict(leader: Peer, clo: str, rounds: int) -> None:
 async def test_a_wave_waits_for_a_follower_that_is_cut_off_until_its_grant_has_run_out(board: Board) -> None:
     async with simulated_servers(board, "a") as servers, standing_peers(board, servers.endpoints["a"]) as stand:
         first, second = await stand.start("first"), await stand.start("second")
-        await second.proved(5)
+        await second.wait_ready(5)
         await second.peers._jobs.stop()
         cut_at = time.monotonic()
         async with first.backend.admission.wave():
             waited = time.monotonic() - cut_at
-            still_granted = second.backend.admission.open
+            still_granted = second.backend.admission.is_open
             held = await second.ask(timeout=0.3)
     assert not still_granted
     assert 0 < waited <= GRANT_SECONDS + 2
@@ -101,7 +101,7 @@ async def test_a_wave_waits_for_a_follower_that_is_cut_off_until_its_grant_has_r
 async def test_a_follower_that_is_cut_off_sends_nothing_and_says_why(board: Board) -> None:
     async with simulated_servers(board, "a") as servers, standing_peers(board, servers.endpoints["a"]) as stand:
         first, second = await stand.start("first"), await stand.start("second")
-        await second.proved(5)
+        await second.wait_ready(5)
         second.kube.away = True
         stand.server.addresses.clear()
         first.peers._known.objects.clear()
@@ -118,7 +118,7 @@ async def test_a_leader_that_stops_is_followed_at_once_and_answers_go_on(board: 
     async with simulated_servers(board, "a") as servers, standing_peers(board, servers.endpoints["a"]) as stand:
         await stand.start("first")
         second = await stand.start("second")
-        await second.proved(5)
+        await second.wait_ready(5)
         asking = asyncio.create_task(ask_until_led(second))
         await stand.stop("first")
         answers = await asking
@@ -129,7 +129,7 @@ async def test_a_leader_that_dies_is_followed_and_the_new_one_begins_with_a_wave
     async with simulated_servers(board, "a") as servers, standing_peers(board, servers.endpoints["a"]) as stand:
         await stand.start("first")
         second = await stand.start("second")
-        await second.proved(5)
+        await second.wait_ready(5)
         before = probes(servers.engines["a"])
         asking = asyncio.create_task(ask_until_led(second))
         await stand.kill("first")
@@ -151,7 +151,7 @@ async def ask_until_led(peer: Peer) -> list[dict[str, object]]:
 async def test_while_the_api_server_is_away_the_leader_leads_on_and_its_followers_follow(board: Board) -> None:
     async with simulated_servers(board, "a") as servers, standing_peers(board, servers.endpoints["a"]) as stand:
         first, second = await stand.start("first"), await stand.start("second")
-        await second.proved(5)
+        await second.wait_ready(5)
         first.kube.away = second.kube.away = True
         await asyncio.sleep(1.5 * stand.terms.duration_seconds)
         answers = [await peer.answer() for peer in (first, second)]
@@ -166,19 +166,19 @@ async def test_while_the_api_server_is_away_the_leader_leads_on_and_its_follower
 async def test_a_leader_that_finds_another_in_the_lease_follows_it(board: Board) -> None:
     async with simulated_servers(board, "a") as servers, standing_peers(board, servers.endpoints["a"]) as stand:
         first = await stand.start("first")
-        await first.proved(5)
+        await first.wait_ready(5)
         lease = stand.server.lease
         assert lease is not None
         stand.server.write(lease | {"spec": lease["spec"] | {"holderIdentity": "10.9.9.9:9090_other"}})
         await until(lambda: not first.peers.is_leader)
-        assert (first.backend.admission.open, first.peers.leader_identity) == (False, "10.9.9.9:9090_other")
+        assert (first.backend.admission.is_open, first.peers.leader_identity) == (False, "10.9.9.9:9090_other")
 
 
 async def test_what_a_follower_meets_is_told_to_the_leader(board: Board) -> None:
     """An adapter that has left LoRAX and can't be loaded again, found out by a follower's question."""
     async with simulated_servers(board, "a") as servers, standing_peers(board, servers.endpoints["a"]) as stand:
         first, second = await stand.start("first"), await stand.start("second")
-        await second.proved(5)
+        await second.wait_ready(5)
         cfo = str(board.adapter("CFO"))
         shutil.rmtree(cfo)
         missing = str(board.adapter("CLO"))
@@ -186,8 +186,8 @@ async def test_what_a_follower_meets_is_told_to_the_leader(board: Board) -> None
             with contextlib.suppress(EngineError):
                 await second.backend.route.engine.generate(request_for(missing, "evict"), 20)
         await second.ask()
-        await until(lambda: first.backend.book[cfo].state is AdapterState.FAILED)
-        await until(lambda: second.backend.book[cfo].state is AdapterState.FAILED)
+        await until(lambda: first.backend.registry[cfo].phase is AdapterPhase.FAILED)
+        await until(lambda: second.backend.registry[cfo].phase is AdapterPhase.FAILED)
 
 
 async def test_questions_that_fail_together_are_told_as_one_failure_of_each_kind(board: Board) -> None:
@@ -196,11 +196,11 @@ async def test_questions_that_fail_together_are_told_as_one_failure_of_each_kind
     async with simulated_servers(board, "a") as servers, standing_peers(board, servers.endpoints["a"]) as stand:
         await stand.start("first")
         second = await stand.start("second")
-        await second.proved(5)
+        await second.wait_ready(5)
         backend = second.backend
         for _ in range(4000):
-            backend.failed(cfo, GenerationFailed("CUDA error: " + 500 * "x"), backend.book.asked(cfo))
-            backend.failed(None, gone, backend.book.asked(None))
+            backend.failed(cfo, GenerationFailed("CUDA error: " + 500 * "x"), backend.registry.target(cfo))
+            backend.failed(None, gone, backend.registry.target(None))
         assert backend.news is not None
         told = OutcomeReport.of(backend, backend.news).failures
     assert [(path, failure.code) for path, failure in told] == [(cfo, "generation"), (None, "unreachable")]
@@ -212,7 +212,7 @@ async def test_only_coordinators_of_the_board_are_listened_to(board: Board, know
         if not known:
             stand.server.addresses = ["10.0.0.1"]
         first = await stand.start("first")
-        await first.proved(5)
+        await first.wait_ready(5)
         async with httpx.AsyncClient(trust_env=False) as client:
             response = await client.post(f"{first.probes}/peers", json={})
     assert response.status_code == (400 if known else 403)

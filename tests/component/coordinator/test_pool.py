@@ -18,7 +18,7 @@ async def test_a_batch_is_whole_on_one_server_and_batches_are_spread(board: Boar
         simulated_servers(board, "a", "b") as servers,
         standing_pool(board, listed(servers, "a", "b")) as stand,
     ):
-        await stand.proved(5, "a", "b")
+        await stand.wait_ready(5, "a", "b")
         answers = await asyncio.gather(*(stand.answer() for _ in range(8)))
     spoke = [{a["replica"] for a in answer["answers"]} for answer in answers]
     assert [len(backends) for backends in spoke] == [1] * 8
@@ -32,7 +32,7 @@ async def test_a_server_that_is_down_is_not_asked_and_the_board_stays_up(board: 
     async with simulated_servers(board, "a", "b") as servers:
         gone = dataclasses.replace(servers.endpoints["a"], url="http://127.0.0.1:9")
         async with standing_pool(board, ListedEndpoints(gone, servers.endpoints["b"])) as stand:
-            await stand.proved(5, "b")
+            await stand.wait_ready(5, "b")
             await until(lambda: stand.backend("a").health_check.running is False)
             answer = await stand.answer()
             health = (await stand.client.get("/v1/health")).json()
@@ -45,7 +45,7 @@ async def test_a_failed_batch_is_retried_alone_on_the_other_server(board: Board)
         simulated_servers(board, "a", "b") as servers,
         standing_pool(board, listed(servers, "a", "b")) as stand,
     ):
-        await stand.proved(5, "a", "b")
+        await stand.wait_ready(5, "a", "b")
         servers.engines["a"].faults.add(Fault(kind="error", error="batch", times=1))
         answer = await stand.answer()
     assert answer["agents_involved"] == NAMES
@@ -57,8 +57,8 @@ async def test_an_adapter_that_one_server_can_not_load_speaks_from_the_other(boa
     async with simulated_servers(board, "a", "b") as servers:
         servers.engines["a"].faults.add(broken)
         async with standing_pool(board, listed(servers, "a", "b")) as stand:
-            await stand.proved(4, "a")
-            await stand.proved(5, "b")
+            await stand.wait_ready(4, "a")
+            await stand.wait_ready(5, "b")
             answer = await stand.answer()
     assert answer["agents_involved"] == NAMES
     assert {a["replica"] for a in answer["answers"]} == {"b"}
@@ -69,9 +69,9 @@ async def test_a_server_that_comes_is_proved_and_asked_and_one_that_goes_is_not(
         simulated_servers(board, "a", "b") as servers,
         standing_pool(board, listed(servers, "a")) as stand,
     ):
-        await stand.proved(5, "a")
+        await stand.wait_ready(5, "a")
         stand.endpoints.list(*(servers.endpoints[name] for name in ("a", "b")))
-        await stand.proved(5, "b")
+        await stand.wait_ready(5, "b")
         stand.endpoints.list(servers.endpoints["b"])
         answer = await stand.answer()
     assert {a["replica"] for a in answer["answers"]} == {"b"}
@@ -82,9 +82,9 @@ async def test_who_is_under_way_at_a_server_whose_pod_is_removed_still_answers(b
         simulated_servers(board, "a", "b", time_scale=1.0) as servers,
         standing_pool(board, listed(servers, "a")) as stand,
     ):
-        await stand.proved(5, "a")
+        await stand.wait_ready(5, "a")
         asking = asyncio.create_task(stand.answer(parameters={"max_new_tokens": 16}))
-        await until(lambda: stand.backend("a").route.load)
+        await until(lambda: stand.backend("a").route.tasks)
         stand.endpoints.list(servers.endpoints["b"])
         answer = await asking
     assert answer["agents_involved"] == NAMES
@@ -112,16 +112,16 @@ async def test_the_digest_is_that_of_the_server_that_spoke(board: Board) -> None
         simulated_servers(board, "a", "b") as servers,
         standing_pool(board, listed(servers, "a")) as stand,
     ):
-        await stand.proved(5, "a")
+        await stand.wait_ready(5, "a")
         board.replace_adapter("CFO")
-        await until(lambda: stand.backend("a").book[str(board.adapter("CFO"))].replaced)
+        await until(lambda: stand.backend("a").registry[str(board.adapter("CFO"))].replaced)
         stand.endpoints.list(*(servers.endpoints[name] for name in ("a", "b")))
-        await stand.proved(5, "a", "b")
+        await stand.wait_ready(5, "a", "b")
         old = by_role(await stand.answer())["CFO"]
         stand.endpoints.list(servers.endpoints["b"])
         new = by_role(await stand.answer())["CFO"]
     assert (old["replica"], old["adapter"]["digest"]) == ("a", None)
     assert (new["replica"], new["adapter"]["digest"]) == (
         "b",
-        stand.backend("b").book[str(board.adapter("CFO"))].digest,
+        stand.backend("b").registry[str(board.adapter("CFO"))].digest,
     )

@@ -17,7 +17,7 @@ async def test_a_board_sends_it_twice_whatever_its_members_and_callers_try_again
         return poison
 
     async with served(answers_unless(breaks)) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         first, *again = [await stand.ask(user_input="poison") for _ in range(3)]
         sound = await stand.ask(user_input="sound")
     reasons = [[member["reason"] for member in one.json()["error"]["members"]] for one in again]

@@ -80,7 +80,7 @@ async def test_lorax_is_sent_the_subset_and_standard_inference_in_its_place_the_
 
     lorax = ScriptedLorax(fails)
     async with served(lorax) as url, with_standard(board, url) as (stand, standard):
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         await ask(stand, formatted(schema, model="executive/cfo"))
     assert {orjson.dumps(body["response_format"]["schema"]) for body in sent(lorax)} == {orjson.dumps(subset(schema))}
     [call] = standard.calls
@@ -105,7 +105,7 @@ async def test_what_the_library_refuses_all_the_same_is_asked_once(board: Board,
 
     lorax = ScriptedLorax(refuses)
     async with served(lorax) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         response = await ask(stand, formatted({"type": "string"}, model="executive/cfo"))
     error = response.json()["error"]
     assert (response.status_code, error["code"], len(sent(lorax))) == (400, "question_refused", 1)
@@ -115,7 +115,7 @@ async def test_what_the_library_refuses_all_the_same_is_asked_once(board: Board,
 @pytest.mark.parametrize("version", ["v0.12.1", "main"])
 async def test_openais_client_parses_a_pydantic_model(board: Board, openai_client: Session, version: str) -> None:  # noqa: F811
     async with simulated_lorax(lorax_version=version) as (url, _), standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         base = str(stand.client.base_url).rstrip("/")
         found = await call_in_thread(openai_client, base)
     assert found.keys() == {"stance", "summary", "condition", "steps", "due"}

@@ -43,7 +43,7 @@ async def traced(board: Board, url: str, settings: pytest.MonkeyPatch, collector
 async def test_without_spans_the_callers_trace_goes_on_to_lorax(board: Board) -> None:
     lorax = ScriptedLorax(say)
     async with served(lorax) as url, standing(board, url) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         await stand.client.post("/v1/ask", json={"user_input": "And now?"}, headers=HEADERS)
         await stand.answer()
     passed = [(c.headers.get("traceparent"), c.headers.get("tracestate")) for c in lorax.calls if not c.is_probe]
@@ -67,7 +67,7 @@ async def test_a_question_its_batch_and_its_members_are_spans_of_the_callers_tra
 ) -> None:
     collector = Collector()
     async with simulated_lorax() as (url, _), traced(board, url, settings, collector) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         await stand.client.post("/v1/ask", json={"user_input": "And now?"}, headers=HEADERS | {"x-request-id": "r1"})
     (question,) = collector.named("POST /v1/ask")
     (batch,) = collector.named("ask members")
@@ -93,7 +93,7 @@ async def test_a_question_its_batch_and_its_members_are_spans_of_the_callers_tra
 async def test_a_members_span_says_what_spoke_and_how_long_it_took(board: Board, settings: pytest.MonkeyPatch) -> None:
     collector = Collector()
     async with simulated_lorax() as (url, _), traced(board, url, settings, collector) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer(agents=["ceo"])
     (member,) = collector.named("ask member")
     said, (told,) = dict(member.attributes), answer["answers"]
@@ -116,7 +116,7 @@ async def test_a_members_span_says_what_spoke_and_how_long_it_took(board: Board,
 async def test_lorax_is_told_the_members_own_span(board: Board, settings: pytest.MonkeyPatch) -> None:
     collector, lorax = Collector(), ScriptedLorax(say)
     async with served(lorax) as url, traced(board, url, settings, collector) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         await stand.answer()
     passed = {tuple(c.headers["traceparent"].split("-")[1:3]) for c in lorax.calls if not c.is_probe}
     assert passed == {(span.trace_id, span.span_id) for span in collector.named("ask member")}
@@ -132,7 +132,7 @@ async def test_errors_are_marked_by_code_and_no_span_has_a_word(
     board.write(*(agent(role, systemPrompt="nougat") for role in ROLES))
     collector = Collector()
     async with served(ScriptedLorax(quote)) as url, traced(board, url, settings, collector) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         await stand.ask(user_input="marzipan", stream=stream)
     (question,) = collector.named("POST /v1/ask")
     members = collector.named("ask member")
@@ -147,7 +147,7 @@ async def test_a_member_whose_time_is_over_is_marked_as_cancelled(board: Board, 
 
     collector = Collector()
     async with served(ScriptedLorax(hang)) as url, traced(board, url, settings, collector) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         await stand.ask(timeout=0.2)
     assert [span.attributes["error.type"] for span in collector.named("ask member")] == ["cancelled"] * 5
 
@@ -160,7 +160,7 @@ async def test_the_sdks_own_variables_are_honoured(board: Board, settings: pytes
     settings.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
     collector = Collector()
     async with served(ScriptedLorax(say)) as url, traced(board, url, settings, collector) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         await stand.answer()  # nobody sampled it
         await stand.client.post("/v1/ask", json={"user_input": "And now?"}, headers=HEADERS)
     resource = {"service.name": "the-board", "deployment.environment.name": "test", "boardroom.board": "executive"}
@@ -175,7 +175,7 @@ async def test_a_collector_that_is_down_delays_no_stop(board: Board, settings: p
     before = set(threading.enumerate())
     found = tracer(os.environ, "boardroom-coordinator", {})
     async with served(ScriptedLorax(say)) as url, standing(board, url, tracer=found) as stand:
-        await stand.proved(*ROLES)
+        await stand.wait_ready(*ROLES)
         answer = await stand.answer()
     assert answer["agents_involved"] == NAMES
     for thread in (t for t in set(threading.enumerate()) - before if t.daemon):

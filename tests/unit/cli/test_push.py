@@ -90,7 +90,7 @@ def test_a_file_name_that_can_t_travel_is_said_before_anything_does(
     weights = folder / "ceo_lora_adapter" / "adapter_model.safetensors"
     weights.rename(weights.with_name("adapter model.safetensors"))
     code, output = push(monkeypatch, folder)
-    assert (code, "is no file name that travels" in output) == (1, True)
+    assert (code, "can't be sent" in output) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ class ScriptedDispatcher:
     def goes_to_lorax(self, member: Member, route: None, *, use_lorax: bool) -> bool:
         return True
 
-    def why_held(self, task: asyncio.Task[Any]) -> str | None:
+    def hold_reason(self, task: asyncio.Task[Any]) -> str | None:
         return None
 
     async def run(

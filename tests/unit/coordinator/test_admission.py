@@ -15,14 +15,14 @@ MISSING = AdapterFailed(AdapterFault.MISSING, "No valid adapter config file foun
 
 
 class Gate:
-    """An admission with its book, and a LoRAX that is what `trouble` says."""
+    """An admission with its registry, and a LoRAX that is what `trouble` says."""
 
     def __init__(self) -> None:
         self.trouble: EngineError | None = None
         self.waves_wanted = 0
-        self.book = AdapterRegistry(lambda: 0.0, self._changed)
-        self.admission = Admission(self.book, trouble=lambda: self.trouble, wave_please=self._wave_please)
-        self.book.keep([CEO, CFO])
+        self.registry = AdapterRegistry(lambda: 0.0, self._changed)
+        self.admission = Admission(self.registry, outage=lambda: self.trouble, request_wave=self._wave_please)
+        self.registry.keep([CEO, CFO])
 
     def _changed(self) -> None:
         self.admission.wake()
@@ -32,7 +32,7 @@ class Gate:
 
     async def asks(self, path: str | None) -> asyncio.Task[EngineError | None]:
         """Ask for admission; returns when the gate has decided or holds."""
-        task = asyncio.create_task(self.admission.admitted(path))
+        task = asyncio.create_task(self.admission.admit(path))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         return task
@@ -44,19 +44,19 @@ def gate() -> Gate:
 
 
 async def test_a_request_to_an_adapter_that_has_answered_leaves_at_once(gate: Gate) -> None:
-    gate.book.answered(CEO, 0, gate.book.asked(CEO))
+    gate.registry.record_answer(CEO, 0, gate.registry.target(CEO))
     assert (await gate.asks(CEO)).done()
 
 
 async def test_a_request_to_a_cold_adapter_is_held_until_a_probe_got_an_answer(gate: Gate) -> None:
     asked = await gate.asks(CEO)
     before = asked.done()
-    gate.book.answered(CEO, 300, gate.book.asked(CEO))
+    gate.registry.record_answer(CEO, 300, gate.registry.target(CEO))
     assert (before, await asked) == (False, None)
 
 
 async def test_a_request_to_a_loaded_adapter_is_held_while_a_wave_is_under_way(gate: Gate) -> None:
-    gate.book.answered(CEO, 0, gate.book.asked(CEO))
+    gate.registry.record_answer(CEO, 0, gate.registry.target(CEO))
     async with gate.admission.wave():
         asked = await gate.asks(CEO)
         before = asked.done()
@@ -66,7 +66,7 @@ async def test_a_request_to_a_loaded_adapter_is_held_while_a_wave_is_under_way(g
 async def test_a_load_that_fails_ends_the_waiting_with_its_cause_after_the_wave(gate: Gate) -> None:
     async with gate.admission.wave():
         asked = await gate.asks(CEO)
-        gate.book.failed(CEO, MISSING, gate.book.asked(CEO))
+        gate.registry.record_failure(CEO, MISSING, gate.registry.target(CEO))
         await asyncio.sleep(0)
         before = asked.done()
     assert (before, await asked) == (False, MISSING)
@@ -75,14 +75,16 @@ async def test_a_load_that_fails_ends_the_waiting_with_its_cause_after_the_wave(
 async def test_another_adapters_failure_does_not_end_the_waiting(gate: Gate) -> None:
     async with gate.admission.wave():
         asked = await gate.asks(CEO)
-        gate.book.failed(CFO, MISSING, gate.book.asked(CFO))
-        gate.book.answered(CEO, 300, gate.book.asked(CEO))
+        gate.registry.record_failure(CFO, MISSING, gate.registry.target(CFO))
+        gate.registry.record_answer(CEO, 300, gate.registry.target(CEO))
     assert await asked is None
 
 
 async def test_files_that_lorax_gets_silently_wrong_end_the_waiting(gate: Gate) -> None:
     asked = await gate.asks(CEO)
-    gate.book.found({CEO: AdapterFiles(problem="UnsupportedFeature", message="use_dora is set"), CFO: AdapterFiles()})
+    gate.registry.update_files(
+        {CEO: AdapterFiles(problem="UnsupportedFeature", message="use_dora is set"), CFO: AdapterFiles()}
+    )
     assert str(await asked) == "use_dora is set"
 
 
@@ -100,41 +102,45 @@ async def test_a_lorax_in_trouble_is_waited_for_while_a_wave_is_under_way(gate: 
     async with gate.admission.wave():
         asked = await gate.asks(CEO)
         before = asked.done()
-        gate.book.answered(CEO, 9000, gate.book.asked(CEO))
+        gate.registry.record_answer(CEO, 9000, gate.registry.target(CEO))
     assert (before, await asked) == (False, None)
 
 
 async def test_the_base_model_is_one_more_adapter_that_a_wave_loads(gate: Gate) -> None:
     asked = await gate.asks(None)
-    before = (asked.done(), gate.waves_wanted, gate.admission.base_due)
-    gate.admission.base_probed(None, gate.book.asked(None))
+    before = (asked.done(), gate.waves_wanted, gate.admission.base_is_due)
+    gate.admission.base_probed(None, gate.registry.target(None))
     gate.admission.wake()
-    assert (before, await asked, gate.admission.base_due) == ((False, 1, True), None, False)
+    assert (before, await asked, gate.admission.base_is_due) == ((False, 1, True), None, False)
 
 
 async def test_a_base_model_that_fails_is_its_members_failure_and_due_again(gate: Gate) -> None:
     failure = Unhealthy("x")
     asked = await gate.asks(None)
-    gate.admission.base_probed(failure, gate.book.asked(None))
+    gate.admission.base_probed(failure, gate.registry.target(None))
     gate.admission.wake()
-    assert (await asked, gate.admission.base_due) == (failure, True)
+    assert (await asked, gate.admission.base_is_due) == (failure, True)
 
 
 async def test_after_a_restart_nothing_is_loaded(gate: Gate) -> None:
-    gate.book.answered(CEO, 0, gate.book.asked(CEO))
+    gate.registry.record_answer(CEO, 0, gate.registry.target(CEO))
     await gate.asks(None)
-    gate.admission.base_probed(None, gate.book.asked(None))
-    gate.book.restarted()
+    gate.admission.base_probed(None, gate.registry.target(None))
+    gate.registry.restarted()
     gate.admission.restarted()
-    assert (gate.admission.open_to(CEO), gate.admission.open_to(None), gate.admission.base_due) == (False, False, True)
+    assert (gate.admission.is_open_for(CEO), gate.admission.is_open_for(None), gate.admission.base_is_due) == (
+        False,
+        False,
+        True,
+    )
 
 
 async def test_a_wave_that_breaks_opens_the_gate_again(gate: Gate) -> None:
-    gate.book.answered(CEO, 0, gate.book.asked(CEO))
+    gate.registry.record_answer(CEO, 0, gate.registry.target(CEO))
     with pytest.raises(RuntimeError):
         async with gate.admission.wave():
             raise RuntimeError
-    assert gate.admission.open_to(CEO)
+    assert gate.admission.is_open_for(CEO)
 
 
 @pytest.mark.parametrize(("in_lorax", "waits"), [(True, True), (False, False)])
@@ -144,9 +150,9 @@ async def test_a_wave_begins_when_what_left_just_before_has_arrived(
     """LoRAX acknowledges nothing: a probe that overtakes a question may evict the adapter that the question is for."""
     monkeypatch.setattr(admission, "AIR_SECONDS", 0.2)
     loop = asyncio.get_running_loop()
-    gate.admission.left()
+    gate.admission.request_sent()
     if not in_lorax:
-        gate.admission.back()
+        gate.admission.request_done()
     left = loop.time()
     async with gate.admission.wave():
         began = loop.time()

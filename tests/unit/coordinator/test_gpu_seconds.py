@@ -26,10 +26,10 @@ class Lorax:
         self.occupancy = GpuSecondsMeter(self.clock, self.metrics)
 
     def batch(self, size: int, seconds: float, tokens: int, inference_ms: float | None = None) -> None:
-        stays = [self.occupancy.entered() for _ in range(size)]
+        stays = [self.occupancy.request_started() for _ in range(size)]
         self.clock.now += seconds
         for stay in stays:
-            self.occupancy.left(stay, generation(tokens, inference_ms))
+            self.occupancy.request_ended(stay, generation(tokens, inference_ms))
 
     def figures(self) -> dict[str, float]:
         read = self.metrics.registry.get_sample_value
@@ -82,31 +82,31 @@ def test_short_answers_teach_nothing_of_the_seconds_per_token() -> None:
 
 def test_overlapping_requests_are_counted_once_and_none_of_them_is_alone() -> None:
     lorax = Lorax()
-    first = lorax.occupancy.entered()
+    first = lorax.occupancy.request_started()
     lorax.clock.now += 1
-    second = lorax.occupancy.entered()
+    second = lorax.occupancy.request_started()
     lorax.clock.now += 1
-    lorax.occupancy.left(first, generation(100))
+    lorax.occupancy.request_ended(first, generation(100))
     lorax.clock.now += 1
-    lorax.occupancy.left(second)  # it failed
+    lorax.occupancy.request_ended(second)  # it failed
     lorax.clock.now += 50
-    third = lorax.occupancy.entered()
+    third = lorax.occupancy.request_started()
     lorax.clock.now += 1
-    lorax.occupancy.left(third, generation(100))
+    lorax.occupancy.request_ended(third, generation(100))
     assert lorax.figures() == {"busy": 4.0, "alone": 1.0, "batch": 2.0}
 
 
 def test_a_lorax_that_is_never_idle_is_counted_as_it_goes() -> None:
     lorax = Lorax()
-    first = lorax.occupancy.entered()
+    first = lorax.occupancy.request_started()
     for _ in range(3):
         lorax.clock.now += 0.6
-        second = lorax.occupancy.entered()
-        lorax.occupancy.left(first)
+        second = lorax.occupancy.request_started()
+        lorax.occupancy.request_ended(first)
         first = second
     counted = lorax.figures()["busy"]
     lorax.clock.now += 5.0
-    lorax.occupancy.left(first)
+    lorax.occupancy.request_ended(first)
     assert (counted, lorax.figures()["busy"]) == pytest.approx((1.2, 6.8))
     lorax.clock.now += 100.0
     lorax.batch(1, 2.0, tokens=100)

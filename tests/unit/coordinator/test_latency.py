@@ -8,7 +8,7 @@ from boardroom.coordinator.backends.latency import (
     HitWindow,
     LatencyWindow,
     delta,
-    figures,
+    mean_and_p95_ms,
     mean_ms,
     percent,
     quantile_ms,
@@ -56,37 +56,37 @@ def test_a_quantile_is_interpolated_within_its_bucket(
 
 def test_without_traffic_there_are_no_figures() -> None:
     window = LatencyWindow()
-    window.sample(0, histogram(0.3))
-    window.sample(5, histogram(0.3))
-    assert figures([window.traffic()]) == (None, None)
+    window.add_sample(0, histogram(0.3))
+    window.add_sample(5, histogram(0.3))
+    assert mean_and_p95_ms([window.traffic()]) == (None, None)
 
 
 def test_traffic_of_probes_alone_is_no_traffic() -> None:
     window = LatencyWindow()
-    window.sample(0, Histogram())
-    window.probe(2, 0.05)
-    window.probe(3, 0.05)
-    window.sample(5, histogram(0.05, 0.05))
-    assert figures([window.traffic()]) == (None, None)
+    window.add_sample(0, Histogram())
+    window.add_probe(2, 0.05)
+    window.add_probe(3, 0.05)
+    window.add_sample(5, histogram(0.05, 0.05))
+    assert mean_and_p95_ms([window.traffic()]) == (None, None)
 
 
 def test_what_is_older_than_a_minute_is_forgotten() -> None:
     window = LatencyWindow()
     for at, seen in ((0, ()), (10, (0.9,)), (70, (0.9,)), (75, (0.9, 0.2))):
-        window.sample(at, histogram(*seen))
-    assert figures([window.traffic()])[0] == 200
+        window.add_sample(at, histogram(*seen))
+    assert mean_and_p95_ms([window.traffic()])[0] == 200
 
 
 def test_a_histogram_that_went_back_starts_the_window_anew() -> None:
     window = LatencyWindow()
-    window.sample(0, histogram(0.9, 0.9))
-    window.sample(5, histogram(0.2))
-    window.sample(10, histogram(0.2, 0.4))
-    assert figures([window.traffic()])[0] == 400
+    window.add_sample(0, histogram(0.9, 0.9))
+    window.add_sample(5, histogram(0.2))
+    window.add_sample(10, histogram(0.2, 0.4))
+    assert mean_and_p95_ms([window.traffic()])[0] == 400
 
 
 def test_hits_are_the_share_of_answers_without_a_load() -> None:
     window = HitWindow()
     for cold in (True, False, False, False):
-        window.note(1.0, warm=not cold)
+        window.add(1.0, warm=not cold)
     assert (percent([window.counts(2.0)]), percent([window.counts(100.0)])) == (75, None)

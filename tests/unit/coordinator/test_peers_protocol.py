@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from boardroom.adapters.compatibility import AdapterFiles
-from boardroom.coordinator.backends.adapter_state import AdapterRecord, AdapterRegistry, AdapterState
-from boardroom.coordinator.peers.protocol import Failure, Record
+from boardroom.coordinator.backends.adapter_state import AdapterPhase, AdapterRegistry, AdapterState
+from boardroom.coordinator.peers.protocol import AdapterReport, ErrorBody
 from boardroom.engine.errors import (
     AdapterFailed,
     AdapterFault,
@@ -34,24 +34,24 @@ PATH = "/models/ceo_lora_adapter"
     ids=lambda error: type(error).__name__,
 )
 def test_an_error_is_of_the_same_kind_there(error: EngineError) -> None:
-    sent = msgspec.json.decode(msgspec.json.encode(Failure.of(error)), type=Failure).error()
+    sent = msgspec.json.decode(msgspec.json.encode(ErrorBody.of(error)), type=ErrorBody).error()
     assert (type(sent), str(sent), getattr(sent, "fault", None)) == (
         type(error), str(error), getattr(error, "fault", None),
     )  # fmt: skip
 
 
 def test_an_error_that_this_version_does_not_know_is_still_an_error() -> None:
-    assert isinstance(Failure("of a later version", "why").error(), EngineError)
+    assert isinstance(ErrorBody("of a later version", "why").error(), EngineError)
 
 
 def test_all_that_is_known_of_an_adapter_is_known_there() -> None:
-    book = AdapterRegistry(lambda: 0.0)
-    book.keep([PATH])
-    book.found({PATH: AdapterFiles(digest="sha256:1", rank=8, base_model="m")})
-    book.answered(PATH, 300, book.asked(PATH))
-    record = book[PATH]
+    registry = AdapterRegistry(lambda: 0.0)
+    registry.keep([PATH])
+    registry.update_files({PATH: AdapterFiles(digest="sha256:1", rank=8, base_model="m")})
+    registry.record_answer(PATH, 300, registry.target(PATH))
+    record = registry[PATH]
     record.replaced, record.last_probe = True, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    there = AdapterRecord(PATH)
-    msgspec.json.decode(msgspec.json.encode(Record.of(record)), type=Record).write(there)
+    there = AdapterState(PATH)
+    msgspec.json.decode(msgspec.json.encode(AdapterReport.of(record)), type=AdapterReport).write(there)
     assert vars(there) == vars(record)
-    assert there.state is AdapterState.READY
+    assert there.phase is AdapterPhase.READY

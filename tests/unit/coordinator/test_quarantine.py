@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from boardroom.coordinator.backends.quarantine import LONGEST_REST_SECONDS, Quarantine, Watch, fingerprints
+from boardroom.coordinator.backends.quarantine import LONGEST_REST_SECONDS, LossTracker, Quarantine, fingerprints
 from boardroom.engine.errors import ConnectionLost, GenerationFailed, Quarantined
 from boardroom.engine.protocol import Generation, GenerationRequest
 
@@ -33,16 +33,16 @@ async def said() -> Generation:
     return SAID
 
 
-async def outcome(watch: Watch, request: GenerationRequest, answer: Callable[[], Awaitable[Generation]]) -> str:
+async def outcome(watch: LossTracker, request: GenerationRequest, answer: Callable[[], Awaitable[Generation]]) -> str:
     try:
-        return (await watch.over(request, answer)).text
+        return (await watch.run(request, answer)).text
     except (ConnectionLost, GenerationFailed, Quarantined) as error:
         return error.code
 
 
 async def test_after_the_second_loss_it_is_not_sent_until_it_has_rested_longer_each_time() -> None:
     time = Time()
-    watch = Watch(Quarantine(time))
+    watch = LossTracker(Quarantine(time))
     rests = []
     for _ in range(9):
         began = time.now
@@ -53,14 +53,14 @@ async def test_after_the_second_loss_it_is_not_sent_until_it_has_rested_longer_e
 
 
 async def test_what_was_answered_since_was_only_a_neighbour() -> None:
-    watch = Watch(Quarantine(Time()))
+    watch = LossTracker(Quarantine(Time()))
     for _ in range(5):
         assert await outcome(watch, FINE, lost) == "connection_lost"
         assert await outcome(watch, FINE, said) == "So."
 
 
 async def test_another_members_answer_does_not_clear_the_one_that_ends_it() -> None:
-    watch = Watch(Quarantine(Time()))
+    watch = LossTracker(Quarantine(Time()))
     sound = replace(POISON, adapter_id="/models/cfo")
     for _ in range(2):
         assert await outcome(watch, POISON, lost) == "connection_lost"
@@ -71,15 +71,15 @@ async def test_another_members_answer_does_not_clear_the_one_that_ends_it() -> N
 async def test_it_rests_for_every_member_and_every_server_and_no_other_question_does() -> None:
     quarantine = Quarantine(Time())
     for _ in range(2):
-        await outcome(Watch(quarantine), POISON, lost)
+        await outcome(LossTracker(quarantine), POISON, lost)
     other_member = replace(POISON, system="B", adapter_id="/models/cfo", request_id="q.cfo")
-    assert await outcome(Watch(quarantine), other_member, said) == "quarantined"
-    assert await outcome(Watch(quarantine), FINE, said) == "So."
-    assert await outcome(Watch(quarantine), replace(POISON, response_format={"type": "null"}), said) == "So."
+    assert await outcome(LossTracker(quarantine), other_member, said) == "quarantined"
+    assert await outcome(LossTracker(quarantine), FINE, said) == "So."
+    assert await outcome(LossTracker(quarantine), replace(POISON, response_format={"type": "null"}), said) == "So."
 
 
 async def test_a_whole_batch_that_is_lost_at_once_is_lost_once() -> None:
-    watch = Watch(Quarantine(Time()))
+    watch = LossTracker(Quarantine(Time()))
     broken: asyncio.Event = asyncio.Event()
 
     async def until_it_breaks() -> Generation:
@@ -95,13 +95,13 @@ async def test_a_whole_batch_that_is_lost_at_once_is_lost_once() -> None:
 
 
 async def test_a_failed_forward_pass_is_no_loss() -> None:
-    watch = Watch(Quarantine(Time()))
+    watch = LossTracker(Quarantine(Time()))
     assert [await outcome(watch, POISON, failed) for _ in range(3)] == ["generation"] * 3
 
 
 async def test_what_was_lost_long_ago_begins_anew() -> None:
     time = Time()
-    watch = Watch(Quarantine(time))
+    watch = LossTracker(Quarantine(time))
     await outcome(watch, POISON, lost)
     time.now += LONGEST_REST_SECONDS + 1
     await outcome(watch, POISON, lost)

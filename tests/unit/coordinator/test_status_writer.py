@@ -11,7 +11,7 @@ from boardroom.adapters.compatibility import AdapterFiles, missing_directory
 from boardroom.api.conditions import COORDINATOR_NOT_READY, AgentCondition, condition
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus, LoraxMetrics
 from boardroom.coordinator.backends.adapter_state import AdapterRegistry
-from boardroom.coordinator.backends.adapter_summary import Books
+from boardroom.coordinator.backends.adapter_summary import AdapterSummary
 from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.status import conditions as health
@@ -35,14 +35,14 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.kube, self.roster, self.seen = FakeKube(), BOARD, UP
-        self.book = AdapterRegistry(lambda: 0.0)
-        self.book.keep([PATH])
-        self.book.found({PATH: GOOD})
+        self.registry = AdapterRegistry(lambda: 0.0)
+        self.registry.keep([PATH])
+        self.registry.update_files({PATH: GOOD})
         self.writer = HealthWriter(
             self.kube,
             Metrics(),
             roster=lambda: self.roster,
-            books=lambda: Books([self.book]),
+            adapters=lambda: AdapterSummary([self.registry]),
             observed=lambda: self.seen,
         )
         self.at = 1000.0
@@ -65,7 +65,7 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 async def test_everything_owned_is_applied_each_time_and_nothing_else(world: World) -> None:
-    world.book.answered(PATH, 40, world.book.asked(PATH))
+    world.registry.record_answer(PATH, 40, world.registry.target(PATH))
     assert await world.write() == ["executive", "base", "ceo"]
     assert {k: v for k, v in world.status("executive")["lorax"].items() if k != "lastProbeTime"} == {
         "running": True,
@@ -107,21 +107,21 @@ async def test_figures_wait_for_their_ten_seconds(world: World) -> None:
 
 async def test_a_turn_of_lorax_or_of_an_adapter_is_written_at_once(world: World) -> None:
     await world.write()
-    world.book.answered(PATH, 0, world.book.asked(PATH))
+    world.registry.record_answer(PATH, 0, world.registry.target(PATH))
     proved = await world.write(after=1)
     world.seen = DOWN
-    world.book.restarted()
+    world.registry.restarted()
     assert (proved, await world.write(after=1)) == (["ceo"], ["executive", "ceo"])
 
 
 async def test_even_a_turn_is_not_written_in_a_flood(world: World) -> None:
     await world.write()
-    world.book.answered(PATH, 0, world.book.asked(PATH))
+    world.registry.record_answer(PATH, 0, world.registry.target(PATH))
     assert await world.write(after=0.9) == []
 
 
 async def test_what_an_earlier_coordinator_wrote_is_not_written_again(world: World) -> None:
-    world.book.answered(PATH, 40, world.book.asked(PATH))
+    world.registry.record_answer(PATH, 40, world.registry.target(PATH))
     await world.write()
     board, base, ceo = (world.status(name) for name in ("executive", "base", "ceo"))
     members = (
@@ -133,7 +133,7 @@ async def test_what_an_earlier_coordinator_wrote_is_not_written_again(world: Wor
         world.kube,
         Metrics(),
         roster=lambda: world.roster,
-        books=lambda: Books([world.book]),
+        adapters=lambda: AdapterSummary([world.registry]),
         observed=lambda: world.seen,
     )
     world.kube.applied.clear()
@@ -185,21 +185,23 @@ def test_latency_high_is_above_the_boards_limit(seen: Observation, status: str, 
 
 
 def prepared(how: str) -> AdapterRegistry:
-    book = AdapterRegistry(lambda: 0.0)
-    book.keep([PATH])
-    book.found({PATH: missing_directory(PATH) if how == "gone" else GOOD})
+    registry = AdapterRegistry(lambda: 0.0)
+    registry.keep([PATH])
+    registry.update_files({PATH: missing_directory(PATH) if how == "gone" else GOOD})
     if how in ("proved", "replaced", "deleted"):
-        book.answered(PATH, 0, book.asked(PATH))
+        registry.record_answer(PATH, 0, registry.target(PATH))
     if how == "replaced":
-        book.found({PATH: replace(GOOD, digest="sha256:2")})
-        book.answered(PATH, 0, book.asked(PATH))
+        registry.update_files({PATH: replace(GOOD, digest="sha256:2")})
+        registry.record_answer(PATH, 0, registry.target(PATH))
     if how == "deleted":
-        book.found({PATH: missing_directory(PATH)})
+        registry.update_files({PATH: missing_directory(PATH)})
     if how == "missing":
-        book.failed(PATH, AdapterFailed(AdapterFault.MISSING, "No valid adapter config file found"), book.asked(PATH))
+        registry.record_failure(
+            PATH, AdapterFailed(AdapterFault.MISSING, "No valid adapter config file found"), registry.target(PATH)
+        )
     if how == "unsupported":
-        book.found({PATH: AdapterFiles(problem="UnsupportedFeature", message="use_dora is set")})
-    return book
+        registry.update_files({PATH: AdapterFiles(problem="UnsupportedFeature", message="use_dora is set")})
+    return registry
 
 
 @pytest.mark.parametrize(
@@ -219,7 +221,7 @@ def prepared(how: str) -> AdapterRegistry:
 def test_adapter_ready_says_what_was_observed(
     how: str, seen: Observation, *, status: str, reason: str, message: str
 ) -> None:
-    found = health.adapter_ready(CEO, Books([prepared(how)])[PATH], seen)
+    found = health.adapter_ready(CEO, AdapterSummary([prepared(how)])[PATH], seen)
     assert (found.status, found.reason, found.observed_generation) == (status, reason, 3)
     assert message in found.message
 
@@ -230,7 +232,7 @@ def test_a_member_without_an_adapter_is_ready_by_itself() -> None:
 
 
 def test_the_event_is_about_the_boardroom() -> None:
-    lorax = health.lorax_status(BOARD, Books([]), UP, datetime(2026, 1, 2, tzinfo=UTC))
+    lorax = health.lorax_status(BOARD, AdapterSummary([]), UP, datetime(2026, 1, 2, tzinfo=UTC))
     event = health.high_latency_event(BOARD, lorax, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     assert (event["type"], event["firstTimestamp"]) == ("Warning", "2026-01-02T03:04:05Z")
     assert event["involvedObject"] == {
@@ -243,7 +245,7 @@ def test_the_event_is_about_the_boardroom() -> None:
 
 
 async def test_a_word_that_the_operator_took_back_meanwhile_is_given_again(world: World) -> None:
-    world.book.answered(PATH, 40, world.book.asked(PATH))
+    world.registry.record_answer(PATH, 40, world.registry.target(PATH))
     await world.write()
     taken = condition(AgentCondition.ADAPTER_READY, "Unknown", COORDINATOR_NOT_READY, "none leads", generation=3)
     ceo = replace(CEO, status=BoardAgentStatus(conditions=(taken,)))

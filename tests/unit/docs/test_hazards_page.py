@@ -69,11 +69,7 @@ def test_files_of_this_repository_that_are_named_are_there() -> None:
 
 
 def test_tests_that_are_named_are_there() -> None:
-    functions = set(
-        re.findall(
-            r"def (test_\w+)", "".join([*_texts("tests/unit/**/test_*.py"), *_texts("tests/component/**/test_*.py")])
-        )
-    )
+    functions = set(re.findall(r"def (test_\w+)", "".join(_texts("tests/**/test_*.py"))))
     named = re.findall(r"`(test_\w+\*?)`", PAGE)
     assert named != []
     assert [name for name in named if not any(_is(name, function) for function in functions)] == []

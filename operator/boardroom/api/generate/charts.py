@@ -50,7 +50,7 @@ def board_values() -> Schema:
     del member["properties"]["boardroomRef"]  # the chart sets it
     member["required"] = [name for name in member["required"] if name != "boardroomRef"]
     claim = {
-        "create": _boolean("Whether the release creates a claim for the adapters, named by spec.adapters.volume."),
+        "create": _boolean("Whether the release creates the claim that spec.adapters.volume names."),
         "size": {"description": "Its size.", "anyOf": INT_OR_STRING["anyOf"], **_SIZE},
         "storageClassName": _text("Its StorageClass. Empty: the cluster's default."),
         "accessModes": {
@@ -75,8 +75,7 @@ def board_values() -> Schema:
                 | {"description": "The Boardroom's spec, field for field (docs/reference/boardroom.md)."},
                 "members": {
                     "type": "object",
-                    "description": "The members. Each becomes the BoardAgent BOARD-KEY with this spec, without "
-                    "boardroomRef. null removes a member of the defaults. A key has a-z, 0-9 and '-'.",
+                    "description": "BoardAgents by key (a-z, 0-9, -), without boardroomRef. null removes a default.",
                     "maxProperties": 256,
                     # Not propertyNames: Helm reports their errors at another place.
                     "patternProperties": {_MEMBER: {"anyOf": [member, {"type": "null"}]}},

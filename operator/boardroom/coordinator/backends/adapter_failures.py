@@ -9,7 +9,7 @@ from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
 
 FIRST_RETRY_SECONDS: Final = 5.0
 LAST_RETRY_SECONDS: Final = 300.0
-CROWDED_SECONDS: Final = 300.0, 4800.0
+CAPACITY_RETRY_SECONDS: Final = 300.0, 4800.0
 """The first and the last wait where LoRAX can't serve all adapters together: each try has every question wait."""
 
 
@@ -22,32 +22,32 @@ _REASONS: Final[Mapping[AdapterFault | None, str]] = {
 }
 
 
-def reason(error: EngineError) -> str:
+def failure_reason(error: EngineError) -> str:
     """The reason of AdapterReady=False."""
     fault = error.fault if isinstance(error, AdapterFailed) else None
     return _REASONS.get(fault, "LoadFailed")
 
 
-def crowds_out(error: EngineError | None) -> bool:
+def exceeds_capacity(error: EngineError | None) -> bool:
     """Whether it is the board that asks for too much: another try helps once it asks for less."""
     return isinstance(error, AdapterFailed) and error.fault in (AdapterFault.NO_MEMORY, AdapterFault.NO_PERMIT)
 
 
-def no_memory(path: str, together: int) -> AdapterFailed:
+def no_memory(path: str, loaded: int) -> AdapterFailed:
     """LoRAX never had the adapter on the GPU at the same time as so many others."""
     return AdapterFailed(
         AdapterFault.NO_MEMORY,
-        f"LoRAX can't hold {path} together with the {together} adapters that it holds, and would swap them while they "
+        f"LoRAX can't hold {path} together with the {loaded} adapters that it holds, and would swap them while they "
         "speak: give adapters more memory (spec.lorax.extraArgs: --adapter-memory-fraction), use adapters of a lower "
         "rank, or delete another BoardAgent",
     )
 
 
-def no_permit(path: str, together: int) -> AdapterFailed:
+def no_permit(path: str, loaded: int) -> AdapterFailed:
     """LoRAX refused the adapter's probe while it answered so many others."""
     return AdapterFailed(
         AdapterFault.NO_PERMIT,
-        f"LoRAX answers {together} requests at once, {path} is one too many, and it would evict another for it: raise "
+        f"LoRAX answers {loaded} requests at once, {path} is one too many, and it would evict another for it: raise "
         "spec.lorax.maxConcurrentRequests, or delete another BoardAgent",
     )
 
@@ -55,5 +55,5 @@ def no_permit(path: str, together: int) -> AdapterFailed:
 def delay(error: EngineError, failures: int) -> float:
     """Seconds until it is tried again. What is too much for LoRAX is so until something else moves."""
     doubled: int = 2 ** min(failures - 1, 16)
-    first, last = CROWDED_SECONDS if crowds_out(error) else (FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
+    first, last = CAPACITY_RETRY_SECONDS if exceeds_capacity(error) else (FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
     return min(last, first * doubled)

@@ -4,8 +4,8 @@ LoRAX tells nothing about adapters, a request is a load, and each failed load ev
 1 and 6). So no question is sent to a failed adapter: its member is absent at once, with the cause that LoRAX gave, and
 the prober tries again when the back-off is over.
 
-A book tells of one incarnation of its server: the process from its start to its end. A result carries what was asked
-(`Asked`), and one of an earlier incarnation changes nothing.
+A registry is of one incarnation of its server: the process from its start to its end. A result carries its
+`RequestTarget`, and the result of an earlier incarnation changes nothing.
 """
 
 import math
@@ -15,8 +15,8 @@ from enum import StrEnum
 from typing import Final
 
 from boardroom.adapters.compatibility import MISSING, AdapterFiles
-from boardroom.coordinator.backends.adapter_failures import crowds_out, delay, reason
-from boardroom.coordinator.backends.incarnation import CHANGED, UNCONFIRMED, UNTOLD, Asked, incarnation
+from boardroom.coordinator.backends.adapter_failures import delay, exceeds_capacity, failure_reason
+from boardroom.coordinator.backends.incarnation import CHANGED, NO_REPORT, UNCONFIRMED, RequestTarget, new_incarnation
 from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
 
 COLD_QUEUE_MS: Final = 20.0
@@ -33,7 +33,7 @@ def load_ms(queue_ms: float | None) -> int | None:
     return None if queue_ms is None or queue_ms < COLD_QUEUE_MS else round(queue_ms)
 
 
-class AdapterState(StrEnum):
+class AdapterPhase(StrEnum):
     """unknown: not asked since LoRAX started. ready: it has answered since. failed: LoRAX could not load it."""
 
     UNKNOWN = "unknown"
@@ -41,15 +41,15 @@ class AdapterState(StrEnum):
     FAILED = "failed"
 
 
-class AdapterRecord:
+class AdapterState:
     """One adapter. `path` is the directory that LoRAX reads, which is its id there."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.state = AdapterState.UNKNOWN
-        self.finding: AdapterFiles | None = None
+        self.phase = AdapterPhase.UNKNOWN
+        self.files: AdapterFiles | None = None
         self.error: EngineError | None = None
-        self.fault = ""
+        self.reason = ""
         """The reason of AdapterReady=False."""
         self.failures = 0
         self.retry_at = 0.0
@@ -72,21 +72,21 @@ class AdapterRecord:
         """Why nothing is sent: LoRAX would get it wrong (trap 9), or fail to load it and evict another for that (trap
         1), or it is not fetched yet.
         """
-        finding = self.finding
-        if finding is None:
+        files = self.files
+        if files is None:
             return None if self.path.startswith("/") else f"{self.path} has not been fetched yet"
-        speaks_on = self.state is AdapterState.READY and finding.problem in _OF_FILES
-        return None if finding.problem is None or speaks_on else finding.message
+        still_loaded = self.phase is AdapterPhase.READY and files.problem in _OF_FILES
+        return None if files.problem is None or still_loaded else files.message
 
     @property
-    def crowded_out(self) -> bool:
+    def exceeds_capacity(self) -> bool:
         """Whether LoRAX can serve it, but not together with the others."""
-        return crowds_out(self.error)
+        return exceeds_capacity(self.error)
 
     @property
-    def failing(self) -> bool:
+    def is_blocked(self) -> bool:
         """Whether no question is sent to it."""
-        return self.refusal is not None or self.state is AdapterState.FAILED
+        return self.refusal is not None or self.phase is AdapterPhase.FAILED
 
     @property
     def digest(self) -> str | None:
@@ -94,100 +94,102 @@ class AdapterRecord:
         return self.loaded_digest if self.confirmed and not self.replaced else None
 
     @property
-    def nameless(self) -> str:
+    def no_digest_reason(self) -> str:
         """Why there is no digest."""
-        return CHANGED if self.replaced else UNTOLD if self.loaded_digest is None else UNCONFIRMED
+        return CHANGED if self.replaced else NO_REPORT if self.loaded_digest is None else UNCONFIRMED
 
 
 class AdapterRegistry:
-    """The records of all adapters that the board's members name."""
+    """The states of all adapters that the board's members name."""
 
     def __init__(self, clock: Callable[[], float], on_change: Callable[[], None] = lambda: None) -> None:
         self._clock = clock
-        self._records: dict[str, AdapterRecord] = {}
+        self._states: dict[str, AdapterState] = {}
         self._loads_ended = -math.inf
-        self.incarnation = incarnation()
-        """Which incarnation of the server the records tell of; no two have the same, whoever watches over them."""
+        self.incarnation = new_incarnation()
+        """Which incarnation of the server the states tell of; no two have the same, whoever watches over them."""
         self.ended_unseen: tuple[str, ...] = ()
         """Incarnations whose end nobody saw: what they were asked, the next one may have answered."""
         self.on_change = on_change
 
-    def __getitem__(self, path: str) -> AdapterRecord:
-        record = self._records.get(path)
-        if record is None:
-            record = self._records[path] = AdapterRecord(path)
-        return record
+    def __getitem__(self, path: str) -> AdapterState:
+        state = self._states.get(path)
+        if state is None:
+            state = self._states[path] = AdapterState(path)
+        return state
 
     def keep(self, paths: Iterable[str]) -> None:
-        """Make records for these adapters, and forget the others."""
+        """Make states for these adapters, and forget the others."""
         wanted = sorted(set(paths))
-        if wanted != list(self._records):
-            fewer = not self._records.keys() <= set(wanted)
-            self._records = {path: self[path] for path in wanted}
+        if wanted != list(self._states):
+            fewer = not self._states.keys() <= set(wanted)
+            self._states = {path: self[path] for path in wanted}
             if fewer:
-                self.doubt(path for path, record in self._records.items() if record.crowded_out)
+                self.invalidate(path for path, state in self._states.items() if state.exceeds_capacity)
             self.on_change()
 
-    def found(self, findings: Mapping[str, AdapterFiles]) -> None:
+    def update_files(self, files: Mapping[str, AdapterFiles]) -> None:
         """Take in what is known of their files; new files or a new problem are a reason to try again at once."""
-        for record in self._records.values():
-            finding = findings.get(record.path)
-            if finding is None:
+        for state in self._states.values():
+            found = files.get(state.path)
+            if found is None:
                 continue
-            if record.finding != finding:
-                self._renew(record, finding)
+            if state.files != found:
+                self._replace_files(state, found)
                 self.on_change()
-            record.finding = finding
+            state.files = found
 
-    def gate(self, path: str) -> EngineError | None:
+    def block_reason(self, path: str) -> EngineError | None:
         """Why no question may be sent to this adapter, as far as known."""
-        record = self[path]
-        if record.refusal is not None:
-            progress = record.finding.progress if record.finding else ""
-            return AdapterFailed(AdapterFault.REFUSED, record.refusal + progress)
-        return record.error if record.state is AdapterState.FAILED else None
+        state = self[path]
+        if state.refusal is not None:
+            progress = state.files.progress if state.files else ""
+            return AdapterFailed(AdapterFault.REFUSED, state.refusal + progress)
+        return state.error if state.phase is AdapterPhase.FAILED else None
 
-    def proved(self, path: str) -> bool:
+    def is_ready(self, path: str) -> bool:
         """Whether it has answered since LoRAX started."""
-        return self[path].state is AdapterState.READY
+        return self[path].phase is AdapterPhase.READY
 
-    def asked(self, path: str | None) -> Asked:
+    def target(self, path: str | None) -> RequestTarget:
         """What a request that leaves now is sent to (None: the base model)."""
-        record = self._records.get(path) if path is not None else None
-        return Asked(self.incarnation, record.finding.digest if record is not None and record.finding else None)
+        state = self._states.get(path) if path is not None else None
+        return RequestTarget(self.incarnation, state.files.digest if state is not None and state.files else None)
 
-    def answered(self, path: str, queue_ms: float | None, asked: Asked) -> None:
+    def record_answer(self, path: str, queue_ms: float | None, target: RequestTarget) -> None:
         """It gave a probe tokens; `queue_ms` is the wait before, in which LoRAX loads an adapter that it lacks.
 
         Its weights are those that lay there both when the probe left and when it was answered.
         """
-        record = self[path]
-        if asked.incarnation != self.incarnation or record.state is AdapterState.READY:
+        state = self[path]
+        if target.incarnation != self.incarnation or state.phase is AdapterPhase.READY:
             return
-        digest = record.finding.digest if record.finding else None
-        moved = None not in (digest, asked.digest) and digest != asked.digest
-        record.replaced = moved or record.loaded_digest not in (digest, None)
-        record.loaded_digest = record.loaded_digest or digest
-        record.state, record.failures, record.error, record.fault = AdapterState.READY, 0, None, ""
-        record.load_ms = load_ms(queue_ms)
-        record.last_probe = datetime.now(UTC)
+        digest = state.files.digest if state.files else None
+        moved = None not in (digest, target.digest) and digest != target.digest
+        state.replaced = moved or state.loaded_digest not in (digest, None)
+        state.loaded_digest = state.loaded_digest or digest
+        state.phase, state.failures, state.error, state.reason = AdapterPhase.READY, 0, None, ""
+        state.load_ms = load_ms(queue_ms)
+        state.last_probe = datetime.now(UTC)
         self.on_change()
 
-    def failed(self, path: str, error: EngineError, asked: Asked) -> None:
+    def record_failure(self, path: str, error: EngineError, target: RequestTarget) -> None:
         """A request failed. Only what tells about the adapter changes its state: an adapter failure always, a failed
         generation or a timeout where the adapter has never answered.
         """
-        record = self[path]
-        tells = isinstance(error, AdapterFailed) or (error.code in ("generation", "timeout") and not self.proved(path))
-        if asked.incarnation != self.incarnation or not tells:
+        state = self[path]
+        tells = isinstance(error, AdapterFailed) or (
+            error.code in ("generation", "timeout") and not self.is_ready(path)
+        )
+        if target.incarnation != self.incarnation or not tells:
             return
-        if record.state is not AdapterState.FAILED or self._clock() >= record.retry_at:
+        if state.phase is not AdapterPhase.FAILED or self._clock() >= state.retry_at:
             # of all that are under way the first to fail is the try, and the others say the same again
-            record.failures += 1
-            record.retry_at = self._clock() + delay(error, record.failures)
-        record.state, record.error, record.fault = AdapterState.FAILED, error, reason(error)
-        record.loaded_digest, record.replaced, record.load_ms = None, False, None
-        record.last_probe = datetime.now(UTC)
+            state.failures += 1
+            state.retry_at = self._clock() + delay(error, state.failures)
+        state.phase, state.error, state.reason = AdapterPhase.FAILED, error, failure_reason(error)
+        state.loaded_digest, state.replaced, state.load_ms = None, False, None
+        state.last_probe = datetime.now(UTC)
         self.on_change()
 
     def restarted(self, *, seen: bool = True) -> None:
@@ -196,86 +198,84 @@ class AdapterRegistry:
         """
         if not seen:
             self.ended_unseen = (*self.ended_unseen, self.incarnation)[-8:]
-        for record in self._records.values():
-            record.loaded_digest, record.replaced, record.load_ms = None, False, None
-        self.begin()
+        for state in self._states.values():
+            state.loaded_digest, state.replaced, state.load_ms = None, False, None
+        self.begin_incarnation()
 
-    def begin(self) -> None:
+    def begin_incarnation(self) -> None:
         """Somebody else watches over the server from now on, or it has started anew: nothing is proved."""
-        self.incarnation = incarnation()
-        self.doubt()
+        self.incarnation = new_incarnation()
+        self.invalidate()
 
-    def load(self) -> None:
+    def loads_started(self) -> None:
         """A wave begins: LoRAX may load any of the adapters, from files that may change meanwhile."""
         self._loads_ended = math.inf
-        for record in self._records.values():
-            record.confirmed = False
+        for state in self._states.values():
+            state.confirmed = False
 
-    def loaded(self) -> None:
+    def loads_finished(self) -> None:
         """The wave is over."""
         self._loads_ended = self._clock()
 
-    def confirm(self, looked: float) -> None:
+    def confirm(self, asked_at: float) -> None:
         """The sidecar was asked at that time, on the clock, and what it found has been taken in."""
-        late = [r for r in self._records.values() if not r.confirmed] if looked >= self._loads_ended else []
-        for record in late:
-            record.confirmed = True
+        late = [r for r in self._states.values() if not r.confirmed] if asked_at >= self._loads_ended else []
+        for state in late:
+            state.confirmed = True
         if late:
             self.on_change()
 
-    def doubt(self, paths: Iterable[str] | None = None) -> None:
+    def invalidate(self, paths: Iterable[str] | None = None) -> None:
         """What was proved (None: of every adapter) is to be proved again, and what failed tried again; what LoRAX has
         loaded stays known.
         """
-        records = (
-            list(self._records.values()) if paths is None else [self._records[p] for p in paths if p in self._records]
-        )
-        for record in records:
-            record.state, record.failures, record.retry_at = AdapterState.UNKNOWN, 0, 0.0
-            record.error, record.fault = None, ""
-        if records:
+        states = list(self._states.values()) if paths is None else [self._states[p] for p in paths if p in self._states]
+        for state in states:
+            state.phase, state.failures, state.retry_at = AdapterPhase.UNKNOWN, 0, 0.0
+            state.error, state.reason = None, ""
+        if states:
             self.on_change()
 
     @property
-    def records(self) -> tuple[AdapterRecord, ...]:
-        """The record of every adapter."""
-        return tuple(self._records.values())
+    def states(self) -> tuple[AdapterState, ...]:
+        """The state of every adapter."""
+        return tuple(self._states.values())
 
-    def unproved(self) -> list[str]:
+    def unverified(self) -> list[str]:
         """Adapters that a probe may be sent to now."""
         now = self._clock()
         return [
             r.path
-            for r in self._records.values()
+            for r in self._states.values()
             if r.refusal is None
-            and (r.state is AdapterState.UNKNOWN or (r.state is AdapterState.FAILED and now >= r.retry_at))
+            and (r.phase is AdapterPhase.UNKNOWN or (r.phase is AdapterPhase.FAILED and now >= r.retry_at))
         ]
 
     def ready(self) -> list[str]:
         """Adapters that have answered since LoRAX started."""
-        return [r.path for r in self._records.values() if r.state is AdapterState.READY]
+        return [r.path for r in self._states.values() if r.phase is AdapterPhase.READY]
 
-    def unseen(self) -> bool:
+    def lacks_files(self) -> bool:
         """Whether the sidecar has not said yet what lies there for some adapter."""
-        return any(r.finding is None for r in self._records.values())
+        return any(r.files is None for r in self._states.values())
 
-    def states(self) -> list[AdapterState]:
+    def phases(self) -> list[AdapterPhase]:
         """The state of every adapter."""
-        return [r.state for r in self._records.values()]
+        return [r.phase for r in self._states.values()]
 
     def next_retry(self) -> float | None:
         """When (on the clock) the next failed adapter may be tried again."""
-        times = [r.retry_at for r in self._records.values() if r.state is AdapterState.FAILED and r.refusal is None]
+        times = [r.retry_at for r in self._states.values() if r.phase is AdapterPhase.FAILED and r.refusal is None]
         return min(times, default=None)
 
-    def _renew(self, record: AdapterRecord, finding: AdapterFiles) -> None:
-        old, record.finding = record.finding, finding
+    def _replace_files(self, state: AdapterState, files: AdapterFiles) -> None:
+        old, state.files = state.files, files
         if old is None:
-            if record.state is AdapterState.READY:
-                record.loaded_digest = finding.digest
+            if state.phase is AdapterPhase.READY:
+                state.loaded_digest = files.digest
             return
-        if record.state is AdapterState.FAILED:
-            record.state, record.failures, record.retry_at = AdapterState.UNKNOWN, 0, 0.0
-            record.error, record.fault = None, ""
-        elif record.state is AdapterState.READY and finding.digest not in (None, record.loaded_digest):
-            record.state = AdapterState.UNKNOWN
+        if state.phase is AdapterPhase.FAILED:
+            state.phase, state.failures, state.retry_at = AdapterPhase.UNKNOWN, 0, 0.0
+            state.error, state.reason = None, ""
+        elif state.phase is AdapterPhase.READY and files.digest not in (None, state.loaded_digest):
+            state.phase = AdapterPhase.UNKNOWN

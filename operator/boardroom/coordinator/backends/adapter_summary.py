@@ -3,31 +3,31 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from boardroom.coordinator.backends.adapter_state import AdapterRecord, AdapterRegistry, AdapterState
+from boardroom.coordinator.backends.adapter_state import AdapterPhase, AdapterRegistry, AdapterState
 
-_BEST_FIRST = (AdapterState.READY, AdapterState.FAILED, AdapterState.UNKNOWN)
+_BEST_FIRST = (AdapterPhase.READY, AdapterPhase.FAILED, AdapterPhase.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """One adapter: the record of the server where it does best, and on how many servers it has answered."""
+class AdapterAggregate:
+    """One adapter: the state on the server where it does best, and on how many servers it has answered."""
 
-    record: AdapterRecord
+    best: AdapterState
     ready: int
     servers: int
 
 
-class Books:
-    """The books of all servers, read as one: an adapter is ready where at least one server has answered through it."""
+class AdapterSummary:
+    """The registries of all servers, read as one. An adapter is ready if at least one server answered through it."""
 
-    def __init__(self, books: Sequence[AdapterRegistry]) -> None:
-        self._books = books
+    def __init__(self, registries: Sequence[AdapterRegistry]) -> None:
+        self._registries = registries
 
-    def __getitem__(self, path: str) -> Proof:
-        records = [book[path] for book in self._books] or [AdapterRecord(path)]
-        best = min(records, key=lambda r: _BEST_FIRST.index(r.state))
-        return Proof(best, sum(r.state is AdapterState.READY for r in records), len(self._books))
+    def __getitem__(self, path: str) -> AdapterAggregate:
+        states = [registry[path] for registry in self._registries] or [AdapterState(path)]
+        best = min(states, key=lambda s: _BEST_FIRST.index(s.phase))
+        return AdapterAggregate(best, sum(s.phase is AdapterPhase.READY for s in states), len(self._registries))
 
     def ready(self) -> set[str]:
         """Adapters that have answered on some server since it started."""
-        return {path for book in self._books for path in book.ready()}
+        return {path for registry in self._registries for path in registry.ready()}

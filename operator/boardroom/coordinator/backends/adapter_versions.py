@@ -12,11 +12,11 @@ from typing import Final
 from boardroom.adapters.compatibility import AdapterFiles, check, missing_directory
 from boardroom.adapters.wanted import Wanted, WantedSource
 from boardroom.api.conditions import AgentCondition, find
-from boardroom.coordinator.backends.adapter_state import DOWNLOADING, AdapterRegistry, AdapterState
-from boardroom.coordinator.backends.sidecar import Report
+from boardroom.coordinator.backends.adapter_state import DOWNLOADING, AdapterPhase, AdapterRegistry
+from boardroom.coordinator.backends.sidecar import SidecarReport
 from boardroom.coordinator.board.roster import VOLUME, Member, Roster
 
-_NOT_ASKED: Final = AdapterFiles(
+_NOT_REPORTED: Final = AdapterFiles(
     problem=DOWNLOADING, message="the adapters service beside LoRAX has not said yet whether it has the adapter"
 )
 
@@ -28,78 +28,82 @@ class Version:
     path: str
     source: str = VOLUME
     revision: str | None = None
-    proved: bool = False
+    has_answered: bool = False
     """Whether it has ever answered."""
 
 
 @dataclass(frozen=True)
-class _Target:
+class _Desired:
     """What a member's spec asks for: a version, or where there is none yet, why."""
 
     version: Version | None
-    finding: AdapterFiles | None
+    files: AdapterFiles | None
 
 
 @dataclass(frozen=True)
 class BackendAdapters:
     """One LoRAX server: what its sidecar said last, and what is known of its adapters."""
 
-    report: Report | None
-    book: AdapterRegistry
+    report: SidecarReport | None
+    registry: AdapterRegistry
 
 
-class Versions:
+class AdapterVersions:
     """Remembers what speaks for whom."""
 
     def __init__(self) -> None:
-        self._speaking: dict[str, Version] = {}
+        self._active: dict[str, Version] = {}
 
     def resolve(self, roster: Roster, servers: Sequence[BackendAdapters]) -> Roster:
         """The roster with every member's adapter_id as LoRAX is to get it now."""
         members = tuple(self._member(member, roster, servers) for member in roster.members)
         uids = {_identity(member) for member in members}
-        self._speaking = {uid: version for uid, version in self._speaking.items() if uid in uids}
+        self._active = {uid: version for uid, version in self._active.items() if uid in uids}
         return replace(roster, members=members)
 
     def _member(self, member: Member, roster: Roster, servers: Sequence[BackendAdapters]) -> Member:
         uid = _identity(member)
-        target = _best(member, roster, servers)
+        target = _desired_anywhere(member, roster, servers)
         if target is None:
-            self._speaking.pop(uid, None)
+            self._active.pop(uid, None)
             return member
-        speaking = self._speaking.get(uid) or _seeded(member)
-        if speaking is not None and any(s.book.proved(speaking.path) for s in servers):
-            speaking = replace(speaking, proved=True)
-        if speaking is None or _may_switch(speaking, target, servers, preloaded=roster.preloaded):
-            return self._speaks(member, target)
-        self._speaking[uid] = speaking
-        awaited = target.version.path if target.version else None
-        return _with(member, speaking, awaits=awaited, held_back=_why(member, target, servers))
+        active = self._active.get(uid) or _from_status(member)
+        if active is not None and any(s.registry.is_ready(active.path) for s in servers):
+            active = replace(active, has_answered=True)
+        if active is None or _may_switch(active, target, servers, preloaded=roster.preloaded):
+            return self._serve(member, target)
+        self._active[uid] = active
+        pending = target.version.path if target.version else None
+        return _serving(
+            member, active, pending_adapter_id=pending, pending_reason=_pending_reason(member, target, servers)
+        )
 
-    def _speaks(self, member: Member, target: _Target) -> Member:
+    def _serve(self, member: Member, target: _Desired) -> Member:
         """The version that spec asks for; where there is none yet, an id that is never sent, and why."""
         uid = _identity(member)
         version = target.version
         if version is None:
-            self._speaking.pop(uid, None)
+            self._active.pop(uid, None)
             assert member.source is not None  # noqa: S101 (what lies on the volume has a path at once)
             return replace(member, adapter_id=member.source.key, origin=member.source.kind)
-        self._speaking[uid] = replace(version, proved=version == self._speaking.get(uid) and version.proved)
-        return _with(member, version)
+        self._active[uid] = replace(version, has_answered=version == self._active.get(uid) and version.has_answered)
+        return _serving(member, version)
 
 
-def findings(roster: Roster, report: Report | None) -> dict[str, AdapterFiles]:
+def files_by_adapter(roster: Roster, report: SidecarReport | None) -> dict[str, AdapterFiles]:
     """What one server's sidecar says of each adapter_id of a resolved roster; of a volume it may have said nothing."""
     known: dict[str, AdapterFiles] = {}
     for member in roster.members:
-        target = _target(member, roster, report)
+        target = _desired(member, roster, report)
         if target is None or member.adapter_id is None:
             continue
-        asked = member.awaits or (member.source.key if member.held_back and member.source else member.adapter_id)
-        if member.held_back and (before := _known(member, roster, report)):
+        asked = member.pending_adapter_id or (
+            member.source.key if member.pending_reason and member.source else member.adapter_id
+        )
+        if member.pending_reason and (before := _active_files(member, roster, report)):
             known[member.adapter_id] = before
-        if target.finding is not None:
-            known[asked] = target.finding
+        if target.files is not None:
+            known[asked] = target.files
     return known
 
 
@@ -108,74 +112,74 @@ def wanted(roster: Roster) -> Wanted:
     sources = {m.source.key: m.source for m in roster.members if m.source}
     return Wanted(
         sources=tuple(WantedSource.of(source) for _, source in sorted(sources.items())),
-        keep=tuple(sorted({m.adapter_id for m in roster.members if m.adapter_id and m.held_back})),
+        keep=tuple(sorted({m.adapter_id for m in roster.members if m.adapter_id and m.pending_reason})),
         max_bytes=roster.rules.max_bytes,
     )
 
 
-def _target(member: Member, roster: Roster, report: Report | None) -> _Target | None:
+def _desired(member: Member, roster: Roster, report: SidecarReport | None) -> _Desired | None:
     if member.source is not None:
         return _fetched(member, roster, report)
     if member.adapter is None or member.adapter_id is None:
         return None
-    finding = (
+    files = (
         check(report.volume.get(member.adapter) or missing_directory(member.adapter_id), roster.rules)
         if report
         else None
     )
-    return _Target(Version(member.adapter_id), finding)
+    return _Desired(Version(member.adapter_id), files)
 
 
-def _best(member: Member, roster: Roster, servers: Sequence[BackendAdapters]) -> _Target | None:
+def _desired_anywhere(member: Member, roster: Roster, servers: Sequence[BackendAdapters]) -> _Desired | None:
     """By the server that has it, else by any."""
-    targets = [_target(member, roster, server.report) for server in servers] or [_target(member, roster, None)]
+    targets = [_desired(member, roster, server.report) for server in servers] or [_desired(member, roster, None)]
     return next((target for target in targets if target and target.version), targets[0])
 
 
-def _fetched(member: Member, roster: Roster, report: Report | None) -> _Target:
+def _fetched(member: Member, roster: Roster, report: SidecarReport | None) -> _Desired:
     assert member.source is not None  # noqa: S101 (the caller's check)
     entry = report.fetched.get(member.source.key) if report else None
     if report is None or entry is None:
-        return _Target(None, _NOT_ASKED)
+        return _Desired(None, _NOT_REPORTED)
     if entry.state == "ready" and entry.path is not None and entry.path in report.stored:
         version = Version(entry.path, member.source.kind, entry.revision)
-        return _Target(version, check(report.stored[entry.path], roster.rules))
+        return _Desired(version, check(report.stored[entry.path], roster.rules))
     if entry.problem is not None:
-        return _Target(None, AdapterFiles(problem=entry.problem.reason, message=entry.problem.message))
+        return _Desired(None, AdapterFiles(problem=entry.problem.reason, message=entry.problem.message))
     done = f", {100 * entry.bytes_done // entry.bytes_total} %" if entry.bytes_total else ""
-    return _Target(None, AdapterFiles(problem=DOWNLOADING, message=f"downloading {member.source.key}", progress=done))
+    return _Desired(None, AdapterFiles(problem=DOWNLOADING, message=f"downloading {member.source.key}", progress=done))
 
 
-def _seeded(member: Member) -> Version | None:
-    """What an earlier coordinator left speaking, as it stands in the status."""
+def _from_status(member: Member) -> Version | None:
+    """What an earlier coordinator left active, as it stands in the status."""
     adapter = member.status.adapter
     ready = find(member.status.conditions, AgentCondition.ADAPTER_READY)
     if adapter is None or adapter.path is None or ready is None or ready.status != "True":
         return None
-    return Version(adapter.path, adapter.source or VOLUME, adapter.revision, proved=True)
+    return Version(adapter.path, adapter.source or VOLUME, adapter.revision, has_answered=True)
 
 
-def _may_switch(speaking: Version, target: _Target, servers: Sequence[BackendAdapters], *, preloaded: bool) -> bool:
+def _may_switch(active: Version, target: _Desired, servers: Sequence[BackendAdapters], *, preloaded: bool) -> bool:
     """Whether what spec asks for takes over, or there is nothing to hold on to.
 
     It takes over where every server that speaks the version before has proved it; where adapters are preloaded, once
     its files are found fit: the operator then restarts LoRAX with it, and only that can prove it.
     """
     version = target.version
-    if version is not None and version.path == speaking.path:
+    if version is not None and version.path == active.path:
         return True
-    refused = target.finding is not None and target.finding.problem is not None
-    if preloaded and version is not None and target.finding is not None and not refused:
+    refused = target.files is not None and target.files.problem is not None
+    if preloaded and version is not None and target.files is not None and not refused:
         return True
-    if version is not None and not refused and any(s.book.proved(version.path) for s in servers):
-        return all(s.book.proved(version.path) for s in servers if s.book.proved(speaking.path))
+    if version is not None and not refused and any(s.registry.is_ready(version.path) for s in servers):
+        return all(s.registry.is_ready(version.path) for s in servers if s.registry.is_ready(active.path))
     reports = [server.report for server in servers]
-    if speaking.source != VOLUME and all(report and speaking.path not in report.stored for report in reports):
+    if active.source != VOLUME and all(report and active.path not in report.stored for report in reports):
         return True
-    return not speaking.proved or all(s.book[speaking.path].state is AdapterState.FAILED for s in servers)
+    return not active.has_answered or all(s.registry[active.path].phase is AdapterPhase.FAILED for s in servers)
 
 
-def _known(member: Member, roster: Roster, report: Report | None) -> AdapterFiles | None:
+def _active_files(member: Member, roster: Roster, report: SidecarReport | None) -> AdapterFiles | None:
     """What the sidecar says of a version that spec no longer names."""
     path = member.adapter_id
     if report is None or path is None:
@@ -185,28 +189,30 @@ def _known(member: Member, roster: Roster, report: Report | None) -> AdapterFile
     return report.stored.get(path, AdapterFiles(problem=DOWNLOADING, message="this server does not have it any more"))
 
 
-def _why(member: Member, target: _Target, servers: Sequence[BackendAdapters]) -> str:
+def _pending_reason(member: Member, target: _Desired, servers: Sequence[BackendAdapters]) -> str:
     """Why the version that spec asks for does not speak yet; "Reason: text"."""
     named = member.source.key if member.source else str(member.adapter)
-    finding = target.finding
+    files = target.files
     if target.version is None:
-        return f"{named}: {finding.problem}: {finding.message}" if finding else f"{named}: not there yet"
-    if finding is not None and finding.problem is not None:
-        return f"{named}: {finding.problem}: {finding.message}"
-    for record in (server.book[target.version.path] for server in servers):
-        if record.state is AdapterState.FAILED:
-            return f"{named}: {record.fault}: {record.cause}"
+        return f"{named}: {files.problem}: {files.message}" if files else f"{named}: not there yet"
+    if files is not None and files.problem is not None:
+        return f"{named}: {files.problem}: {files.message}"
+    for state in (server.registry[target.version.path] for server in servers):
+        if state.phase is AdapterPhase.FAILED:
+            return f"{named}: {state.reason}: {state.cause}"
     return f"{named}: it is being tried"
 
 
-def _with(member: Member, version: Version, *, awaits: str | None = None, held_back: str = "") -> Member:
+def _serving(
+    member: Member, version: Version, *, pending_adapter_id: str | None = None, pending_reason: str = ""
+) -> Member:
     return replace(
         member,
         adapter_id=version.path,
         origin=version.source,
         revision=version.revision,
-        awaits=awaits,
-        held_back=held_back,
+        pending_adapter_id=pending_adapter_id,
+        pending_reason=pending_reason,
     )
 
 

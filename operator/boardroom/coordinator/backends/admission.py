@@ -25,7 +25,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from boardroom.coordinator.backends.adapter_state import AdapterRegistry
-from boardroom.coordinator.backends.incarnation import Asked
+from boardroom.coordinator.backends.incarnation import RequestTarget
 from boardroom.engine.errors import EngineError
 
 AIR_SECONDS: Final = 1.0
@@ -39,37 +39,37 @@ async def _nothing() -> None:
 
 
 class Admission:
-    """The gate to one LoRAX. `trouble` is why it can't be asked, as far as known, and `unsure` whether it may be
-    another process by now; `wave_please` asks for a wave, and `before_wave` returns when nobody but this coordinator
+    """The gate to one LoRAX. `outage` is why it can't be asked, as far as known, and `unsure` whether it may be
+    another process by now; `request_wave` asks for a wave, and `before_wave` returns when nobody but this coordinator
     sends there either; `on_wave` hears when one begins and ends.
     """
 
     def __init__(
         self,
-        book: AdapterRegistry,
+        registry: AdapterRegistry,
         *,
-        trouble: Callable[[], EngineError | None],
+        outage: Callable[[], EngineError | None],
         unsure: Callable[[], bool] = lambda: False,
-        wave_please: Callable[[], None],
+        request_wave: Callable[[], None],
         before_wave: Callable[[], Awaitable[None]] = _nothing,
         on_wave: Callable[[], None] = lambda: None,
     ) -> None:
-        self._book = book
-        self._trouble, self._unsure = trouble, unsure
-        self._wave_please = wave_please
+        self._registry = registry
+        self._outage, self._unsure = outage, unsure
+        self._request_wave = request_wave
         self._before_wave, self._on_wave = before_wave, on_wave
         self._changed = asyncio.Event()
-        self._loading = False
+        self._wave_under_way = False
         self._in_flight = 0
-        self._back = asyncio.Event()
-        self._last_left = float("-inf")
+        self._idle = asyncio.Event()
+        self._last_sent = float("-inf")
         self.granted_until = math.inf
         """When (time.monotonic) this coordinator may send no more, unless it is granted longer: others send too."""
         self.cut_off = ""
         """Why it is not granted longer; empty where it is."""
         self.waves = 0
         """How many waves there were, the one under way included."""
-        self.risks = 0
+        self.waves_begun = 0
         """How many waves have begun."""
         self.base_wanted = False
         """Whether a member speaks as the base model: to LoRAX that is one more adapter, which it loads and evicts."""
@@ -77,40 +77,40 @@ class Admission:
         self._base_error: EngineError | None = None
 
     @property
-    def why_held(self) -> str:
+    def hold_reason(self) -> str:
         """What whoever waits here waits for."""
         if self.cut_off and not self._granted:
             return f"{self.cut_off}, and nothing is sent to LoRAX meanwhile"
-        if not self._loading and self._unsure():
+        if not self._wave_under_way and self._unsure():
             return "a connection to LoRAX broke, and nothing is sent until it is known whether it has started anew"
         return "LoRAX was still loading adapters, and nothing is sent meanwhile"
 
-    def open_to(self, path: str | None) -> bool:
+    def is_open_for(self, path: str | None) -> bool:
         """Whether a request to this adapter (None: the base model) may leave now."""
-        return self.open and self.proved(path)
+        return self.is_open and self.is_ready(path)
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether requests may leave at all."""
-        return not self._loading and self._granted and not self._unsure()
+        return not self._wave_under_way and self._granted and not self._unsure()
 
     @property
     def _granted(self) -> bool:
         return time.monotonic() < self.granted_until
 
-    def proved(self, path: str | None) -> bool:
+    def is_ready(self, path: str | None) -> bool:
         """Whether it has answered a wave since LoRAX started."""
-        return self._base_loaded if path is None else self._book.proved(path)
+        return self._base_loaded if path is None else self._registry.is_ready(path)
 
-    async def admitted(self, path: str | None) -> EngineError | None:
+    async def admit(self, path: str | None) -> EngineError | None:
         """Wait until a request may leave; or the error why it may not, which is then the member's outcome.
 
         Waits as long as a load takes; whoever calls has a deadline and cancels.
         """
         if path is None:
             self.want_base()
-        while not self.open_to(path):
-            error = self._hopeless(path) if self.open else None
+        while not self.is_open_for(path):
+            error = self._no_admission(path) if self.is_open else None
             if error is not None:
                 return error
             await self._changed.wait()
@@ -121,54 +121,54 @@ class Admission:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def left(self) -> None:
+    def request_sent(self) -> None:
         """A request leaves for LoRAX."""
         self._in_flight += 1
-        self._last_left = asyncio.get_running_loop().time()
+        self._last_sent = asyncio.get_running_loop().time()
 
-    def back(self) -> None:
+    def request_done(self) -> None:
         """It has ended."""
         self._in_flight -= 1
         if not self._in_flight:
-            self._back.set()
-            self._back = asyncio.Event()
+            self._idle.set()
+            self._idle = asyncio.Event()
 
     @asynccontextmanager
     async def wave(self) -> AsyncIterator[None]:
         """While inside, no request leaves; entered when those that left have ended, or take long."""
-        self._loading = True
+        self._wave_under_way = True
         self.waves += 1
         self._on_wave()
         try:
-            await asyncio.gather(self.ended(), self._before_wave())
-            self.risks += 1
+            await asyncio.gather(self.drain(), self._before_wave())
+            self.waves_begun += 1
             self._on_wave()
             yield
         finally:
-            self._loading = False
+            self._wave_under_way = False
             self._on_wave()
             self.wake()
 
-    async def landed(self) -> None:
+    async def wait_arrived(self) -> None:
         """Returns when what has left has arrived in LoRAX, or has come back."""
-        await self._gone(self._last_left + AIR_SECONDS)
+        await self._wait_idle(self._last_sent + AIR_SECONDS)
 
-    async def ended(self) -> None:
+    async def drain(self) -> None:
         """Returns when what has left has come back, or takes long."""
-        await self._gone(asyncio.get_running_loop().time() + DRAIN_SECONDS)
+        await self._wait_idle(asyncio.get_running_loop().time() + DRAIN_SECONDS)
 
-    async def _gone(self, until: float) -> None:
-        while self._in_flight and (left := until - asyncio.get_running_loop().time()) > 0:
+    async def _wait_idle(self, until: float) -> None:
+        while self._in_flight and (remaining := until - asyncio.get_running_loop().time()) > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._back.wait(), left)
+                await asyncio.wait_for(self._idle.wait(), remaining)
 
     @property
-    def loading(self) -> bool:
+    def wave_under_way(self) -> bool:
         """Whether a wave is under way."""
-        return self._loading
+        return self._wave_under_way
 
     @property
-    def base_due(self) -> bool:
+    def base_is_due(self) -> bool:
         """Whether the base model is to be part of a wave that has not been yet."""
         return self.base_wanted and not self._base_loaded
 
@@ -176,7 +176,7 @@ class Admission:
         """A member speaks as the base model: a wave has to load it too."""
         if not self.base_wanted:
             self.base_wanted = True
-            self._wave_please()
+            self._request_wave()
 
     @property
     def base(self) -> tuple[bool, EngineError | None]:
@@ -184,12 +184,12 @@ class Admission:
         return self._base_loaded, self._base_error
 
     @base.setter
-    def base(self, told: tuple[bool, EngineError | None]) -> None:
-        self._base_loaded, self._base_error = told
+    def base(self, state: tuple[bool, EngineError | None]) -> None:
+        self._base_loaded, self._base_error = state
 
-    def base_probed(self, error: EngineError | None, asked: Asked) -> None:
+    def base_probed(self, error: EngineError | None, target: RequestTarget) -> None:
         """The base model answered a wave, or failed in it."""
-        if asked.incarnation != self._book.incarnation:
+        if target.incarnation != self._registry.incarnation:
             return
         self._base_loaded = self._base_loaded or error is None
         self._base_error = error
@@ -198,7 +198,7 @@ class Admission:
         """LoRAX has started anew."""
         self._base_loaded, self._base_error = False, None
 
-    def _hopeless(self, path: str | None) -> EngineError | None:
+    def _no_admission(self, path: str | None) -> EngineError | None:
         """Why waiting on would not help: the load failed, or LoRAX is not there to load anything."""
-        failure = self._base_error if path is None else self._book.gate(path)
-        return failure or self._trouble()
+        failure = self._base_error if path is None else self._registry.block_reason(path)
+        return failure or self._outage()

@@ -11,13 +11,13 @@ from boardroom.coordinator.backends.adapter_state import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
 from boardroom.coordinator.backends.endpoints import Endpoint
 from boardroom.coordinator.backends.health_check import HealthCheck
-from boardroom.coordinator.backends.held import Held
-from boardroom.coordinator.backends.incarnation import Asked
+from boardroom.coordinator.backends.held import HeldTasks
+from boardroom.coordinator.backends.incarnation import RequestTarget
 from boardroom.coordinator.backends.load_balancing import Candidate
 from boardroom.coordinator.backends.prober import Prober
-from boardroom.coordinator.backends.quarantine import Quarantine, Watch
+from boardroom.coordinator.backends.quarantine import LossTracker, Quarantine
 from boardroom.coordinator.backends.routes import LoraxRoute
-from boardroom.coordinator.backends.sidecar import POLL_SECONDS, Report, SidecarClient
+from boardroom.coordinator.backends.sidecar import POLL_SECONDS, SidecarClient, SidecarReport
 from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.metrics import Metrics
 from boardroom.engine.errors import ConnectionLost, EngineError, Unreachable
@@ -52,30 +52,30 @@ class Backend:
         *,
         metrics: Metrics,
         tracer: Tracer,
-        held: Held,
+        held: HeldTasks,
         quarantine: Quarantine,
         on_change: Callable[[], None],
         before_wave: Callable[["Backend"], Awaitable[None]],
     ) -> None:
         self.endpoint = endpoint
-        self.book = AdapterRegistry(_now, self._moved)
+        self.registry = AdapterRegistry(_now, self._moved)
         health_check = self.health_check = HealthCheck(engine, on_restart=self._restarted, on_change=self._moved)
         self.admission = Admission(
-            self.book,
-            trouble=lambda: health_check.trouble,
+            self.registry,
+            outage=lambda: health_check.trouble,
             unsure=lambda: health_check.unsure,
-            wave_please=self.wake,
+            request_wave=self.wake,
             before_wave=lambda: before_wave(self),
             on_wave=on_change,
         )
         self.route = LoraxRoute(
             endpoint.name,
             engine,
-            book=self.book,
+            registry=self.registry,
             admission=self.admission,
             metrics=metrics,
             held=held,
-            watch=Watch(quarantine),
+            losses=LossTracker(quarantine),
             tracer=tracer,
         )
         self.route.on_answer = self._answered
@@ -83,11 +83,11 @@ class Backend:
         engine.on_hangup = health_check.doubt
         self.prober = Prober(
             engine,
-            book=self.book,
+            registry=self.registry,
             admission=self.admission,
             health_check=health_check,
             metrics=metrics,
-            look=self.wait_for_report,
+            refresh_files=self.wait_for_report,
             on_failure=self._probe_failed,
         )
         self._paths: set[str] = set()
@@ -98,7 +98,7 @@ class Backend:
         self._poll_now = asyncio.Event()
         self._looking = asyncio.Lock()
         if findings is not None:
-            findings.on_look = on_change
+            findings.on_report = on_change
 
     def candidate(self, paths: Sequence[str | None]) -> Candidate:
         """The server as it is now, in view of a batch of these adapters (None: the base model)."""
@@ -106,25 +106,25 @@ class Backend:
             key=self.endpoint.key,
             running=self.health_check.running,
             leaving=self.endpoint.leaving,
-            proved=sum(map(self.admission.proved, paths)),
-            open=self.admission.open,
-            load=len(self.route.load),
+            proved=sum(map(self.admission.is_ready, paths)),
+            open=self.admission.is_open,
+            load=len(self.route.tasks),
         )
 
     @property
-    def report(self) -> Report | None:
+    def report(self) -> SidecarReport | None:
         """What its sidecar said last, to this coordinator or to the one that leads."""
         return self._findings.report if self._findings is not None else None
 
     @report.setter
-    def report(self, told: Report | None) -> None:
+    def report(self, told: SidecarReport | None) -> None:
         if self._findings is not None:
             self._findings.report = told
 
     def keep(self, paths: set[str], findings: Mapping[str, AdapterFiles]) -> None:
         """The adapters that are or will be asked, and what is known of their files here."""
-        self.book.keep(paths)
-        self.book.found(findings)
+        self.registry.keep(paths)
+        self.registry.update_files(findings)
         if paths != self._paths:
             self._paths = paths
             self._poll_now.set()
@@ -135,7 +135,7 @@ class Backend:
         self.news, self.prober.idle = None, False
         self.admission.base = False, None
         self.health_check.take_over()
-        self.book.begin()
+        self.registry.begin_incarnation()
         prober = self.prober
         self._jobs.start("health check", self.health_check.run)
         self._jobs.start("prober", lambda: prober.run(_now))
@@ -151,7 +151,7 @@ class Backend:
         """Let what is under way there end, for at most so long, and close every connection."""
         await self.stop()
         self.health_check.mark_gone()
-        under_way = {*self.prober.under_way, *self.route.load}
+        under_way = {*self.prober.under_way, *self.route.tasks}
         if under_way:
             await asyncio.wait(under_way, timeout=seconds)
         await self._engine.close()
@@ -163,62 +163,62 @@ class Backend:
         self.admission.wake()
         self.prober.wake()
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Ask the sidecar, one after another: most answers are 304."""
         if self._findings is not None:
             async with self._looking:
                 looked = _now()
                 await self._findings.poll()
-                if not self._findings.trouble:
-                    self.book.confirm(looked)
+                if not self._findings.error:
+                    self.registry.confirm(looked)
 
     async def wait_for_report(self) -> None:
         """Ask the sidecar, again until it has ever said something: where it starts beside LoRAX it may be later."""
-        await self.look()
+        await self.refresh()
         while self._findings is not None and self._findings.report is None:
             await asyncio.sleep(_AGAIN_SECONDS)
-            await self.look()
+            await self.refresh()
 
     @property
     def gathered(self) -> OutcomeDelta:
         """What is to be told of the incarnation that is known; what was gathered of another is dropped."""
-        if self.news is None or self.news.incarnation != self.book.incarnation:
-            self.news = OutcomeDelta(self.book.incarnation)
+        if self.news is None or self.news.incarnation != self.registry.incarnation:
+            self.news = OutcomeDelta(self.registry.incarnation)
         return self.news
 
     @property
-    def unvetted(self) -> bool:
+    def needs_refresh(self) -> bool:
         """Whether its sidecar, if it has one and it is for us to ask, has not said yet what lies there."""
         findings = self._findings
-        return findings is not None and self.news is None and not findings.trouble and self.book.unseen()
+        return findings is not None and self.news is None and not findings.error and self.registry.lacks_files()
 
-    async def vet(self) -> None:
+    async def refresh_unknown(self) -> None:
         """Ask the sidecar what lies where nobody has looked yet."""
         if self._findings is not None:
             async with self._looking:
-                if self.unvetted:
+                if self.needs_refresh:
                     await self._findings.poll()
 
-    def failed(self, path: str | None, error: EngineError, asked: Asked) -> None:
+    def failed(self, path: str | None, error: EngineError, asked: RequestTarget) -> None:
         """A request broke. An end that is of an earlier incarnation has been seen."""
-        if asked.incarnation != self.book.incarnation:
+        if asked.incarnation != self.registry.incarnation:
             return
         if self.news is not None:
             self.gathered.failures[path, error.code] = error
         if path is not None:
-            self.book.failed(path, error, asked)
+            self.registry.record_failure(path, error, asked)
         if isinstance(error, Unreachable) and self.news is None:
             self.health_check.lost()
         elif isinstance(error, (Unreachable, ConnectionLost)):
             self.health_check.doubt()
 
-    def _probe_failed(self, path: str | None, error: EngineError, asked: Asked) -> None:
+    def _probe_failed(self, path: str | None, error: EngineError, asked: RequestTarget) -> None:
         if path is None:
             self.admission.base_probed(error, asked)
         self.failed(path, error, asked)
 
-    def _answered(self, warm: bool, asked: Asked) -> None:
-        if asked.incarnation != self.book.incarnation:
+    def _answered(self, warm: bool, asked: RequestTarget) -> None:
+        if asked.incarnation != self.registry.incarnation:
             return
         if self.news is None:
             self.health_check.note_answer(warm=warm)
@@ -233,13 +233,13 @@ class Backend:
     def _restarted(self, seen: bool) -> None:
         """It has lost its adapters."""
         self.admission.restarted()
-        self.book.restarted(seen=seen)
+        self.registry.restarted(seen=seen)
 
     async def _poll(self) -> None:
         """Every few seconds, and at once when the roster changed."""
         while True:
             self._poll_now.clear()
-            await self.look()
+            await self.refresh()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._poll_now.wait(), POLL_SECONDS)
 

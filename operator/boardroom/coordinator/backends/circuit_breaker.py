@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 
-class Breaker:
+class CircuitBreaker:
     """Opens when LoRAX does not answer its health check, closes when a probe has got tokens out of it.
 
     While it is open no question waits for a time-out of LoRAX: the board is asked by standard inference. It lets no
@@ -17,9 +17,9 @@ class Breaker:
 
     def trip(self, reason: str) -> None:
         """LoRAX is down."""
-        opened = self.reason is None
+        closed = self.reason is None
         self.reason = reason
-        if opened:
+        if closed:
             self._on_change(True)
 
     def reset(self) -> None:

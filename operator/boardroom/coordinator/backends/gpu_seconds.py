@@ -40,38 +40,38 @@ class GpuSecondsMeter:
     def __init__(self, clock: Callable[[], float], metrics: Metrics) -> None:
         self._clock = clock
         self._metrics = metrics
-        self._stays: set[InFlight] = set()
+        self._in_flight: set[InFlight] = set()
         self._counted = 0.0
         self.seconds_per_token: float | None = None
         """Of a request that is alone; None until there was one."""
 
-    def entered(self) -> InFlight:
+    def request_started(self) -> InFlight:
         """A request goes to LoRAX."""
         now = self._clock()
-        if not self._stays:
+        if not self._in_flight:
             self._counted = now
-        elif len(self._stays) == 1:
-            for other in self._stays:
+        elif len(self._in_flight) == 1:
+            for other in self._in_flight:
                 other.alone = False
-        stay = InFlight(now, alone=not self._stays)
-        self._stays.add(stay)
-        return stay
+        request = InFlight(now, alone=not self._in_flight)
+        self._in_flight.add(request)
+        return request
 
-    def left(self, stay: InFlight, generation: Generation | None = None) -> None:
+    def request_ended(self, request: InFlight, generation: Generation | None = None) -> None:
         """It is over; with what it brought, if it did."""
         now = self._clock()
-        self._stays.discard(stay)
-        if not self._stays or now >= self._counted + COUNT_SECONDS:
+        self._in_flight.discard(request)
+        if not self._in_flight or now >= self._counted + COUNT_SECONDS:
             self._metrics.busy(now - self._counted)
             self._counted = now
         if generation is None:
             return
-        own = now - stay.began if generation.inference_ms is None else generation.inference_ms / 1000
+        own = now - request.began if generation.inference_ms is None else generation.inference_ms / 1000
         tokens = generation.completion_tokens
-        if stay.alone and tokens >= MIN_TOKENS:
+        if request.alone and tokens >= MIN_TOKENS:
             self._learn(own / tokens)
-        if stay.alone or self.seconds_per_token is None or tokens < MIN_TOKENS:
-            self._metrics.separate(Basis.ALONE if stay.alone else Basis.BATCH, own)
+        if request.alone or self.seconds_per_token is None or tokens < MIN_TOKENS:
+            self._metrics.separate(Basis.ALONE if request.alone else Basis.BATCH, own)
         else:
             self._metrics.separate(Basis.ALONE, min(own, tokens * self.seconds_per_token))
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from boardroom.api.status import LoraxMetrics
-from boardroom.coordinator.backends.incarnation import Counted
-from boardroom.coordinator.backends.latency import HitWindow, LatencyWindow, figures, percent
+from boardroom.coordinator.backends.incarnation import RequestCounter
+from boardroom.coordinator.backends.latency import HitWindow, LatencyWindow, mean_and_p95_ms, percent
 from boardroom.engine.errors import EngineError, EngineTimeout, Unreachable
 from boardroom.engine.metrics import EngineMetrics
 from boardroom.engine.protocol import Engine
@@ -25,7 +25,7 @@ def metrics(checks: Iterable["HealthCheck"]) -> LoraxMetrics | None:
     up = [(c, c.counters) for c in checks if c.running and c.counters is not None]
     if not up:
         return None
-    average, p95 = figures([c.latency.traffic() for c, _ in up])
+    average, p95 = mean_and_p95_ms([c.latency.traffic() for c, _ in up])
     queues = [counters.queue_length for _, counters in up if counters.queue_length is not None]
     now = asyncio.get_running_loop().time()
     return LoraxMetrics(
@@ -67,7 +67,7 @@ class HealthCheck:
         self.hits = HitWindow()
         self.counters: EngineMetrics | None = None
         self._check_now = asyncio.Event()
-        self._counted: Counted | None = None
+        self._counted: RequestCounter | None = None
         """None: nothing to tell this process from another by."""
         self._gone = False
         """Whether it was not there, and nobody has found it since."""
@@ -84,7 +84,7 @@ class HealthCheck:
     @property
     def least(self) -> int | None:
         """How many requests this process must have counted, at least."""
-        return self._counted.least if self._counted is not None else None
+        return self._counted.minimum if self._counted is not None else None
 
     def check_now(self) -> None:
         """Something happened at LoRAX: check at once."""
@@ -105,14 +105,14 @@ class HealthCheck:
     def note_answer(self, *, warm: int, answers: int = 1) -> None:
         """So many answers of this incarnation came through adapters, `warm` of them without a wait for a load."""
         if self._counted is not None:
-            self._counted.answered(answers)
-        self.hits.note(asyncio.get_running_loop().time(), warm=warm, answers=answers)
+            self._counted.add_answers(answers)
+        self.hits.add(asyncio.get_running_loop().time(), warm=warm, answers=answers)
 
     def note_probe(self, seconds: float) -> None:
         """A probe of ours, of this incarnation, took so long in LoRAX."""
         if self._counted is not None:
-            self._counted.answered(1)
-        self.latency.probe(asyncio.get_running_loop().time(), seconds)
+            self._counted.add_answers(1)
+        self.latency.add_probe(asyncio.get_running_loop().time(), seconds)
 
     async def run(self) -> None:
         """Look, for ever."""
@@ -151,7 +151,7 @@ class HealthCheck:
     def set_remote(self, running: bool | None, reason: str, trouble: EngineError | None, least: int | None) -> None:
         """Somebody else has looked."""
         self.running, self.reason, self.trouble = running, reason, trouble
-        self._counted = None if least is None else Counted(least)
+        self._counted = None if least is None else RequestCounter(least)
         self._gone = False
         self.on_change()
 
@@ -168,15 +168,15 @@ class HealthCheck:
 
     def _found(self, counters: EngineMetrics | None) -> None:
         """It is there, and says so many requests: the process that is known, or another?"""
-        same = counters is None or self._counted is None or self._counted.counts(counters.requests)
+        same = counters is None or self._counted is None or self._counted.is_same_process(counters.requests)
         uncounted = self._counted is None and counters is not None
-        unproved = self.unsure and (counters is None or self._counted is None)
-        if self._gone or uncounted or unproved or not same:
+        unverified = self.unsure and (counters is None or self._counted is None)
+        if self._gone or uncounted or unverified or not same:
             self._begin(seen=same)
-            self._counted = Counted(counters.requests) if counters is not None else None
+            self._counted = RequestCounter(counters.requests) if counters is not None else None
         if counters is not None:
             self.counters = counters
-            self.latency.sample(asyncio.get_running_loop().time(), counters.duration)
+            self.latency.add_sample(asyncio.get_running_loop().time(), counters.duration)
 
     def _end(self) -> None:
         if not self._gone:

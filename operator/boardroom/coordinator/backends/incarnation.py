@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Final
 
-UNTOLD: Final = (
+NO_REPORT: Final = (
     "have no digest, because no adapters service has told what lies there; this answer's weights are not known"
 )
 CHANGED: Final = (
@@ -14,19 +14,19 @@ UNCONFIRMED: Final = (
     "may have changed while LoRAX loaded them: the adapters service has not answered since; this answer's weights are "
     "not known"
 )
-RISKED: Final = (
+MAY_BE_EVICTED: Final = (
     "may have left the GPU while this answer was being given, because LoRAX began to load others; the answer may be "
     "the base model's in part"
 )
 """Why an answer has no digest."""
 
 
-def incarnation() -> str:
+def new_incarnation() -> str:
     """A name for one life of a server, from its start to its end, that no other life has, whoever names it."""
     return secrets.token_hex(8)
 
 
-class Counted:
+class RequestCounter:
     """How many requests an engine must have counted by now, if it is still the process that counted `requests`."""
 
     def __init__(self, requests: int) -> None:
@@ -34,23 +34,23 @@ class Counted:
         self._answered = 0
 
     @property
-    def least(self) -> int:
+    def minimum(self) -> int:
         """What it says can't be less."""
         return max(self._last, self._first + self._answered)
 
-    def answered(self, requests: int) -> None:
+    def add_answers(self, requests: int) -> None:
         """So many more, of those that left since, were answered."""
         self._answered += requests
 
-    def counts(self, requests: int) -> bool:
+    def is_same_process(self, requests: int) -> bool:
         """It says so many. Whether it can be the same process. One that has never counted any may not count at all."""
-        same = requests >= self.least or requests == self._last == 0
+        same = requests >= self.minimum or requests == self._last == 0
         self._last = requests
         return same
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestTarget:
     """An incarnation of the server, and the digest of the adapter's files as far as known."""
 
     incarnation: str

@@ -52,13 +52,13 @@ def quantile_ms(histogram: Histogram, quantile: float) -> int | None:
     return round(1000 * lower_bound)
 
 
-def figures(traffic: Sequence[Histogram]) -> tuple[int | None, int | None]:
+def mean_and_p95_ms(traffic: Sequence[Histogram]) -> tuple[int | None, int | None]:
     """Mean and 95th percentile in milliseconds over the requests of several servers; None without traffic."""
-    whole = together(traffic)
+    whole = merged(traffic)
     return mean_ms(whole), quantile_ms(whole, _P95)
 
 
-def together(histograms: Sequence[Histogram]) -> Histogram:
+def merged(histograms: Sequence[Histogram]) -> Histogram:
     """All of them as one; a bound that one of them lacks counts there as the next lower one that it has."""
     bounds = sorted({bound for h in histograms for bound, _ in h.buckets})
     return Histogram(
@@ -77,7 +77,7 @@ class LatencyWindow:
         self._samples: deque[tuple[float, Histogram]] = deque()
         self._probes: deque[tuple[float, float]] = deque()
 
-    def sample(self, at: float, histogram: Histogram) -> None:
+    def add_sample(self, at: float, histogram: Histogram) -> None:
         """Take in a scrape; a histogram that went back is a LoRAX that has started anew."""
         if self._samples and histogram.count < self._samples[-1][1].count:
             self.clear()
@@ -87,7 +87,7 @@ class LatencyWindow:
         while self._probes and self._probes[0][0] < self._samples[0][0]:
             self._probes.popleft()
 
-    def probe(self, at: float, seconds: float) -> None:
+    def add_probe(self, at: float, seconds: float) -> None:
         """A probe of ours took so long in LoRAX."""
         self._probes.append((at, seconds))
 
@@ -117,7 +117,7 @@ class HitWindow:
     def __init__(self) -> None:
         self._seconds: deque[list[int]] = deque()
 
-    def note(self, at: float, *, warm: int, answers: int = 1) -> None:
+    def add(self, at: float, *, warm: int, answers: int = 1) -> None:
         """So many answers came through adapters, `warm` of them without a load."""
         second = int(at)
         if not self._seconds or self._seconds[-1][0] != second:

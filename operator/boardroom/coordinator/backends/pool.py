@@ -8,13 +8,13 @@ from contextlib import suppress
 from typing import Final
 
 from boardroom.adapters.wanted import Wanted
-from boardroom.coordinator.backends.adapter_state import AdapterState
-from boardroom.coordinator.backends.adapter_summary import Books
-from boardroom.coordinator.backends.adapter_versions import BackendAdapters, findings
+from boardroom.coordinator.backends.adapter_state import AdapterPhase
+from boardroom.coordinator.backends.adapter_summary import AdapterSummary
+from boardroom.coordinator.backends.adapter_versions import BackendAdapters, files_by_adapter
 from boardroom.coordinator.backends.backend import Backend
-from boardroom.coordinator.backends.circuit_breaker import Breaker
+from boardroom.coordinator.backends.circuit_breaker import CircuitBreaker
 from boardroom.coordinator.backends.endpoints import Endpoint, Endpoints
-from boardroom.coordinator.backends.held import Held
+from boardroom.coordinator.backends.held import HeldTasks
 from boardroom.coordinator.backends.load_balancing import choose
 from boardroom.coordinator.backends.quarantine import Quarantine
 from boardroom.coordinator.backends.routes import LoraxRoute
@@ -26,7 +26,7 @@ from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import Engine
 from boardroom.telemetry.tracing import OFF, Tracer
 
-VET_SECONDS: Final = 5.0
+REFRESH_SECONDS: Final = 5.0
 """How long a question waits for the sidecar's word on adapters that it has not spoken of yet."""
 
 NO_POD: Final = "LoRAX has no pod"
@@ -51,8 +51,8 @@ class BackendPool:
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.backends: dict[str, Backend] = {}
-        self.breaker = Breaker(metrics.breaker_open.set)
-        self.held = Held(metrics.held.set)
+        self.breaker = CircuitBreaker(metrics.breaker_open.set)
+        self.held = HeldTasks(metrics.held.set)
         self._quarantine = Quarantine()
         self.on_change = on_change
         self.before_wave: Callable[[Backend], Awaitable[None]] = _nobody_else
@@ -80,14 +80,14 @@ class BackendPool:
         return self._endpoints.found is not None
 
     @property
-    def books(self) -> Books:
+    def adapters(self) -> AdapterSummary:
         """What is known of the adapters."""
-        return Books([backend.book for backend in self.backends.values()])
+        return AdapterSummary([backend.registry for backend in self.backends.values()])
 
     @property
     def servers(self) -> list[BackendAdapters]:
         """What each server's sidecar says, and what is known of its adapters."""
-        return [BackendAdapters(backend.report, backend.book) for backend in self.backends.values()]
+        return [BackendAdapters(backend.report, backend.registry) for backend in self.backends.values()]
 
     @property
     def running(self) -> bool | None:
@@ -124,15 +124,15 @@ class BackendPool:
         """The adapters of a resolved roster, and those that questions in flight still use."""
         self._paths = roster.adapter_ids
         for backend in self.backends.values():
-            backend.keep(roster.all_adapter_ids | in_use, findings(roster, backend.report))
+            backend.keep(roster.all_adapter_ids | in_use, files_by_adapter(roster, backend.report))
         self._count()
 
-    async def vet(self, seconds: float) -> None:
+    async def refresh_unknown(self, seconds: float) -> None:
         """Before the first request to an adapter the sidecars are asked what lies there."""
-        if unvetted := [backend for backend in self.backends.values() if backend.unvetted]:
+        if needs_refresh := [backend for backend in self.backends.values() if backend.needs_refresh]:
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(seconds, VET_SECONDS)):
-                    await asyncio.gather(*(backend.vet() for backend in unvetted))
+                async with asyncio.timeout(min(seconds, REFRESH_SECONDS)):
+                    await asyncio.gather(*(backend.refresh_unknown() for backend in needs_refresh))
 
     def start(self) -> None:
         """Find the servers from now on."""
@@ -222,14 +222,14 @@ class BackendPool:
             self.breaker.trip(self.cut_off)
         elif not running and self.running is False:
             self.breaker.trip(f"LoRAX is down: {self.reason}")
-        elif any(b.book.ready() or not b.book.states() for b in running):
+        elif any(b.registry.ready() or not b.registry.phases() for b in running):
             self.breaker.reset()
         self.on_change()
 
     def _count(self) -> None:
-        books = self.books
-        states = [books[path].record.state for path in self._paths]
-        for state in AdapterState:
+        adapters = self.adapters
+        states = [adapters[path].best.phase for path in self._paths]
+        for state in AdapterPhase:
             self._metrics.adapters.labels(state).set(states.count(state))
         self._metrics.lorax_up.set(bool(self.running))
         self._metrics.lorax_servers.set(sum(bool(b.health_check.running) for b in self.backends.values()))

@@ -25,7 +25,7 @@ _KEPT: Final = 1024
 
 class _Suspect(msgspec.Struct):
     losses: int = 0
-    last: float = 0.0
+    last_loss: float = 0.0
     """When the last one was."""
 
     @property
@@ -47,7 +47,7 @@ class Quarantine:
     def refusal(self, key: bytes) -> Quarantined | None:
         """Why the question is not sent now."""
         suspect = self._suspects.get(key)
-        left = suspect.last + suspect.rest - self._clock() if suspect is not None else 0.0
+        left = suspect.last_loss + suspect.rest - self._clock() if suspect is not None else 0.0
         if suspect is None or left <= 0:
             return None
         return Quarantined(
@@ -55,32 +55,32 @@ class Quarantine:
             f"{left:.0f} s; look into LoRAX's log, or ask less at once (a shorter question, no response_format)"
         )
 
-    def answered(self, key: bytes) -> None:
+    def clear(self, key: bytes) -> None:
         """So it ends no LoRAX."""
         self._suspects.pop(key, None)
 
-    def lost(self, key: bytes) -> None:
+    def record_loss(self, key: bytes) -> None:
         """A server was, with the question in it."""
         now = self._clock()
         suspect = self._suspects.pop(key, None)
-        if suspect is None or now - suspect.last > LONGEST_REST_SECONDS:
+        if suspect is None or now - suspect.last_loss > LONGEST_REST_SECONDS:
             suspect = _Suspect()
-        suspect.losses, suspect.last = suspect.losses + 1, now
+        suspect.losses, suspect.last_loss = suspect.losses + 1, now
         self._suspects[key] = suspect
         while len(self._suspects) > _KEPT:
             self._suspects.pop(next(iter(self._suspects)))
 
 
-class Watch:
+class LossTracker:
     """Of one server: all requests that it is lost with are lost once."""
 
     def __init__(self, quarantine: Quarantine) -> None:
         self._quarantine = quarantine
         self._losses = 0
-        self._told: set[bytes] = set()
+        self._recorded: set[bytes] = set()
         """Questions of which the last loss is known already."""
 
-    async def over(self, request: GenerationRequest, answer: Callable[[], Awaitable[Generation]]) -> Generation:
+    async def run(self, request: GenerationRequest, answer: Callable[[], Awaitable[Generation]]) -> Generation:
         """The answer; raises EngineError, and Quarantined without asking for it."""
         keys = fingerprints(request)
         for key in keys:
@@ -90,24 +90,24 @@ class Watch:
         try:
             generation = await answer()
         except ConnectionLost:
-            self._lost(sent, keys)
+            self._record_loss(sent, keys)
             raise
         for key in keys:
-            self._quarantine.answered(key)
+            self._quarantine.clear(key)
         return generation
 
-    def _lost(self, sent: int, keys: tuple[bytes, ...]) -> None:
+    def _record_loss(self, sent: int, keys: tuple[bytes, ...]) -> None:
         """The connection broke, of a request that was sent after so many losses."""
         if sent == self._losses:
-            self._losses, self._told = self._losses + 1, set()
+            self._losses, self._recorded = self._losses + 1, set()
         for key in keys:
-            if key not in self._told:
-                self._told.add(key)
-                self._quarantine.lost(key)
+            if key not in self._recorded:
+                self._recorded.add(key)
+                self._quarantine.record_loss(key)
 
 
 def fingerprints(request: GenerationRequest) -> tuple[bytes, ...]:
     """Of the question, the same for all members that are asked it; and of it to this member's adapter."""
-    asked = (request.prompt, request.response_format)
-    texts = (repr(asked), repr((asked, request.adapter_id)))
+    question = (request.prompt, request.response_format)
+    texts = (repr(question), repr((question, request.adapter_id)))
     return tuple(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts)

@@ -40,7 +40,7 @@ class _Adapter(msgspec.Struct, rename="camel"):
     problem: _Problem | None = None
 
     @property
-    def finding(self) -> AdapterFiles:
+    def files(self) -> AdapterFiles:
         """The same as the coordinator knows it."""
         return AdapterFiles(
             digest=self.digest,
@@ -53,7 +53,7 @@ class _Adapter(msgspec.Struct, rename="camel"):
         )
 
 
-class Fetched(msgspec.Struct, rename="camel"):
+class FetchState(msgspec.Struct, rename="camel"):
     """How far the sidecar is with one source: queued, downloading, ready or failed."""
 
     source: str
@@ -67,7 +67,7 @@ class Fetched(msgspec.Struct, rename="camel"):
 
 class _Listing(msgspec.Struct):
     adapters: list[_Adapter]
-    sources: list[Fetched] = []
+    sources: list[FetchState] = []
     stored: list[_Adapter] = []
 
 
@@ -75,29 +75,29 @@ _DECODER: Final = msgspec.json.Decoder(_Listing)
 
 
 @dataclass(frozen=True)
-class Report:
+class SidecarReport:
     """One answer of the sidecar."""
 
     volume: Mapping[str, AdapterFiles] = field(default_factory=dict)
     """By the adapter's name below the mount."""
     stored: Mapping[str, AdapterFiles] = field(default_factory=dict)
     """What was fetched, by its directory."""
-    fetched: Mapping[str, Fetched] = field(default_factory=dict)
+    fetched: Mapping[str, FetchState] = field(default_factory=dict)
     """By the source's key."""
 
 
-def parse(body: bytes) -> Report:
+def parse(body: bytes) -> SidecarReport:
     """The sidecar's GET /v1/adapters; raises ValueError."""
     listing = _DECODER.decode(body)
-    return Report(
-        volume={a.name: a.finding for a in listing.adapters},
-        stored={a.path: a.finding for a in listing.stored},
+    return SidecarReport(
+        volume={a.name: a.files for a in listing.adapters},
+        stored={a.path: a.files for a in listing.stored},
         fetched={f.source: f for f in listing.sources},
     )
 
 
 class SidecarClient:
-    """Polls the sidecar; what it said last stands while it can't be reached. Calls `on_look` after each good look.
+    """Polls the sidecar; what it said last stands while it can't be reached. Calls `on_report` after each good look.
 
     `wanted` says what the sidecar is to fetch; None where that isn't known yet.
     """
@@ -105,35 +105,35 @@ class SidecarClient:
     def __init__(
         self,
         url: str,
-        on_look: Callable[[], None] = lambda: None,
+        on_report: Callable[[], None] = lambda: None,
         wanted: Callable[[], Wanted | None] = lambda: None,
     ) -> None:
         self._url = f"{url.rstrip('/')}/v1"
-        self.on_look = on_look
+        self.on_report = on_report
         self.wanted = wanted
         self._etag = ""
         self._session: aiohttp.ClientSession | None = None
-        self._said: Wanted | None = None
-        self._said_at = float("-inf")
-        self.report: Report | None = None
+        self._sent: Wanted | None = None
+        self._sent_at = float("-inf")
+        self.report: SidecarReport | None = None
         """None before the first answer."""
-        self.trouble = ""
+        self.error = ""
         """Why the last look failed."""
 
     async def poll(self) -> None:
         """One look."""
         try:
-            await self._look()
-            if await self._say():
-                await self._look()
+            await self._get_report()
+            if await self._put_wanted():
+                await self._get_report()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            trouble = f"{type(error).__name__}: {error}"
-            if trouble != self.trouble:
-                _LOG.warning("the adapters service can't be read", extra={"url": self._url, "error": trouble})
-            self.trouble = trouble
+            failure = f"{type(error).__name__}: {error}"
+            if failure != self.error:
+                _LOG.warning("the adapters service can't be read", extra={"url": self._url, "error": failure})
+            self.error = failure
         else:
-            self.trouble = ""
-            self.on_look()
+            self.error = ""
+            self.on_report()
 
     async def close(self) -> None:
         """Close the connection."""
@@ -147,7 +147,7 @@ class SidecarClient:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
         return self._session
 
-    async def _look(self) -> None:
+    async def _get_report(self) -> None:
         headers = {"if-none-match": self._etag} if self._etag else {}
         async with self._http.get(f"{self._url}/adapters", headers=headers) as response:
             if response.status == _NOT_MODIFIED:
@@ -160,18 +160,18 @@ class SidecarClient:
             self.report = parse(body)
             self._etag = response.headers.get("etag", "")
 
-    async def _say(self) -> bool:
+    async def _put_wanted(self) -> bool:
         """Tell the sidecar what is wanted, where it may not know; whether it was told."""
         wanted = self.wanted()
-        if wanted is None or not (wanted.sources or wanted.keep or self._said):
+        if wanted is None or not (wanted.sources or wanted.keep or self._sent):
             return False
         known = self.report.fetched if self.report else {}
         now = asyncio.get_running_loop().time()
-        ours = all(item.source.key in known for item in wanted.sources)
-        if ours and wanted == self._said and now < self._said_at + REPEAT_SECONDS:
+        known_all = all(item.source.key in known for item in wanted.sources)
+        if known_all and wanted == self._sent and now < self._sent_at + REPEAT_SECONDS:
             return False
         async with self._http.put(f"{self._url}/sources", json=wanted.to_object()) as response:
             if response.status != _NO_CONTENT:
                 raise ValueError(f"PUT /v1/sources: HTTP {response.status}: {(await response.text())[:500]}")
-        self._said, self._said_at = wanted, now
+        self._sent, self._sent_at = wanted, now
         return True

@@ -39,9 +39,9 @@ class Member:
     adapter_id: str | None = None
     origin: str = VOLUME
     revision: str | None = None
-    awaits: str | None = None
+    pending_adapter_id: str | None = None
     """The directory of the version that spec asks for, where another one speaks until it has been proved."""
-    held_back: str = ""
+    pending_reason: str = ""
     """Why that version does not speak yet."""
     generation: GenerationSpec = field(default_factory=GenerationSpec)
     timeout_seconds: int | None = None
@@ -111,7 +111,7 @@ class Roster:
     @property
     def all_adapter_ids(self) -> set[str]:
         """The same, and what is to speak once it has been proved."""
-        return self.adapter_ids | {m.awaits for m in self.members if m.awaits}
+        return self.adapter_ids | {m.pending_adapter_id for m in self.members if m.pending_adapter_id}
 
 
 def build(

@@ -66,10 +66,10 @@ class Dispatcher:
         """Whether LoRAX is down and nothing stands in for it."""
         return self.standard is None and self.lorax is not None and self.lorax.breaker.reason is not None
 
-    def why_held(self, task: asyncio.Task[Any]) -> str | None:
+    def hold_reason(self, task: asyncio.Task[Any]) -> str | None:
         """What keeps a run from being sent to LoRAX; None where nothing does."""
-        gate = self.lorax.held.gate(task) if self.lorax else None
-        return gate.why_held if gate else None
+        gate = self.lorax.held.admission_of(task) if self.lorax else None
+        return gate.hold_reason if gate else None
 
     async def run(
         self,
@@ -132,7 +132,7 @@ class Dispatcher:
         def elsewhere() -> LoraxRoute | None:
             return self.lorax.choose([member.adapter_id], besides=route) if self.lorax else None
 
-        return await route.ask(member, request, until, retry_lock, hearing=stream, elsewhere=elsewhere)
+        return await route.generate(member, request, until, retry_lock, stream=stream, elsewhere=elsewhere)
 
     async def _run_standard(
         self,
@@ -146,10 +146,10 @@ class Dispatcher:
         """`skip_reason` says why LoRAX does not answer; it is empty if the question does not want LoRAX."""
         if self.standard is None:
             raise AssertionError("unavailable_reason keeps members away that nobody can ask")
-        outcome = await self.standard.ask(member, request, deadline, stream)
+        outcome = await self.standard.generate(member, request, deadline, stream)
         if isinstance(outcome.result, EngineError):
             return replace(outcome, reason=f"{outcome.reason} (before that: {skip_reason})") if skip_reason else outcome
-        return replace(outcome, fell_back=skip_reason)
+        return replace(outcome, fallback_reason=skip_reason)
 
     def _skip_reason(self, member: Member, route: LoraxRoute | None) -> str | None:
         """Why the member is not asked through LoRAX: it is down, or its adapter can't be; None where it is asked."""
@@ -164,8 +164,8 @@ class Dispatcher:
         """Why LoRAX can't be asked for this member: nowhere, as far as known."""
         if route is None or self.lorax is None:
             return _NO_SERVER
-        error = route.gate(member)
+        error = route.block_reason(member)
         if error is None:
             return None
         other = self.lorax.choose([member.adapter_id], besides=route)
-        return None if other is not None and other.admission.open_to(member.adapter_id) else error
+        return None if other is not None and other.admission.is_open_for(member.adapter_id) else error

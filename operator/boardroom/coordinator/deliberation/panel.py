@@ -109,8 +109,8 @@ class Panel:
             )
         )
         if lorax and self._route is not None:
-            self._route.load.add(task)
-            task.add_done_callback(self._route.load.discard)
+            self._route.tasks.add(task)
+            task.add_done_callback(self._route.tasks.discard)
         return _Submitted(member, limit, deadline, lorax, prompt.response_format is not None, task)
 
     async def _gather(self, submitted: Sequence[_Submitted], began: float) -> dict[str, MemberAnswer]:
@@ -130,7 +130,7 @@ class Panel:
                     one = pending.pop(task)
                     found[one.member.name] = self._heard(self._answer(one, began))
                 for one in [p for p in pending.values() if p.deadline <= loop.time()]:
-                    held = self._dispatcher.why_held(one.task)
+                    held = self._dispatcher.hold_reason(one.task)
                     pending.pop(one.task).task.cancel()
                     found[one.member.name] = self._heard(self._late(one, began, held))
         finally:
@@ -157,11 +157,11 @@ class Panel:
         spent = answers.usage(outcome.result)
         metrics.answered(one.member.name, outcome.engine, took, spent, cold=outcome.cold_load)
         if outcome.engine is EngineName.STANDARD:
-            if outcome.fell_back:
-                self.warnings.append(answers.fallback_warning(one.member, outcome.fell_back))
+            if outcome.fallback_reason:
+                self.warnings.append(answers.fallback_warning(one.member, outcome.fallback_reason))
             self.warnings += answers.dropped_params_warnings(one.member, outcome.result.unheeded, own_form=one.own_form)
         elif outcome.adapter is not None and outcome.adapter.digest is None:
-            self.warnings.append(answers.no_digest_warning(one.member, outcome.adapter, outcome.nameless))
+            self.warnings.append(answers.no_digest_warning(one.member, outcome.adapter, outcome.no_digest_reason))
         return answers.success(one.member, outcome, outcome.result, spent, took_ms=1000 * took)
 
     def _request(self, member: Member, prompt: MemberPrompt) -> GenerationRequest:

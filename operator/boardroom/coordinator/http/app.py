@@ -91,11 +91,11 @@ class Api:
 
     async def agents(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
         c = self._coordinator
-        return JsonBody(views.agents(self._roster(), c.books, c.observation()).model_dump_json().encode())
+        return JsonBody(views.agents(self._roster(), c.adapters, c.observation()).model_dump_json().encode())
 
     async def health(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
         c = self._coordinator
-        return JsonBody(views.health(c.roster, c.problem, c.books, c.observation()).model_dump_json().encode())
+        return JsonBody(views.health(c.roster, c.problem, c.adapters, c.observation()).model_dump_json().encode())
 
     async def description(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
         return JsonBody(self._description)

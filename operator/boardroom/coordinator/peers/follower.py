@@ -122,7 +122,7 @@ class Follower:
         for backend in self._pool.backends.values():
             backend.admission.wake()
         held = [backend for key, backend in self._pool.backends.items() if key in self._holds]
-        await asyncio.gather(*(backend.admission.landed() for backend in held))
+        await asyncio.gather(*(backend.admission.wait_arrived() for backend in held))
 
     def _settle(self, state: GrantResponse, doubts: Mapping[str, int]) -> None:
         """Doubts that the leader has been told of are settled when it says so."""
@@ -148,7 +148,7 @@ class Follower:
         """What could not be told is told next time."""
         for key, one in news.items():
             backend = self._pool.backends.get(key)
-            if backend is not None and backend.news is not None and one.incarnation == backend.book.incarnation:
+            if backend is not None and backend.news is not None and one.incarnation == backend.registry.incarnation:
                 backend.gathered.answers += one.answers
                 backend.gathered.warm += one.warm
                 backend.gathered.failures = one.failures | backend.gathered.failures

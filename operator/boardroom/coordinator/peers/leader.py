@@ -9,7 +9,7 @@ from typing import Final
 
 from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.health_check import metrics
-from boardroom.coordinator.backends.incarnation import Asked
+from boardroom.coordinator.backends.incarnation import RequestTarget
 from boardroom.coordinator.backends.pool import BackendPool
 from boardroom.coordinator.peers.protocol import GRANT_SECONDS, POLL_SECONDS, BackendState, GrantRequest, GrantResponse
 
@@ -58,7 +58,7 @@ class Leader:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._moved.wait(), POLL_SECONDS)
         for key, backend in self._pool.backends.items():
-            if not backend.admission.loading:
+            if not backend.admission.wave_under_way:
                 follower.granted[key] = arrived + GRANT_SECONDS + MARGIN_SECONDS
         return self._state(poll.version)
 
@@ -88,13 +88,13 @@ class Leader:
                 continue
             if told.base:
                 backend.admission.want_base()
-            if told.incarnation != backend.book.incarnation:
+            if told.incarnation != backend.registry.incarnation:
                 continue
             if told.answers:
                 backend.health_check.note_answer(warm=told.warm, answers=told.answers)
             for path, failure in told.failures:
                 if path is not None:
-                    backend.book.failed(path, failure.error(), Asked(told.incarnation))
+                    backend.registry.record_failure(path, failure.error(), RequestTarget(told.incarnation))
             if told.doubt:
                 backend.health_check.doubt()
 

@@ -6,9 +6,9 @@ from typing import Final
 import msgspec
 
 from boardroom.adapters.compatibility import AdapterFiles
-from boardroom.coordinator.backends.adapter_state import AdapterRecord, AdapterState
+from boardroom.coordinator.backends.adapter_state import AdapterPhase, AdapterState
 from boardroom.coordinator.backends.backend import Backend, OutcomeDelta
-from boardroom.coordinator.backends.sidecar import Report
+from boardroom.coordinator.backends.sidecar import SidecarReport
 from boardroom.engine import errors
 from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
 
@@ -27,7 +27,7 @@ _ERRORS: Final = {
 }
 
 
-class Failure(msgspec.Struct, frozen=True):
+class ErrorBody(msgspec.Struct, frozen=True):
     """An engine's error."""
 
     code: str
@@ -35,7 +35,7 @@ class Failure(msgspec.Struct, frozen=True):
     fault: AdapterFault | None = None
 
     @classmethod
-    def of(cls, error: EngineError) -> "Failure":
+    def of(cls, error: EngineError) -> "ErrorBody":
         return cls(error.code, str(error), error.fault if isinstance(error, AdapterFailed) else None)
 
     def error(self) -> EngineError:
@@ -52,7 +52,7 @@ class OutcomeReport(msgspec.Struct, kw_only=True):
     """Of the server that they were put to: of another one they tell nothing."""
     answers: int = 0
     warm: int = 0
-    failures: list[tuple[str | None, Failure]] = []
+    failures: list[tuple[str | None, ErrorBody]] = []
     doubt: bool = False
     """Whether something broke on the way there, and the follower holds until the leader has looked."""
     base: bool = False
@@ -60,7 +60,7 @@ class OutcomeReport(msgspec.Struct, kw_only=True):
 
     @classmethod
     def of(cls, backend: Backend, news: OutcomeDelta) -> "OutcomeReport":
-        failures = [(path, Failure.of(error)) for (path, _), error in news.failures.items()]
+        failures = [(path, ErrorBody.of(error)) for (path, _), error in news.failures.items()]
         return cls(
             incarnation=news.incarnation,
             answers=news.answers,
@@ -84,13 +84,13 @@ class GrantRequest(msgspec.Struct, kw_only=True):
     told: dict[str, OutcomeReport] = {}
 
 
-class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
+class AdapterReport(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What the leader knows of one adapter on one server."""
 
     path: str
-    state: AdapterState
+    state: AdapterPhase
     finding: AdapterFiles | None = None
-    failure: Failure | None = None
+    failure: ErrorBody | None = None
     fault: str = ""
     loaded_digest: str | None = None
     replaced: bool = False
@@ -99,13 +99,13 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
     last_probe: datetime | None = None
 
     @classmethod
-    def of(cls, record: AdapterRecord) -> "Record":
+    def of(cls, record: AdapterState) -> "AdapterReport":
         return cls(
             path=record.path,
-            state=record.state,
-            finding=record.finding,
-            failure=Failure.of(record.error) if record.error else None,
-            fault=record.fault,
+            state=record.phase,
+            finding=record.files,
+            failure=ErrorBody.of(record.error) if record.error else None,
+            fault=record.reason,
             loaded_digest=record.loaded_digest,
             replaced=record.replaced,
             confirmed=record.confirmed,
@@ -113,9 +113,9 @@ class Record(msgspec.Struct, kw_only=True, omit_defaults=True):
             last_probe=record.last_probe,
         )
 
-    def write(self, record: AdapterRecord) -> None:
+    def write(self, record: AdapterState) -> None:
         """The same here."""
-        record.state, record.finding, record.fault = self.state, self.finding, self.fault
+        record.phase, record.files, record.reason = self.state, self.finding, self.fault
         record.error = self.failure.error() if self.failure else None
         record.loaded_digest, record.replaced, record.confirmed = self.loaded_digest, self.replaced, self.confirmed
         record.load_ms, record.last_probe = self.load_ms, self.last_probe
@@ -129,7 +129,7 @@ class BackendState(msgspec.Struct, kw_only=True, omit_defaults=True):
     ended_unseen: tuple[str, ...] = ()
     running: bool | None
     why_not: str = ""
-    trouble: Failure | None = None
+    trouble: ErrorBody | None = None
     wave: int | None = None
     """The wave that is under way there, or is about to begin: nothing may be sent."""
     risks: int = 0
@@ -138,9 +138,9 @@ class BackendState(msgspec.Struct, kw_only=True, omit_defaults=True):
     least: int | None = None
     """How many requests this one must have counted."""
     base: bool = False
-    base_failure: Failure | None = None
-    records: list[Record] = []
-    report: Report | None = None
+    base_failure: ErrorBody | None = None
+    records: list[AdapterReport] = []
+    report: SidecarReport | None = None
     """What its sidecar said last: by it every coordinator finds the same version for a member."""
 
     @classmethod
@@ -148,31 +148,31 @@ class BackendState(msgspec.Struct, kw_only=True, omit_defaults=True):
         seen, admission = backend.health_check, backend.admission
         base, base_error = admission.base
         return cls(
-            incarnation=backend.book.incarnation,
-            ended_unseen=backend.book.ended_unseen,
+            incarnation=backend.registry.incarnation,
+            ended_unseen=backend.registry.ended_unseen,
             running=seen.running,
             why_not=seen.reason,
-            trouble=Failure.of(seen.trouble) if seen.trouble else None,
-            wave=admission.waves if admission.loading else None,
-            risks=admission.risks,
+            trouble=ErrorBody.of(seen.trouble) if seen.trouble else None,
+            wave=admission.waves if admission.wave_under_way else None,
+            risks=admission.waves_begun,
             unsure=seen.unsure,
             least=seen.least,
             base=base,
-            base_failure=Failure.of(base_error) if base_error else None,
-            records=[Record.of(record) for record in backend.book.records],
+            base_failure=ErrorBody.of(base_error) if base_error else None,
+            records=[AdapterReport.of(record) for record in backend.registry.states],
             report=backend.report,
         )
 
     def write(self, backend: Backend) -> None:
         """The same here; an adapter that only one of the two knows is of the incarnation that was known before."""
-        book = backend.book
-        if book.incarnation != self.incarnation:
-            book.begin()
-        book.incarnation, book.ended_unseen = self.incarnation, self.ended_unseen
-        backend.admission.risks = self.risks
+        registry = backend.registry
+        if registry.incarnation != self.incarnation:
+            registry.begin_incarnation()
+        registry.incarnation, registry.ended_unseen = self.incarnation, self.ended_unseen
+        backend.admission.waves_begun = self.risks
         for record in self.records:
-            if any(own.path == record.path for own in book.records):
-                record.write(book[record.path])
+            if any(own.path == record.path for own in registry.states):
+                record.write(registry[record.path])
         backend.admission.base = self.base, self.base_failure.error() if self.base_failure else None
         trouble = self.trouble.error() if self.trouble else None
         backend.health_check.set_remote(self.running, self.why_not, trouble, self.least)

@@ -8,8 +8,8 @@ from typing import Any, Final
 from boardroom.api.conditions import PREVIOUS, AgentCondition, BoardCondition, Condition, Status, condition, find
 from boardroom.api.meta import API_VERSION, BOARDAGENT, BOARDROOM
 from boardroom.api.status import AdapterStatus, LoraxMetrics, LoraxStatus
-from boardroom.coordinator.backends.adapter_state import DOWNLOADING, AdapterRecord, AdapterState
-from boardroom.coordinator.backends.adapter_summary import Books, Proof
+from boardroom.coordinator.backends.adapter_state import DOWNLOADING, AdapterPhase, AdapterState
+from boardroom.coordinator.backends.adapter_summary import AdapterAggregate, AdapterSummary
 from boardroom.coordinator.board.roster import Member, Roster
 
 NO_LORAX: Final = "this board runs without LoRAX"
@@ -36,13 +36,13 @@ class Observation:
         return bool(self.running) or self.standard
 
 
-def lorax_status(roster: Roster, books: Books, seen: Observation, now: datetime) -> LoraxStatus:
+def lorax_status(roster: Roster, adapters: AdapterSummary, seen: Observation, now: datetime) -> LoraxStatus:
     """The coordinator's part of status.lorax."""
     paths = roster.adapter_ids
     return LoraxStatus(
         running=bool(seen.running),
         total_adapters=len(paths),
-        loaded_adapters=len(paths & books.ready()),
+        loaded_adapters=len(paths & adapters.ready()),
         metrics=seen.metrics,
         last_probe_time=now.replace(microsecond=0),
     )
@@ -66,69 +66,69 @@ def latency_high(roster: Roster, seen: Observation) -> Condition:
     return condition(BoardCondition.LATENCY_HIGH, *facts, generation=roster.observed_generation)
 
 
-def adapter_ready(member: Member, proof: Proof | None, seen: Observation) -> Condition:
+def adapter_ready(member: Member, aggregate: AdapterAggregate | None, seen: Observation) -> Condition:
     """AdapterReady: True only because the adapter gave tokens since LoRAX started, on at least one server."""
     return condition(
-        AgentCondition.ADAPTER_READY, *_adapter_facts(member, proof, seen), generation=member.observed_generation
+        AgentCondition.ADAPTER_READY, *_adapter_facts(member, aggregate, seen), generation=member.observed_generation
     )
 
 
-def _adapter_facts(member: Member, proof: Proof | None, seen: Observation) -> tuple[Status, str, str]:
+def _adapter_facts(member: Member, aggregate: AdapterAggregate | None, seen: Observation) -> tuple[Status, str, str]:
     if seen.standard_only:
         return "True", "StandardInference", "there is no LoRAX: standard inference speaks, without the adapter"
-    if proof is None:
+    if aggregate is None:
         return "True", "NoAdapter", "the base model speaks, with this member's prompt"
-    record = proof.record
-    if record.refusal is not None:
-        reason = record.finding.problem if record.finding else None
-        return "Unknown" if reason in (None, DOWNLOADING) else "False", reason or DOWNLOADING, record.refusal
-    if record.state is AdapterState.READY:
-        return _proved_facts(member, proof)
-    return _unproved_facts(record, seen)
+    state = aggregate.best
+    if state.refusal is not None:
+        reason = state.files.problem if state.files else None
+        return "Unknown" if reason in (None, DOWNLOADING) else "False", reason or DOWNLOADING, state.refusal
+    if state.phase is AdapterPhase.READY:
+        return _ready_facts(member, aggregate)
+    return _unverified_facts(state, seen)
 
 
-def _unproved_facts(record: AdapterRecord, seen: Observation) -> tuple[Status, str, str]:
-    if record.state is AdapterState.FAILED:
-        return "False", record.fault, f"LoRAX: {record.cause}"
-    waits = f"LoRAX has not answered through {record.path} yet"
+def _unverified_facts(state: AdapterState, seen: Observation) -> tuple[Status, str, str]:
+    if state.phase is AdapterPhase.FAILED:
+        return "False", state.reason, f"LoRAX: {state.cause}"
+    waits = f"LoRAX has not answered through {state.path} yet"
     return "Unknown", "NotProved", waits if seen.running else seen.reason or NO_LORAX
 
 
-def _proved_facts(member: Member, proof: Proof) -> tuple[Status, str, str]:
-    record = proof.record
-    if member.held_back:
-        return "True", PREVIOUS, f"the version before answers, through {record.path}: {member.held_back}"
-    text = f"LoRAX answered through {record.path}"
-    text += f", on {proof.ready} of {proof.servers} servers" if proof.servers > 1 else ""
-    if record.replaced:
+def _ready_facts(member: Member, aggregate: AdapterAggregate) -> tuple[Status, str, str]:
+    state = aggregate.best
+    if member.pending_reason:
+        return "True", PREVIOUS, f"the version before answers, through {state.path}: {member.pending_reason}"
+    text = f"LoRAX answered through {state.path}"
+    text += f", on {aggregate.ready} of {aggregate.servers} servers" if aggregate.servers > 1 else ""
+    if state.replaced:
         text += ", but its files changed since it loaded them, and it does not read them again: use a new path"
-    elif record.finding and record.finding.problem:
-        text += f" and goes on until LoRAX drops what it has loaded, for its files are gone: {record.finding.message}"
+    elif state.files and state.files.problem:
+        text += f" and goes on until LoRAX drops what it has loaded, for its files are gone: {state.files.message}"
     return "True", "AdapterProved", text
 
 
-def adapter_status(member: Member, proof: Proof | None) -> AdapterStatus | None:
+def adapter_status(member: Member, aggregate: AdapterAggregate | None) -> AdapterStatus | None:
     """status.adapter of a member; None when the base model speaks.
 
     The first load of these files stands: LoRAX doesn't say what it loads, and an adapter that it has already may wait
     as long for the GPU (a new coordinator's first wave, a busy server).
     """
-    if proof is None:
+    if aggregate is None:
         return None
-    record = proof.record
-    finding = record.finding
+    state = aggregate.best
+    files = state.files
     live = member.status.adapter
-    standing = live.load_ms if live and finding and live.digest == finding.digest else None
+    standing = live.load_ms if live and files and live.digest == files.digest else None
     return AdapterStatus(
         source=member.origin,
-        path=record.path if record.path.startswith("/") else None,
+        path=state.path if state.path.startswith("/") else None,
         revision=member.revision,
-        size_bytes=finding.size_bytes if finding else None,
-        digest=finding.digest if finding else None,
-        rank=finding.rank if finding else None,
-        base_model=finding.base_model if finding else None,
-        last_probe_time=record.last_probe.replace(microsecond=0) if record.last_probe else None,
-        load_ms=record.load_ms if standing is None else standing,
+        size_bytes=files.size_bytes if files else None,
+        digest=files.digest if files else None,
+        rank=files.rank if files else None,
+        base_model=files.base_model if files else None,
+        last_probe_time=state.last_probe.replace(microsecond=0) if state.last_probe else None,
+        load_ms=state.load_ms if standing is None else standing,
     )
 
 

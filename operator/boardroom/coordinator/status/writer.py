@@ -17,7 +17,7 @@ from boardroom.api.conditions import (
     keep_transition_time,
 )
 from boardroom.api.meta import BOARDAGENTS, BOARDROOMS
-from boardroom.coordinator.backends.adapter_summary import Books
+from boardroom.coordinator.backends.adapter_summary import AdapterSummary
 from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.status import conditions as health
@@ -53,11 +53,11 @@ class HealthWriter:
         metrics: Metrics,
         *,
         roster: Callable[[], Roster | None],
-        books: Callable[[], Books],
+        adapters: Callable[[], AdapterSummary],
         observed: Callable[[], Observation | None],
     ) -> None:
         self._kube = kube
-        self._books = books
+        self._adapters = adapters
         self._metrics = metrics
         self._roster = roster
         self._observed = observed
@@ -96,10 +96,10 @@ class HealthWriter:
         if roster is None or seen is None:
             return
         failure: KubeError | None = None
-        books = self._books()
+        adapters = self._adapters()
         writes = [
-            partial(self._board, roster, books, seen),
-            *(partial(self._agent, roster, m, books, seen) for m in roster.members),
+            partial(self._board, roster, adapters, seen),
+            *(partial(self._agent, roster, m, adapters, seen) for m in roster.members),
         ]
         for write in writes:
             try:
@@ -111,8 +111,8 @@ class HealthWriter:
         if failure is not None:
             raise failure
 
-    async def _board(self, roster: Roster, books: Books, seen: Observation) -> None:
-        lorax = health.lorax_status(roster, books, seen, datetime.now(UTC))
+    async def _board(self, roster: Roster, adapters: AdapterSummary, seen: Observation) -> None:
+        lorax = health.lorax_status(roster, adapters, seen, datetime.now(UTC))
         written = self._known("", roster.uid, roster.status.to_object(), roster.conditions, BoardCondition.LATENCY_HIGH)
         latency = keep_transition_time(health.latency_high(roster, seen), written.conditions)
         episode = latency.status == "True" and not any(c.status == "True" for c in written.conditions)
@@ -120,12 +120,12 @@ class HealthWriter:
         if await self._apply(path, health.board_object(roster, lorax, [latency]), written, (latency,)) and episode:
             await self._event(roster, health.high_latency_event(roster, lorax, datetime.now(UTC)))
 
-    async def _agent(self, roster: Roster, member: Member, books: Books, seen: Observation) -> None:
-        proof = books[member.adapter_id] if member.adapter_id else None
+    async def _agent(self, roster: Roster, member: Member, adapters: AdapterSummary, seen: Observation) -> None:
+        aggregate = adapters[member.adapter_id] if member.adapter_id else None
         live = member.status
         written = self._known(member.name, member.uid, live.to_object(), live.conditions, AgentCondition.ADAPTER_READY)
-        ready = keep_transition_time(health.adapter_ready(member, proof, seen), written.conditions)
-        adapter = health.adapter_status(member, proof)
+        ready = keep_transition_time(health.adapter_ready(member, aggregate, seen), written.conditions)
+        adapter = health.adapter_status(member, aggregate)
         path = f"{collection(roster.namespace, BOARDAGENTS)}/{member.name}"
         await self._apply(path, health.agent_object(member, roster.namespace, adapter, [ready]), written, (ready,))
 
