@@ -31,7 +31,7 @@ demo: .venv/installed ## The whole loop on a real Kubernetes: cluster, operator,
 ## -- test it -----------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: lint test-unit test-integration test-e2e ## Lint, unit, integration (real kube-apiserver) and e2e tests (real pods).
+test: lint test-unit test-component test-integration test-e2e ## Lint, unit, component, integration (real kube-apiserver) and e2e tests (real pods).
 
 .PHONY: lint
 lint: .venv/installed ## ruff, mypy strict (tests and bench too), the rooms' import rule, and that operator/ does not shadow the stdlib's operator.
@@ -42,9 +42,13 @@ lint: .venv/installed ## ruff, mypy strict (tests and bench too), the rooms' imp
 	$(BIN)/python -c "import operator; operator.add"
 
 .PHONY: test-unit
-test-unit: .venv/installed .venv-docs/installed $(CLIENTS) torch chromium ## Unit tests, and inputs that people tried: no cluster.
+test-unit: .venv/installed ## Unit tests: no socket, no process (a minute).
+	$(PYTEST) tests/unit
+
+.PHONY: test-component
+test-component: .venv/installed .venv-docs/installed $(CLIENTS) torch chromium ## Tests with sockets and processes, and inputs that people tried: no cluster.
 	@PYTHONPATH=tests $(BIN)/python -m tools.programs kstatus >/dev/null # here its progress can be seen
-	$(PYTEST) tests/unit tests/component tests/tried
+	$(PYTEST) tests/component tests/tried
 
 # PyPI's for Linux brings CUDA along, 5 GB of it; Debian's is for the CPU. Where it can't be had, what needs it is skipped.
 .PHONY: torch
@@ -78,7 +82,7 @@ test-e2e: .venv/installed ## Tests on real pods (the first run builds a Kubernet
 
 .PHONY: conformance
 conformance: .venv/installed $(CLIENTS) ## Real clients and LoRAX's recorded facts against the simulator, or against LORAX_URL.
-	$(PYTEST) tests/unit/conformance
+	$(PYTEST) tests/component/conformance
 
 .PHONY: test-cold
 test-cold: ## `make test` in a fresh clone with empty caches; prints what each part took.

@@ -24,6 +24,7 @@ timed "environments" make setup
 timed "make try" make try
 timed "lint" make lint
 timed "unit tests" make test-unit
+timed "component tests" make test-component
 timed "integration tests, builds" make test-integration
 timed "make demo, builds" make demo
 timed "make demo, warm" make demo

@@ -16,13 +16,13 @@ import uvicorn
 from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.cli.processes import free_port
 from boardroom.cluster.controlplane import ControlPlane
+from component.adapters.hub_server import REPO, Hub
 from integration.boards import MODEL, Object, agent, board
 from integration.kube_api import KubeApi
 from integration.live_board import LiveBoard, running
 from integration.operator_process import OperatorProcess
 from integration.playing import play_kubelet
 from tools.waiting import until
-from unit.adapters.hub_server import REPO, Hub
 
 SHAPE = Shape(base_model=MODEL)
 

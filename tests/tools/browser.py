@@ -63,6 +63,11 @@ class Tab:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
+    async def until(self, expression: str) -> Any:
+        """The first value of a JavaScript expression that is neither null nor false."""
+        looked = f"const value = {expression}; if (value) {{ clearInterval(timer); found(value); }}"
+        return await self.evaluate(f"new Promise(found => {{ const timer = setInterval(() => {{ {looked} }}, 50); }})")
+
 
 @contextlib.asynccontextmanager
 async def tab(*, width: int, height: int) -> AsyncIterator[Tab]:

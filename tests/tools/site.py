@@ -4,7 +4,6 @@ The pages link files of the repository beside docs/ (README.md, charts, examples
 `repository/`: a page as a page, a folder as the list of its files, any other file as a page with its text.
 """
 
-import os
 import posixpath
 import re
 import shutil
@@ -18,6 +17,7 @@ from tools.pages import ROOT
 ZENSICAL: Final = ROOT / ".venv-docs" / "bin" / "zensical"
 _REPOSITORY: Final = "repository"
 _LINK = re.compile(r"(\]\(|\b(?:src|srcset|href)=\")(?!https?:|mailto:|#)([^)#\s\"]+)")
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _NOT_FOUND_BY_SEARCH = "---\nsearch:\n  exclude: true\n---\n"
 
@@ -29,11 +29,9 @@ def build(folder: Path) -> Path:
     Source(source).write()
     (folder / "zensical.toml").write_text(configuration(source), encoding="utf-8")
     command = [str(ZENSICAL), "build", "--strict", "--clean"]
-    built = subprocess.run(
-        command, cwd=folder, env=os.environ | {"NO_COLOR": "1"}, text=True, capture_output=True, check=False
-    )
+    built = subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False)
     if built.returncode != 0:
-        raise RuntimeError(built.stdout + built.stderr)
+        raise RuntimeError(_COLOURS.sub("", built.stdout + built.stderr.split("Traceback")[0]))
     return folder / "site"
 
 

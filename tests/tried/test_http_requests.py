@@ -8,7 +8,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from unit.coordinator.standing_board import Board, Standing, agent, standing
+from component.coordinator.standing_board import Board, Standing, agent, standing
 
 QUESTION = b'{"user_input": "Shall we hire?", "agents": ["nobody"]}'
 READ = (404, "unknown_agent", "nobody")

@@ -24,8 +24,8 @@ from boardroom.adapters.remote import Remote
 from boardroom.adapters.store import Origin, Store
 from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.api.adapter import HuggingFaceSource, S3Source
-from unit.adapters.hub_server import REPO, Hub
-from unit.coordinator.standing_board import served
+from component.adapters.hub_server import REPO, Hub
+from component.coordinator.standing_board import served
 
 ACCOUNT: Final = "123456789012"
 KEYS: Final = {"AWS_ACCESS_KEY_ID": "board", "AWS_SECRET_ACCESS_KEY": "k"}

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from unit.coordinator.standing_board import Board, Standing, agent, served, standing
-from unit.coordinator.streams import chunks, content
-from unit.engine.scripted_lorax import Call, ScriptedLorax, delta
+from component.coordinator.standing_board import Board, Standing, agent, served, standing
+from component.coordinator.streams import chunks, content
+from component.engine.scripted_lorax import Call, ScriptedLorax, delta
 
 USER = {"role": "user", "content": "And now?"}
 BEFORE = {"role": "user", "content": "Shall we hire?"}

@@ -1,7 +1,7 @@
 """Schemas of `response_format` that people sent, by engine.
 
-tests/unit/engine/test_schemas_outlines.py shows LoRAX's own library each of them: it takes what is taken here, and does
-what is said here with what is refused.
+tests/component/engine/test_schema_subset_outlines.py shows LoRAX's own library each of them: it takes what
+is taken here, and does what is said here with what is refused.
 """
 
 import datetime as dt

@@ -10,8 +10,8 @@ import pytest
 from boardroom.engine.errors import EngineError
 from boardroom.engine.openai.driver import StandardEngine
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
-from unit.coordinator.standing_board import served
-from unit.engine.scripted_lorax import Call, ScriptedLorax
+from component.coordinator.standing_board import served
+from component.engine.scripted_lorax import Call, ScriptedLorax
 
 REQUEST = GenerationRequest(
     request_id="q.ceo",

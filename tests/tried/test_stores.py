@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from boardroom.coordinator.conversations.redis_refusals import refusal
 from boardroom.coordinator.conversations.redis_store import RedisStore, connected
 from boardroom.coordinator.errors import ConversationsRefused, ConversationsUnavailable
-from unit.coordinator.redis_server import redis_server
+from component.coordinator.redis_server import redis_server
 
 BOARD = "default/executive/1"
 CONVERSATION = "conversation-of-somebody"

@@ -98,3 +98,17 @@ async def test_a_reader_may_choose_dark_or_light_colours(address: str) -> None:
         shown = await tab.evaluate(scheme)
         await tab.evaluate("document.querySelector('[data-md-component=palette] label:not([hidden])').click()")
         assert {shown, await tab.evaluate(scheme)} == {"default", "slate"}
+
+
+@needs_a_browser
+async def test_the_search_leads_to_the_page_with_the_word(address: str) -> None:
+    shadow = (
+        "[...document.querySelectorAll('div')].find(element => element.shadowRoot?.querySelector('input'))?.shadowRoot"
+    )
+    async with browser.tab(width=PHONE, height=844) as tab:
+        await tab.open(f"{address}/index.html")
+        await tab.evaluate("document.querySelector('.md-search__button').click()")
+        await tab.until(f"{shadow}?.querySelector('input') && ({shadow}.querySelector('input').focus(), true)")
+        await tab.call("Input.insertText", text="AverageAboveLimit")
+        found = await tab.until(f"{shadow}?.querySelector('a[href]')?.href")
+        assert found.split("#")[0].split("?")[0] == f"{address}/reference/reasons.html"

@@ -8,9 +8,6 @@ from msgspec.structs import replace
 from boardroom.coordinator.backends.quarantine import LONGEST_REST_SECONDS, LossTracker, Quarantine, fingerprints
 from boardroom.engine.errors import ConnectionLost, GenerationFailed, Quarantined
 from boardroom.engine.protocol import Generation, GenerationRequest
-from unit.coordinator.standing_board import ROLES, Board, served, standing
-from unit.coordinator.test_asking_scripted_lorax import answers_unless
-from unit.engine.scripted_lorax import Call
 
 POISON = GenerationRequest(request_id="q.ceo", system="A", prompt="Why?", adapter_id="/models/ceo", max_new_tokens=9)
 FINE = replace(POISON, prompt="How?")
@@ -113,23 +110,3 @@ async def test_what_was_lost_long_ago_begins_anew() -> None:
 
 def test_a_text_that_is_no_valid_unicode_has_a_fingerprint() -> None:
     assert fingerprints(replace(POISON, prompt="\ud800")) != fingerprints(POISON)
-
-
-async def test_a_board_sends_it_twice_whatever_its_members_and_callers_try_again(board: Board) -> None:
-    asked: list[str] = []
-
-    async def breaks(call: Call) -> bool:
-        poison = "poison" in str(call.body["messages"])
-        if poison:
-            asked.append(call.adapter)
-            await call.begin(200, "application/json")
-            await call.chunk(b"{")  # and no more: the connection ends
-        return poison
-
-    async with served(answers_unless(breaks)) as url, standing(board, url) as stand:
-        await stand.wait_ready(*ROLES)
-        first, *again = [await stand.ask(user_input="poison") for _ in range(3)]
-        sound = await stand.ask(user_input="sound")
-    reasons = [[member["reason"] for member in one.json()["error"]["members"]] for one in again]
-    assert (len(asked), first.status_code, sound.status_code) == (len(ROLES) + 1, 503, 200)
-    assert all("LoRAX was lost 2 times while it worked on this question" in said for one in reasons for said in one)

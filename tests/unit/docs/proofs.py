@@ -15,14 +15,14 @@ _PLUGIN = "tests/e2e/test_board.py::test_the_commands_work_as_a_kubectl_plugin"
 _PEOPLE = "tests/e2e/test_board.py::test_the_commands_for_people_work_against_the_cluster"
 _UP = "tests/e2e/test_cluster.py::test_up_again_changes_nothing_and_says_so"
 _ABSENT = "tests/e2e/test_board.py::test_a_sixth_member_without_files_is_a_named_absence_with_its_cause"
-_MAKE = "tests/unit/adapters/test_adapters_synthetic.py"
+_MAKE = "tests/unit/adapters/test_synthetic.py"
 
 CI: Final = "CI runs it: .ci/run"
 NEEDS: Final = frozenset(
     {"needs Docker", "needs a registry of yours", "needs a LoRAX of yours", "needs an environment of yours"}
 )
 PROOFS: Final[dict[str, str]] = {
-    r"make try": "tests/unit/cli/test_serve.py::test_one_question_gets_five_attributed_answers_in_one_batch",
+    r"make try": "tests/component/cli/test_serve.py::test_one_question_gets_five_attributed_answers_in_one_batch",
     r"make demo": _DEMO,
     r"make (setup|test|help)": CI,
     r"[A-Z_]+=.* make conformance": "needs a LoRAX of yours",
@@ -54,11 +54,11 @@ PROOFS: Final[dict[str, str]] = {
     r"boardroom adapters make ": f"{_MAKE}::test_made_adapters_are_whole_and_differ_by_role",
     r"boardroom adapters check ": f"{_MAKE}::test_check_prints_a_line_per_adapter",
     r"boardroom coordinator ": (
-        "tests/unit/coordinator/test_coordinator_process.py::test_sigterm_lets_the_question_in_flight_finish"
+        "tests/component/coordinator/test_main.py::test_sigterm_lets_the_question_in_flight_finish"
     ),
-    r"boardroom serve ": "tests/unit/cli/test_serve.py::test_no_process_is_left_behind",
+    r"boardroom serve ": "tests/component/cli/test_serve.py::test_no_process_is_left_behind",
     r"boardroom simulate": (
-        "tests/unit/simulator/test_simulator_launch.py::"
+        "tests/component/simulator/test_launcher_main.py::"
         "test_a_process_says_what_it_is_then_opens_its_port_and_drains_at_the_end"
     ),
     r"boardroom cluster (up|status|kubeconfig|bin)": _UP,
@@ -66,15 +66,15 @@ PROOFS: Final[dict[str, str]] = {
     r"boardroom cluster down": "tests/e2e/test_cluster_down.py::test_down_leaves_nothing_after_a_kill_of",
     # What curl asks, by another client.
     r"curl -N .*/v1/ask": (
-        "tests/unit/coordinator/test_streaming.py::test_members_speak_at_once_and_the_result_is_what_they_said"
+        "tests/component/coordinator/test_ask_stream.py::test_members_speak_at_once_and_the_result_is_what_they_said"
     ),
     r"curl .*/v1/ask": _ABSENT,
-    r"curl .*:9090/metrics/lorax": "tests/unit/coordinator/test_metrics.py::test_loraxs_own_page_is_passed_on",
+    r"curl .*:9090/metrics/lorax": "tests/component/coordinator/test_metrics.py::test_loraxs_own_page_is_passed_on",
     r"curl .*:9090/metrics": (
-        "tests/unit/coordinator/test_http_surface.py::test_metrics_count_requests_by_route_mode_and_code"
+        "tests/component/coordinator/test_requests.py::test_metrics_count_requests_by_route_mode_and_code"
     ),
-    r"curl .*/simulator/faults": "tests/unit/simulator/test_simulator_faults.py::test_faults_come_and_go_at_run_time",
-    r"curl .*/generate": "tests/unit/simulator/test_simulator_generate.py::test_generate_carries_loraxs_headers",
+    r"curl .*/simulator/faults": "tests/unit/simulator/test_faults.py::test_faults_come_and_go_at_run_time",
+    r"curl .*/generate": "tests/unit/simulator/test_native.py::test_generate_carries_loraxs_headers",
 }
 
 

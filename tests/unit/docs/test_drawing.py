@@ -1,6 +1,7 @@
 """docs/architecture.svg is what its source draws, and has the rooms that there are."""
 
 import re
+import tomllib
 
 from tools.drawing import FILE, render
 from tools.pages import ROOT
@@ -19,6 +20,16 @@ def test_every_room_is_in_the_drawing_and_in_the_table_of_the_page() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     assert rooms - NAMED == set()
     assert set(re.findall(r"^\| `([a-z]+)/` \|", page, re.MULTILINE)) == rooms
+
+
+def test_the_table_of_the_page_is_in_the_order_that_make_lint_holds() -> None:
+    """A room imports only rooms above it: the contract lists them from the top, the page from the bottom."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = next(c for c in settings["tool"]["importlinter"]["contracts"] if c["id"] == "rooms")["layers"]
+    floors = {room.split(".")[1]: floor for floor, layer in enumerate(layers) for room in layer.split(" | ")}
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    order = [floors[room] for room in re.findall(r"^\| `([a-z]+)/` \|", page, re.MULTILINE) if room in floors]
+    assert order == sorted(order, reverse=True)
 
 
 def test_the_drawing_names_only_rooms_and_their_folders() -> None:

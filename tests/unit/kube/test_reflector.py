@@ -9,7 +9,7 @@ from boardroom.kube.errors import ExpiredError, KubeError
 from boardroom.kube.kinds import BOARDROOM
 from boardroom.kube.protocol import Page, Selection
 from boardroom.kube.reflector import Reflector
-from unit.coordinator.standing_board import until
+from tools.waiting import eventually
 from unit.kube.fake_kube import FakeKube
 
 EVERYWHERE = Selection(namespace=None)
@@ -35,7 +35,7 @@ async def follow(kube: FakeKube, names: set[str], watches: int) -> list[str]:
     """Run until these objects are there and so many watches were opened; the versions that they began from."""
     reflector = Reflector(kube, BOARDROOM, EVERYWHERE, lambda: None)
     task = asyncio.create_task(reflector.run())
-    await until(lambda: len(kube.watched_from) == watches and set(reflector.objects) == names)
+    await eventually(lambda: len(kube.watched_from) == watches and set(reflector.objects) == names)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -4,19 +4,15 @@ That the driver and the coordinator keep the user out of them is tested in their
 """
 
 import asyncio
-import contextlib
 import json
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from boardroom.adapters.synthetic import Shape, make
 from boardroom.simulator.errors import LoraxError, RouterAborted
-from unit.simulator.process import Process
 from unit.simulator.simulation import MODEL, Simulation, first_token_after, serving, simulate, text
 
 BOARD = ("ceo", "cfo", "coo", "cmo", "cto")
@@ -221,62 +217,6 @@ def test_path_cache_files_that_change_under_the_same_id_are_not_read_again_while
         return resident == before, reloaded == before
 
     assert simulate(tmp_path, story, BOARD) == (True, False)
-
-
-def _generate(url: str, *, stream: bool = False, **parameters: object) -> httpx.Response:
-    path = "/generate_stream" if stream else "/generate"
-    return httpx.post(
-        f"{url}{path}", json={"inputs": "x", "parameters": {"max_new_tokens": 1, **parameters}}, timeout=30
-    )
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"stream": True, "adapter_id": "/models/a\nb"},
-        {"stream": True, "adapter_id": "/models/a", "adapter_source": "local\n"},
-        {"merged_adapters": {"ids": ["/models/a"], "weights": [1], "merge_strategy": "best"}},
-    ],
-)
-def test_malformed_id_abort_one_request_ends_the_whole_process(parameters: dict[str, Any]) -> None:
-    with Process("--adapter-source", "local") as server:
-        url = server.url()
-        with pytest.raises(httpx.TransportError):
-            _generate(url, **parameters)
-        assert server.process.wait(timeout=30) == 1
-        server.lines_until("Webserver Crashed")
-
-
-def test_disconnect_abort_a_client_that_leaves_while_its_adapters_download_fails_ends_the_process() -> None:
-    slow = "slow-adapter:adapter=/models/nobody,seconds=1"
-    with Process("--adapter-source", "local", "--fault", slow) as server:
-        url = server.url()
-        body = {"inputs": "x", "parameters": {"adapter_id": "/models/nobody"}}
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{url}/generate", json=body, timeout=0.3)
-        assert server.process.wait(timeout=30) == 1
-
-
-def test_disconnect_abort_every_request_in_flight_is_lost() -> None:
-    with Process("--adapter-source", "local") as server:
-        url = server.url()
-        body = {"inputs": "x", "parameters": {"max_new_tokens": 1000, "ignore_eos_token": True}}
-        with httpx.stream("POST", f"{url}/generate_stream", json=body, timeout=30) as other:
-            events = other.iter_lines()
-            next(events)
-            with contextlib.suppress(httpx.TransportError):
-                _generate(url, stream=True, adapter_id="a\nb")
-            with pytest.raises(httpx.TransportError):
-                list(events)
-
-
-def test_disconnect_abort_can_be_switched_off() -> None:
-    with Process("--adapter-source", "local", "--abort-bugs", "false") as server:
-        url = server.url()
-        refused = _generate(url, stream=True, adapter_id="/models/a\nb")
-        assert (refused.status_code, "No valid adapter config" in refused.text) == (200, True)
-        server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=30) == 0
 
 
 async def test_malformed_id_abort_in_process_it_is_an_exception() -> None:

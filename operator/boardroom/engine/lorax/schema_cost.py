@@ -3,8 +3,8 @@
 LoRAX's library (outlines) makes a regular expression of the schema, and of that a machine that it walks with each token
 of the vocabulary. The time goes with the states of the machine, and with the length of the expression, in which the
 schema of an array's items and of a dictionary's values stands twice, and each optional property of an object without a
-required one as often as there are properties. Both are estimated from above; tests/unit/engine/test_schemas_outlines.py
-holds the estimate against the library. Pure.
+required one as often as there are properties. Both are estimated from above;
+tests/component/engine/test_schema_subset_outlines.py holds the estimate against the library. Pure.
 """
 
 from collections.abc import Mapping, Sequence

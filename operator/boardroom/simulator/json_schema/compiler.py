@@ -1,7 +1,8 @@
 """What LoRAX's schema library (outlines 0.1.1) makes of a schema: the states of a machine, or a refusal in its words.
 
 It takes a schema apart in an order of its own, and heeds nothing of what it comes to later: properties, allOf, anyOf,
-oneOf, prefixItems, enum, const, $ref, type. tests/unit/engine/test_schemas_outlines.py compares with the library.
+oneOf, prefixItems, enum, const, $ref, type.
+tests/component/engine/test_schema_subset_outlines.py compares with the library.
 """
 
 import json
