@@ -7,16 +7,16 @@ from pathlib import Path
 
 import httpx
 import pytest
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
 
 from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS
+from boardroom.api.meta import COORDINATOR_MANAGER
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
 from boardroom.coordinator.auth.bearer import ends
 from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, Reviews
 from boardroom.coordinator.errors import ApiError, AuthUnavailable, Forbidden, Unauthenticated
-from boardroom.kube.coordinator_client import KubeClient
+from boardroom.kube.client import KubeClient
+from boardroom.kube.connection import Connection
 from integration.boards import board
 from integration.kube_api import KubeApi
 from integration.operator_process import OperatorProcess
@@ -117,10 +117,8 @@ async def test_a_token_asks_for_as_long_as_it_has_the_right(
     until("the operator's objects", lambda: binding(kube).is_success and kube.get("RoleBinding", "executive-client"))
     name = f"system:serviceaccount:{kube.namespace}:executive-coordinator"
     identity = Identity(name=f"auth-{kube.namespace}", common_name=name, organization="system:serviceaccounts")
-    configuration = Configuration()
-    kubeconfig = str(apiserver.write_kubeconfig(identity))
-    await config.load_kube_config(kubeconfig, client_configuration=configuration, persist_config=False)
-    client = KubeClient(ApiClient(configuration))
+    connection = await Connection.open(apiserver.write_kubeconfig(identity))
+    client = KubeClient(connection.configuration, COORDINATOR_MANAGER)
     seconds = 0.0
     reviews = Reviews(client, "executive", kube.namespace, now=lambda: seconds)
     try:
@@ -149,6 +147,7 @@ async def test_a_token_asks_for_as_long_as_it_has_the_right(
         assert "may not have tokens reviewed" in str(refusal)
     finally:
         await client.close()
+        await connection.close()
 
 
 async def test_who_was_allowed_is_let_in_while_the_api_server_is_away_and_nobody_else(tmp_path: Path) -> None:
@@ -158,9 +157,8 @@ async def test_who_was_allowed_is_let_in_while_the_api_server_is_away_and_nobody
             kube.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}})
         kube.create(ASKER)
         kube.create(ASKER_BINDING)
-        configuration = Configuration()
-        await config.load_kube_config(str(plane.kubeconfig), client_configuration=configuration, persist_config=False)
-        client = KubeClient(ApiClient(configuration))
+        connection = await Connection.open(plane.kubeconfig)
+        client = KubeClient(connection.configuration, COORDINATOR_MANAGER)
         reviews = Reviews(client, "executive", kube.namespace, now=lambda: seconds)
         asks, other = (f"Bearer {token(kube, account, 'boardroom')}" for account in ("app", "other"))
         try:
@@ -181,6 +179,7 @@ async def test_who_was_allowed_is_let_in_while_the_api_server_is_away_and_nobody
             await _refused(Forbidden, asked_anew)
         finally:
             await client.close()
+            await connection.close()
 
 
 async def _refused(error: type[ApiError], ask: Callable[[], Awaitable[str]]) -> ApiError:

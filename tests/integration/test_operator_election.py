@@ -97,7 +97,7 @@ def test_a_paused_leader_that_comes_back_writes_nothing_and_ends(
     before = _versions(kube)
     first.process.send_signal(signal.SIGCONT)
     assert first.process.wait(60) == 1
-    assert "another operator leads" in first.log.read_text() or "has taken the Lease" in first.log.read_text()
+    assert "ending, another leads" in first.log.read_text() or "has acquired the Lease" in first.log.read_text()
     assert _versions(kube) == before
     assert lease() == "second"
 

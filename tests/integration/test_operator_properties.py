@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from boardroom.api.meta import OPERATOR_MANAGER
 from boardroom.api.settings import Defaults
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.controller.apply.bindings import Bindings
@@ -32,6 +33,7 @@ from boardroom.controller.watch.cache import Store
 from boardroom.kube.client import KubeClient
 from boardroom.kube.connection import Connection
 from boardroom.kube.kinds import BOARDROOM, CHILDREN, CLUSTER_SCOPED, WATCHED, Key, Kind, key_of, selector
+from boardroom.kube.protocol import Selection
 from integration.boards import board
 from integration.kube_api import KubeApi, Object
 from unit.controller.specs import SPECS, Spec
@@ -59,14 +61,14 @@ class Operator:
 
     def __post_init__(self) -> None:
         recorder = Recorder(self.client, now, "test")
-        operator_leases = OperatorLeases(self.client, time.monotonic, now)
+        operator_leases = OperatorLeases(self.client, time.monotonic)
         self.reconciler = Reconciler(
             store=self.store,
             children=Children(self.client, self.store),
             bindings=Bindings(kube=self.client, store=self.store, clusterwide=True),
             status=StatusWriter(kube=self.client, store=self.store, recorder=recorder, now=now),
             coordinator_status=CoordinatorStatus(
-                self.client, self.store, CoordinatorLeases(self.client, time.monotonic, now), now
+                self.client, self.store, CoordinatorLeases(self.client, time.monotonic), now
             ),
             rollouts=Rollouts(clock=time.monotonic, wake=lambda _: None),
             rate_limiter=RateLimiter(itertools.count(step=1000).__next__),  # nobody waits
@@ -86,7 +88,7 @@ class Operator:
             listed: set[Key] = set()
             version = ""
             namespace = None if kind in CLUSTER_SCOPED else self.kube.namespace
-            async for page in self.client.pages(kind, namespace, selector(kind)):
+            async for page in self.client.pages(kind, Selection(namespace=namespace, labels=selector(kind))):
                 listed.update(key_of(obj) for obj in page.items)
                 for obj in page.items:
                     self.store.put(kind, obj)
@@ -139,7 +141,7 @@ async def operator(apiserver: ControlPlane, kube: KubeApi) -> AsyncIterator[Oper
         requests.append((verb, kind.name))
 
     connection = await Connection.open(apiserver.kubeconfig)
-    client = KubeClient(connection.configuration, observe=observe)
+    client = KubeClient(connection.configuration, OPERATOR_MANAGER, observe=observe)
     try:
         yield Operator(kube, client, requests=requests)
     finally:

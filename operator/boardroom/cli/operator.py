@@ -108,9 +108,9 @@ def operator(
     from boardroom.controller.options import Options
     from boardroom.controller.own_image import StartError
     from boardroom.controller.watch.informer import NamespaceAppearedError
-    from boardroom.kube.client import KubeError
     from boardroom.kube.connection import ConnectionConfigError
     from boardroom.kube.election import LeadershipLostError
+    from boardroom.kube.errors import KubeError
     from boardroom.telemetry.logs import configure
 
     configure(log_level)

@@ -1,4 +1,4 @@
-"""Kubernetes Events about boards and members: named reasons, on transitions only."""
+"""Kubernetes Events about boards and agents: one for each transition of a condition, under a named reason."""
 
 import logging
 import uuid
@@ -13,20 +13,21 @@ from boardroom.api.meta import OPERATOR_MANAGER
 from boardroom.controller.apply.children import Change
 from boardroom.controller.plan import preload
 from boardroom.controller.plan.blueprint import Blueprint
-from boardroom.kube.client import Kube, KubeError
+from boardroom.kube.errors import KubeError
 from boardroom.kube.kinds import DEPLOYMENT, EVENT, Kind, Object
+from boardroom.kube.protocol import Kube
 
 _log = logging.getLogger(__name__)
 _NOTE_MAX: Final = 1024
-"""Bytes of an Event's note that the API server takes."""
+"""Longest note of an Event that the API server accepts, in bytes."""
 _NAME_MAX: Final = 230
-"""Characters of the object's name that go into its Event's: with 17 more it is a name still."""
+"""Characters of the object's name in the Event's name, which has 17 more and must stay a valid name."""
 _QUIET: Final = timedelta(minutes=5)
 _REMEMBERED: Final = 4096
 _SILENT: Final = frozenset({"Creating", "InvalidSpec", "Suspended"})
-"""Reasons of LoraxReady and CoordinatorReady that tell nobody anything, or that an event of the board tells already."""
+"""Reasons of LoraxReady and CoordinatorReady without an Event, or with one for the whole board."""
 _EXPECTED: Final = frozenset({"Starting", "Updating", "Disabled"})
-"""Reasons of LoraxReady=False and CoordinatorReady=False that are no cause for concern."""
+"""Reasons of LoraxReady=False and CoordinatorReady=False that give a Normal Event, not a Warning."""
 
 _WORKLOADS: Final[dict[str, str]] = {
     BoardCondition.LORAX_READY: "Lorax",
@@ -46,7 +47,7 @@ EventType = Literal["Normal", "Warning"]
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened to an object."""
+    """One Event about an object."""
 
     type: EventType
     reason: str
@@ -54,7 +55,7 @@ class Event:
 
 
 def board_events(before: Iterable[Object], after: Iterable[Object]) -> list[Event]:
-    """What a board's conditions say has happened."""
+    """The Events for the transitions between two lists of a board's conditions."""
     old = list(before)
     behind = any(
         c["type"] == BoardCondition.UP_TO_DATE and c["reason"] in ("WaitingForTurn", "RollingOut") for c in old
@@ -75,23 +76,26 @@ def _board_event(condition: Object, behind: bool) -> Event | None:
 
 
 def preload_events(blueprint: Blueprint, changes: Iterable[Change]) -> list[Event]:
-    """That LoRAX's pod is replaced because other adapters are preloaded."""
+    """The Event that LoRAX's pod is replaced because its preloaded adapters change."""
     if not blueprint.spec.lorax.preloads or blueprint.spec.suspend:
         return []
-    deployments = [change for change in changes if change.kind is DEPLOYMENT]
-    told = [preload.change(preload.on(change.before), preload.on(change.after)) for change in deployments]
     note = "spec.lorax.adapterPolicy is Preloaded, so LoRAX's pod is replaced: adapters"
-    return [Event(type="Normal", reason="AdaptersPreloaded", note=f"{note} {changed}") for changed in told if changed]
+    texts = [
+        preload.change(preload.on(change.before), preload.on(change.after))
+        for change in changes
+        if change.kind is DEPLOYMENT
+    ]
+    return [Event(type="Normal", reason="AdaptersPreloaded", note=f"{note} {text}") for text in texts if text]
 
 
 def reconcile_failed(error: Exception) -> Event:
-    """What no status can say, because the reconcile that would write it broke."""
+    """The Event for a reconcile that failed before it could write a status."""
     note = f"the operator could not reconcile this board ({type(error).__name__}: {error}) and tries again"
     return Event(type="Warning", reason="ReconcileFailed", note=f"{note}; its log has the trace: please report it")
 
 
 def agent_events(before: Iterable[Object], after: Iterable[Object]) -> list[Event]:
-    """What a member's conditions say has happened: a refusal, and a seat after one."""
+    """The Events for the transitions of an agent's conditions: it is refused, or accepted after a refusal."""
     old = list(before)
     refused_before = any(c["type"] == AgentCondition.ACCEPTED and c["status"] == "False" for c in old)
     changed = [c for c in _changed(old, after) if c["type"] == AgentCondition.ACCEPTED]
@@ -117,7 +121,7 @@ def _name(of: str) -> str:
 
 @dataclass
 class Recorder:
-    """Writes events, each at most once in five minutes. A lost event is logged and never fails a reconcile."""
+    """Writes each Event at most once in five minutes. A lost Event is logged and never fails a reconcile."""
 
     kube: Kube
     now: Callable[[], datetime]
@@ -125,7 +129,7 @@ class Recorder:
     _recent: OrderedDict[tuple[str, str, str], datetime] = field(default_factory=OrderedDict)
 
     async def record(self, kind: Kind, regarding: Object, events: Iterable[Event]) -> None:
-        """Write events about one object."""
+        """Write Events about one object."""
         for event in events:
             if self._is_new(regarding["metadata"]["uid"], event):
                 await self._write(kind, regarding["metadata"], event)

@@ -1,4 +1,4 @@
-"""The operator that leads: its parts, wired together and run until it is told to stop."""
+"""The manager of the operator that leads: wires its parts together and runs them until it is stopped."""
 
 import asyncio
 import gc
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 import kopf
+from kubernetes.aio.client.configuration import Configuration
 
 from boardroom.controller.apply.bindings import Bindings
 from boardroom.controller.apply.children import Children
@@ -32,9 +33,8 @@ from boardroom.controller.watch.informer import Informer, settings
 from boardroom.controller.watch.queue import WorkQueue
 from boardroom.controller.watch.watches import Watches
 from boardroom.controller.watch.workers import Workers
-from boardroom.kube.client import Kube
-from boardroom.kube.connection import Connection
 from boardroom.kube.kinds import BOARDROOM, Key
+from boardroom.kube.protocol import Kube
 
 _log = logging.getLogger(__name__)
 _COLLECT_AFTER: Final = 10_000
@@ -44,27 +44,27 @@ _DRAIN_SECONDS: Final = 20.0
 
 @dataclass(frozen=True)
 class Manager:
-    """All that an operator needs to lead."""
+    """The parts of an operator that leads."""
 
     options: Options
-    connection: Connection
+    configuration: Configuration
     metrics: Metrics
     health: Health
     stop: asyncio.Event
     image: Image
     instance: str
-    """What it is called in Events."""
+    """Name of this operator in Events."""
     now: Callable[[], datetime]
 
-    async def lead(self, kube: Kube) -> None:
-        """Reconcile until told to stop."""
+    async def run(self, kube: Kube) -> None:
+        """Reconcile until `stop` is set."""
         loop, store = asyncio.get_running_loop(), Store()
         queue: WorkQueue[Key] = WorkQueue(loop.call_later)
         recorder = Recorder(kube, self.now, self.instance)
         ownership = Ownership(
             kube,
             store,
-            OperatorLeases(kube, time.monotonic, self.now, self.options.takeover_seconds),
+            OperatorLeases(kube, time.monotonic, self.options.takeover_seconds),
             recorder,
             self.now,
             self.options.lease_namespace,
@@ -74,9 +74,7 @@ class Manager:
             children=Children(kube, store),
             bindings=Bindings(kube=kube, store=store, clusterwide=not self.options.namespaces),
             status=StatusWriter(kube=kube, store=store, recorder=recorder, now=self.now),
-            coordinator_status=CoordinatorStatus(
-                kube, store, CoordinatorLeases(kube, time.monotonic, self.now), self.now
-            ),
+            coordinator_status=CoordinatorStatus(kube, store, CoordinatorLeases(kube, time.monotonic), self.now),
             rollouts=Rollouts(
                 clock=time.monotonic,
                 wake=queue.add,
@@ -116,26 +114,26 @@ class Manager:
         await ownership.withdraw()
 
     async def _run(self, informer: Informer, workers: Workers) -> None:
-        """Let Kopf watch until a signal comes or a part fails; then finish what is being reconciled."""
+        """Run Kopf until `stop` is set or a part fails; then finish the reconciles that are under way."""
         watching = asyncio.Event()
         if await unless_stopped(self.stop, informer.wait_until_listable()) is None:
             return
         _collect_seldom()
-        # Kopf ends every task that began after itself, so ours begin before.
+        # At its end Kopf cancels every task that began after it, so ours begin before.
         listing = (informer.run(), informer.resync(), informer.watch_absent_namespaces())
         lists = [asyncio.create_task(work, name="lists") for work in listing]
         tasks = [*workers.start(self.options.workers), *lists]
-        is_ours = asyncio.create_task(_take_back_signals(watching, self.stop), name="signals")
-        for task in tasks:  # none ends before the queue is shut down, unless it failed
+        signals = asyncio.create_task(_take_back_signals(watching, self.stop), name="signals")
+        for task in tasks:  # a task that ends before the queue is shut down has failed
             task.add_done_callback(lambda _: self.stop.set())
         try:
             await kopf.operator(
-                registry=informer.registry(self.connection),
+                registry=informer.registry(self.configuration),
                 settings=settings(),
                 clusterwide=not informer.namespaces,
                 namespaces=informer.namespaces,
                 standalone=True,
-                # Kopf would ask for our user's name, and a container's numeric user has none.
+                # Kopf's default asks for the user's name, and a container's numeric user has none.
                 identity=cast("Any", self.instance),
                 stop_flag=self.stop,
                 ready_flag=watching,
@@ -143,7 +141,7 @@ class Manager:
         finally:
             _log.info("stopping")
             workers.queue.shut_down()
-            for task in (*lists, is_ours):
+            for task in (*lists, signals):
                 task.cancel()
             _, late = await asyncio.wait(tasks, timeout=_DRAIN_SECONDS)
             for task in late:
@@ -155,13 +153,13 @@ class Manager:
 
 
 def _collect_seldom() -> None:
-    """What is there now stays, and what comes and goes is freed by its count of references: cycles are rare."""
+    """Collect garbage seldom: imported modules stay, and reference counting frees the rest; cycles are rare."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER)
 
 
 async def _take_back_signals(watching: asyncio.Event, stop: asyncio.Event) -> None:
-    """Kopf puts handlers of its own in place; stopped by those, it waits 5 s for a task of its own that never ends."""
+    """Replace Kopf's signal handlers: stopped by those, Kopf waits 5 s for a task of its own that never ends."""
     await watching.wait()
     stop_on_signals(stop)

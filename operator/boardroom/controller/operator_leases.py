@@ -1,66 +1,65 @@
-"""Whether another operator is still there: its Lease has a holder that renews it."""
+"""Whether another operator runs: its Lease has a holder that renews it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from boardroom.kube.client import Kube, RefusedError
-from boardroom.kube.election import LEASE_NAME
-from boardroom.kube.kinds import LEASE
-from boardroom.kube.lease import Candidacy
+from boardroom.kube.errors import RefusedError
+from boardroom.kube.observed_lease import LeaseState, ObservedLease
+from boardroom.kube.protocol import Kube
 
-LOOK_SECONDS: Final = 5.0
-"""How often the Lease of another operator is read, at most."""
+OPERATOR_LEASE: Final = "boardroom-operator"
+"""Name of the Lease by which one of an operator's replicas leads."""
+READ_SECONDS: Final = 5.0
+"""The Lease of another operator is read at most once in so many seconds."""
 VACANT_SECONDS: Final = 60.0
-"""How long a Lease has no holder before its operator counts as gone: an upgrade replaces the pod in less."""
+"""After so long without a holder an operator counts as gone: an upgrade replaces its pod in less."""
 
 
-class LeaseState(StrEnum):
+class OperatorState(StrEnum):
     """What is known of another operator."""
 
-    HELD = "Held"
-    VACANT = "Vacant"
-    UNREADABLE = "Unreadable"
+    RUNNING = "Running"
+    GONE = "Gone"
+    UNKNOWN = "Unknown"
+    """Its Lease may not be read."""
 
 
 @dataclass
-class _ObservedLease:
-    observer: Candidacy
-    read_at: float = float("-inf")
+class _Operator:
+    lease: ObservedLease
     vacant_since: float | None = None
-    lease_state: LeaseState = LeaseState.HELD
+    state: OperatorState = OperatorState.RUNNING
 
 
 @dataclass
 class OperatorLeases:
-    """The Leases of other operators, by namespace, as one that stands for none of them sees them."""
+    """The Leases of other operators, by namespace."""
 
     kube: Kube
     clock: Callable[[], float]
     """Monotonic seconds."""
-    now: Callable[[], datetime]
     vacant_seconds: float = VACANT_SECONDS
-    _observed: dict[str, _ObservedLease] = field(default_factory=dict)
+    _operators: dict[str, _Operator] = field(default_factory=dict)
 
-    async def state(self, namespace: str) -> LeaseState:
-        """Whether the operator of that namespace is there; HELD until it is known that it is not."""
-        seen = self._observed.setdefault(
-            namespace, _ObservedLease(Candidacy(namespace, LEASE_NAME, "", self.clock, self.now))
+    async def state(self, namespace: str) -> OperatorState:
+        """The state of the operator in that namespace; RUNNING until its Lease has had no holder for long enough."""
+        operator = self._operators.setdefault(
+            namespace, _Operator(ObservedLease(self.kube, namespace, OPERATOR_LEASE, self.clock))
         )
-        if self.clock() - seen.read_at < LOOK_SECONDS:
-            return seen.lease_state
-        seen.read_at = self.clock()
+        if operator.lease.age < READ_SECONDS:
+            return operator.state
         try:
-            lease = await self.kube.get(LEASE, namespace, LEASE_NAME)
+            is_held = await operator.lease.read() is LeaseState.HELD
         except RefusedError:
-            seen.lease_state, seen.vacant_since = LeaseState.UNREADABLE, None
-            return seen.lease_state
-        if lease is not None and seen.observer.other(lease):
-            seen.vacant_since = None
-        elif seen.vacant_since is None:
-            seen.vacant_since = self.clock()
-        gone = seen.vacant_since is not None and self.clock() - seen.vacant_since >= self.vacant_seconds
-        seen.lease_state = LeaseState.VACANT if gone else LeaseState.HELD
-        return seen.lease_state
+            operator.state, operator.vacant_since = OperatorState.UNKNOWN, None
+            return operator.state
+        if is_held:
+            operator.vacant_since = None
+        elif operator.vacant_since is None:
+            operator.vacant_since = self.clock()
+        vacant_since = operator.vacant_since
+        is_gone = vacant_since is not None and self.clock() - vacant_since >= self.vacant_seconds
+        operator.state = OperatorState.GONE if is_gone else OperatorState.RUNNING
+        return operator.state

@@ -1,4 +1,4 @@
-"""How the operator runs."""
+"""Options of the operator."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from boardroom.controller.operator_leases import VACANT_SECONDS
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What `boardroom operator` is started with."""
+    """The flags of `boardroom operator`."""
 
     defaults: Defaults
     namespaces: tuple[str, ...] = ()
@@ -22,10 +22,10 @@ class Options:
     workers: int = 8
     resync_seconds: float = 600.0
     watch_grace_seconds: float = 120.0
-    """How long a watch may owe what a list has found before the operator counts as dead."""
+    """How long a watch may fail to report what a list has found before liveness fails."""
     rollouts_at_once: int = 1
-    """Boards whose pods are replaced at the same time where the reason is the operator's own."""
+    """Boards that roll out a change of the operator's own at the same time."""
     lease_namespace: str | None = None
-    """Where the Lease is by which one of several operators leads; None: this one does."""
+    """Namespace of the Lease by which one of several replicas leads; None: this one leads without a Lease."""
     takeover_seconds: float = VACANT_SECONDS
-    """How long another operator's Lease has no holder before this one takes its boards over."""
+    """How long another operator's Lease has no holder before this operator takes its boards over."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from boardroom.controller.plan.blueprint import Image
-from boardroom.kube.client import Kube
 from boardroom.kube.kinds import POD
+from boardroom.kube.protocol import Kube
 
 _CONTAINER: Final = "operator"
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
@@ -16,7 +16,7 @@ class StartError(Exception):
 
 
 async def own_image(kube: Kube, env: Mapping[str, str]) -> Image:
-    """BOARDROOM_IMAGE, else the image of the pod that we run in. Raises StartError, KubeError."""
+    """BOARDROOM_IMAGE, else the image of this pod. Raises StartError and KubeError."""
     policy = env.get("BOARDROOM_IMAGE_PULL_POLICY") or ""
     if policy and policy not in _PULL_POLICIES:
         raise StartError(f"BOARDROOM_IMAGE_PULL_POLICY={policy!r}: give one of {', '.join(_PULL_POLICIES)}")

@@ -1,7 +1,8 @@
-"""Which operator reconciles a board, where several look at it (docs/decisions/0024).
+"""Which operator reconciles a board that several watch (docs/decisions/0024).
 
-The one that comes first claims the board in its status; the others keep off while the Lease of that one has a holder,
-and say so. A user's annotation decides over any claim. An operator is known by the namespace of its Lease.
+The first one claims the board in its status. The others stand by while that one's Lease has a holder, and write the
+condition OperatorConflict. A user's annotation overrides every claim. An operator is identified by the namespace of its
+Lease.
 """
 
 import logging
@@ -13,30 +14,36 @@ from typing import Final, Literal
 from boardroom.api.conditions import BoardCondition, read
 from boardroom.api.meta import CLAIM_MANAGER, OPERATOR_ANNOTATION, STANDBY_MANAGER
 from boardroom.controller.events import Event, Recorder
-from boardroom.controller.operator_leases import LOOK_SECONDS, LeaseState, OperatorLeases
+from boardroom.controller.operator_leases import READ_SECONDS, OperatorLeases, OperatorState
 from boardroom.controller.status.condition_value import ConditionValue
 from boardroom.controller.status.conditions import to_conditions
 from boardroom.controller.watch.cache import Store
-from boardroom.kube.client import Kube, KubeError
+from boardroom.kube.errors import KubeError
 from boardroom.kube.kinds import BOARDROOM, Key, Object, key_of
+from boardroom.kube.protocol import Kube
 
 _log = logging.getLogger(__name__)
 _CONDITION: Final = str(BoardCondition.OPERATOR_CONFLICT)
 
 
 def claimed_by(board: Object) -> str:
-    """The operator that has claimed a board; "" where none has."""
+    """The operator that has claimed a board; "" if none has."""
     return str((board.get("status") or {}).get("operator") or "")
 
 
 def assigned_to(board: Object) -> str:
-    """The operator that a user has chosen for a board; "" where nobody has."""
+    """The operator that a user has assigned a board to by annotation; "" if nobody has."""
     return str((board["metadata"].get("annotations") or {}).get(OPERATOR_ANNOTATION) or "")
+
+
+def owner_of(board: Object) -> str:
+    """The operator that a board is assigned to, or else claimed by; "" if neither."""
+    return assigned_to(board) or claimed_by(board)
 
 
 @dataclass
 class Ownership:
-    """Claims boards for one operator, and keeps it off those of others."""
+    """Claims boards for one operator, and leaves those of other operators alone."""
 
     kube: Kube
     store: Store
@@ -44,77 +51,78 @@ class Ownership:
     recorder: Recorder
     now: Callable[[], datetime]
     operator: str | None
-    """The namespace of this operator's Lease; None where it has none: it then claims nothing."""
-    _claimed: set[Key] = field(default_factory=set)
+    """The namespace of this operator's Lease; None: it has no Lease and claims nothing."""
+    _owned: set[Key] = field(default_factory=set)
     """The boards that this operator reconciles."""
     _foreign: set[Key] = field(default_factory=set)
-    """The boards that it keeps off."""
+    """The boards that it leaves to other operators."""
 
     async def claim(self, board: Object) -> float | None:
-        """Seconds after which to look again at a board that is another operator's; None: this one reconciles it.
+        """Claim a board; None if this operator reconciles it, else the seconds after which to try again.
 
-        Raises ConflictError where somebody else wrote at the same time, the claim of another operator, say.
+        Raises ConflictError if another writer, such as another operator's claim, comes first.
         """
-        owner = assigned_to(board) or claimed_by(board)
-        if owner in ("", self.operator):
-            await self._take_over(board)
+        if self.is_ours(board):
+            await self._take(board)
             return None
-        lease_state = await self.operator_leases.state(owner)
-        if lease_state is LeaseState.VACANT and not assigned_to(board):
+        owner = owner_of(board)
+        state = await self.operator_leases.state(owner)
+        if state is OperatorState.GONE and not assigned_to(board):
             _log.info("takes board %s/%s over from the operator in namespace %s", *key_of(board), owner)
-            await self._take_over(board)
+            await self._take(board)
             return None
-        await self._stand_by(board, owner, lease_state)
-        return LOOK_SECONDS
+        await self._stand_by(board, owner, state)
+        return READ_SECONDS
 
     def is_ours(self, board: Object) -> bool:
-        """Whether no other operator has the board, as far as the board itself tells."""
-        return (assigned_to(board) or claimed_by(board)) in ("", self.operator)
+        """Whether the board names no other operator."""
+        return owner_of(board) in ("", self.operator)
 
     def forget(self, board: Key) -> None:
-        """The board is gone."""
-        self._claimed.discard(board)
+        """The board is deleted."""
+        self._owned.discard(board)
         self._foreign.discard(board)
 
     async def withdraw(self) -> None:
-        """Say no more that this operator keeps off: it ends."""
+        """Remove the condition from all foreign boards, because this operator ends."""
         for key in sorted(self._foreign):
             board = self.store.get(BOARDROOM, *key)
             try:
                 if board is not None:
-                    await self._say(board, None)
+                    await self._write_condition(board, None)
             except KubeError as error:
                 _log.warning("board %s/%s still says %s: %s", *key, _CONDITION, error)
 
-    async def _take_over(self, board: Object) -> None:
+    async def _take(self, board: Object) -> None:
         if self.operator is not None and claimed_by(board) != self.operator:
-            # With its version: of two operators that saw no claim, one writes and the other is told of a conflict.
+            # With its version: of two operators that both saw no claim, one gets a conflict.
             board = await self._apply(board, CLAIM_MANAGER, {"operator": self.operator}, versioned=True)
-        if assigned_to(board) or key_of(board) not in self._claimed:
-            await self._say(board, None)  # who wrote it may have ended since; one that has not writes it again
+        if assigned_to(board) or key_of(board) not in self._owned:
+            # Its writer may have ended since; one that still runs writes it again.
+            await self._write_condition(board, None)
         self._foreign.discard(key_of(board))
-        self._claimed.add(key_of(board))
+        self._owned.add(key_of(board))
 
-    async def _stand_by(self, board: Object, owner: str, lease_state: LeaseState) -> None:
-        value = _finding(board, owner, lease_state)
-        self._claimed.discard(key_of(board))
+    async def _stand_by(self, board: Object, owner: str, state: OperatorState) -> None:
+        value = _conflict(board, owner, state)
+        self._owned.discard(key_of(board))
         if key_of(board) not in self._foreign:
             self._foreign.add(key_of(board))
             _log.warning("keeps off board %s/%s, which is of the operator in namespace %s", *key_of(board), owner)
-        await self._say(board, value)
+        await self._write_condition(board, value)
         if value is not None:
             note = f"the operator in namespace {self.operator or '(none)'} keeps off: {value.message}"
             await self.recorder.record(BOARDROOM, board, [Event(type="Warning", reason=value.reason, note=note)])
 
-    async def _say(self, board: Object, value: ConditionValue | None) -> None:
-        """Write the condition, or take it away. All operators that keep off write the same, as one field manager."""
+    async def _write_condition(self, board: Object, value: ConditionValue | None) -> None:
+        """Write or remove OperatorConflict. All operators that stand by write the same, as one field manager."""
         before = read((board.get("status") or {}).get("conditions"))
-        held = next((c for c in before if c.type == _CONDITION), None)
-        said = None if held is None else (held.reason, held.message)
-        if said == (None if value is None else (value.reason, value.message)):
+        live = next((c for c in before if c.type == _CONDITION), None)
+        written = None if live is None else (live.reason, live.message)
+        if written == (None if value is None else (value.reason, value.message)):
             return
-        condition_values = {} if value is None else {_CONDITION: value}
-        conditions = to_conditions(condition_values, board["metadata"]["generation"], before, self.now())
+        values = {} if value is None else {_CONDITION: value}
+        conditions = to_conditions(values, board["metadata"]["generation"], before, self.now())
         await self._apply(board, STANDBY_MANAGER, {"conditions": conditions} if conditions else {})
 
     async def _apply(self, board: Object, manager: str, status: Object, *, versioned: bool = False) -> Object:
@@ -130,25 +138,25 @@ class Ownership:
         return result
 
 
-def _finding(board: Object, owner: str, lease_state: LeaseState) -> ConditionValue | None:
-    """What is to be said of a board that is another operator's; None where that is as somebody chose it."""
+def _conflict(board: Object, owner: str, state: OperatorState) -> ConditionValue | None:
+    """OperatorConflict of a foreign board; None if a user assigned it to an operator that runs."""
     choose = f"kubectl -n {board['metadata']['namespace']} annotate boardroom {board['metadata']['name']} --overwrite"
     if assigned_to(board):
-        if lease_state is not LeaseState.VACANT:
+        if state is not OperatorState.GONE:
             return None
         message = (
             f"the annotation {OPERATOR_ANNOTATION} names namespace {owner}, where no operator holds the Lease: start "
             f"that operator, or name another one's namespace: {choose} {OPERATOR_ANNOTATION}=NAMESPACE"
         )
-        return _conflict("OperatorNotFound", message)
+        return _condition_value("OperatorNotFound", message)
     unread = ", and this one may not read its Lease, so that it can't know when that one is gone"
     message = (
         f"the operator in namespace {owner} reconciles this board; another one looks at this namespace too and keeps "
-        f"off{unread if lease_state is LeaseState.UNREADABLE else ''}: let each look at namespaces of its own "
+        f"off{unread if state is OperatorState.UNKNOWN else ''}: let each look at namespaces of its own "
         f"(watchNamespaces), uninstall one, or choose: {choose} {OPERATOR_ANNOTATION}=NAMESPACE"
     )
-    return _conflict("ReconciledElsewhere", message)
+    return _condition_value("ReconciledElsewhere", message)
 
 
-def _conflict(reason: Literal["OperatorNotFound", "ReconciledElsewhere"], message: str) -> ConditionValue:
+def _condition_value(reason: Literal["OperatorNotFound", "ReconciledElsewhere"], message: str) -> ConditionValue:
     return ConditionValue(status="True", reason=reason, message=message)

@@ -1,6 +1,6 @@
-"""How often edits replace a board's pods: of many in a row the last one counts.
+"""How often edits replace a board's pods: a token bucket, so that of many edits in a row the last one counts.
 
-Each replaces the coordinator, or gives a GPU back and asks for it again, before the one before has come up.
+Each such edit replaces the coordinator, or returns a GPU and requests it again, before the former pods are up.
 """
 
 import time
@@ -11,9 +11,9 @@ from typing import Final
 from boardroom.kube.kinds import Key
 
 BURST: Final = 3
-"""So many at once: whoever corrects a slip does not wait."""
+"""Edits that are applied at once: a user who corrects a typing error does not wait."""
 SECONDS: Final = 10.0
-"""One more after each: about as long as a coordinator takes to be replaced."""
+"""Per further token: about as long as a coordinator's replacement takes."""
 
 
 @dataclass
@@ -24,14 +24,14 @@ class _Bucket:
 
 @dataclass
 class RateLimiter:
-    """A token bucket for each board."""
+    """One bucket per board."""
 
     clock: Callable[[], float] = time.monotonic
     """Monotonic seconds."""
     _buckets: dict[Key, _Bucket] = field(default_factory=dict)
 
     def take(self, board: Key) -> float:
-        """Takes a token and returns 0; or the seconds until there is one."""
+        """Take a token and return 0; if there is none, return the seconds until the next."""
         now = self.clock()
         bucket = self._buckets.setdefault(board, _Bucket(BURST, now))
         tokens = min(BURST, bucket.tokens + (now - bucket.at) / SECONDS)
@@ -41,5 +41,5 @@ class RateLimiter:
         return 0.0
 
     def forget(self, board: Key) -> None:
-        """The board is gone."""
+        """The board is deleted."""
         self._buckets.pop(board, None)

@@ -36,7 +36,7 @@ from boardroom.controller.status.pod_problems import SECRET_GRACE, WorkloadMessa
 from boardroom.controller.status.workload import replicas, workload
 from boardroom.controller.status_writer import StatusWriter
 from boardroom.controller.watch.cache import Store
-from boardroom.kube.client import KubeError, NamespaceTerminatingError
+from boardroom.kube.errors import KubeError, NamespaceTerminatingError
 from boardroom.kube.kinds import (
     BOARDAGENT,
     BOARDROOM,

@@ -1,6 +1,6 @@
-"""Whose pods are replaced now, where the reason is the operator's own: its version, or its AOS_* defaults.
+"""Rollouts of the operator's own changes: its version, or its AOS_* defaults.
 
-One board (or a few) after the other, so that a bad default stops at the first.
+Boards roll one after the other (or a few at once), so that a bad default stops at the first.
 """
 
 import logging
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class RolloutState(StrEnum):
-    """Where a board stands; the values are reasons of its condition UpToDate."""
+    """Progress of a board's rollout; the values are reasons of its condition UpToDate."""
 
     UP_TO_DATE = "UpToDate"
     WAITING = "WaitingForTurn"
@@ -24,22 +24,22 @@ class RolloutState(StrEnum):
 
 @dataclass
 class Rollouts:
-    """Turns, first come, first served. A board keeps its turn until it is Ready again, or its time is up."""
+    """Admits boards first come, first served. A board rolls until it is Ready again, or its time is up."""
 
     clock: Callable[[], float]
     """Monotonic seconds."""
     wake: Callable[[Key], None]
-    """Has a board looked at: its turn may have come."""
+    """Called with a waiting board that may roll now, so that it is reconciled."""
     unfinished: Callable[[], Iterable[Key]] = tuple
-    """The boards that an earlier operator left in their turn."""
+    """The boards that were rolling when an earlier operator ended."""
     at_once: int = 1
     _rolling: dict[Key, float | None] = field(default_factory=dict)
-    """When each one's time is up; None where that is not known yet."""
+    """By board, when its time is up; None if not known yet."""
     _waiting: dict[Key, None] = field(default_factory=dict)
     _loaded: bool = False
 
     def admit(self, board: Key, seconds: float) -> RolloutState:
-        """Whether the board rolls now, for at most that long, or waits."""
+        """ROLLING if the board rolls now, for at most `seconds`; else WAITING."""
         self._load_unfinished()
         self._end_overdue(but=board)
         if board not in self._rolling and len(self._rolling) >= self.at_once:
@@ -51,19 +51,19 @@ class Rollouts:
         return RolloutState.ROLLING
 
     def is_rolling(self, board: Key) -> bool:
-        """Whether it is this board's turn."""
+        """Whether this board rolls now."""
         self._load_unfinished()
         return board in self._rolling
 
     def remaining(self, board: Key, seconds: float) -> float:
-        """Seconds left of the board's turn; of one that an earlier operator began, `seconds` from now."""
+        """Seconds until the board's time is up; `seconds` if an earlier operator began its rollout."""
         until = self._rolling.get(board)
         if until is None:
             until = self._rolling[board] = self.clock() + seconds
         return until - self.clock()
 
     def finish(self, board: Key) -> None:
-        """The board is done, or has nothing to do any more: the next may roll."""
+        """The board is up to date or deleted: the next may roll."""
         if board not in self._rolling and board not in self._waiting:
             return
         self._rolling.pop(board, None)
@@ -72,7 +72,7 @@ class Rollouts:
             self.wake(next(iter(self._waiting)))
 
     def _end_overdue(self, *, but: Key) -> None:
-        """One whose reconcile fails again and again ends its own turn never, and all others would wait for it."""
+        """A board whose reconcile fails again and again never finishes its rollout; the others must not wait for it."""
         overdue = [b for b, until in self._rolling.items() if until is not None and until <= self.clock() and b != but]
         for board in overdue:
             _log.warning("board %s/%s has had its turn and was not done with it", *board)
@@ -87,7 +87,7 @@ class Rollouts:
 
 
 def unfinished(boards: Iterable[Object]) -> list[Key]:
-    """Those whose status says that it is their turn."""
+    """The boards whose status says that they are rolling."""
     return [key_of(board) for board in boards if _reason(board) == RolloutState.ROLLING]
 
 

@@ -1,4 +1,4 @@
-"""Who sits on a board: its agents with the verdict on each."""
+"""The agents of a board, each with the verdict of admission."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from boardroom.kube.kinds import Object
 
 @dataclass(frozen=True, kw_only=True)
 class Roster:
-    """A board's agents: those with a seat, those refused, and those whose spec can't be read."""
+    """A board's agents: its members, the rejected ones, and those whose spec can't be read."""
 
     accepted: tuple[Member, ...]
     rejected: tuple[Member, ...]
@@ -23,13 +23,13 @@ class Roster:
 
     @property
     def rejection_reasons(self) -> dict[str, str]:
-        """Why each agent without a seat has none."""
+        """Why each agent that is no member was rejected, by name."""
         names = {m.agent.metadata.name: m.verdict.reason for m in self.rejected}
         return names | {obj["metadata"]["name"]: verdict.reason for obj, verdict in self.unreadable}
 
 
 def roster(agents: Sequence[Object], blueprint: Blueprint) -> Roster:
-    """Who of these agents has a seat."""
+    """The verdicts on these agents."""
     readable: list[BoardAgent] = []
     unreadable: list[tuple[Object, Verdict]] = []
     for obj in agents:

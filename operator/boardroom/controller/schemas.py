@@ -1,5 +1,6 @@
-"""Whether the CRDs in the cluster declare all that this operator reads and writes: one that is newer than they does not
-start, and an older one that runs goes on.
+"""Whether the CRDs in the cluster declare every field that this operator reads and writes.
+
+An operator that is newer than the CRDs waits before it starts; one that runs already goes on.
 """
 
 import asyncio
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from boardroom.api.generate.crds import crds
-from boardroom.kube.client import CRDS_REMEDY, RETRY_SECONDS, KubeError, NotFoundError
+from boardroom.kube.client import RETRY_SECONDS
+from boardroom.kube.errors import CRDS_REMEDY, KubeError, NotFoundError
 from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, Kind, Object
 
 _log = logging.getLogger(__name__)
@@ -17,21 +19,21 @@ _SHOWN: Final = 5
 
 
 class Source(Protocol):
-    """Where schemas are published."""
+    """Publishes the OpenAPI schemas of the cluster."""
 
     async def schemas(self, kind: Kind) -> dict[str, Object]:
-        """Those of the kind's group and version, by name. Raises KubeError."""
+        """The schemas of the kind's group and version, by name. Raises KubeError."""
 
 
 @dataclass(frozen=True)
 class Schemas:
-    """`waits` is told for what."""
+    """`on_wait` is called with the problem that the operator waits for."""
 
     source: Source
     on_wait: Callable[[str], None]
 
     async def wait_until_compatible(self) -> bool:
-        """Wait until they do, however long that takes; then True."""
+        """Wait until the CRDs are compatible, however long that takes; then True."""
         last = ""
         while True:
             try:
@@ -47,7 +49,7 @@ class Schemas:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def problem(self) -> str:
-        """What is wrong with the CRDs, and the remedy; empty where nothing is."""
+        """What the CRDs lack, and the remedy; empty if they are compatible."""
         try:
             published = await self.source.schemas(BOARDROOM)
         except NotFoundError:
@@ -64,7 +66,7 @@ class Schemas:
 
 
 def undeclared(ours: Object, theirs: Object, path: str) -> Iterable[str]:
-    """The fields of one schema that another does not have, as paths."""
+    """The fields of one schema that the other lacks, as paths."""
     for name, schema in ours.get("properties", {}).items():
         if name in ("apiVersion", "kind", "metadata"):
             continue

@@ -12,8 +12,8 @@ from boardroom.controller.status.agent import Member, agent_status, rejected_age
 from boardroom.controller.status.board import invalid_status
 from boardroom.controller.status.conditions import differs
 from boardroom.controller.watch.cache import Store
-from boardroom.kube.client import Kube
 from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, Kind, Object
+from boardroom.kube.protocol import Kube
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ from boardroom.coordinator.status.conditions import NO_LORAX, Observation
 from boardroom.coordinator.status.writer import HealthWriter
 from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import Engine, Inference
-from boardroom.kube.coordinator_client import Kube
+from boardroom.kube.protocol import Kube
 from boardroom.telemetry.tracing import OFF, Tracer
 
 MAX_IN_FLIGHT: Final = 256
@@ -183,7 +183,7 @@ class Coordinator:
                 await self.pool.close(self.drain_seconds)
             if self.peers is not None:
                 await self.peers.stop()
-            for part in (self._standard, self._kube, self.conversations):
+            for part in (self._standard, self.conversations):
                 if part is not None:
                     await part.close()
             await asyncio.to_thread(self.tracer.close)

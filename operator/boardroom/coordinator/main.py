@@ -1,11 +1,13 @@
 """A coordinator from its options: standalone from a file, or live in a cluster."""
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prometheus_client import disable_created_metrics
 
 from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS, AuthMode, CorsSpec
+from boardroom.api.meta import COORDINATOR_MANAGER
 from boardroom.api.settings import Defaults
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.auth.keys import ApiKeys
@@ -19,7 +21,8 @@ from boardroom.coordinator.http.server import run
 from boardroom.coordinator.peers.age import process_age
 from boardroom.coordinator.peers.membership import Peers
 from boardroom.engine.openai.driver import StandardEngine
-from boardroom.kube.coordinator_client import KubeClient, KubeError
+from boardroom.kube.client import KubeClient
+from boardroom.kube.connection import Connection, ConnectionConfigError
 from boardroom.telemetry.tracing import OFF, Tracer
 
 
@@ -88,19 +91,29 @@ def live(options: Options, kube: KubeClient) -> Coordinator:
 async def start(options: Options, *, host: str, port: int, metrics_port: int) -> None:
     """Serve until SIGTERM; raises ManifestError and OSError."""
     disable_created_metrics()
+    async with AsyncExitStack() as stack:
+        kube = None if options.file else await _connect(stack)
+        coordinator = live(options, kube) if kube else standalone(options, options.file or Path())
+        await run(
+            coordinator,
+            _authenticator(options, kube),
+            origins=options.cors.as_sent,
+            host=host,
+            port=port,
+            metrics_port=metrics_port,
+        )
+
+
+async def _connect(stack: AsyncExitStack) -> KubeClient:
+    """The client of the API server until the stack ends; raises OSError."""
     try:
-        kube = None if options.file else await KubeClient.connect()
-    except KubeError as error:
-        raise OSError(str(error)) from error
-    coordinator = live(options, kube) if kube else standalone(options, options.file or Path())
-    await run(
-        coordinator,
-        _authenticator(options, kube),
-        origins=options.cors.as_sent,
-        host=host,
-        port=port,
-        metrics_port=metrics_port,
-    )
+        connection = await Connection.open()
+    except ConnectionConfigError as error:
+        raise OSError(f"no way to the API server: {error}") from error
+    stack.push_async_callback(connection.close)
+    kube = KubeClient(connection.configuration, COORDINATOR_MANAGER)
+    stack.push_async_callback(kube.close)
+    return kube
 
 
 def _authenticator(options: Options, kube: KubeClient | None) -> Authenticator | None:

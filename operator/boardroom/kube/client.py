@@ -1,102 +1,34 @@
-"""The API server behind one narrow Protocol; the implementation sends plain dicts through `kubernetes.aio`.
+"""The client of a real API server: plain dicts over the HTTP transport of `kubernetes.aio`.
 
-Its typed models refuse unknown fields and its dynamic client writes a discovery cache to disk, so neither is used.
+Only its RESTClientObject is used, which has TLS, proxies and the connection pool. Its typed models refuse unknown
+fields, its dynamic client writes a discovery cache to disk, and its ApiClient adds nothing that plain dicts need.
 """
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Final
 from urllib.parse import urlencode
 
 import aiohttp
 import orjson
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
+from kubernetes.aio.config.config_exception import ConfigException
 
 from boardroom import __version__
-from boardroom.api.meta import OPERATOR_MANAGER
 from boardroom.kube.apply import APPLY_TYPE, apply_body
+from boardroom.kube.errors import ConflictError, KubeError, NotFoundError, response_error
 from boardroom.kube.kinds import Kind, Object
+from boardroom.kube.protocol import Page, Selection
 
-_PAGE = 200
-_UNDECLARED = "field not declared in schema"
-_UNASKED = "failed calling webhook"
-CRDS_REMEDY = "install those of its version: kubectl apply --server-side -k crds"
 RETRY_SECONDS: Final = 5.0
-"""Until the API server is asked again for lists, schemas or our own pod; a reconcile has its queue's back-off."""
-_USER_AGENT = f"boardroom-operator/{__version__}"
-
-
-class KubeError(Exception):
-    """The API server refused, or could not be reached (status 0). `retry_after` is what it asked for, in seconds."""
-
-    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-        self.retry_after = retry_after
-
-
-class NotFoundError(KubeError):
-    """404: the object, its namespace or its kind does not exist."""
-
-
-class ConflictError(KubeError):
-    """409: another writer owns a field, the object exists already, or a precondition does not hold."""
-
-
-class RefusedError(KubeError):
-    """400, 403, 422: the same request will be refused again until somebody changes something."""
-
-
-class NamespaceTerminatingError(RefusedError):
-    """403: nothing can be created any more, because the namespace is being deleted."""
-
-
-class WebhookError(KubeError):
-    """500: an admission webhook of the cluster's could not be asked, and nothing goes without it."""
-
-
-_BY_STATUS: Mapping[int, type[KubeError]] = {
-    HTTPStatus.NOT_FOUND: NotFoundError,
-    HTTPStatus.CONFLICT: ConflictError,
-    HTTPStatus.BAD_REQUEST: RefusedError,
-    HTTPStatus.FORBIDDEN: RefusedError,
-    HTTPStatus.UNPROCESSABLE_ENTITY: RefusedError,
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Page:
-    """Some of the objects of one kind as of a resource version, which is that of the whole list."""
-
-    items: list[Object]
-    resource_version: str
-
-
-class Kube(Protocol):
-    """What the controller needs of an API server. Every method may raise KubeError."""
-
-    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """The object, or None where there is none."""
-
-    def pages(self, kind: Kind, namespace: str | None, selector: str = "") -> AsyncIterator[Page]:
-        """All objects of a kind in one namespace, or in all where `namespace` is None; at least one page."""
-
-    async def apply(self, kind: Kind, manifest: Object, *, force: bool = True) -> Object:
-        """Server-side apply under our field manager; without `force` another writer's field is a ConflictError."""
-
-    async def apply_status(self, kind: Kind, manifest: Object, *, manager: str = OPERATOR_MANAGER) -> Object:
-        """Server-side apply of `status`; the manifest carries all that the field manager owns there."""
-
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        """Delete that very object; one that is gone or was replaced is left alone."""
-
-    async def create(self, kind: Kind, manifest: Object) -> Object:
-        """Create an object under a name of its own."""
-
+"""Between two tries of a request that must succeed; a reconcile has its queue's back-off."""
+WATCH_SECONDS: Final = 290
+"""After so long the API server ends a watch, which is then resumed."""
+_PAGE: Final = 200
+_CONNECT_SECONDS: Final = 5
+_WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=WATCH_SECONDS + 30)
 
 Observer = Callable[[str, Kind, int], None]
 """Called after each request with its verb, kind and HTTP status (0: not reached)."""
@@ -107,14 +39,20 @@ def _unobserved(verb: str, kind: Kind, status: int) -> None:
 
 
 class KubeClient:
-    """Kube on a real API server."""
+    """Implements Kube. `manager` is the field manager of what it writes, and its name in the user agent."""
 
     def __init__(
-        self, configuration: Configuration, *, observe: Observer = _unobserved, timeout_seconds: float = 30
+        self,
+        configuration: Configuration,
+        manager: str,
+        *,
+        observe: Observer = _unobserved,
+        timeout_seconds: float = 30,
     ) -> None:
         self._configuration = configuration
+        self._manager = manager
         self._rest = RESTClientObject(configuration)
-        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, connect=10)
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=_CONNECT_SECONDS)
         self._observe = observe
 
     async def close(self) -> None:
@@ -127,25 +65,44 @@ class KubeClient:
         except NotFoundError:
             return None
 
-    async def pages(self, kind: Kind, namespace: str | None, selector: str = "") -> AsyncIterator[Page]:
-        query: dict[str, str] = {"limit": str(_PAGE)}
-        if selector:
-            query["labelSelector"] = selector
+    async def pages(self, kind: Kind, selection: Selection) -> AsyncIterator[Page]:
+        query = {"limit": str(_PAGE)} | _selectors(selection)
         while True:
-            page = await self._send("GET", kind, kind.path(namespace), query, verb="LIST")
-            more = page["metadata"].get("continue")
+            page = await self._send("GET", kind, kind.path(selection.namespace), query, verb="LIST")
             items = [_listed(kind, item) for item in page.get("items") or ()]
             yield Page(items=items, resource_version=page["metadata"].get("resourceVersion", ""))
-            if not more:
+            token = page["metadata"].get("continue")
+            if not token:
                 return
-            query["continue"] = more
+            query["continue"] = token
+
+    async def watch(self, kind: Kind, selection: Selection, resource_version: str) -> AsyncIterator[Object]:
+        query = _selectors(selection) | {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_SECONDS),
+            "resourceVersion": resource_version,
+        }
+        path = kind.path(selection.namespace)
+        response = await self._request("GET", kind, path, query, verb="WATCH", timeout=_WATCH_TIMEOUT)
+        rest = b""
+        try:
+            async for chunk in response.content.iter_any():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    if line:
+                        yield orjson.loads(line)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise _unreachable(error) from error
+        finally:
+            response.close()
 
     async def apply(self, kind: Kind, manifest: Object, *, force: bool = True) -> Object:
-        query = {"fieldManager": OPERATOR_MANAGER, "force": str(force).lower()}
+        query = {"fieldManager": self._manager, "force": str(force).lower()}
         return await self._send("PATCH", kind, _path(kind, manifest), query, manifest, verb="APPLY")
 
-    async def apply_status(self, kind: Kind, manifest: Object, *, manager: str = OPERATOR_MANAGER) -> Object:
-        query = {"fieldManager": manager, "force": "true"}
+    async def apply_status(self, kind: Kind, manifest: Object, *, manager: str | None = None) -> Object:
+        query = {"fieldManager": manager or self._manager, "force": "true"}
         return await self._send("PATCH", kind, _path(kind, manifest, "status"), query, manifest, verb="APPLY_STATUS")
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
@@ -156,14 +113,14 @@ class KubeClient:
             return
 
     async def create(self, kind: Kind, manifest: Object) -> Object:
-        query = {"fieldManager": OPERATOR_MANAGER}
-        return await self._send("POST", kind, kind.path(manifest["metadata"]["namespace"]), query, manifest)
+        path = kind.path(manifest.get("metadata", {}).get("namespace"))
+        return await self._send("POST", kind, path, {"fieldManager": self._manager}, manifest)
 
     async def schemas(self, kind: Kind) -> dict[str, Object]:
-        """What the API server publishes of the kind's group and version, by name; whoever is authenticated may see."""
+        """The OpenAPI schemas of the kind's group and version by name; every authenticated client may read them."""
         page = await self._send("GET", kind, f"/openapi/v3/apis/{kind.api_version}")
-        found: dict[str, Object] = page.get("components", {}).get("schemas", {})
-        return found
+        schemas: dict[str, Object] = page.get("components", {}).get("schemas", {})
+        return schemas
 
     async def _send(
         self,
@@ -175,28 +132,48 @@ class KubeClient:
         *,
         verb: str | None = None,
     ) -> Object:
+        """The object of the response."""
+        response = await self._request(method, kind, path, query, body, verb=verb)
+        try:
+            obj: Object = orjson.loads(await response.read())
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise _unreachable(error) from error
+        return obj
+
+    async def _request(
+        self,
+        method: str,
+        kind: Kind,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        *,
+        verb: str | None = None,
+        timeout: aiohttp.ClientTimeout | None = None,
+    ) -> aiohttp.ClientResponse:
+        """The response, whose body is not read yet; an error's is."""
         data = apply_body(body) if body is not None and method == "PATCH" else body
         url = self._configuration.host + path + (f"?{urlencode(query)}" if query else "")
-        status = 0
+        status, content = 0, b""
         try:
-            response = await self._rest.request(
-                method, url, headers=await self._headers(method), body=data, _request_timeout=self._timeout
+            answer = await self._rest.request(
+                method, url, headers=await self._headers(method), body=data, _request_timeout=timeout or self._timeout
             )
+            response: aiohttp.ClientResponse = answer.response
             status = response.status
-            content = await response.read()
-        except (aiohttp.ClientError, OSError, TimeoutError, ssl.SSLError) as error:
-            raise KubeError(
-                0, "Unreachable", f"the API server does not answer: {error or type(error).__name__}"
-            ) from error
+            if status >= HTTPStatus.BAD_REQUEST:
+                content = await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError, ssl.SSLError, ConfigException) as error:
+            raise _unreachable(error) from error
         finally:
             self._observe(verb or method, kind, status)
         if status >= HTTPStatus.BAD_REQUEST:
-            raise _error(status, content, response.headers.get("Retry-After"))
-        answer: Object = orjson.loads(content)
-        return answer
+            raise response_error(status, content, response.headers.get("Retry-After"))
+        return response
 
     async def _headers(self, method: str) -> dict[str, str]:
-        headers = {"Accept": "application/json", "User-Agent": _USER_AGENT}
+        """The headers of a request; a token that was rotated is read again here."""
+        headers = {"Accept": "application/json", "User-Agent": f"{self._manager}/{__version__}"}
         headers["Content-Type"] = APPLY_TYPE if method == "PATCH" else "application/json"
         bearer = (await self._configuration.auth_settings()).get("BearerToken")
         if bearer is not None and bearer["value"]:
@@ -204,8 +181,13 @@ class KubeClient:
         return headers
 
 
+def _selectors(selection: Selection) -> dict[str, str]:
+    selectors = {"labelSelector": selection.labels, "fieldSelector": selection.fields}
+    return {name: selector for name, selector in selectors.items() if selector}
+
+
 def _listed(kind: Kind, item: Object) -> Object:
-    """An item of a list with the apiVersion and kind that it lacks there, and without what weighs most of all."""
+    """An item of a list with the apiVersion and kind that it lacks there, and without its largest part, never read."""
     item["metadata"].pop("managedFields", None)
     return item | {"apiVersion": kind.api_version, "kind": kind.name}
 
@@ -214,19 +196,5 @@ def _path(kind: Kind, manifest: Object, subresource: str | None = None) -> str:
     return kind.path(manifest["metadata"].get("namespace"), manifest["metadata"]["name"], subresource)
 
 
-def _error(status: int, content: bytes, retry_after: str | None) -> KubeError:
-    try:
-        answer: Any = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        answer = None
-    details = answer if isinstance(answer, dict) else {}
-    message = details.get("message") or content[:500].decode(errors="replace") or HTTPStatus(status).phrase
-    if _UNDECLARED in message:
-        message = f"{message}: the CRDs are older than the operator; {CRDS_REMEDY}"
-    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
-    causes = (details.get("details") or {}).get("causes") or ()
-    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
-        return NamespaceTerminatingError(status, "NamespaceTerminating", message, seconds)
-    if status == HTTPStatus.INTERNAL_SERVER_ERROR and _UNASKED in message:
-        return WebhookError(status, "WebhookFailed", message, seconds)
-    return _BY_STATUS.get(status, KubeError)(status, details.get("reason") or str(status), message, seconds)
+def _unreachable(error: Exception) -> KubeError:
+    return KubeError(0, f"the API server does not answer: {str(error) or type(error).__name__}")

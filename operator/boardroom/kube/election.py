@@ -1,149 +1,154 @@
-"""Which of several operators leads: a Lease (kube/lease.py).
+"""Which of several processes leads: a Lease, as client-go's LeaderElector holds it.
 
-The leader gives up well before another can have taken it: it stops writing once it has not renewed for `renew_seconds`,
-whatever kept it from doing so.
+The leader stops relying on the Lease well before another candidate can acquire it: once it has not been renewed for the
+renew deadline, whatever the cause.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
-from boardroom.api.meta import OPERATOR_MANAGER
-from boardroom.kube.client import ConflictError, Kube, KubeError, Page
-from boardroom.kube.kinds import LEASE, Kind, Object
-from boardroom.kube.lease import Candidacy, Terms
+from boardroom.kube.errors import ConflictError, KubeError
+from boardroom.kube.kinds import LEASE, Object
+from boardroom.kube.lease import LeaseExpiry, LeaseRecord, LeaseTiming, holder_of
+from boardroom.kube.protocol import Kube
 
 _log = logging.getLogger(__name__)
-LEASE_NAME: Final = "boardroom-operator"
 
 
 class LeadershipLostError(Exception):
-    """Another operator leads, or may by now; whoever led must end."""
-
-
-class NotLeadingError(KubeError):
-    """A write that was not sent, because another operator may lead by now."""
-
-    def __init__(self) -> None:
-        super().__init__(0, "NotLeading", "not written: the Lease was not renewed in time, another operator may lead")
+    """Another candidate leads or soon may; the leader must end."""
 
 
 @dataclass
-class Election:
-    """One candidate. `identity` is unique to this process: a restarted one does not inherit its term."""
+class LeaderElector:
+    """One candidate. `identity` is unique to its process: a process that restarts does not inherit the Lease."""
 
     kube: Kube
     namespace: str
+    name: str
+    """Of the Lease."""
     identity: str
     clock: Callable[[], float]
     """Monotonic seconds that go on while the process is stopped."""
     now: Callable[[], datetime]
     """For people who read the Lease; nothing is decided by it."""
-    terms: Terms = field(default_factory=Terms)
+    timing: LeaseTiming = field(default_factory=LeaseTiming)
+    lead_while_unreachable: bool = False
+    """Whether a leader leads on while the API server is away, until another's Lease is read.
+
+    Only for candidates that find out by other means that the leader lives, and then do not acquire its Lease.
+    """
+    request_seconds: float | None = None
+    """The most that one attempt may take."""
+    holder_override: Callable[[str, str], str] = lambda _named, holder: holder
+    """Decides who holds the Lease, from the identity in the Lease and from that of its holder unless it has expired."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _candidacy: Candidacy = field(init=False)
+    holder: str = ""
+    """The identity that held the Lease at the last attempt; "" if unknown."""
+    _renewed: float = -math.inf
+    _expiry: LeaseExpiry = field(init=False)
+    _record: LeaseRecord = field(init=False)
 
     def __post_init__(self) -> None:
-        self._candidacy = Candidacy(self.namespace, LEASE_NAME, self.identity, self.clock, self.now, self.terms)
+        self._expiry = LeaseExpiry(self.clock, self.timing.duration)
+        self._record = LeaseRecord(
+            namespace=self.namespace,
+            name=self.name,
+            identity=self.identity,
+            duration=self.timing.duration,
+            now=self.now,
+        )
 
-    def leads(self) -> bool:
-        """Whether no other operator can lead now."""
-        return self._candidacy.leads()
+    def is_leader(self) -> bool:
+        """Whether no other candidate can lead now."""
+        return self.remaining > 0
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the renew deadline."""
+        return self._renewed + self.timing.renew_deadline - self.clock()
 
     async def acquire(self) -> bool:
-        """Wait, however long it takes, until this candidate leads; True once it does."""
-        last = ""
+        """Wait, however long it takes, until this candidate leads; then True."""
         while True:
+            former = self.holder
             try:
-                holder = await self._attempt()
-            except KubeError as error:
-                _log.warning("lease %s/%s: %s (HTTP %d)", self.namespace, LEASE_NAME, error, error.status)
+                await self.try_acquire_or_renew()
+            except (KubeError, TimeoutError) as error:
+                self._warn("can't be acquired", error)
             else:
-                if holder == self.identity:
+                if self.holder == self.identity:
                     _log.info("leads as %s", self.identity)
                     return True
-                if holder and holder != last:
-                    _log.info("stands by: %s leads", holder)
-                    last = holder
-            await self.sleep(self.terms.retry_seconds)
+                if self.holder not in ("", former):
+                    _log.info("stands by: %s leads", self.holder)
+            await self.sleep(self.timing.retry_period)
 
-    async def keep(self) -> None:
-        """Renew for ever; raises LeadershipLostError when that failed for too long or another has the Lease."""
+    async def renew(self) -> None:
+        """Renew for ever; raises LeadershipLostError after the renew deadline, or once another holds the Lease."""
         while True:
-            await self.sleep(self.terms.retry_seconds)
-            left = self._candidacy.rest
-            if left <= 0:
-                raise LeadershipLostError(
-                    f"the Lease was not renewed within {self.terms.renew_seconds:.0f} s: ending, another operator leads"
-                )
+            await self.sleep(self.timing.retry_period)
+            if self.remaining <= 0:
+                seconds = self.timing.renew_deadline
+                raise LeadershipLostError(f"the Lease was not renewed within {seconds:.0f} s: ending, another leads")
             try:
-                async with asyncio.timeout(left):
-                    holder = await self._attempt()
+                async with asyncio.timeout(self.remaining):
+                    await self.try_acquire_or_renew()
             except (KubeError, TimeoutError) as error:
-                _log.warning("lease %s/%s is not renewed: %s", self.namespace, LEASE_NAME, error or "no answer in time")
+                self._warn("is not renewed", error)
                 continue
-            if holder not in (self.identity, ""):
-                raise LeadershipLostError(f"{holder} has taken the Lease: ending")
+            if self.holder not in (self.identity, ""):
+                raise LeadershipLostError(f"{self.holder} has acquired the Lease: ending")
+
+    async def try_acquire_or_renew(self) -> str:
+        """One attempt; returns `holder`. Raises KubeError and TimeoutError, unless `lead_while_unreachable`."""
+        started = self.clock()
+        try:
+            async with asyncio.timeout(self.request_seconds):
+                self.holder = await self._attempt()
+        except (KubeError, TimeoutError) as error:
+            if not self.lead_while_unreachable:
+                raise
+            self._warn("can't be read or written", error)
+        else:
+            if self.holder == self.identity:
+                self._renewed = started
+        return self.holder
 
     async def release(self) -> None:
         """Let another lead at once. Only for a leader that writes nothing any more."""
-        self._candidacy.resign()
+        self._renewed = -math.inf
         try:
-            lease = await self.kube.get(LEASE, self.namespace, LEASE_NAME)
-            released = self._candidacy.released(lease) if lease is not None else None
+            lease = await self.kube.get(LEASE, self.namespace, self.name)
+            released = self._record.released(lease) if lease is not None else None
             if released is not None:
                 await self.kube.apply(LEASE, released)
                 _log.info("released the lease")
         except KubeError as error:
-            _log.warning("the lease was not released, it will run out: %s", error)
+            self._warn("was not released and will expire", error)
 
     async def _attempt(self) -> str:
-        """Take or renew the Lease where that is allowed; returns who holds it now, "" where that is not known."""
-        started = self.clock()
-        lease = await self.kube.get(LEASE, self.namespace, LEASE_NAME)
-        if lease is not None and (holder := self._candidacy.other(lease)):
+        """Acquire or renew the Lease if nobody else holds it."""
+        lease = await self.kube.get(LEASE, self.namespace, self.name)
+        if lease is not None and (holder := self._other_holder(lease)):
             return holder
+        manifest = self._record.acquired(lease)
         try:
-            bid = self._candidacy.bid(lease)
-            await (self.kube.create(LEASE, bid) if lease is None else self.kube.apply(LEASE, bid))
+            await (self.kube.create(LEASE, manifest) if lease is None else self.kube.apply(LEASE, manifest))
         except ConflictError:
-            return ""  # somebody else wrote it first
-        self._candidacy.won(started)
+            return ""  # another candidate wrote first
         return self.identity
 
+    def _other_holder(self, lease: Object) -> str:
+        """Who else holds the Lease; "" if this candidate may acquire or renew it."""
+        named, is_expired = holder_of(lease), self._expiry.is_expired(lease)
+        return "" if named == self.identity else self.holder_override(named, "" if is_expired else named)
 
-@dataclass(frozen=True)
-class FencedKube:
-    """An API server to which nothing is written once this operator may no longer lead."""
-
-    kube: Kube
-    leads: Callable[[], bool]
-
-    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        return await self.kube.get(kind, namespace, name)
-
-    def pages(self, kind: Kind, namespace: str | None, selector: str = "") -> AsyncIterator[Page]:
-        return self.kube.pages(kind, namespace, selector)
-
-    async def apply(self, kind: Kind, manifest: Object, *, force: bool = True) -> Object:
-        self._check()
-        return await self.kube.apply(kind, manifest, force=force)
-
-    async def apply_status(self, kind: Kind, manifest: Object, *, manager: str = OPERATOR_MANAGER) -> Object:
-        self._check()
-        return await self.kube.apply_status(kind, manifest, manager=manager)
-
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
-        self._check()
-        await self.kube.delete(kind, namespace, name, uid)
-
-    async def create(self, kind: Kind, manifest: Object) -> Object:
-        self._check()
-        return await self.kube.create(kind, manifest)
-
-    def _check(self) -> None:
-        if not self.leads():
-            raise NotLeadingError
+    def _warn(self, problem: str, error: Exception) -> None:
+        status = error.status if isinstance(error, KubeError) else 0
+        reason = str(error) or "no answer in time"
+        _log.warning("lease %s/%s %s: %s (HTTP %d)", self.namespace, self.name, problem, reason, status)

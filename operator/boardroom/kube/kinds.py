@@ -1,4 +1,4 @@
-"""The kinds that the controller reads and writes, and where the API server keeps them."""
+"""The kinds that controller and coordinator read and write, and their paths at the API server."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,7 +20,7 @@ class Kind:
 
     @property
     def api_version(self) -> str:
-        """Its apiVersion."""
+        """`apiVersion` of its objects."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
@@ -50,6 +50,15 @@ EVENT: Final = Kind(group="events.k8s.io", version="v1", name="Event", plural="e
 NETWORK_POLICY: Final = Kind(group="networking.k8s.io", version="v1", name="NetworkPolicy", plural="networkpolicies")
 DISRUPTION_BUDGET: Final = Kind(group="policy", version="v1", name="PodDisruptionBudget", plural="poddisruptionbudgets")
 JOB: Final = Kind(group="batch", version="v1", name="Job", plural="jobs")
+CORE_EVENT: Final = Kind(group="", version="v1", name="Event", plural="events")
+ENDPOINT_SLICE: Final = Kind(group="discovery.k8s.io", version="v1", name="EndpointSlice", plural="endpointslices")
+TOKEN_REVIEW: Final = Kind(group="authentication.k8s.io", version="v1", name="TokenReview", plural="tokenreviews")
+ACCESS_REVIEW: Final = Kind(
+    group="authorization.k8s.io",
+    version="v1",
+    name="LocalSubjectAccessReview",
+    plural="localsubjectaccessreviews",
+)
 LEASE: Final = Kind(group="coordination.k8s.io", version="v1", name="Lease", plural="leases")
 
 CHILDREN: Final = (CLAIM, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, NETWORK_POLICY, SERVICE, DISRUPTION_BUDGET, DEPLOYMENT)

@@ -1,104 +1,97 @@
-"""A Lease as one candidate sees it, the way client-go holds it: who has it, and what to write to have it. No I/O.
+"""A Lease in the way of client-go's leader election: pure functions of the live Lease and a monotonic clock, no I/O.
 
-A candidate that has seen the Lease unchanged for its whole duration, by its own monotonic clock, takes it; clocks of
-different machines are never compared.
+A Lease expires for an observer that has seen it unchanged for its whole duration, by the observer's own clock. The
+clocks of different machines are never compared.
 """
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-LEASE_API_VERSION: Final = "coordination.k8s.io/v1"
-LEASE_KIND: Final = "Lease"
+from boardroom.kube.kinds import LEASE, Object
+
+LEASE_SECONDS: Final = 12
+"""Duration of every Lease of ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
-    """How long a term lasts, when whoever has it stops relying on it without a renewal, and how often it is renewed or
-    asked for.
-    """
+class LeaseTiming:
+    """All in seconds."""
 
-    duration_seconds: int = 12
-    renew_seconds: float = 8.0
-    retry_seconds: float = 2.0
+    duration: int = LEASE_SECONDS
+    """After so long without a renewal another candidate may lead."""
+    renew_deadline: float = 8.0
+    """After so long without a renewal, which is well before that, the leader no longer relies on the Lease."""
+    retry_period: float = 2.0
+    """Between two attempts to acquire or renew."""
 
 
 @dataclass
-class Candidacy:
-    """One candidate. `identity` is unique to this process: a restarted one does not inherit its term."""
+class LeaseExpiry:
+    """When a Lease expires for this observer."""
+
+    clock: Callable[[], float]
+    """Monotonic seconds that go on while the process is stopped."""
+    duration: int = LEASE_SECONDS
+    """Of a Lease that names none."""
+    _version: str = ""
+    _since: float = 0.0
+    """When the Lease was first seen in this version."""
+
+    def is_expired(self, lease: Object) -> bool:
+        """Whether nobody has renewed the Lease for its duration. Each call counts as seeing the Lease."""
+        version = lease["metadata"]["resourceVersion"]
+        if version != self._version:
+            self._version, self._since = version, self.clock()
+        seconds: float = lease["spec"].get("leaseDurationSeconds", self.duration)
+        return self.clock() - self._since >= seconds
+
+
+def holder_of(lease: Object) -> str:
+    """The identity of whoever acquired the Lease last; "" if it was released."""
+    return str(lease["spec"].get("holderIdentity") or "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseRecord:
+    """What one candidate writes into a Lease."""
 
     namespace: str
     name: str
     identity: str
-    clock: Callable[[], float]
-    """Monotonic seconds that go on while the process is stopped."""
+    duration: int
     now: Callable[[], datetime]
     """For people who read the Lease; nothing is decided by it."""
-    terms: Terms = field(default_factory=Terms)
-    _version: str = ""
-    _since: float = 0.0
-    """When the Lease was first seen in this version."""
-    _renewed: float = -math.inf
 
-    def leads(self) -> bool:
-        """Whether nobody else can lead now."""
-        return self.clock() - self._renewed < self.terms.renew_seconds
-
-    @property
-    def rest(self) -> float:
-        """Seconds until it can no longer be relied on."""
-        return self._renewed + self.terms.renew_seconds - self.clock()
-
-    def other(self, lease: dict[str, Any]) -> str:
-        """Who else holds the Lease; "" if nobody does or the term has run out."""
-        version = lease["metadata"]["resourceVersion"]
-        if version != self._version:
-            self._version, self._since = version, self.clock()
-        holder = str(lease["spec"].get("holderIdentity") or "")
-        expired = self.clock() - self._since >= lease["spec"].get("leaseDurationSeconds", self.terms.duration_seconds)
-        return "" if holder == self.identity or expired else holder
-
-    def bid(self, lease: dict[str, Any] | None) -> dict[str, Any]:
-        """The Lease as it is to be written, made anew where there is none; then `won`."""
+    def acquired(self, lease: Object | None) -> Object:
+        """The Lease acquired or renewed: a new manifest, or one that conflicts if another wrote in the meantime."""
         if lease is None:
             return self._manifest({"leaseTransitions": 0, "acquireTime": self._time()} | self._term())
-        return self._manifest(self._next(lease["spec"]), lease)
+        spec = lease["spec"]
+        acquired = {"acquireTime": spec.get("acquireTime"), "leaseTransitions": spec.get("leaseTransitions", 0)}
+        if spec.get("holderIdentity") != self.identity:
+            acquired = {"acquireTime": self._time(), "leaseTransitions": acquired["leaseTransitions"] + 1}
+        return self._manifest(acquired | self._term(), lease)
 
-    def won(self, started: float) -> None:
-        """A bid that began at this time of the clock was accepted."""
-        self._renewed = started
-
-    def resign(self) -> None:
-        """Rely on the Lease no more."""
-        self._renewed = -math.inf
-
-    def released(self, lease: dict[str, Any]) -> dict[str, Any] | None:
-        """The Lease as it is to be written so that another can lead at once; None where it is not this one's."""
+    def released(self, lease: Object) -> Object | None:
+        """The Lease released, so that another can acquire it at once; None if another holds it."""
         if lease["spec"].get("holderIdentity") != self.identity:
             return None
         spec = lease["spec"] | {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": self._time()}
         return self._manifest(spec, lease)
 
-    def _next(self, spec: dict[str, Any]) -> dict[str, Any]:
-        kept = {"acquireTime": spec.get("acquireTime"), "leaseTransitions": spec.get("leaseTransitions", 0)}
-        if spec.get("holderIdentity") != self.identity:
-            kept = {"acquireTime": self._time(), "leaseTransitions": kept["leaseTransitions"] + 1}
-        return kept | self._term()
-
     def _term(self) -> dict[str, Any]:
         return {
             "holderIdentity": self.identity,
-            "leaseDurationSeconds": self.terms.duration_seconds,
+            "leaseDurationSeconds": self.duration,
             "renewTime": self._time(),
         }
 
     def _time(self) -> str:
         return self.now().isoformat(timespec="microseconds").replace("+00:00", "Z")
 
-    def _manifest(self, spec: dict[str, Any], live: dict[str, Any] | None = None) -> dict[str, Any]:
-        # With a version, a write that somebody else came before is a conflict.
+    def _manifest(self, spec: dict[str, Any], live: Object | None = None) -> Object:
         version = {"resourceVersion": live["metadata"]["resourceVersion"]} if live else {}
         metadata = {"name": self.name, "namespace": self.namespace, **version}
-        return {"apiVersion": LEASE_API_VERSION, "kind": LEASE_KIND, "metadata": metadata, "spec": spec}
+        return {"apiVersion": LEASE.api_version, "kind": LEASE.name, "metadata": metadata, "spec": spec}

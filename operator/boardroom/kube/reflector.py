@@ -1,33 +1,40 @@
-"""A list that is kept current by a watch: client-go's reflector, as small as one kind in one namespace allows."""
+"""A list that a watch keeps current: client-go's reflector, for the few objects of one board.
+
+The controller watches by Kopf instead, and keeps a thousand boards' objects as text with an index (watch/informer.py,
+watch/cache.py). Both list by Kube.pages, and both list anew after 410 Gone.
+"""
 
 import asyncio
 import logging
 import random
 from collections.abc import Callable
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Final
 
-from boardroom.kube.coordinator_client import Kube, KubeError, Query
+from boardroom.kube.errors import ExpiredError, KubeError, error_of
+from boardroom.kube.kinds import Kind, Object
+from boardroom.kube.protocol import Kube, Selection
 
 FIRST_PAUSE: Final = 0.5
 LAST_PAUSE: Final = 30.0
-_GONE: Final = 410
 _LOG = logging.getLogger(__name__)
 
 
 class Reflector:
-    """`objects` by name; `on_change` is called after each change, and once when the first list is there."""
+    """`objects` by name; `on_change` is called after the first list and after each change."""
 
-    def __init__(self, kube: Kube, path: str, query: Query, on_change: Callable[[], None]) -> None:
+    def __init__(self, kube: Kube, kind: Kind, selection: Selection, on_change: Callable[[], None]) -> None:
         self._kube = kube
-        self._path = path
-        self._query = list(query)
+        self._kind = kind
+        self._selection = selection
         self._on_change = on_change
         self._version = ""
-        self.objects: dict[str, dict[str, Any]] = {}
+        """Where the next watch begins; empty: list first."""
+        self.objects: dict[str, Object] = {}
         self.synced = False
 
     async def run(self) -> None:
-        """List, watch, and again for ever; what was seen last stands while the API server is away."""
+        """List, watch, and repeat for ever; `objects` stay as they are while the API server is away."""
         pause = FIRST_PAUSE
         while True:
             try:
@@ -37,35 +44,37 @@ class Reflector:
                 await self._watch()
                 pause = FIRST_PAUSE
                 if self._version == before:
-                    await asyncio.sleep(FIRST_PAUSE)  # whoever ends watches at once would be asked in a tight loop
+                    await asyncio.sleep(FIRST_PAUSE)  # a proxy that ends watches at once is not asked in a tight loop
+            except ExpiredError:
+                self._version = ""
             except KubeError as error:
-                if error.status == _GONE:
-                    self._version = ""
-                    continue
                 if error.status:
                     self._version = ""
-                _LOG.warning("watch broke", extra={"path": self._path, "error": str(error)})
+                extra = {"kind": self._kind.name, "error": f"{error} (HTTP {error.status})"}
+                _LOG.warning("watch broke", extra=extra)
                 await asyncio.sleep(error.retry_after or pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
                 pause = min(LAST_PAUSE, 2 * pause)
 
     async def _list(self) -> None:
-        found = await self._kube.list(self._path, self._query)
-        self.objects = {item["metadata"]["name"]: item for item in found.get("items", ())}
-        self._version = found["metadata"]["resourceVersion"]
-        self.synced = True
+        objects: dict[str, Object] = {}
+        version = ""
+        async for page in self._kube.pages(self._kind, self._selection):
+            objects.update((item["metadata"]["name"], item) for item in page.items)
+            version = page.resource_version
+        self.objects, self._version, self.synced = objects, version, True
         self._on_change()
 
     async def _watch(self) -> None:
-        query = [*self._query, ("resourceVersion", self._version)]
-        async for event in self._kube.watch(self._path, query):
-            kind, live = event.get("type"), event.get("object", {})
-            if kind == "ERROR":
-                raise KubeError(int(live.get("code", 500)), str(live.get("message", "")))
+        async for event in self._kube.watch(self._kind, self._selection, self._version):
+            type_, live = event.get("type"), event.get("object", {})
+            if type_ == "ERROR":
+                status = int(live.get("code", HTTPStatus.INTERNAL_SERVER_ERROR))
+                raise error_of(status, str(live.get("message", "")))
             self._version = live["metadata"]["resourceVersion"]
-            if kind == "BOOKMARK":
+            if type_ == "BOOKMARK":
                 continue
             name = live["metadata"]["name"]
-            if kind == "DELETED":
+            if type_ == "DELETED":
                 self.objects.pop(name, None)
             else:
                 self.objects[name] = live

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
+from boardroom.api.meta import COORDINATOR_MANAGER
 from boardroom.api.settings import Defaults
 from boardroom.cli.processes import free_port
 from boardroom.coordinator.backends.backend import Backend
@@ -16,12 +17,26 @@ from boardroom.coordinator.board.sources import FileSource
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.coordinator.http.server import serving
 from boardroom.coordinator.peers.membership import Peers
-from boardroom.kube.lease import Terms
-from component.coordinator.lease_kube import Client, LeaseKube
+from boardroom.kube.kinds import ENDPOINT_SLICE, LEASE
+from boardroom.kube.lease import LeaseTiming
 from component.coordinator.standing_board import Board, until
 from component.coordinator.standing_fleet import ListedEndpoints
+from unit.kube.fake_kube import Cluster, FakeKube
 
-TERMS = Terms(duration_seconds=2, renew_seconds=1.5, retry_seconds=0.3)
+LEASE_KEY: Final = (LEASE, ("default", "executive-coordinator"))
+TIMING: Final = LeaseTiming(duration=2, renew_deadline=1.5, retry_period=0.3)
+
+
+def lease_holder(cluster: Cluster) -> str:
+    """The identity in the board's Lease."""
+    return str(cluster.objects[LEASE_KEY]["spec"]["holderIdentity"])
+
+
+def set_addresses(cluster: Cluster, *addresses: str) -> None:
+    """The addresses of the board's coordinators, as the API server knows them."""
+    endpoints = [{"addresses": [address]} for address in addresses]
+    metadata = {"name": "s", "namespace": "default"}
+    FakeKube(cluster).put(ENDPOINT_SLICE, {"metadata": metadata, "addressType": "IPv4", "endpoints": endpoints})
 
 
 @dataclass
@@ -29,7 +44,7 @@ class Peer:
     """One coordinator."""
 
     coordinator: Coordinator
-    kube: Client
+    kube: FakeKube
     client: httpx.AsyncClient
     probes: str
 
@@ -61,11 +76,18 @@ class StandingPeers:
 
     board: Board
     endpoints: tuple[Endpoint, ...]
-    server: LeaseKube = field(default_factory=LeaseKube)
-    terms: Terms = TERMS
+    cluster: Cluster = field(default_factory=Cluster)
+    timing: LeaseTiming = TIMING
     _stops: dict[str, asyncio.Event] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     found: dict[str, Peer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        set_addresses(self.cluster, "127.0.0.1")
+
+    @property
+    def holder(self) -> str:
+        return lease_holder(self.cluster)
 
     async def start(self, name: str) -> Peer:
         started, stop = asyncio.Event(), asyncio.Event()
@@ -100,11 +122,11 @@ class StandingPeers:
     async def _run(self, name: str, started: asyncio.Event, stop: asyncio.Event) -> None:
         source = FileSource(self.board.file, None, Defaults(), str(self.board.models))
         source.load()
-        kube, port = Client(self.server), free_port()
+        kube, port = FakeKube(self.cluster, COORDINATOR_MANAGER), free_port()
         coordinator = Coordinator(
             source,
             endpoints=ListedEndpoints(*self.endpoints),
-            peers=lambda pool: Peers(kube, "executive", "default", f"127.0.0.1:{port}", pool, terms=self.terms),
+            peers=lambda pool: Peers(kube, "executive", "default", f"127.0.0.1:{port}", pool, timing=self.timing),
         )
         coordinator.drain_seconds = 0.1
         async with (
@@ -117,8 +139,10 @@ class StandingPeers:
 
 
 @contextlib.asynccontextmanager
-async def standing_peers(board: Board, *endpoints: Endpoint, terms: Terms = TERMS) -> AsyncIterator[StandingPeers]:
-    stand = StandingPeers(board, endpoints, terms=terms)
+async def standing_peers(
+    board: Board, *endpoints: Endpoint, timing: LeaseTiming = TIMING
+) -> AsyncIterator[StandingPeers]:
+    stand = StandingPeers(board, endpoints, timing=timing)
     try:
         yield stand
     finally:

@@ -15,13 +15,14 @@ from boardroom.coordinator.peers.leader import MARGIN_SECONDS
 from boardroom.coordinator.peers.membership import Peers
 from boardroom.coordinator.peers.protocol import GRANT_SECONDS, OutcomeReport
 from boardroom.engine.errors import EngineError, GenerationFailed, Unreachable
+from boardroom.kube.kinds import LEASE
 from boardroom.simulator.faults import Fault
 from boardroom.simulator.router.engine import Engine
-from component.coordinator.lease_kube import Client, LeaseKube
 from component.coordinator.standing_board import NAMES, ROLES, UNLOADABLE, Board, agent, try_again, until
 from component.coordinator.standing_fleet import simulated_servers
-from component.coordinator.standing_peers import Peer, standing_peers
+from component.coordinator.standing_peers import LEASE_KEY, Peer, lease_holder, set_addresses, standing_peers
 from component.coordinator.test_hazards import BASE_SIGNATURE, CLO, request_for
+from unit.kube.fake_kube import FakeKube
 
 
 def probes(engine: Engine) -> int:
@@ -39,7 +40,7 @@ async def test_a_follower_answers_by_what_the_leader_proved_and_loads_nothing(bo
         health = (await second.client.get("/v1/health")).json()
         shown = [(await one.client.get(f"{one.probes}/metrics/lorax")).text for one in (first, second)]
         loads = probes(servers.engines["a"]) - before
-        who = (first.peers.is_leader, second.peers.is_leader, stand.server.holder)
+        who = (first.peers.is_leader, second.peers.is_leader, stand.holder)
     assert who == (True, False, first.peers.identity)
     assert answer["agents_involved"] == NAMES
     assert {a["adapter"]["digest"] is not None for a in answer["answers"]} == {True}
@@ -103,7 +104,7 @@ async def test_a_follower_that_is_cut_off_sends_nothing_and_says_why(board: Boar
         first, second = await stand.start("first"), await stand.start("second")
         await second.wait_ready(5)
         second.kube.away = True
-        stand.server.addresses.clear()
+        set_addresses(stand.cluster)
         first.peers._known.objects.clear()
         await until(lambda: second.coordinator.pool and second.coordinator.pool.cut_off)
         before = len(servers.asked("a"))
@@ -135,7 +136,7 @@ async def test_a_leader_that_dies_is_followed_and_the_new_one_begins_with_a_wave
         await stand.kill("first")
         answers = await asking
         after = probes(servers.engines["a"])
-        holder = stand.server.holder
+        holder = stand.holder
     assert holder == second.peers.identity
     assert [a["agents_involved"] for a in answers] == [NAMES] * len(answers)
     assert after - before >= 5
@@ -153,11 +154,11 @@ async def test_while_the_api_server_is_away_the_leader_leads_on_and_its_follower
         first, second = await stand.start("first"), await stand.start("second")
         await second.wait_ready(5)
         first.kube.away = second.kube.away = True
-        await asyncio.sleep(1.5 * stand.terms.duration_seconds)
+        await asyncio.sleep(1.5 * stand.timing.duration)
         answers = [await peer.answer() for peer in (first, second)]
         is_confirmed_leader = first.peers.is_confirmed_leader
         second.kube.away = False
-        await asyncio.sleep(2 * stand.terms.retry_seconds)
+        await asyncio.sleep(2 * stand.timing.retry_period)
         leads = (first.peers.is_leader, second.peers.is_leader)
     assert [a["agents_involved"] for a in answers] == [NAMES, NAMES]
     assert (is_confirmed_leader, leads) == (False, (True, False))
@@ -167,9 +168,8 @@ async def test_a_leader_that_finds_another_in_the_lease_follows_it(board: Board)
     async with simulated_servers(board, "a") as servers, standing_peers(board, servers.endpoints["a"]) as stand:
         first = await stand.start("first")
         await first.wait_ready(5)
-        lease = stand.server.lease
-        assert lease is not None
-        stand.server.write(lease | {"spec": lease["spec"] | {"holderIdentity": "10.9.9.9:9090_other"}})
+        lease = first.kube.objects[LEASE_KEY]
+        first.kube.put(LEASE, lease | {"spec": lease["spec"] | {"holderIdentity": "10.9.9.9:9090_other"}})
         await until(lambda: not first.peers.is_leader)
         assert (first.backend.admission.is_open, first.peers.leader_identity) == (False, "10.9.9.9:9090_other")
 
@@ -210,7 +210,7 @@ async def test_questions_that_fail_together_are_told_as_one_failure_of_each_kind
 async def test_only_coordinators_of_the_board_are_listened_to(board: Board, known: bool) -> None:
     async with simulated_servers(board, "a") as servers, standing_peers(board, servers.endpoints["a"]) as stand:
         if not known:
-            stand.server.addresses = ["10.0.0.1"]
+            set_addresses(stand.cluster, "10.0.0.1")
         first = await stand.start("first")
         await first.wait_ready(5)
         async with httpx.AsyncClient(trust_env=False) as client:
@@ -222,21 +222,21 @@ async def test_only_coordinators_of_the_board_are_listened_to(board: Board, know
 async def test_a_process_takes_the_lease_of_its_pods_former_one_when_that_ones_grants_have_run_out(
     age: float, leads: bool
 ) -> None:
-    server = LeaseKube()
-    former = Peers(Client(server), "executive", "default", "10.0.0.1:9090", None)
+    kube = FakeKube()
+    former = Peers(kube, "executive", "default", "10.0.0.1:9090", None)
     await former._try_acquire_or_renew()
-    peers = Peers(Client(server), "executive", "default", "10.0.0.1:9090", None, age=age)
+    peers = Peers(kube, "executive", "default", "10.0.0.1:9090", None, age=age)
     await peers._try_acquire_or_renew()
-    assert (peers.is_leader, server.holder == peers.identity) == (leads, leads)
+    assert (peers.is_leader, lease_holder(kube.cluster) == peers.identity) == (leads, leads)
 
 
 async def test_a_process_does_not_take_another_pods_lease_however_old_it_is() -> None:
-    server = LeaseKube()
-    other = Peers(Client(server), "executive", "default", "10.0.0.2:9090", None)
+    kube = FakeKube()
+    other = Peers(kube, "executive", "default", "10.0.0.2:9090", None)
     await other._try_acquire_or_renew()
-    peers = Peers(Client(server), "executive", "default", "10.0.0.1:9090", None, age=1000.0)
+    peers = Peers(kube, "executive", "default", "10.0.0.1:9090", None, age=1000.0)
     await peers._try_acquire_or_renew()
-    assert (peers.is_leader, server.holder) == (False, other.identity)
+    assert (peers.is_leader, lease_holder(kube.cluster)) == (False, other.identity)
 
 
 def test_a_process_knows_its_age() -> None:

@@ -1,14 +1,20 @@
 """The proxy that a connection takes from its environment, and what Kopf is told of the API server's answers."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
 
 import aiohttp
+import orjson
 import pytest
 from aiohttp import web
 from kubernetes.aio.client.configuration import Configuration
+from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
 from boardroom.controller.serving.probes import serve
-from boardroom.kube.connection import Connection
+from boardroom.controller.watch.kopf_session import login
+from boardroom.kube.connection import Connection, ConnectionConfigError
 from boardroom.kube.kinds import BOARDROOM
 
 SERVER = "https://api.example:6443"
@@ -47,6 +53,59 @@ def test_the_kubeconfigs_own_proxy_comes_first() -> None:
     assert proxy(SERVER, given="http://other:1") == "http://other:1"
 
 
+@pytest.fixture
+def kubeconfig(tmp_path: Path) -> Path:
+    user = {"name": "u", "user": {"token": "from-file"}}
+    cluster = {"name": "c", "cluster": {"server": "http://from-kubeconfig:1"}}
+    context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+    body = {"clusters": [cluster], "users": [user], "contexts": [context], "current-context": "x"}
+    path = tmp_path / "kubeconfig"
+    path.write_bytes(orjson.dumps({"apiVersion": "v1", "kind": "Config"} | body))
+    return path
+
+
+@pytest.fixture
+def pod(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the ServiceAccount's token in a pod."""
+    token, certificate = tmp_path / "token", tmp_path / "ca.crt"
+    token.write_text("first")
+    certificate.write_text("certificate")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    loader = InClusterConfigLoader(str(token), str(certificate))
+    loader._token_refresh_period = timedelta(0)  # a minute in real life
+    monkeypatch.setattr("boardroom.kube.connection.load_incluster_config", loader.load_and_set)
+    return token
+
+
+async def opened(kubeconfig: Path | None = None) -> Configuration:
+    connection = await Connection.open(kubeconfig)
+    await connection.close()
+    return connection.configuration
+
+
+async def test_in_a_pod_the_service_account_is_used(pod: Path) -> None:
+    configuration = await opened()
+    assert (configuration.host, configuration.ssl_ca_cert) == ("https://10.96.0.1:443", str(pod.parent / "ca.crt"))
+
+
+async def test_a_rotated_token_is_read_again(pod: Path) -> None:
+    configuration = await opened()
+    await asyncio.to_thread(pod.write_text, "second")
+    assert (await configuration.auth_settings())["BearerToken"]["value"] == "bearer second"
+
+
+async def test_a_kubeconfig_comes_before_the_pods_service_account(pod: Path, kubeconfig: Path) -> None:
+    assert (await opened(kubeconfig)).host == "http://from-kubeconfig:1"
+
+
+async def test_without_any_way_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(ConnectionConfigError, match="give --kubeconfig, set KUBECONFIG, or run inside a cluster"):
+        await Connection.open(tmp_path / "none")
+
+
 class Kopfs:
     """The session that Kopf gets, to a server that answers with the status that it is asked for."""
 
@@ -71,7 +130,7 @@ async def kopfs() -> AsyncIterator[Kopfs]:
     runner, port = await serve(app, "127.0.0.1", 0)
     heard: list[str] = []
     root = f"http://127.0.0.1:{port}/clusters/one"
-    found = await Connection(Configuration(host=root)).login(heard.append, {BOARDROOM.path()})
+    found = await login(Connection(Configuration(host=root)).configuration, heard.append, {BOARDROOM.path()})
     async with found.aiohttp_session as session:
         yield Kopfs(session, root, heard)
     await runner.cleanup()

@@ -8,10 +8,10 @@ import pytest
 from boardroom.controller.status.coordinator_leases import CoordinatorLeases
 from boardroom.controller.status.coordinator_status import CoordinatorStatus
 from boardroom.controller.watch.cache import Store
-from boardroom.kube.client import ConflictError
+from boardroom.kube.errors import ConflictError
 from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, LEASE, Object
-from unit.controller.fake_kube import FakeKube
 from unit.controller.objects import agent_object, board_object, condition
+from unit.kube.fake_kube import FakeKube
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 KEY = ("team", "executive")
@@ -26,7 +26,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.coordinator_status = CoordinatorStatus(
-            self.kube, Store(), CoordinatorLeases(self.kube, lambda: self.seconds, lambda: NOW), lambda: NOW
+            self.kube, Store(), CoordinatorLeases(self.kube, lambda: self.seconds), lambda: NOW
         )
         self.kube.put(BOARDROOM, board_object(status={"observedGeneration": 1, "conditions": SAID}))
         self.kube.put(BOARDAGENT, agent_object("CEO", conditions=PROVED))
@@ -118,7 +118,7 @@ async def test_where_none_has_said_anything_no_lease_is_read(world: World) -> No
 
 
 async def test_a_coordinator_that_writes_at_the_same_time_is_not_written_over(world: World) -> None:
-    world.kube.failures["apply_status", "BoardAgent"] = ConflictError(409, "Conflict", "the object has been modified")
+    world.kube.failures["apply_status", "BoardAgent"] = ConflictError(409, "the object has been modified")
     with pytest.raises(ConflictError):
         await world.is_valid(up=False)
     assert ("AdapterReady", "True", "AdapterProved") in world.words()

@@ -6,8 +6,8 @@ import pytest
 
 from boardroom.controller.events import Event, Recorder, agent_events, board_events
 from boardroom.kube.kinds import BOARDROOM
-from unit.controller.fake_kube import FakeKube
 from unit.controller.objects import Object, board_object, condition
+from unit.kube.fake_kube import FakeKube
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 

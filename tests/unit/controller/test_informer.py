@@ -12,10 +12,11 @@ from boardroom.controller.watch.cache import Store
 from boardroom.controller.watch.informer import Informer, NamespaceAppearedError, settings
 from boardroom.controller.watch.queue import WorkQueue
 from boardroom.controller.watch.watches import Watches
-from boardroom.kube.client import KubeError, NotFoundError, Page, RefusedError
+from boardroom.kube.errors import KubeError, NotFoundError, RefusedError
 from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, DEPLOYMENT, POD, WATCHED, Key, Kind
-from unit.controller.fake_kube import FakeKube
+from boardroom.kube.protocol import Page, Selection
 from unit.controller.objects import agent_object, board_object, pod
+from unit.kube.fake_kube import FakeKube
 
 KEY = ("team", "executive")
 
@@ -105,7 +106,7 @@ async def test_a_list_that_failed_is_tried_again(
     informer: Informer, kube: FakeKube, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("boardroom.controller.watch.informer.RETRY_SECONDS", 0.01)
-    kube.failures["list", "Pod"] = KubeError(500, "InternalError", "down")
+    kube.failures["list", "Pod"] = KubeError(500, "down")
     informer.on_kopf_listed(POD.path())
     await until(lambda: len(kube.requests) > 1)
     del kube.failures["list", "Pod"]
@@ -120,7 +121,7 @@ async def test_a_kind_that_is_gone_takes_its_objects_along_and_is_seen_once_it_i
     kube.put(BOARDROOM, board_object())
     await synced(informer)
     assert await next_board(informer) == KEY
-    kube.failures["list", "Boardroom"] = NotFoundError(404, "NotFound", "404 page not found")
+    kube.failures["list", "Boardroom"] = NotFoundError(404, "404 page not found")
     informer.on_kopf_listed(BOARDROOM.path())
     assert await next_board(informer) == KEY
     assert informer.store.get(BOARDROOM, *KEY) is None
@@ -135,10 +136,10 @@ class Confined(FakeKube):
 
     shut: set[str] = field(default_factory=set)
 
-    def pages(self, kind: Kind, namespace: str | None, selector: str = "") -> AsyncIterator[Page]:
-        if namespace in self.shut:
-            raise RefusedError(403, "Forbidden", f"cannot list {kind.plural} in {namespace}")
-        return super().pages(kind, namespace, selector)
+    def pages(self, kind: Kind, selection: Selection) -> AsyncIterator[Page]:
+        if selection.namespace in self.shut:
+            raise RefusedError(403, f"cannot list {kind.plural} in {selection.namespace}")
+        return super().pages(kind, selection)
 
 
 @pytest.fixture

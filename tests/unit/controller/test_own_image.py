@@ -5,7 +5,7 @@ import pytest
 from boardroom.controller.own_image import StartError, own_image
 from boardroom.controller.plan.blueprint import Image
 from boardroom.kube.kinds import POD
-from unit.controller.fake_kube import FakeKube
+from unit.kube.fake_kube import FakeKube
 
 IN_A_POD = {"POD_NAME": "me", "POD_NAMESPACE": "boardroom-system"}
 

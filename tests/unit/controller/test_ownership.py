@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 
 from boardroom.api.meta import OPERATOR_ANNOTATION
-from boardroom.controller.operator_leases import LOOK_SECONDS, VACANT_SECONDS
+from boardroom.controller.operator_leases import OPERATOR_LEASE, READ_SECONDS, VACANT_SECONDS
 from boardroom.kube import kinds
-from boardroom.kube.client import ConflictError, RefusedError
-from boardroom.kube.election import LEASE_NAME
-from unit.controller.fake_kube import FakeKube
+from boardroom.kube.errors import ConflictError, RefusedError
 from unit.controller.objects import board_object
 from unit.controller.test_reconcile import Room
+from unit.kube.fake_kube import FakeKube
 
 
 @dataclass
@@ -48,13 +47,13 @@ class Two:
 
     def lease(self, namespace: str, holder: str) -> None:
         spec = {"holderIdentity": holder, "leaseDurationSeconds": 12}
-        self.kube.put(kinds.LEASE, {"metadata": {"namespace": namespace, "name": LEASE_NAME}, "spec": spec})
+        self.kube.put(kinds.LEASE, {"metadata": {"namespace": namespace, "name": OPERATOR_LEASE}, "spec": spec})
 
     async def pass_time(self, seconds: float, *, renewed: str = "") -> None:
         """The second operator looks every few seconds; the Lease of that namespace is renewed meanwhile."""
         until = self.second.seconds + seconds
         while self.second.seconds < until:
-            self.second.seconds += LOOK_SECONDS
+            self.second.seconds += READ_SECONDS
             if renewed:
                 self.lease(renewed, "a-pod")
             await self.look(self.second)
@@ -78,7 +77,7 @@ async def two() -> Two:
     """The first has reconciled the board, and its Lease is held."""
     both = Two()
     both.lease("first", "a-pod")
-    assert await both.look(both.first) != LOOK_SECONDS
+    assert await both.look(both.first) != READ_SECONDS
     return both
 
 
@@ -93,7 +92,7 @@ async def test_the_first_claims_the_board_before_it_writes_anything_else(two: Tw
 
 async def test_the_second_writes_nothing_but_that_it_keeps_off(two: Two) -> None:
     before = {key: obj for key, obj in two.kube.objects.items() if key[0] is not kinds.BOARDROOM}
-    assert await two.look(two.second) == LOOK_SECONDS
+    assert await two.look(two.second) == READ_SECONDS
     assert two.kube.writes == [("apply_status", "Boardroom", "executive"), ("create", "Event", "ReconciledElsewhere")]
     assert {k: o for k, o in two.kube.objects.items() if k in before} == before
     assert (two.operator, two.conflict) == ("first", "ReconciledElsewhere")
@@ -124,11 +123,11 @@ async def test_the_boards_of_one_that_is_gone_are_taken_over(two: Two, *, releas
         two.lease("first", "")
     await two.pass_time(VACANT_SECONDS + 30)
     assert (two.operator, two.conflict) == ("second", None)
-    assert await two.look(two.second) != LOOK_SECONDS
+    assert await two.look(two.second) != READ_SECONDS
 
 
 async def test_a_lease_that_may_not_be_read_is_held(two: Two) -> None:
-    two.kube.failures["get", "Lease"] = RefusedError(403, "Forbidden", "leases is forbidden")
+    two.kube.failures["get", "Lease"] = RefusedError(403, "leases is forbidden")
     await two.pass_time(3 * VACANT_SECONDS)
     assert two.operator == "first"
     message = next(c["message"] for c in two.live["status"]["conditions"] if c["type"] == "OperatorConflict")
@@ -139,10 +138,10 @@ async def test_a_lease_that_may_not_be_read_is_held(two: Two) -> None:
 async def test_the_users_choice_decides_over_a_claim_and_is_no_conflict(two: Two) -> None:
     await two.look(two.second)
     two.choose("second")
-    assert await two.look(two.second) != LOOK_SECONDS
+    assert await two.look(two.second) != READ_SECONDS
     assert (two.operator, two.conflict) == ("second", None)
     two.lease("second", "a-pod")
-    assert await two.look(two.first) == LOOK_SECONDS
+    assert await two.look(two.first) == READ_SECONDS
     assert two.kube.writes == []
 
 
@@ -179,7 +178,7 @@ async def test_what_one_that_was_killed_has_said_goes_when_the_owner_starts_anew
 async def test_an_operator_without_a_lease_claims_nothing_and_keeps_off_what_is_claimed(two: Two) -> None:
     nameless = Room(kube=two.kube)
     nameless.store.put(kinds.BOARDROOM, two.live)
-    assert await nameless.reconcile() == LOOK_SECONDS
+    assert await nameless.reconcile() == READ_SECONDS
     assert two.operator == "first"
     alone = Room()
     alone.has(kinds.BOARDROOM, board_object())

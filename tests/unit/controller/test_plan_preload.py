@@ -8,7 +8,7 @@ import pytest
 from boardroom.api.resources import BoardAgent
 from boardroom.controller.plan import lorax, preload, template
 from boardroom.kube import kinds
-from boardroom.kube.client import RefusedError
+from boardroom.kube.errors import RefusedError
 from unit.controller.objects import Object, agent_object, blueprint, board_object
 from unit.controller.test_reconcile import Room
 
@@ -160,7 +160,7 @@ async def test_a_list_that_the_api_server_refuses_replaces_nothing(room: Room) -
     room.has(kinds.BOARDAGENT, told("CEO"))
     await room.reconcile()
     room.has(kinds.BOARDAGENT, told("CFO"))
-    room.kube.failures["apply", "Deployment"] = RefusedError(422, "Invalid", "no")
+    room.kube.failures["apply", "Deployment"] = RefusedError(422, "no")
     await room.reconcile()
     assert notes(room) == []
 

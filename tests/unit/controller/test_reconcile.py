@@ -23,11 +23,11 @@ from boardroom.controller.status.coordinator_status import CoordinatorStatus
 from boardroom.controller.status_writer import StatusWriter
 from boardroom.controller.watch.cache import Store
 from boardroom.kube import kinds
-from boardroom.kube.client import KubeError, NamespaceTerminatingError, RefusedError, WebhookError
+from boardroom.kube.errors import KubeError, NamespaceTerminatingError, RefusedError, WebhookError
 from boardroom.kube.kinds import Kind, Object
-from unit.controller.fake_kube import FakeKube
 from unit.controller.objects import IMAGE, agent_object, board_object
 from unit.controller.specs import SPECS, Spec
+from unit.kube.fake_kube import FakeKube
 
 KEY = ("team", "executive")
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -47,14 +47,14 @@ class Room:
 
     def __post_init__(self) -> None:
         recorder = Recorder(self.kube, lambda: NOW, "test")
-        operator_leases = OperatorLeases(self.kube, lambda: self.seconds, lambda: NOW)
+        operator_leases = OperatorLeases(self.kube, lambda: self.seconds)
         self.reconciler = Reconciler(
             store=self.store,
             children=Children(self.kube, self.store, Contests(lambda: self.seconds)),
             bindings=Bindings(kube=self.kube, store=self.store),
             status=StatusWriter(kube=self.kube, store=self.store, recorder=recorder, now=lambda: NOW),
             coordinator_status=CoordinatorStatus(
-                self.kube, self.store, CoordinatorLeases(self.kube, lambda: self.seconds, lambda: NOW), lambda: NOW
+                self.kube, self.store, CoordinatorLeases(self.kube, lambda: self.seconds), lambda: NOW
             ),
             rollouts=self.rollouts,
             rate_limiter=RateLimiter(lambda: self.seconds),
@@ -189,7 +189,7 @@ async def test_an_object_that_came_since_we_looked_is_not_overwritten(
 
 async def test_one_refused_object_does_not_stop_the_rest(room: Room) -> None:
     room.has(kinds.BOARDROOM, board_object(model={"id": "m", "cache": {"size": "1Gi"}}))
-    room.kube.failures["apply", "PersistentVolumeClaim"] = RefusedError(422, "Invalid", "can not be less")
+    room.kube.failures["apply", "PersistentVolumeClaim"] = RefusedError(422, "can not be less")
     await room.reconcile()
     assert room.live(kinds.DEPLOYMENT, "executive-lorax")["spec"]["replicas"] == 1
     assert room.condition(kinds.BOARDROOM, "executive", "Stalled") == ("True", "ApplyRefused")
@@ -201,7 +201,7 @@ async def test_what_may_not_be_deleted_is_said_and_does_not_stop_the_rest(room: 
     for kind, name in [(k, key[1]) for k, key in room.kube.objects if k in kinds.CHILDREN]:
         room.store.put(kind, room.live(kind, name))
     room.has(kinds.BOARDROOM, board_object(enableLorax=False))
-    room.kube.failures["delete", "Deployment"] = RefusedError(403, "Forbidden", "nothing is deleted here")
+    room.kube.failures["delete", "Deployment"] = RefusedError(403, "nothing is deleted here")
     assert await room.reconcile() == 60.0
     assert room.condition(kinds.BOARDROOM, "executive", "Stalled") == ("True", "ApplyRefused")
     assert (kinds.SERVICE, ("team", "executive-lorax")) not in room.kube.objects
@@ -210,7 +210,7 @@ async def test_what_may_not_be_deleted_is_said_and_does_not_stop_the_rest(room: 
 @pytest.mark.parametrize("kind", ["Deployment", "ClusterRoleBinding"])
 async def test_a_webhook_that_does_not_answer_is_waited_for(room: Room, kind: str) -> None:
     room.has(kinds.BOARDROOM, board_object())
-    room.kube.failures["apply", kind] = WebhookError(500, "WebhookFailed", "connection refused")
+    room.kube.failures["apply", kind] = WebhookError(500, "connection refused")
     assert await room.reconcile() == 10.0
     assert room.condition(kinds.BOARDROOM, "executive", "Ready") == ("False", "WebhookFailed")
     assert room.condition(kinds.BOARDROOM, "executive", "Stalled") == ("False", "NotStalled")
@@ -218,14 +218,14 @@ async def test_a_webhook_that_does_not_answer_is_waited_for(room: Room, kind: st
 
 async def test_a_board_in_a_namespace_that_is_being_deleted_goes_in_peace(room: Room) -> None:
     room.has(kinds.BOARDROOM, board_object())
-    room.kube.failures["apply", "Deployment"] = NamespaceTerminatingError(403, "NamespaceTerminating", "it goes")
+    room.kube.failures["apply", "Deployment"] = NamespaceTerminatingError(403, "it goes")
     assert await room.reconcile() is None
     assert "conditions" not in room.live(kinds.BOARDROOM, "executive")["status"]
 
 
 async def test_an_api_server_that_fails_is_not_the_boards_fault(room: Room) -> None:
     room.has(kinds.BOARDROOM, board_object())
-    room.kube.failures["apply", "Deployment"] = KubeError(503, "ServiceUnavailable", "later", 7)
+    room.kube.failures["apply", "Deployment"] = KubeError(503, "later", 7)
     with pytest.raises(KubeError):
         await room.reconcile()
     assert "conditions" not in room.live(kinds.BOARDROOM, "executive")["status"]
@@ -312,7 +312,7 @@ async def test_events_tell_transitions_and_nothing_twice(room: Room) -> None:
 
 async def test_a_lost_event_does_not_fail_the_reconcile(room: Room) -> None:
     room.has(kinds.BOARDROOM, board_object(enableLorax=False))
-    room.kube.failures["create", "Event"] = RefusedError(403, "Forbidden", "no")
+    room.kube.failures["create", "Event"] = RefusedError(403, "no")
     await room.reconcile()
     assert room.condition(kinds.BOARDROOM, "executive", "Ready") == ("False", "NoEngine")
 

@@ -8,7 +8,7 @@ import pytest
 from boardroom.controller.serving.metrics import Metrics
 from boardroom.controller.watch.queue import WorkQueue
 from boardroom.controller.watch.workers import Workers
-from boardroom.kube.client import ConflictError, KubeError
+from boardroom.kube.errors import ConflictError, KubeError
 from boardroom.kube.kinds import Key
 
 KEY = ("team", "executive")
@@ -54,9 +54,9 @@ async def work_once(outcome: float | Exception | None) -> tuple[list[tuple[str, 
     [
         (None, ([], 0)),
         (60.0, ([("after", 60.0)], 0)),
-        (KubeError(503, "Busy", "busy", 7), ([("rate limited", 7.0)], 1)),
-        (KubeError(0, "Unreachable", "gone"), ([("rate limited", 0.0)], 1)),
-        (ConflictError(409, "Conflict", "moved"), ([("rate limited", 0.0)], 1)),
+        (KubeError(503, "busy", 7), ([("rate limited", 7.0)], 1)),
+        (KubeError(0, "gone"), ([("rate limited", 0.0)], 1)),
+        (ConflictError(409, "moved"), ([("rate limited", 0.0)], 1)),
         (ValueError("surprise"), ([("rate limited", 0.0)], 1)),
     ],
     ids=["done", "again", "patience", "unreachable", "conflict", "surprise"],

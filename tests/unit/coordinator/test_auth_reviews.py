@@ -13,8 +13,9 @@ from boardroom.coordinator.auth import reviews
 from boardroom.coordinator.auth.bearer import ends
 from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, MAX_REVIEWS, REFUSED_SECONDS, Reviews
 from boardroom.coordinator.errors import AuthUnavailable, Forbidden, Unauthenticated
-from boardroom.kube.coordinator_client import KubeError
-from unit.coordinator.fake_kube import FakeKube
+from boardroom.kube.errors import KubeError
+from boardroom.kube.kinds import TOKEN_REVIEW, Kind, Object
+from unit.kube.fake_kube import FakeKube
 
 USER = {"username": "system:serviceaccount:team:app", "uid": "7", "groups": ["system:authenticated"]}
 
@@ -40,13 +41,13 @@ class Reviewer(FakeKube):
         self.ungated = ""
         """The token that is reviewed at once."""
 
-    async def create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        await super().create(path, body)
-        if body["kind"] == "TokenReview" and body["spec"]["token"] != self.ungated:
+    async def create(self, kind: Kind, manifest: Object) -> Object:
+        self.manifests.append(manifest)
+        if kind is TOKEN_REVIEW and manifest["spec"]["token"] != self.ungated:
             await self.gate.wait()
         if self.error:
             raise self.error
-        return body | {"status": self.user if body["kind"] == "TokenReview" else {"allowed": self.allowed}}
+        return manifest | {"status": self.user if kind is TOKEN_REVIEW else {"allowed": self.allowed}}
 
 
 class Stand:
@@ -67,13 +68,13 @@ class Stand:
 
     @property
     def reviewed(self) -> int:
-        return sum(body["kind"] == "TokenReview" for body in self.kube.created)
+        return sum(manifest["kind"] == "TokenReview" for manifest in self.kube.manifests)
 
 
 async def test_the_api_server_is_asked_about_this_board_and_audience() -> None:
     stand = Stand()
     assert await stand.ask() == USER["username"]
-    token, access = stand.kube.created
+    token, access = stand.kube.manifests
     assert token["spec"] == {"token": "t", "audiences": ["boardroom"]}
     assert access["spec"] == {
         "user": USER["username"],
@@ -135,7 +136,7 @@ async def test_what_is_no_bearer_token_never_reaches_the_api_server(header: str 
     stand = Stand()
     with pytest.raises(Unauthenticated):
         await stand.reviews.caller(header)
-    assert stand.kube.created == []
+    assert stand.kube.manifests == []
 
 
 @pytest.mark.parametrize("status", [0, 403, 429, 500])

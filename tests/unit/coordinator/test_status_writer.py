@@ -18,8 +18,9 @@ from boardroom.coordinator.status import conditions as health
 from boardroom.coordinator.status.conditions import Observation
 from boardroom.coordinator.status.writer import HealthWriter
 from boardroom.engine.errors import AdapterFailed, AdapterFault
-from boardroom.kube.coordinator_client import KubeError
-from unit.coordinator.fake_kube import FakeKube
+from boardroom.kube.errors import ConflictError, KubeError, NotFoundError, RefusedError
+from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, Object
+from unit.kube.fake_kube import FakeKube
 
 PATH = "/models/ceo_lora_adapter"
 CEO = Member(name="ceo", role="CEO", adapter="ceo_lora_adapter", adapter_id=PATH, uid="u1", observed_generation=3)
@@ -35,6 +36,8 @@ class World:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.kube, self.roster, self.seen = FakeKube(), BOARD, UP
+        for kind, name in ((BOARDROOM, "executive"), (BOARDAGENT, "base"), (BOARDAGENT, "ceo")):
+            self.kube.put(kind, {"metadata": {"name": name, "namespace": "ns"}})
         self.registry = AdapterRegistry(lambda: 0.0)
         self.registry.keep([PATH])
         self.registry.update_files({PATH: GOOD})
@@ -51,12 +54,17 @@ class World:
     async def write(self, after: float = 0.0) -> list[str]:
         """The names of the objects written."""
         self.at += after
-        self.kube.applied.clear()
+        self.kube.manifests.clear()
         await self.writer.write()
-        return [path.rpartition("/")[2] for path, _ in self.kube.applied]
+        return self.written
+
+    @property
+    def written(self) -> list[str]:
+        """The names of the objects written since the last `write` began."""
+        return [manifest["metadata"]["name"] for manifest in self.kube.manifests if "status" in manifest]
 
     def status(self, name: str) -> dict[str, Any]:
-        return next(body["status"] for path, body in self.kube.applied if path.endswith(name))
+        return next(m["status"] for m in self.kube.manifests if m["metadata"].get("name") == name)
 
 
 @pytest.fixture
@@ -89,9 +97,8 @@ async def test_everything_owned_is_applied_each_time_and_nothing_else(world: Wor
 
 async def test_the_object_is_named_with_its_uid_so_that_a_namesake_is_never_written(world: World) -> None:
     await world.write()
-    path, body = world.kube.applied[-1]
-    assert path == "/apis/boardroom.dev/v1alpha1/namespaces/ns/boardagents/ceo"
-    assert body["metadata"] == {"name": "ceo", "namespace": "ns", "uid": "u1"}
+    assert world.kube.writes[-1] == ("apply_status", "BoardAgent", "ceo")
+    assert world.kube.manifests[-1]["metadata"] == {"name": "ceo", "namespace": "ns", "uid": "u1"}
 
 
 async def test_what_did_not_move_is_not_written_again(world: World) -> None:
@@ -136,22 +143,22 @@ async def test_what_an_earlier_coordinator_wrote_is_not_written_again(world: Wor
         adapters=lambda: AdapterSummary([world.registry]),
         observed=lambda: world.seen,
     )
-    world.kube.applied.clear()
+    world.kube.manifests.clear()
     await fresh.write()
-    assert world.kube.applied == []
+    assert world.written == []
 
 
 async def test_a_refused_write_does_not_hold_the_others_up(world: World) -> None:
-    world.kube.refusals = [KubeError(403, "forbidden")]
+    world.kube.failures_once = [RefusedError(403, "forbidden")]
     with pytest.raises(KubeError):
         await world.write()
-    assert [path.rpartition("/")[2] for path, _ in world.kube.applied] == ["base", "ceo"]
+    assert world.written == ["base", "ceo"]
     assert await world.write(after=1) == ["executive"]
 
 
-@pytest.mark.parametrize("status", [404, 409])
-async def test_an_object_that_is_gone_is_no_failure(world: World, status: int) -> None:
-    world.kube.refusals = [KubeError(status, "gone")]
+@pytest.mark.parametrize("error", [NotFoundError(404, "gone"), ConflictError(409, "another uid")])
+async def test_an_object_that_is_gone_is_no_failure(world: World, error: KubeError) -> None:
+    world.kube.failures_once = [error]
     assert await world.write() == ["base", "ceo"]
 
 
@@ -159,11 +166,13 @@ async def test_an_episode_of_high_latency_is_one_event(world: World) -> None:
     def slow(average: int, total: int) -> Observation:
         return replace(UP, metrics=LoraxMetrics(total_requests=total, average_latency_ms=average))
 
+    events: list[Object] = []
     for step, average in enumerate((100, 900, 800, 100, 900)):
         world.seen = slow(average, step)
         await world.write(after=20)
-    assert [e["reason"] for e in world.kube.created] == ["HighLatency", "HighLatency"]
-    assert world.kube.created[0]["message"] == (
+        events += [manifest for manifest in world.kube.manifests if manifest["kind"] == "Event"]
+    assert [event["reason"] for event in events] == ["HighLatency", "HighLatency"]
+    assert events[0]["message"] == (
         "LoRAX took 900 ms on average over the last 60 s; spec.lorax.latencyWarningMs is 500"
     )
 

@@ -1,27 +1,26 @@
 """Who leads, and that whoever may not lead any more writes nothing."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from boardroom.kube.client import ConflictError, KubeError
-from boardroom.kube.election import (
-    LEASE_NAME,
-    Election,
-    FencedKube,
-    LeadershipLostError,
-    NotLeadingError,
-)
+from boardroom.kube.election import LeaderElector, LeadershipLostError
+from boardroom.kube.errors import ConflictError, KubeError
+from boardroom.kube.fenced import FencedKube, NotLeadingError
 from boardroom.kube.kinds import BOARDROOM, LEASE, SERVICE, Object
-from boardroom.kube.lease import Terms
-from unit.controller.fake_kube import FakeKube
+from boardroom.kube.lease import LeaseTiming
+from boardroom.kube.protocol import Selection
+from unit.kube.fake_kube import FakeKube
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
-KEY = (LEASE, ("system", LEASE_NAME))
-TERMS = Terms(duration_seconds=12, renew_seconds=8.0, retry_seconds=2.0)
-AWAY = KubeError(0, "Unreachable", "the API server does not answer")
+NAME = "some-operator"
+KEY = (LEASE, ("system", NAME))
+TIMING = LeaseTiming(duration=12, renew_deadline=8.0, retry_period=2.0)
+AWAY = KubeError(0, "the API server does not answer")
 
 
 class EnoughError(Exception):
@@ -37,13 +36,15 @@ class World:
     meanwhile: Callable[[], None] = lambda: None
     """What happens whenever somebody sleeps."""
 
-    def candidate(self, identity: str) -> Election:
-        return Election(self.kube, "system", identity, lambda: self.seconds, self.now, terms=TERMS, sleep=self.sleep)
+    def candidate(self, identity: str, **options: Any) -> LeaderElector:
+        return LeaderElector(
+            self.kube, "system", NAME, identity, lambda: self.seconds, self.now, TIMING, sleep=self.sleep, **options
+        )
 
-    async def leader(self, identity: str) -> Election:
-        election = self.candidate(identity)
-        await election.acquire()
-        return election
+    async def leader(self, identity: str) -> LeaderElector:
+        elector = self.candidate(identity)
+        await elector.acquire()
+        return elector
 
     async def sleep(self, seconds: float) -> None:
         self.seconds += seconds
@@ -77,8 +78,8 @@ def world() -> World:
 
 
 async def test_the_first_candidate_leads_at_once(world: World) -> None:
-    election = await world.leader("a")
-    assert election.leads()
+    elector = await world.leader("a")
+    assert elector.is_leader()
     assert world.seconds == 1000.0
     assert world.spec == {
         "holderIdentity": "a",
@@ -93,7 +94,7 @@ async def test_a_lease_that_nobody_renews_is_taken_when_it_has_run_out_and_not_b
     await world.leader("a")
     second = await world.leader("b")
     assert world.seconds == 1012.0
-    assert second.leads()
+    assert second.is_leader()
     assert (world.spec["holderIdentity"], world.spec["leaseTransitions"]) == ("b", 1)
 
 
@@ -122,7 +123,7 @@ async def test_clocks_of_others_don_t_matter(world: World) -> None:
 async def test_a_released_lease_is_taken_at_once(world: World) -> None:
     first = await world.leader("a")
     await first.release()
-    assert not first.leads()
+    assert not first.is_leader()
     await world.leader("b")
     assert world.seconds == 1000.0
 
@@ -142,48 +143,48 @@ async def test_a_candidate_outlasts_an_api_server_that_is_away(world: World) -> 
             world.kube.failures.clear()
 
     world.meanwhile = back
-    assert (await world.leader("a")).leads()
+    assert (await world.leader("a")).is_leader()
 
 
 async def test_only_one_of_two_that_come_at_once_leads(world: World) -> None:
-    world.kube.failures["create", "Lease"] = ConflictError(409, "AlreadyExists", "already exists")
+    world.kube.failures["create", "Lease"] = ConflictError(409, "already exists")
     world.stop_after(2)
     first = world.candidate("a")
     with pytest.raises(EnoughError):
         await first.acquire()
-    assert not first.leads()
+    assert not first.is_leader()
 
 
 async def test_a_leader_keeps_its_lease(world: World) -> None:
-    election = await world.leader("a")
+    elector = await world.leader("a")
     acquired = world.spec["acquireTime"]
     world.stop_after(100)
     with pytest.raises(EnoughError):
-        await election.keep()
-    assert election.leads()
+        await elector.renew()
+    assert elector.is_leader()
     assert (world.spec["acquireTime"], world.spec["renewTime"]) == (acquired, "2026-11-24T00:18:18.000000Z")
     assert world.spec["leaseTransitions"] == 0
 
 
 async def test_a_leader_whose_lease_another_took_is_told(world: World) -> None:
-    election = await world.leader("a")
+    elector = await world.leader("a")
     world.write(holderIdentity="b")
-    with pytest.raises(LeadershipLostError, match="b has taken the Lease"):
-        await election.keep()
+    with pytest.raises(LeadershipLostError, match="b has acquired the Lease"):
+        await elector.renew()
 
 
 async def test_a_leader_that_can_t_renew_gives_up_before_another_may_lead(world: World) -> None:
-    election = await world.leader("a")
+    elector = await world.leader("a")
     world.kube.failures["get", "Lease"] = AWAY
     with pytest.raises(LeadershipLostError, match="not renewed within 8 s"):
-        await election.keep()
+        await elector.renew()
     assert world.seconds == 1008.0
-    assert not election.leads()
+    assert not elector.is_leader()
 
 
 async def test_a_renewal_that_somebody_came_before_is_tried_again(world: World) -> None:
-    election = await world.leader("a")
-    world.kube.failures["apply", "Lease"] = ConflictError(409, "Conflict", "the object has been modified")
+    elector = await world.leader("a")
+    world.kube.failures["apply", "Lease"] = ConflictError(409, "the object has been modified")
     world.stop_after(50)
     check = world.meanwhile
 
@@ -194,14 +195,14 @@ async def test_a_renewal_that_somebody_came_before_is_tried_again(world: World) 
 
     world.meanwhile = mended
     with pytest.raises(EnoughError):
-        await election.keep()
-    assert election.leads()
+        await elector.renew()
+    assert elector.is_leader()
 
 
 async def test_a_leader_that_was_paused_does_not_lead(world: World) -> None:
-    election = await world.leader("a")
+    elector = await world.leader("a")
     world.seconds += 8
-    assert not election.leads()
+    assert not elector.is_leader()
 
 
 async def test_nothing_is_written_by_who_does_not_lead() -> None:
@@ -225,4 +226,56 @@ async def test_a_leader_writes_and_anybody_reads() -> None:
     await FencedKube(kube, lambda: True).apply(SERVICE, made)
     outside = FencedKube(kube, lambda: False)
     found = await outside.get(SERVICE, "team", "x")
-    assert [obj async for page in outside.pages(SERVICE, "team") for obj in page.items] == [found]
+    assert [obj async for page in outside.pages(SERVICE, Selection(namespace="team")) for obj in page.items] == [found]
+
+
+async def test_a_leader_may_lead_on_while_the_api_server_is_away(world: World) -> None:
+    elector = world.candidate("a", lead_while_unreachable=True)
+    assert await elector.try_acquire_or_renew() == "a"
+    world.kube.away = True
+    world.seconds += 100
+    assert (await elector.try_acquire_or_renew(), elector.is_leader()) == ("a", False)
+
+
+async def test_a_leader_that_leads_on_steps_back_once_it_reads_of_another(world: World) -> None:
+    elector = world.candidate("a", lead_while_unreachable=True)
+    await elector.try_acquire_or_renew()
+    world.write(holderIdentity="b")
+    assert await elector.try_acquire_or_renew() == "b"
+
+
+async def test_a_candidate_that_leads_on_elects_itself_only_through_the_api_server(world: World) -> None:
+    world.kube.away = True
+    assert await world.candidate("a", lead_while_unreachable=True).try_acquire_or_renew() == ""
+
+
+async def test_an_attempt_takes_no_longer_than_it_may(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(world.kube, "get", hang)
+    with pytest.raises(TimeoutError):
+        await world.candidate("a", request_seconds=0.01).try_acquire_or_renew()
+
+
+@pytest.mark.parametrize(("override", "expected"), [("", "b"), ("a", "a")])
+async def test_an_override_decides_whether_another_still_holds_the_lease(
+    world: World, override: str, expected: str
+) -> None:
+    await world.leader("a")
+    seen: list[tuple[str, str]] = []
+
+    def holder(named: str, holder: str) -> str:
+        seen.append((named, holder))
+        return override
+
+    elector = world.candidate("b", holder_override=holder)
+    assert (await elector.try_acquire_or_renew(), seen) == (expected, [("a", "a")])
+
+
+async def test_no_override_keeps_a_leader_from_renewing(world: World) -> None:
+    elector = world.candidate("a", holder_override=lambda named, _: named)
+    await elector.try_acquire_or_renew()
+    acquired = world.spec["renewTime"]
+    world.seconds += 2
+    assert (await elector.try_acquire_or_renew(), world.spec["renewTime"] == acquired) == ("a", False)

@@ -5,18 +5,22 @@ from typing import Any
 
 import pytest
 
-from boardroom.kube.coordinator_client import KubeError
+from boardroom.kube.errors import ExpiredError, KubeError
+from boardroom.kube.kinds import BOARDROOM
+from boardroom.kube.protocol import Page, Selection
 from boardroom.kube.reflector import Reflector
 from tools.waiting import eventually
-from unit.coordinator.fake_kube import FakeKube
+from unit.kube.fake_kube import FakeKube
+
+EVERYWHERE = Selection(namespace=None)
 
 
 def item(name: str, version: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "resourceVersion": version}}
 
 
-def listed(version: str, *names: str) -> dict[str, Any]:
-    return {"metadata": {"resourceVersion": version}, "items": [item(name, version) for name in names]}
+def listed(version: str, *names: str) -> Page:
+    return Page(items=[item(name, version) for name in names], resource_version=version)
 
 
 def event(kind: str, name: str, version: str) -> dict[str, Any]:
@@ -29,7 +33,7 @@ BOOKMARK = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "9"}}
 
 async def follow(kube: FakeKube, names: set[str], watches: int) -> list[str]:
     """Run until these objects are there and so many watches were opened; the versions that they began from."""
-    reflector = Reflector(kube, "/boards", [], lambda: None)
+    reflector = Reflector(kube, BOARDROOM, EVERYWHERE, lambda: None)
     task = asyncio.create_task(reflector.run())
     await eventually(lambda: len(kube.watched_from) == watches and set(reflector.objects) == names)
     task.cancel()
@@ -43,7 +47,7 @@ async def test_events_are_applied_to_the_list() -> None:
     kube.lists = [listed("1", "a", "b")]
     kube.watches = [[event("ADDED", "c", "2"), event("DELETED", "a", "3"), event("MODIFIED", "b", "4")]]
     assert await follow(kube, {"b", "c"}, 2) == ["1", "4"]
-    assert kube.listed == 1
+    assert [verb for verb, _, _ in kube.requests].count("list") == 1
 
 
 async def test_a_bookmark_moves_the_version_and_nothing_else() -> None:
@@ -53,7 +57,7 @@ async def test_a_bookmark_moves_the_version_and_nothing_else() -> None:
     assert await follow(kube, {"a"}, 2) == ["1", "9"]
 
 
-@pytest.mark.parametrize("gone", [GONE, KubeError(410, "expired")])
+@pytest.mark.parametrize("gone", [GONE, ExpiredError(410, "expired")])
 async def test_an_expired_version_is_listed_anew(gone: Any) -> None:
     """What vanished meanwhile sends no event."""
     kube = FakeKube()
@@ -67,7 +71,7 @@ async def test_a_broken_connection_is_resumed_where_it_broke() -> None:
     kube.lists = [listed("1")]
     kube.watches = [[event("ADDED", "a", "5"), KubeError(0, "connection reset")]]
     assert await follow(kube, {"a"}, 2) == ["1", "5"]
-    assert kube.listed == 1
+    assert [verb for verb, _, _ in kube.requests].count("list") == 1
 
 
 async def test_watches_that_end_at_once_are_not_asked_for_in_a_tight_loop() -> None:
@@ -75,7 +79,7 @@ async def test_watches_that_end_at_once_are_not_asked_for_in_a_tight_loop() -> N
     kube = FakeKube()
     kube.lists = [listed("1")]
     kube.watches = [[] for _ in range(100)]
-    task = asyncio.create_task(Reflector(kube, "/boards", [], lambda: None).run())
+    task = asyncio.create_task(Reflector(kube, BOARDROOM, EVERYWHERE, lambda: None).run())
     for _ in range(200):
         await asyncio.sleep(0)
     task.cancel()

@@ -1,6 +1,6 @@
-"""The one object of a board that is not namespaced, and so has no owner: its ClusterRoleBinding.
+"""A board's ClusterRoleBinding: cluster-scoped, so that it has no owner and the garbage collector ignores it.
 
-The garbage collector does not know of it. It is found by its labels, also when its board went while nobody looked.
+It is found by its labels, also if its board was deleted while no operator ran.
 """
 
 import logging
@@ -10,8 +10,9 @@ from typing import Final
 from boardroom.api.meta import AUTH_ROLE
 from boardroom.controller.apply.children import Problem, webhook_problem
 from boardroom.controller.watch.cache import Store
-from boardroom.kube.client import ConflictError, Kube, RefusedError, WebhookError
+from boardroom.kube.errors import ConflictError, RefusedError, WebhookError
 from boardroom.kube.kinds import CLUSTER_ROLE_BINDING, Key, Object
+from boardroom.kube.protocol import Kube
 
 _log = logging.getLogger(__name__)
 _KEPT: Final = ("roleRef", "subjects")
@@ -19,14 +20,14 @@ _KEPT: Final = ("roleRef", "subjects")
 
 @dataclass(frozen=True, kw_only=True)
 class Bindings:
-    """The writer of these bindings; `clusterwide` is False for an operator of some namespaces, which may make none."""
+    """Writes the bindings. `clusterwide` is False for an operator of some namespaces, which may write none."""
 
     kube: Kube
     store: Store
     clusterwide: bool = True
 
     async def converge(self, board: Key, wanted: Object | None) -> list[Problem]:
-        """Make the board's binding what it should be, and remove what else has its labels."""
+        """Apply the board's binding, and delete others with its labels."""
         if not self.clusterwide:
             return [_NAMESPACED] if wanted else []
         name = wanted["metadata"]["name"] if wanted else None
@@ -41,7 +42,7 @@ class Bindings:
         if live is not None and _same(live, wanted):
             return []
         try:
-            # Without force where none has our labels: somebody else's is not written over.
+            # Without force if none has our labels: another owner's binding is not overwritten.
             result = await self.kube.apply(CLUSTER_ROLE_BINDING, wanted, force=live is not None)
         except ConflictError as error:
             message = f"ClusterRoleBinding {name} is somebody else's and is left alone: delete it ({error})"
@@ -60,7 +61,7 @@ class Bindings:
         return []
 
     async def _delete(self, live: Object) -> None:
-        """Remove one of ours; a label alone does not make it ours."""
+        """Delete a binding of ours; a label alone does not make it ours."""
         metadata = live["metadata"]
         if live["roleRef"]["name"] != AUTH_ROLE or "deletionTimestamp" in metadata:
             return

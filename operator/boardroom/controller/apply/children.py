@@ -1,4 +1,4 @@
-"""Brings a board's objects from what they are to what they should be, and writes nothing where nothing differs."""
+"""Converges the objects that a board owns: applies or deletes what differs, and writes nothing else."""
 
 import asyncio
 import logging
@@ -11,22 +11,23 @@ from boardroom.controller.apply.contests import Contest, Contests
 from boardroom.controller.apply.fingerprint import apply_hash, contains, with_apply_hash
 from boardroom.controller.plan.children import Child
 from boardroom.controller.watch.cache import Store
-from boardroom.kube.client import ConflictError, Kube, NamespaceTerminatingError, RefusedError, WebhookError
+from boardroom.kube.errors import ConflictError, NamespaceTerminatingError, RefusedError, WebhookError
 from boardroom.kube.kinds import CLAIM, Key, Kind, Object, controller_of, owned_by
+from boardroom.kube.protocol import Kube
 
 _log = logging.getLogger(__name__)
 _METADATA = ("uid", "labels", "ownerReferences")
 _RETRY_SECONDS: Final = 60.0
-"""What is in the way has no label of ours, so no watch tells when it is gone."""
+"""The object in the way has no label of ours, so that no watch reports its deletion."""
 _WEBHOOK_SECONDS: Final = 10.0
-"""A webhook is mostly away for as long as its pod is replaced."""
+"""A webhook is mostly away while its pod is replaced."""
 ObjectId = tuple[Kind, Key]
 """An object by its kind, namespace and name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One object that can't be written; `stalled` where no later try will do better by itself."""
+    """An object that can't be written; `stalled`: a retry does not help."""
 
     reason: str
     message: str
@@ -36,7 +37,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One object that stood and was written over: as it was, and as it is."""
+    """An object that existed and was applied: before and after."""
 
     kind: Kind
     before: Object
@@ -45,25 +46,25 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What `converge` has written over, and what it could not write."""
+    """What `converge` has changed, and what it could not write."""
 
     changes: list[Change]
     problems: list[Problem]
     contests: list[Contest] = field(default_factory=list)
-    """About fields that somebody else keeps writing."""
+    """Ongoing contests about fields of the board's objects."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Applied:
-    """What we wanted when we last wrote an object, and what the API server made of it."""
+    """Our last apply of an object: the hash of the manifest and the fingerprint of the result."""
 
     wanted_hash: str
-    outcomes: str
+    fingerprint: str
 
 
 @dataclass
 class Children:
-    """The writer of what boards own."""
+    """Writes the objects that boards own."""
 
     kube: Kube
     store: Store
@@ -71,7 +72,7 @@ class Children:
     _applied: dict[ObjectId, _Applied] = field(default_factory=dict)
 
     async def converge(self, board: Key, uid: str, children: Sequence[Child]) -> Outcome:
-        """Apply or delete what differs; what can't be written does not stop the rest."""
+        """Apply or delete what differs; an object that can't be written does not stop the rest."""
         kept = [child for child in children if child.manifest is not None]
         # What goes, goes the other way round: a pod before what guards it.
         removed = [child for child in reversed(children) if child.manifest is None]
@@ -85,21 +86,21 @@ class Children:
         )
 
     def forget(self, board: Key) -> None:
-        """The board is gone; the garbage collector removes what it owned."""
+        """The board is deleted; the garbage collector removes what it owned."""
         for kind, key in [entry for entry in self._applied if entry[1][0] == board[0]]:
             if self.store.get(kind, *key) is None:
                 del self._applied[kind, key]
                 self.contests.forget((kind, key))
 
     async def _find_unlabelled(self, namespace: str, kept: Sequence[Child]) -> dict[ObjectId, Object]:
-        """What stands in the cluster under the names of children that the store lacks.
+        """The live objects under the names of children that the cache lacks.
 
-        Watched by label: an object that somebody else made under such a name is not in the store.
+        Kinds are watched by label, so that another creator's object under such a name is not in the cache.
         """
         names = [(child.kind, (namespace, child.name)) for child in kept]
         missing = [object_id for object_id in names if object_id not in self.store]
-        outcomes = await asyncio.gather(*(self.kube.get(kind, *key) for kind, key in missing))
-        return {object_id: live for object_id, live in zip(missing, outcomes, strict=True) if live is not None}
+        live_objects = await asyncio.gather(*(self.kube.get(kind, *key) for kind, key in missing))
+        return {object_id: live for object_id, live in zip(missing, live_objects, strict=True) if live is not None}
 
     async def _converge_child(
         self, board: Key, uid: str, child: Child, unlabelled: Mapping[ObjectId, Object]
@@ -125,10 +126,10 @@ class Children:
     ) -> Change | Problem | None:
         kind, key = object_id
         try:
-            # Without force the first time: an object that came into being since we looked is not overwritten.
+            # Without force if it did not exist: an object that was created in the meantime is not overwritten.
             result = await self.kube.apply(kind, manifest, force=live is not None)
         except NamespaceTerminatingError:
-            raise  # no fault of the object, and nothing that anybody could mend
+            raise  # no fault of the object, and nobody can mend it
         except ConflictError as error:
             return Problem(reason="NameConflict", message=f"{kind} {key[1]}: {error}", stalled=False)
         except WebhookError as error:
@@ -144,7 +145,7 @@ class Children:
         return Change(kind=kind, before=live, after=result) if live is not None else None
 
     async def _contested(self, object_id: ObjectId, manifest: Object, wanted_hash: str, live: Object) -> bool:
-        """Whether it is let be, because somebody else writes it again and again; what we want anew is written."""
+        """Whether the object is left alone because another writer keeps overwriting it; a new manifest is applied."""
         last_applied = self._applied.get(object_id)
         if last_applied is None or last_applied.wanted_hash != wanted_hash:
             return False
@@ -154,7 +155,7 @@ class Children:
         return self.contests.wait(object_id) > 0
 
     def _is_current(self, object_id: ObjectId, manifest: Object, now: _Applied, live: Object) -> bool:
-        """Whether it is as we left it; where we don't know how we left it, whether it is as we would leave it."""
+        """Whether the object is as our last apply left it; after a restart, as this apply would leave it."""
         last_applied = self._applied.get(object_id)
         if last_applied is None and contains(live, manifest):
             last_applied = self._applied[object_id] = now
@@ -179,14 +180,14 @@ class Children:
 
 
 def fingerprint(live: Object) -> str:
-    """Digest of all in a live object that a writer could have changed under us; status and bookkeeping aside."""
+    """Hash of all that another writer could change in a live object, without status and bookkeeping."""
     metadata = {name: live["metadata"].get(name) or None for name in _METADATA}
     body = {name: value for name, value in live.items() if name not in ("metadata", "status")}
     return apply_hash({"metadata": metadata, **body})
 
 
 def webhook_problem(what: str, error: WebhookError) -> Problem:
-    """What can't be written because the cluster's own admission does not answer."""
+    """The problem of an object that waits for an admission webhook of the cluster."""
     message = f"{what} waits for an admission webhook that does not answer: see that its server is up ({error})"
     return Problem(reason="WebhookFailed", message=message, stalled=False, retry_seconds=_WEBHOOK_SECONDS)
 

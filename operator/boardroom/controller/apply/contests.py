@@ -1,7 +1,7 @@
-"""Fields of ours that another writer sets otherwise again and again: it is named, and written over ever less often.
+"""Contests: another writer overwrites our fields again and again. It is named, and overwritten ever less often.
 
-A policy engine, an autoscaler or a GitOps controller that owns the same field writes whenever we do, and we whenever
-it does: hundreds of generations a minute, each of which may replace pods.
+A policy engine, an autoscaler or a GitOps controller that sets the same field writes after each write of ours, and we
+after each of its: hundreds of generations a minute, each of which may replace pods.
 """
 
 import json
@@ -15,21 +15,21 @@ from boardroom.controller.apply.fingerprint import ATOMIC
 from boardroom.kube.kinds import Key, Kind, Object
 
 ROUNDS: Final = 3
-"""So often a field is put back at once: people edit by hand, and a controller that starts may write a few times."""
+"""So often a field is restored at once: users edit by hand, and a controller that starts may write a few times."""
 FIRST_SECONDS: Final = 30.0
 LAST_SECONDS: Final = 600.0
-"""Between tries from then on, doubled with each."""
+"""Between two tries from then on; doubled with each, up to LAST_SECONDS."""
 QUIET_SECONDS: Final = 120.0
-"""A contest is over when nobody has written for so long after a try."""
+"""A contest ends if nobody has overwritten a try for so long."""
 
 Path = tuple[str, ...]
 ObjectId = tuple[Kind, Key]
-"""An object by its kind, namespace and name."""
+"""Kind, namespace and name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """One that goes on: what to say of it, and when to look again."""
+    """An ongoing contest: its message, and the seconds until the next reconcile."""
 
     message: str
     retry_seconds: float
@@ -38,35 +38,35 @@ class Contest:
 @dataclass
 class _Overwrites:
     at: float
-    """When it was last found otherwise than we left it."""
+    """When the object was last found overwritten."""
     count: int = 1
     last_applied: Object | None = None
-    """What came of our last write; None where we have not written since."""
+    """The object as our last write left it; None if we have not written since it was overwritten."""
     pause_seconds: float = 0.0
-    """Seconds that it is let be for."""
+    """For how long the object is left alone."""
     message: str = ""
 
 
 @dataclass
 class Contests:
-    """Counts, for each object, how often somebody else has written over what we wrote."""
+    """Counts by object how often another writer has overwritten our fields."""
 
     clock: Callable[[], float] = time.monotonic
     """Monotonic seconds."""
     _overwrites: dict[ObjectId, _Overwrites] = field(default_factory=dict)
 
     def applied(self, object_id: ObjectId, last_applied: Object) -> None:
-        """We have written it, and this came of it."""
+        """We have applied the object, with this result."""
         if (overwrites := self._overwrites.get(object_id)) is not None:
             overwrites.last_applied = last_applied
 
     def is_suspected(self, object_id: ObjectId) -> bool:
-        """Whether it was found otherwise before, and written since: whoever wrote now is to be named."""
+        """Whether the object was overwritten before and applied since: the managers of its fields are needed."""
         overwrites = self._overwrites.get(object_id)
         return overwrites is not None and overwrites.last_applied is not None
 
     def overwritten(self, object_id: ObjectId, manifest: Object, live: Object) -> None:
-        """It is not as we left it, though we want what we wanted. One that is suspected has its managed fields here."""
+        """The object differs from our last apply of the same manifest. A suspected one needs its managedFields here."""
         now, overwrites = self.clock(), self._overwrites.get(object_id)
         if overwrites is None or now - overwrites.at > LAST_SECONDS + QUIET_SECONDS:
             self._overwrites[object_id] = _Overwrites(now)
@@ -74,7 +74,7 @@ class Contests:
         fields = (
             sorted(set(_fields(manifest, overwrites.last_applied, live))) if overwrites.last_applied is not None else []
         )
-        if not fields:  # found already, or what was written is none of ours
+        if not fields:  # counted already, or no field of ours was overwritten
             return
         overwrites.last_applied, overwrites.at, overwrites.count = None, now, overwrites.count + 1
         if overwrites.count > ROUNDS:
@@ -82,12 +82,12 @@ class Contests:
             overwrites.message = _message(object_id, fields, live)
 
     def wait(self, object_id: ObjectId) -> float:
-        """Seconds until the object may be written over; 0 where that is now."""
+        """Seconds until the object may be applied again; 0: now."""
         overwrites = self._overwrites.get(object_id)
         return max(0.0, overwrites.at + overwrites.pause_seconds - self.clock()) if overwrites else 0.0
 
     def ongoing(self, object_id: ObjectId) -> Contest | None:
-        """The contest about an object, if there is one."""
+        """The ongoing contest about an object, if any."""
         overwrites = self._overwrites.get(object_id)
         if overwrites is None or not overwrites.pause_seconds:
             return None
@@ -97,7 +97,7 @@ class Contests:
         return Contest(message=overwrites.message, retry_seconds=self.wait(object_id) or remaining)
 
     def forget(self, object_id: ObjectId) -> None:
-        """The object is gone, or is to go."""
+        """The object is deleted, or will be."""
         self._overwrites.pop(object_id, None)
 
 
@@ -120,7 +120,7 @@ def _shown(path: Path) -> str:
 
 
 def _fields(ours: object, last_applied: object, live: object, at: Path = ()) -> Iterator[Path]:
-    """The fields of ours that differ between what we left and what is."""
+    """The fields of ours that differ between our last apply and the live object."""
     if isinstance(ours, dict) and not (at and at[-1] in ATOMIC):
         for name, value in ours.items():
             yield from _fields(value, _value(last_applied, name), _value(live, name), (*at, name))
@@ -142,14 +142,14 @@ def _item(values: object, name: object) -> object:
 
 
 def _managers(path: Path, live: Object) -> Iterator[str]:
-    """Who else owns a field, as the API server keeps it."""
+    """The other field managers that own a field."""
     for entry in live["metadata"].get("managedFields") or ():
         if entry["manager"] != OPERATOR_MANAGER and _owns(entry.get("fieldsV1", {}), path):
             yield entry["manager"]
 
 
 def _owns(fields: Any, path: Path) -> bool:
-    """Whether managed fields hold the field, or something in it."""
+    """Whether managed fields contain the field or a part of it."""
     for name in path:
         key = f"k:{json.dumps({'name': name[1:-1]}, separators=(',', ':'))}" if name.startswith("[") else f"f:{name}"
         if key not in fields:

@@ -1,7 +1,7 @@
-"""What the API server knows of our last apply: by it an operator that starts anew sees that there is nothing to write.
+"""Whether a live object is as this operator would apply it, so that an operator that restarts writes nothing.
 
-Each object of ours carries the digest of its manifest, so one that an older operator applied with more fields is not
-taken for this one's. Whether the fields still say the same is looked up field by field.
+Each applied object carries a hash of its manifest, as kubectl's last-applied annotation does. An object that an older
+operator applied with more fields has another hash. Whether the fields still have their values is compared one by one.
 """
 
 import hashlib
@@ -16,25 +16,25 @@ ANNOTATION: Final = f"{GROUP}/applied"
 
 
 def apply_hash(obj: Object) -> str:
-    """32 hexadecimal digits of an object."""
+    """Hash of an object: 32 hexadecimal digits."""
     return hashlib.blake2b(orjson.dumps(obj, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
 
 
 def with_apply_hash(manifest: Object, value: str) -> Object:
-    """The manifest with the digest on it."""
+    """The manifest with an annotation of its hash."""
     metadata = manifest["metadata"]
     annotations = metadata.get("annotations", {}) | {ANNOTATION: value}
     return manifest | {"metadata": metadata | {"annotations": annotations}}
 
 
 ATOMIC: Final = frozenset({"selector", "podSelector", "namespaceSelector", "nodeSelector"})
-"""Maps that have one writer as a whole: a key that somebody added to one of ours is drift."""
+"""Maps with one manager as a whole: a key that another writer adds is drift."""
 
 
 def contains(live: object, ours: object) -> bool:
-    """Whether everything in ours is in the live object; what it has beside that is a default, or another writer's.
+    """Whether the live object has every field of ours; its further fields are defaults, or another manager's.
 
-    In doubt it is not: an item more in a list, or a quantity in other words than the API server's, costs an apply.
+    False if in doubt: a longer list, or a quantity that the API server writes otherwise, costs one apply.
     """
     if isinstance(ours, dict):
         return isinstance(live, dict) and all(

@@ -1,4 +1,4 @@
-"""What the operator says about itself to Prometheus, and what it found of each board."""
+"""Prometheus metrics of the operator, and of each board's conditions."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -17,11 +17,11 @@ _SHOWN: Final = (
     BoardCondition.COORDINATOR_READY,
     BoardCondition.AGENTS_READY,
 )
-"""Conditions that are the controller's own; Reconciling says the same as Ready."""
+"""The controller's conditions; Reconciling has the same reason as Ready."""
 
 
 class Metrics:
-    """Label values are kinds, verbs, outcomes and reasons; only boardroom_operator_board_condition names boards."""
+    """Labels are bounded: kinds, verbs, outcomes, reasons. Only boardroom_operator_board_condition names boards."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -78,24 +78,24 @@ class Metrics:
         self.requests.labels(verb, kind.name, str(status)).inc()
 
     def failed(self, cause: str) -> None:
-        """Count a reconcile that comes again because of `cause`."""
+        """Count a reconcile that is retried because of `cause`."""
         self.reconciles.labels("error").inc()
         self.retries.labels(cause).inc()
 
     def observe_queue(self, waiting: Callable[[], int], busy: Callable[[], int]) -> None:
-        """Where to look, whenever Prometheus asks, for how much waits and how much is under way."""
+        """Set the functions that count waiting boards and busy workers at each scrape."""
         self._depth.set_function(waiting)
         self._busy.set_function(busy)
 
     def board(self, key: Key, conditions: Iterable[Mapping[str, Any]]) -> None:
-        """Show a board's conditions in the place of those that were shown before; none for a board that is gone."""
-        found = frozenset(
+        """Replace the series of a board's conditions; no conditions for a board that is deleted."""
+        series = frozenset(
             (*key, str(c["type"]), str(c["status"]), str(c["reason"])) for c in conditions if c["type"] in _SHOWN
         )
         before = self._shown.pop(key, frozenset())
-        for labels in before - found:
+        for labels in before - series:
             self._conditions.remove(*labels)
-        for labels in found - before:
+        for labels in series - before:
             self._conditions.labels(*labels).set(1)
-        if found:
-            self._shown[key] = found
+        if series:
+            self._shown[key] = series

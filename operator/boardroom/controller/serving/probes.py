@@ -1,4 +1,4 @@
-"""The operator's own HTTP: liveness and readiness on one port, metrics on another."""
+"""The operator's HTTP servers: liveness and readiness on one port, metrics on another."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,31 +8,35 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 Check = Callable[[], str | None]
-"""None when all is well, else what is wrong."""
+"""None if the check passes, else the reason."""
 
 
 @dataclass
 class Health:
-    """What the probes are told; each stage of the start puts its own checks in."""
+    """The checks behind the probes; each stage of the start sets its own."""
 
     alive: Check = lambda: None
     ready: Check = lambda: "waits for the API server"
 
+    def set_ready(self) -> None:
+        """Readiness passes."""
+        self.ready = lambda: None
+
     def not_ready(self, cause: str) -> None:
-        """Not ready yet."""
+        """Readiness fails because of `cause`."""
         self.ready = lambda: cause
 
     def is_alive(self) -> str | None:
-        """What liveness lacks now."""
+        """Why liveness fails; None if it passes."""
         return self.alive()
 
     def is_ready(self) -> str | None:
-        """What readiness lacks now."""
+        """Why readiness fails; None if it passes."""
         return self.ready()
 
 
 def health_app(alive: Check, ready: Check) -> web.Application:
-    """GET /healthz and /readyz: 200, or 503 with what is wrong."""
+    """GET /healthz and /readyz: 200, or 503 with the reason."""
     app = web.Application()
     app.router.add_get("/healthz", _probe(alive))
     app.router.add_get("/readyz", _probe(ready))
@@ -52,8 +56,8 @@ def metrics_app(registry: CollectorRegistry) -> web.Application:
 
 
 async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunner, int]:
-    """Serve until the runner is cleaned up; returns the port, which the system picks for 0. Raises OSError."""
-    # No idle connections: at the end Kopf would wait for their tasks.
+    """Serve until the runner is cleaned up; returns it and its port, which the system picks for 0. Raises OSError."""
+    # Without keep-alive: at shutdown Kopf would wait for the tasks of idle connections.
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=0)
     await runner.setup()
     site = web.TCPSite(runner, host, port)
@@ -62,8 +66,8 @@ async def serve(app: web.Application, host: str, port: int) -> tuple[web.AppRunn
 
 
 def _probe(check: Check) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def answer(_: web.Request) -> web.Response:
+    async def respond(_: web.Request) -> web.Response:
         problem = check()
         return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)
 
-    return answer
+    return respond

@@ -1,4 +1,4 @@
-"""A board's conditions: a chain of policies from what was observed to one reason for Ready."""
+"""A board's conditions: a chain of policies from the observed state to one reason for Ready."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ _MAX_MEMBERS_SHOWN: Final = 512
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """All that the conditions are made of. `members` are the seated; `refused` names the rest, each with its reason."""
+    """The observed state of a board. `rejected` has the agents that are no members, each with the reason."""
 
     lorax: ConditionValue
     coordinator: ConditionValue
@@ -29,19 +29,19 @@ class Observed:
     coordinator_may_expire: bool = False
     """Whether no coordinator is up and status that one wrote is still valid: its Lease may expire without an event."""
     obstacle: ConditionValue | None = None
-    """Why the objects could not all be written."""
+    """Why not all objects could be written."""
     replicas: LoraxReplicas | None = None
-    """LoRAX's pods; None where it has none."""
+    """LoRAX's pods; None if the board runs without LoRAX."""
     enabled: bool = True
     suspended: bool = False
     standard: bool = False
-    """Whether there is standard inference."""
+    """Whether the board has standard inference."""
     rollout: RolloutState = RolloutState.UP_TO_DATE
-    """Whether a change of the operator's own has reached the board."""
+    """Whether the operator's own changes have reached the board."""
     contested: str = ""
-    """Which fields of the board's objects another writer keeps setting otherwise, and who."""
+    """The message about fields that another writer keeps overwriting; empty if none."""
     missing_chair: str = ""
-    """The BoardAgent that spec.deliberation.chairRef names and that has no seat."""
+    """The BoardAgent that spec.deliberation.chairRef names and that is no member."""
 
 
 _NO_ENGINE: Final = ConditionValue(
@@ -56,7 +56,7 @@ DISABLED: Final = ConditionValue(
 
 
 def suspended(pods: Sequence[Object]) -> ConditionValue:
-    """LoRAX of a suspended board; `pods` are those of it that are still there."""
+    """LoraxReady of a suspended board; `pods` are the LoRAX pods that still exist."""
     resume = "set spec.suspend: false to resume"
     if pods:
         message = f"spec.suspend is true: LoRAX's pod ends and then its GPU is free; {resume}"
@@ -85,13 +85,13 @@ _ROLLOUT_VALUES: Final[Mapping[RolloutState, ConditionValue]] = {
 
 
 def is_settled(observed: Observed) -> bool:
-    """Whether the board is Ready with nothing under way."""
+    """Whether the board is Ready and nothing is under way."""
     ready = _ready_value(observed)
     return ready.is_true and not ready.changing
 
 
 def board_status(blueprint: Blueprint, observed: Observed, before: tuple[Condition, ...], now: datetime) -> Object:
-    """All of a Boardroom's status that the controller owns, whole each time: what is left out would be removed."""
+    """The part of a Boardroom's status that the controller owns; a field that is left out is removed."""
     metadata = blueprint.board.metadata
     return {
         "observedGeneration": metadata.generation,
@@ -108,7 +108,7 @@ def board_status(blueprint: Blueprint, observed: Observed, before: tuple[Conditi
 
 
 def invalid_status(problem: str, generation: int, before: tuple[Condition, ...], now: datetime) -> Object:
-    """The status of a board whose spec can't be read: it waits for an edit, and nothing of it is touched."""
+    """The status of a board whose spec can't be read: it waits for an edit, and its objects stay as they are."""
     message = f"{problem}; mend spec, or install the CRDs of the operator's own version"
     bad = ConditionValue(status="False", reason="InvalidSpec", message=message, stalled=True)
     unknown = ConditionValue(status="Unknown", reason="InvalidSpec", message="spec can't be read")
@@ -120,7 +120,7 @@ def invalid_status(problem: str, generation: int, before: tuple[Condition, ...],
 
 
 def condition_values(observed: Observed) -> dict[str, ConditionValue]:
-    """Every condition of a board that the controller owns."""
+    """Every condition of a board that the controller owns, by type."""
     ready, rollout = _ready_value(observed), _rollout_state(observed)
     waits = observed.rollout is RolloutState.WAITING and not ready.stalled
     return {
@@ -134,18 +134,18 @@ def condition_values(observed: Observed) -> dict[str, ConditionValue]:
 
 
 def _rollout_state(observed: Observed) -> ConditionValue:
-    """A contest stops no rollout, and keeps nobody from being answered."""
+    """UpToDate. A contest stops no rollout and no answers, so that it shows here only."""
     if observed.contested and observed.rollout is RolloutState.UP_TO_DATE:
         return ConditionValue(status="False", reason="FieldsContested", message=observed.contested)
     return _ROLLOUT_VALUES[observed.rollout]
 
 
 def _ready_value(observed: Observed) -> ConditionValue:
-    return next(found for policy in _POLICIES if (found := policy(observed)) is not None)
+    return next(value for policy in _POLICIES if (value := policy(observed)) is not None)
 
 
 def _summary_values(ready: ConditionValue) -> dict[str, ConditionValue]:
-    """Ready and the two abnormal conditions that kstatus reads beside it."""
+    """Ready, and Reconciling and Stalled, which kstatus reads too."""
     busy = (not ready.is_true or ready.changing) and not ready.stalled
     return {
         str(BoardCondition.READY): ready,
@@ -163,7 +163,7 @@ def _obstacle(observed: Observed) -> ConditionValue | None:
 
 
 def _suspended(observed: Observed) -> ConditionValue | None:
-    """As it was asked to be, so Ready; under way until the last pod has let go of its GPU."""
+    """Ready, as the user asked for it; under way until the last pod has released its GPU."""
     if not observed.suspended:
         return None
     lorax = observed.lorax
@@ -171,8 +171,10 @@ def _suspended(observed: Observed) -> ConditionValue | None:
 
 
 def _engine(observed: Observed) -> ConditionValue | None:
-    """LoRAX, or standard inference: a board that is answered by the second alone is Ready, and Reconciling or Stalled
-    as its LoRAX is, so that who waits for an installation waits for its GPU.
+    """LoRAX or standard inference must answer.
+
+    A board with standard inference alone is Ready, and Reconciling or Stalled as its LoRAX is: `kubectl wait` on an
+    installation waits for the GPU.
     """
     if not observed.enabled:
         return None if observed.standard else _NO_ENGINE
@@ -247,7 +249,9 @@ def _agents(observed: Observed) -> ConditionValue:
         status="False",
         reason=reason,
         message=f"{count}; not ready: {_named(waiting)}{beside}",
-        stalled=all(m.ready.stalled for m in observed.members),  # one that may still answer would make it Ready
+        stalled=all(
+            m.ready.stalled for m in observed.members
+        ),  # a member that may still become ready makes the board Ready
     )
 
 

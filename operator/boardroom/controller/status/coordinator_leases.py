@@ -1,57 +1,50 @@
-"""Whether some coordinator of a board still has the say: only then does what one has written into status hold."""
+"""Whether a coordinator still holds its board's Lease. Status that a coordinator wrote is valid only while one does."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 from boardroom.api.meta import coordinator_name
-from boardroom.kube.client import Kube
-from boardroom.kube.kinds import LEASE, Key
-from boardroom.kube.lease import Candidacy, Terms
+from boardroom.kube.kinds import Key
+from boardroom.kube.lease import LEASE_SECONDS
+from boardroom.kube.observed_lease import LeaseState, ObservedLease
+from boardroom.kube.protocol import Kube
 
-EXPIRY_SECONDS: Final = Terms().duration_seconds + 1.0
-"""When to look again at a term that may run out."""
-_LOOK_SECONDS: Final = 60.0
-"""How often, at most, the Lease of a board is read whose coordinator is up; one that lives renews it every 4 s."""
+EXPIRY_SECONDS: Final = LEASE_SECONDS + 1.0
+"""After so long a Lease that is not renewed has expired."""
+_READ_SECONDS: Final = 60.0
+"""The Lease of a board whose coordinator is up is read at most once in so many seconds; it is renewed every 4 s."""
 
 
 @dataclass
-class _ObservedLease:
-    candidacy: Candidacy
-    at: float = float("-inf")
+class _Board:
+    lease: ObservedLease
     is_abandoned: bool = False
 
 
 @dataclass
 class CoordinatorLeases:
-    """The coordinators' Leases, read where there is doubt: watched, a thousand boards would tell 250 renewals a second.
-
-    A candidate that stands for nothing: like the coordinators', its clock alone says when a term has run out.
-    """
+    """The Leases of boards' coordinators, read only if in doubt."""
 
     kube: Kube
     clock: Callable[[], float]
     """Monotonic seconds."""
-    now: Callable[[], datetime]
-    _observed: dict[Key, _ObservedLease] = field(default_factory=dict)
+    _boards: dict[Key, _Board] = field(default_factory=dict)
 
-    async def is_abandoned(self, board: Key, *, up: bool) -> bool:
-        """Whether no coordinator has the say now; of one that is `up`, only if its term has run out."""
-        seen = self._observed.setdefault(board, _ObservedLease(self._observer(board)))
-        if up and not seen.is_abandoned and self.clock() - seen.at < _LOOK_SECONDS:
+    async def is_abandoned(self, key: Key, *, up: bool) -> bool:
+        """Whether no coordinator holds the Lease; of a board whose coordinator is `up`, only if it has expired."""
+        board = self._boards.setdefault(
+            key, _Board(ObservedLease(self.kube, key[0], coordinator_name(key[1]), self.clock))
+        )
+        if up and not board.is_abandoned and board.lease.age < _READ_SECONDS:
             return False
-        lease = await self.kube.get(LEASE, board[0], coordinator_name(board[1]))
-        seen.at = self.clock()
-        if lease is not None and lease["spec"].get("holderIdentity"):
-            seen.is_abandoned = not seen.candidacy.other(lease)
+        state = await board.lease.read()
+        if state is LeaseState.RELEASED:
+            board.is_abandoned = not up  # a coordinator that is up is about to acquire it
         else:
-            seen.is_abandoned = not up  # one that is up and has no Lease is about to take it
-        return seen.is_abandoned
+            board.is_abandoned = state is LeaseState.EXPIRED
+        return board.is_abandoned
 
     def forget(self, board: Key) -> None:
-        """The board is gone."""
-        self._observed.pop(board, None)
-
-    def _observer(self, board: Key) -> Candidacy:
-        return Candidacy(board[0], coordinator_name(board[1]), "", self.clock, self.now)
+        """The board is deleted."""
+        self._boards.pop(board, None)

@@ -9,8 +9,8 @@ from boardroom.api.meta import COORDINATOR_MANAGER
 from boardroom.controller.status.coordinator_leases import CoordinatorLeases
 from boardroom.controller.status.expiry import expired_status, has_coordinator_status
 from boardroom.controller.watch.cache import Store
-from boardroom.kube.client import Kube
 from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, Kind, Object, key_of
+from boardroom.kube.protocol import Kube
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the API server last told us, by kind and by board."""
+"""The cache of all watched objects, by kind and by board."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
@@ -12,7 +12,7 @@ from boardroom.kube.kinds import POD, Key, Kind, Object, boards_of, key_of, vers
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An object as JSON text: as dicts it would fill several times the memory, and be looked at by each collection."""
+    """An object as JSON text: dicts take several times the memory, and each garbage collection visits them."""
 
     uid: str
     version: int
@@ -26,8 +26,8 @@ class _Entry:
 class Store:
     """The latest known version of each watched object.
 
-    Watch events, lists and the answers to our own writes arrive in any order; the highest resource version wins. What
-    is handed out is the caller's own copy.
+    Watch events, lists and the results of our own writes arrive in any order; the highest resource version wins. Every
+    returned object is a copy.
     """
 
     def __init__(self) -> None:
@@ -40,21 +40,21 @@ class Store:
         return key in self._objects[kind]
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """One object."""
+        """The object; None if it is not known."""
         entry = self._objects[kind].get((namespace, name))
         return entry.object() if entry is not None else None
 
     def get_in(self, namespace: str, kind: Kind, name: str) -> Object | None:
-        """The same, for a namespace given once."""
+        """`get` with the namespace first, for functools.partial."""
         return self.get(kind, namespace, name)
 
     def of_board(self, kind: Kind, board: Key) -> list[Object]:
-        """A board's objects of a kind, in the order of their names."""
+        """A board's objects of a kind, sorted by name."""
         keys = self._by_board[kind].get(board, ())
         return [self._objects[kind][key].object() for key in sorted(keys)]
 
     def boards(self) -> set[Key]:
-        """Every board that some object concerns, whether it exists or not."""
+        """Every board that an object concerns, whether the board exists or not."""
         return {board for index in self._by_board.values() for board, keys in index.items() if keys}
 
     def of_kind(self, kind: Kind) -> Iterable[Object]:
@@ -62,7 +62,7 @@ class Store:
         return (entry.object() for entry in self._objects[kind].values())
 
     def put(self, kind: Kind, obj: Object) -> frozenset[Key]:
-        """Take in an object unless a newer version of it is known; returns the boards concerned."""
+        """Store an object unless a newer version is known; returns the boards that it concerns."""
         key = key_of(obj)
         old = self._objects[kind].get(key)
         uid, version = _uid(obj), version_of(obj)
@@ -77,7 +77,7 @@ class Store:
         return concerned
 
     def remove(self, kind: Kind, obj: Object) -> frozenset[Key]:
-        """Forget an object that was deleted; one created anew under the same name stays."""
+        """Remove a deleted object, but not its successor of the same name; returns the boards that it concerns."""
         key = key_of(obj)
         old = self._objects[kind].get(key)
         if old is None or (old.uid != _uid(obj) and old.version > version_of(obj)):
@@ -87,7 +87,7 @@ class Store:
     def retain(
         self, kind: Kind, namespace: str | None, listed: Collection[Key], resource_version: str
     ) -> frozenset[Key]:
-        """Forget what a whole list, as of that resource version, lacks, unless it is newer; returns the boards."""
+        """Remove objects that a whole list lacks and that are not newer than it; returns the boards they concern."""
         horizon = version_number(resource_version)
         absent = [
             (key, entry)
@@ -97,7 +97,7 @@ class Store:
         return frozenset().union(*(self._drop(kind, key, entry) for key, entry in absent))
 
     def forget(self, kind: Kind, namespace: str | None) -> frozenset[Key]:
-        """Forget all objects of a kind that is not served any more; returns the boards."""
+        """Remove all objects of a kind that is no longer served; returns the boards that they concern."""
         absent = [(key, entry) for key, entry in self._objects[kind].items() if namespace in (None, key[0])]
         return frozenset().union(*(self._drop(kind, key, entry) for key, entry in absent))
 
@@ -113,7 +113,7 @@ class Store:
 
 
 def _trimmed(kind: Kind, obj: Object) -> Object:
-    """The object without what we never read and what weighs most."""
+    """The object without its large parts that are never read."""
     metadata = {name: value for name, value in obj["metadata"].items() if name not in ("managedFields", "annotations")}
     annotations = obj["metadata"].get("annotations") or {}
     metadata["annotations"] = {name: value for name, value in annotations.items() if name.startswith(f"{GROUP}/")}
@@ -124,7 +124,7 @@ def _trimmed(kind: Kind, obj: Object) -> Object:
 
 
 def _text(obj: Object) -> bytes:
-    """JSON in no more room than it needs: orjson's own answer keeps its buffer, several times as large."""
+    """JSON without spare capacity: the bytes of orjson.dumps keep its buffer, several times as large."""
     return bytes(memoryview(orjson.dumps(obj)))
 
 

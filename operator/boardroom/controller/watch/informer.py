@@ -1,7 +1,8 @@
-"""Kopf as informer: every watch event goes into the store, and the boards it concerns onto the queue.
+"""Kopf as informer: each watch event goes into the cache, and the boards that it concerns into the queue.
 
-Kopf never reports what vanished before its own list, be it the first or one after a broken watch. So whenever it has
-listed, we list once more: what is deleted later, its watch tells. From time to time everything is listed anew.
+Kopf does not report what was deleted before its own list, neither the first nor one after a broken watch. So after each
+list of Kopf's the informer lists once more; later deletions come by the watch. Everything is listed again at intervals.
+The coordinator, which has no Kopf and few objects, uses kube/reflector.py.
 """
 
 import asyncio
@@ -11,30 +12,33 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import kopf
+from kubernetes.aio.client.configuration import Configuration
 
 from boardroom.controller.serving.metrics import Metrics
 from boardroom.controller.watch.cache import Store
+from boardroom.controller.watch.kopf_session import login
 from boardroom.controller.watch.queue import WorkQueue
 from boardroom.controller.watch.watches import Watch, Watches
-from boardroom.kube.client import RETRY_SECONDS, Kube, KubeError, NotFoundError, RefusedError
-from boardroom.kube.connection import Connection
+from boardroom.kube.client import RETRY_SECONDS
+from boardroom.kube.errors import KubeError, NotFoundError, RefusedError
 from boardroom.kube.kinds import BOARDROOM, CLUSTER_SCOPED, WATCHED, Key, Kind, key_of, selector, version_of
+from boardroom.kube.protocol import Kube, Selection
 
 _log = logging.getLogger(__name__)
 _KOPF_IDLE_SECONDS: Final = 0.05
 _KOPF_RETRIES: Final = (1, 1, 2, 3, 5)
-"""Seconds after which Kopf tries again what fails, over and over: what comes back is seen soon."""
+"""Seconds before each retry of Kopf's, repeated for ever: short, so that recovery is noticed soon."""
 _ABSENT_SECONDS: Final = 10.0
-"""How often it is tried whether a namespace that was left out can be looked at."""
+"""Between two tries to list a namespace that was left out."""
 
 
 class NamespaceAppearedError(Exception):
-    """A namespace that was left out can be looked at; Kopf takes in no more while it runs, so it must run anew."""
+    """A namespace that was left out can be listed now; Kopf takes no more namespaces while it runs, so restart."""
 
 
 @dataclass
 class Informer:
-    """Keeps the store true and the queue fed."""
+    """Keeps the cache current and adds boards to the queue."""
 
     kube: Kube
     store: Store
@@ -42,20 +46,20 @@ class Informer:
     metrics: Metrics
     watches: Watches
     namespaces: Sequence[str] = ()
-    """The namespaces to look at; none means all. `reachable` leaves out those that it can't."""
+    """The watched namespaces; empty: all. `wait_until_listable` leaves out those that can't be listed."""
     absent: set[str] = field(default_factory=set)
-    """Namespaces that can't be looked at: deleted, not made yet, or without our rights."""
+    """Namespaces that can't be listed: deleted, not created yet, or forbidden."""
     resync_seconds: float = 600.0
     synced: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once everything is known and every watch stands; no board is looked at before."""
+    """Set once everything is listed and every watch runs; no board is reconciled before."""
     _due: WorkQueue[Watch] = field(init=False)
-    """What is to be listed."""
+    """The watches to list."""
     _unlisted: set[Watch] = field(init=False)
-    """What is still to be listed until everything has been."""
+    """The watches that this resync has not listed yet."""
     _unserved: set[Watch] = field(default_factory=set)
-    """What is not served just now."""
+    """The watches whose kind is not served now."""
     _all_listed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set while nothing is."""
+    """Set while `_unlisted` is empty."""
 
     def __post_init__(self) -> None:
         self._due = WorkQueue(asyncio.get_running_loop().call_later)
@@ -63,24 +67,24 @@ class Informer:
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """What is watched; rights in some namespaces give none to cluster-scoped objects."""
+        """The watched kinds; rights in some namespaces include no cluster-scoped objects."""
         return tuple(kind for kind in WATCHED if kind not in CLUSTER_SCOPED) if self.namespaces else WATCHED
 
     @property
     def watched(self) -> list[Watch]:
-        """Each watch that Kopf is to hold."""
+        """Every watch of Kopf's."""
         return [(kind, namespace) for kind in self.kinds for namespace in self.namespaces or (None,)]
 
-    def registry(self, connection: Connection) -> kopf.OperatorRegistry:
-        """Kopf's handlers: one for each watched kind, and nothing that would need a finalizer or an annotation."""
+    def registry(self, configuration: Configuration) -> kopf.OperatorRegistry:
+        """Kopf's handlers: one per watched kind, none of which needs a finalizer or an annotation."""
         registry = kopf.OperatorRegistry()
 
-        async def login(**_: Any) -> kopf.AiohttpSession:
-            return await connection.login(
-                self.on_kopf_listed, {kind.path(namespace) for kind, namespace in self.watched}
-            )
+        watched = {kind.path(namespace) for kind, namespace in self.watched}
 
-        kopf.on.login(id="login", registry=registry)(login)
+        async def log_in(**_: Any) -> kopf.AiohttpSession:
+            return await login(configuration, self.on_kopf_listed, watched)
+
+        kopf.on.login(id="login", registry=registry)(log_in)
         for kind in self.kinds:
             kopf.on.event(
                 group=kind.group, version=kind.version, plural=kind.plural, id=kind.plural, registry=registry
@@ -97,31 +101,32 @@ class Informer:
         return handler
 
     def on_kopf_listed(self, path: str) -> None:
-        """Kopf has got a list: what ours shows from now on, its watch will tell the end of. Or it has got none, because
-        the kind is not served: ours finds out too, and again until it is.
+        """Kopf has listed, so that its watch reports the deletion of everything that we list from now on.
+
+        Also called if the kind is not served: our own list then fails too, and is retried until the kind is served.
         """
         for kind, namespace in self.watched:
             if path == kind.path(namespace):
                 self._due.add((kind, namespace))
 
     def on_event(self, kind: Kind, type_: str | None, obj: dict[str, Any]) -> None:
-        """Take in one watch event: type ADDED, MODIFIED, DELETED, or None for an object of Kopf's first list."""
+        """Handle one watch event of type ADDED, MODIFIED or DELETED; None: an object of Kopf's first list."""
         self.metrics.events.labels(kind.name).inc()
         self.watches.delivered((kind, obj["metadata"].get("namespace") if self.namespaces else None), obj)
         concerned = self.store.remove(kind, obj) if type_ == "DELETED" else self.store.put(kind, obj)
         self._enqueue(concerned)
 
     async def wait_until_listable(self) -> bool:
-        """Wait until everything can be listed, however long the API server or the CRDs take to appear; then True.
+        """Wait until every kind can be listed, however long the API server or the CRDs take; then True.
 
-        Kopf looks for its kinds only once, and what is there is owed by its watches from now on. Of several namespaces
-        one that can't be looked at does not keep the others' boards waiting.
+        Kopf discovers its kinds only once. Its watches must deliver from now on what is listed here. A namespace that
+        can't be listed is left out, so that the boards of the others do not wait for it.
         """
         while True:
             try:
                 await self._leave_out_refused()
                 for kind, namespace in self.watched:
-                    page = await anext(self.kube.pages(kind, namespace, selector(kind)))
+                    page = await anext(self.kube.pages(kind, Selection(namespace=namespace, labels=selector(kind))))
                     self.watches.listed((kind, namespace), max(map(version_of, page.items), default=0))
             except NotFoundError as error:
                 _log.warning("can't list: %s; are the CRDs installed (kubectl apply --server-side -k crds)?", error)
@@ -132,11 +137,11 @@ class Informer:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _leave_out_refused(self) -> None:
-        """Look at those namespaces only that can be looked at; raises KubeError where that is none."""
+        """Leave out the namespaces that can't be listed; raises KubeError if that is all of them."""
         refused: dict[str, RefusedError] = {}
         for namespace in self.namespaces:
             try:
-                await anext(self.kube.pages(BOARDROOM, namespace))
+                await anext(self.kube.pages(BOARDROOM, Selection(namespace=namespace)))
             except RefusedError as error:
                 refused[namespace] = error
         if refused and len(refused) == len(self.namespaces):
@@ -148,18 +153,18 @@ class Informer:
         self._unlisted = set(self.watched)
 
     async def watch_absent_namespaces(self) -> None:
-        """Raises NamespaceAppearedError once a namespace that was left out can be looked at; never returns."""
+        """Raise NamespaceAppearedError once a namespace that was left out can be listed; never returns."""
         while True:
             await asyncio.sleep(_ABSENT_SECONDS)
             for namespace in sorted(self.absent):
                 try:
-                    await anext(self.kube.pages(BOARDROOM, namespace))
+                    await anext(self.kube.pages(BOARDROOM, Selection(namespace=namespace)))
                 except KubeError:
                     continue
                 raise NamespaceAppearedError(f"namespace {namespace} can be looked at: ending, to begin anew with it")
 
     async def run(self) -> None:
-        """List what is due, for ever."""
+        """List each watch that is due, for ever."""
         while True:
             watch = await self._due.get()
             try:
@@ -176,7 +181,7 @@ class Informer:
                 self._due.done(watch)
 
     def _on_not_served(self, watch: Watch) -> None:
-        """The kind is not served any more, so its objects are gone."""
+        """The kind is not served any more, so its objects are deleted."""
         if watch not in self._unserved:
             _log.warning("%s are not served: was the CRD deleted? They are looked for until they are", watch[0].plural)
         self._unserved.add(watch)
@@ -184,7 +189,7 @@ class Informer:
         self._due.add_after(watch, RETRY_SECONDS)
 
     def _is_left_out(self, watch: Watch, error: KubeError) -> bool:
-        """Whether what can't be listed is of one namespace of several: the rest is listed all the same."""
+        """Whether the namespace of a refused list is left out, so that the rest counts as listed."""
         _, namespace = watch
         if namespace is None or not self.synced.is_set() or not isinstance(error, RefusedError):
             return False
@@ -193,7 +198,7 @@ class Informer:
         return True
 
     async def resync(self) -> None:
-        """Have everything listed again and again, for what no watch reports; never returns."""
+        """List everything at intervals, for what no watch reports; never returns."""
         while True:
             await self._all_listed.wait()
             await asyncio.sleep(self.resync_seconds)
@@ -203,11 +208,11 @@ class Informer:
                 self._due.add(watch)
 
     async def _list(self, kind: Kind, namespace: str | None) -> None:
-        """Take in all of a kind, a page at a time."""
+        """List one watch, page by page."""
         concerned: set[Key] = set()
         listed: set[Key] = set()
         newest, resource_version = 0, ""
-        async for page in self.kube.pages(kind, namespace, selector(kind)):
+        async for page in self.kube.pages(kind, Selection(namespace=namespace, labels=selector(kind))):
             concerned.update(*(self.store.put(kind, obj) for obj in page.items))
             listed.update(map(key_of, page.items))
             newest = max(newest, *map(version_of, page.items), 0)
@@ -216,7 +221,7 @@ class Informer:
         self._enqueue(self.store.retain(kind, namespace, listed, resource_version) | concerned)
 
     def _on_listed(self, watch: Watch) -> None:
-        """The last of a round has every board looked at."""
+        """After the last list of a resync every board is reconciled."""
         if watch in self._unserved:
             self._unserved.remove(watch)
             _log.info("%s are served again", watch[0].plural)
@@ -236,7 +241,7 @@ class Informer:
 
 
 class _NoEssence(kopf.DiffBaseStorage):
-    """Kopf copies each object to find out what changed since it was handled; we look at what is instead."""
+    """Kopf copies each object to diff it with the last handled version; a level-triggered reconcile needs no diff."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         return kopf.BodyEssence()
@@ -261,9 +266,9 @@ def settings() -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 10
     settings.networking.error_backoffs = _KOPF_RETRIES
     settings.process.ultimate_exiting_timeout = 60
-    # Kopf runs a task for each object and keeps it for 5 s: after its first list that is one for everything there is.
+    # By default Kopf keeps a task per object for 5 s, which after its first list is one for every object.
     settings.queueing.idle_timeout = _KOPF_IDLE_SECONDS
-    settings.queueing.exit_timeout = 0.1  # our own queue holds the work; Kopf only passes events on
+    settings.queueing.exit_timeout = 0.1  # the work is in our own queue
     for kind in WATCHED:
         if labels := selector(kind):
             settings.watching.label_selectors[kind.group, kind.version, kind.plural] = labels

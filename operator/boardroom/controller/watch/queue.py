@@ -9,24 +9,24 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Timer(Protocol):
-    """What a delayed call can be undone by."""
+    """A delayed call."""
 
     def cancel(self) -> None:
-        """Undo the call."""
+        """Cancel the call."""
 
     def when(self) -> float:
-        """When it is due, in seconds of the clock that `call_later` goes by."""
+        """When the call is due, in seconds of the clock of `call_later`."""
 
 
 CallLater = Callable[[float, Callable[[], None]], Timer]
 
 
 class ShutDown(Exception):  # noqa: N818 (the end of the work, not an error)
-    """No more work: the queue was shut down."""
+    """The queue was shut down: no more work."""
 
 
 class WorkQueue(Generic[K]):
-    """Keys to work on, each once however often it was added.
+    """Keys to work on, each once however often it is added.
 
     A key added while it is being processed is `dirty` and comes again after `done`. Failures come back after
     `base_delay` seconds, doubled with each up to `max_delay`.
@@ -49,7 +49,7 @@ class WorkQueue(Generic[K]):
         return len(self._ready)
 
     def add(self, key: K) -> None:
-        """Have the key processed, once more if it is being processed just now."""
+        """Have the key processed, once more if it is being processed now."""
         if self._shut_down or key in self._dirty:
             return
         self._dirty.add(key)
@@ -83,7 +83,7 @@ class WorkQueue(Generic[K]):
         return delay
 
     def forget(self, key: K) -> None:
-        """The key went well: its next failure waits the shortest time again."""
+        """The key succeeded: its next failure has the shortest back-off again."""
         self._failures.pop(key, None)
 
     async def get(self) -> K:

@@ -1,4 +1,4 @@
-"""Workers that take boards from the queue and reconcile them."""
+"""Workers, which take boards from the queue and reconcile them."""
 
 import asyncio
 import logging
@@ -8,17 +8,17 @@ from typing import Final
 
 from boardroom.controller.serving.metrics import Metrics
 from boardroom.controller.watch.queue import ShutDown, WorkQueue
-from boardroom.kube.client import ConflictError, KubeError
+from boardroom.kube.errors import ConflictError, KubeError
 from boardroom.kube.kinds import Key
 
 _log = logging.getLogger(__name__)
 _STUCK_SECONDS: Final = 300.0
-"""A reconcile is a few dozen requests of at most 30 s each; one that takes longer hangs."""
+"""A reconcile makes a few dozen requests of at most 30 s each; after so long it hangs."""
 
 
 @dataclass
 class Workers:
-    """A bounded number of concurrent reconciles."""
+    """Reconciles a bounded number of boards at once."""
 
     queue: WorkQueue[Key]
     reconcile: Callable[[Key], Awaitable[float | None]]
@@ -28,12 +28,12 @@ class Workers:
     _busy: dict[Key, float] = field(default_factory=dict)
 
     def start(self, count: int) -> list[asyncio.Task[None]]:
-        """Start that many workers; each ends when the queue is shut down."""
+        """Start `count` workers; each ends when the queue is shut down."""
         self.metrics.observe_queue(lambda: len(self.queue), lambda: len(self._busy))
         return [asyncio.create_task(self._work(), name=f"worker {number}") for number in range(count)]
 
     def stuck(self) -> list[Key]:
-        """Boards whose reconcile does not come to an end."""
+        """The boards whose reconcile hangs."""
         now = self.clock()
         return [key for key, since in self._busy.items() if now - since > _STUCK_SECONDS]
 
@@ -53,22 +53,22 @@ class Workers:
 
     async def _one(self, key: Key) -> None:
         try:
-            again = await self.reconcile(key)
+            delay = await self.reconcile(key)
         except ConflictError as error:
-            # Somebody wrote at the same time; the next look has their version.
+            # Another writer came first; the retry has its version.
             self._failed(key, error, "conflict")
         except KubeError as error:
             self._failed(key, error, "api")
             _log.warning("board %s/%s: %s (HTTP %d); trying again", *key, error, error.status)
         except Exception as error:  # noqa: BLE001 (logged with its trace; see below)
-            # One board's surprise must not stop the others, and the next event or resync may well resolve it.
+            # One board's fault must not stop the others, and the next event or resync may resolve it.
             self._failed(key, error, "fault")
             _log.exception("board %s/%s: reconcile failed", *key)
         else:
             self.metrics.reconciles.labels("ok").inc()
             self.queue.forget(key)
-            if again is not None:
-                self.queue.add_after(key, again)
+            if delay is not None:
+                self.queue.add_after(key, delay)
 
     def _failed(self, key: Key, error: Exception, cause: str) -> None:
         self.metrics.failed(cause)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS
@@ -11,7 +12,9 @@ from boardroom.api.meta import ASK, AUDIENCE, BOARDROOMS, GROUP
 from boardroom.coordinator.auth.bearer import bearer, ends
 from boardroom.coordinator.auth.verdicts import Hasher, Verdicts
 from boardroom.coordinator.errors import ApiError, AuthUnavailable, Forbidden, Unauthenticated
-from boardroom.kube.coordinator_client import Kube, KubeError
+from boardroom.kube.errors import KubeError
+from boardroom.kube.kinds import ACCESS_REVIEW, TOKEN_REVIEW
+from boardroom.kube.protocol import Kube
 
 ALLOWED_SECONDS: Final = 60.0
 """A right that was taken away ends at the latest so long after, while the API server answers."""
@@ -25,13 +28,6 @@ SILENT_SECONDS: Final = 0.5
 """How long somebody who is known waits for a verdict while the API server gives none."""
 
 _LOG: Final = logging.getLogger(__name__)
-_USERS: Final = "/apis/authentication.k8s.io/v1/tokenreviews"
-_FORBIDDEN: Final = 403
-
-
-def access_reviews(namespace: str) -> str:
-    """The path of the reviews of one namespace."""
-    return f"/apis/authorization.k8s.io/v1/namespaces/{namespace}/localsubjectaccessreviews"
 
 
 class Reviews:
@@ -148,11 +144,11 @@ class Reviews:
 
     async def _user(self, token: str) -> dict[str, Any]:
         body = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenReview",
+            "apiVersion": TOKEN_REVIEW.api_version,
+            "kind": TOKEN_REVIEW.name,
             "spec": {"token": token, "audiences": [AUDIENCE]},
         }
-        status = (await self._kube.create(_USERS, body)).get("status") or {}
+        status = (await self._kube.create(TOKEN_REVIEW, body)).get("status") or {}
         user: dict[str, Any] = status.get("user") or {}
         # An authenticator that knows no audiences names none: such a token may be meant for anything.
         if status.get("authenticated") is not True or AUDIENCE not in (status.get("audiences") or ()):
@@ -167,8 +163,8 @@ class Reviews:
     async def _may_ask(self, user: dict[str, Any]) -> None:
         subject = {name: user[name] for name in ("groups", "uid", "extra") if user.get(name)}
         body = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "LocalSubjectAccessReview",
+            "apiVersion": ACCESS_REVIEW.api_version,
+            "kind": ACCESS_REVIEW.name,
             "metadata": {"namespace": self._namespace},
             "spec": {
                 "user": user["username"],
@@ -183,7 +179,7 @@ class Reviews:
                 },
             },
         }
-        status = (await self._kube.create(access_reviews(self._namespace), body)).get("status") or {}
+        status = (await self._kube.create(ACCESS_REVIEW, body)).get("status") or {}
         if status.get("allowed") is not True:
             raise Forbidden(
                 f"{user['username']} may not ask board {self._board!r}: grant it in namespace {self._namespace!r} with "
@@ -193,7 +189,7 @@ class Reviews:
 
 
 def _why(error: KubeError) -> str:
-    if error.status == _FORBIDDEN:
+    if error.status == HTTPStatus.FORBIDDEN:
         return (
             f"the coordinator may not have tokens reviewed (the operator grants it, docs/reference/rights.md): {error}"
         )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from boardroom.kube.coordinator_client import Kube
+from boardroom.kube.kinds import ENDPOINT_SLICE
+from boardroom.kube.protocol import Kube, Selection
 from boardroom.kube.reflector import Reflector
 
 LORAX: Final = "lorax"
@@ -67,8 +68,8 @@ class ServiceEndpoints:
 
 def slices(kube: Kube, namespace: str, service: str, on_change: Callable[[], None]) -> Reflector:
     """The EndpointSlices of a Service."""
-    path = f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
-    return Reflector(kube, path, [("labelSelector", f"kubernetes.io/service-name={service}")], on_change)
+    selection = Selection(namespace=namespace, labels=f"kubernetes.io/service-name={service}")
+    return Reflector(kube, ENDPOINT_SLICE, selection, on_change)
 
 
 def endpoints(found: Iterable[Mapping[str, Any]]) -> tuple[Endpoint, ...]:

@@ -9,12 +9,12 @@ from typing import Final, Protocol
 from pydantic import ValidationError
 
 from boardroom.api.manifest import ManifestError
-from boardroom.api.meta import BOARDAGENTS, BOARDROOMS
 from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.coordinator.board.files import BoardFiles, Stamp
 from boardroom.coordinator.board.roster import Roster, build, read_agent
-from boardroom.kube.coordinator_client import Kube, collection
+from boardroom.kube.kinds import BOARDAGENT, BOARDROOM
+from boardroom.kube.protocol import Kube, Selection
 from boardroom.kube.reflector import Reflector
 
 FILE_SECONDS: Final = 2.0
@@ -41,12 +41,12 @@ class LiveSource:
         self.on_change: Callable[[], None] = lambda: None
         self._board, self._namespace, self._defaults = board, namespace, defaults
         self._boards = Reflector(
-            kube, collection(namespace, BOARDROOMS), [("fieldSelector", f"metadata.name={board}")], self._changed
+            kube, BOARDROOM, Selection(namespace=namespace, fields=f"metadata.name={board}"), self._changed
         )
         self._agents = Reflector(
             kube,
-            collection(namespace, BOARDAGENTS),
-            [("fieldSelector", f"spec.boardroomRef.name={board}")],
+            BOARDAGENT,
+            Selection(namespace=namespace, fields=f"spec.boardroomRef.name={board}"),
             self._changed,
         )
         self._dirty = asyncio.Event()

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -23,10 +23,11 @@ from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.peers.follower import AGAIN_SECONDS, Follower, LeaderLostError
 from boardroom.coordinator.peers.leader import MARGIN_SECONDS, Leader
 from boardroom.coordinator.peers.protocol import GRANT_SECONDS, encoder, poll_decoder
-from boardroom.kube.coordinator_client import Kube, KubeError, leases
-from boardroom.kube.lease import Candidacy, Terms
+from boardroom.kube.election import LeaderElector
+from boardroom.kube.lease import LeaseTiming
+from boardroom.kube.protocol import Kube
 
-TERMS: Final = Terms(duration_seconds=12, renew_seconds=10.0, retry_seconds=4.0)
+TIMING: Final = LeaseTiming(renew_deadline=10.0, retry_period=4.0)
 """A renewal every four seconds, so that a thousand boards write 250 small Leases a second."""
 
 _LEASE_SECONDS: Final = 3.0
@@ -46,7 +47,7 @@ class Peers:
         address: str,
         pool: BackendPool | None,
         *,
-        terms: Terms = TERMS,
+        timing: LeaseTiming = TIMING,
         clock: Callable[[], float] = time.monotonic,
         age: float = 0.0,
     ) -> None:
@@ -60,9 +61,19 @@ class Peers:
         self.on_lead: Callable[[], None] = lambda: None
         self.follower = Follower(pool, self.identity, clock) if pool is not None else None
         self._leader = Leader(pool, clock) if pool is not None else None
-        self._kube, self._pool, self._clock, self._terms = kube, pool, clock, terms
-        self._collection, self._path = leases(namespace), f"{leases(namespace)}/{name}"
-        self._candidacy = Candidacy(namespace, name, self.identity, clock, partial(datetime.now, UTC), terms)
+        self._pool, self._clock, self._timing = pool, clock, timing
+        self._elector = LeaderElector(
+            kube,
+            namespace,
+            name,
+            self.identity,
+            clock,
+            partial(datetime.now, UTC),
+            timing,
+            lead_while_unreachable=True,
+            request_seconds=_LEASE_SECONDS,
+            holder_override=self._holder,
+        )
         self._known = slices(kube, namespace, name, lambda: None)
         self._jobs = Jobs()
         self._term = 0.0
@@ -73,7 +84,7 @@ class Peers:
     @property
     def is_confirmed_leader(self) -> bool:
         """Whether no other coordinator can lead now: only then may it write status."""
-        return self.is_leader and self._candidacy.leads()
+        return self.is_leader and self._elector.is_leader()
 
     def publish(self) -> None:
         """Something that followers should know has changed."""
@@ -94,7 +105,7 @@ class Peers:
             self.is_leader = False
             if self._leader is not None:
                 await self._leader.close()
-            await self._release()
+            await self._elector.release()
         if self.follower is not None:
             await self.follower.close()
 
@@ -121,14 +132,14 @@ class Peers:
     async def _run(self) -> None:
         while True:
             if self.is_leader:
-                await asyncio.sleep(self._terms.retry_seconds)
+                await asyncio.sleep(self._timing.retry_period)
                 await self._try_acquire_or_renew()
             elif self.leader_identity and self.follower is not None:
                 await self._follow(self.follower)
             else:
                 await self._try_acquire_or_renew()
                 if not self.is_leader:
-                    await asyncio.sleep(AGAIN_SECONDS if self.follower else self._terms.retry_seconds)
+                    await asyncio.sleep(AGAIN_SECONDS if self.follower else self._timing.retry_period)
 
     async def _follow(self, follower: Follower) -> None:
         """By the leader's grants, for as long as it gives them: whoever gives them leads, whatever the Lease says."""
@@ -141,57 +152,26 @@ class Peers:
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def _try_acquire_or_renew(self) -> None:
-        """Take or renew the Lease where that is allowed. An API server that can't be reached elects nobody."""
+        """Lead if this one acquires or renews the Lease, or can't reach the API server while it leads; else follow."""
         started = self._clock()
-        try:
-            async with asyncio.timeout(_LEASE_SECONDS):
-                holder = await self._attempt()
-        except (KubeError, TimeoutError) as error:
-            _LOG.warning("the Lease can't be read or written", extra={"error": str(error) or "no answer in time"})
-            holder = self.identity if self.is_leader else self.leader_identity
-        else:
-            if holder == self.identity:
-                self._candidacy.won(started)
+        holder = await self._elector.try_acquire_or_renew()
         if holder == self.identity:
             await self._lead(started)
         else:
             await self._on_stopped_leading(holder)
 
-    async def _attempt(self) -> str:
-        """Who holds the Lease now, "" where that is not known."""
-        lease = await self._kube.get(self._path)
-        holder = self._holder(lease) if lease is not None else ""
-        if holder:
-            return holder
-        bid = self._candidacy.bid(lease)
-        try:
-            if lease is None:
-                await self._kube.create(self._collection, bid)
-            else:
-                await self._kube.apply(self._path, bid)
-        except KubeError as error:
-            if error.status == _CONFLICT:
-                return ""  # somebody else wrote it first
-            raise
-        return self.identity
-
-    def _holder(self, lease: dict[str, Any]) -> str:
-        """Who else has the Lease, "" if it is free to take."""
-        named = str(lease["spec"].get("holderIdentity") or "")
-        holder = self._candidacy.other(lease)
-        if (
-            self.follower is not None
-            and named == self.leader_identity
-            and self.follower.heard_within(self._terms.duration_seconds)
-        ):
-            return named  # it has answered since it was last seen to renew
+    def _holder(self, named: str, holder: str) -> str:
+        """Who holds the Lease in which another is `named`; `holder` is the same, or "" if the Lease has expired."""
+        follower = self.follower
+        if follower is not None and named == self.leader_identity and follower.heard_within(self._timing.duration):
+            return named  # it has granted since this one last saw it renew
         if holder.startswith(f"{self._address}_"):
             # A former process of this pod, which has ended; what it granted runs out.
             return "" if self._clock() > self._born + GRANT_SECONDS + MARGIN_SECONDS else holder
         return holder
 
     async def _lead(self, started: float) -> None:
-        self._term = started + self._terms.duration_seconds
+        self._term = started + self._timing.duration
         if not self.is_leader:
             _LOG.info("leads the coordinators of its board", extra={"identity": self.identity})
             self.is_leader, self.leader_identity = True, self.identity
@@ -207,13 +187,3 @@ class Peers:
         was, self.is_leader, self.leader_identity = self.is_leader, False, holder
         if was and self._pool is not None:
             await self._pool.follow()
-
-    async def _release(self) -> None:
-        self._candidacy.resign()
-        try:
-            lease = await self._kube.get(self._path)
-            released = self._candidacy.released(lease) if lease is not None else None
-            if released is not None:
-                await self._kube.apply(self._path, released)
-        except KubeError as error:
-            _LOG.warning("the Lease was not released, it will run out", extra={"error": str(error)})

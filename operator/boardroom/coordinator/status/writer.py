@@ -16,19 +16,20 @@ from boardroom.api.conditions import (
     Condition,
     keep_transition_time,
 )
-from boardroom.api.meta import BOARDAGENTS, BOARDROOMS
 from boardroom.coordinator.backends.adapter_summary import AdapterSummary
 from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.status import conditions as health
 from boardroom.coordinator.status.conditions import Observation
-from boardroom.kube.coordinator_client import Kube, KubeError, collection, events
+from boardroom.kube.errors import ConflictError, KubeError, NotFoundError
+from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, CORE_EVENT, Kind, Object
+from boardroom.kube.protocol import Kube
 
 WRITE_SECONDS: Final = 10.0
 URGENT_SECONDS: Final = 1.0
 """A turn of LoRAX or of an adapter is written sooner, but not in a flood."""
 MAX_PAUSE: Final = 30.0
-_IGNORED: Final = (404, 409)
+_IGNORED: Final = (NotFoundError, ConflictError)
 """The object is gone, or a namesake with another uid is there: the watch will tell."""
 
 _LOG = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class HealthWriter:
                 pause = URGENT_SECONDS
             except KubeError as error:
                 self._metrics.status_writes.labels("failed").inc()
-                _LOG.warning("status can't be written", extra={"error": str(error)})
+                _LOG.warning("status can't be written", extra={"error": f"{error} (HTTP {error.status})"})
                 pause = min(MAX_PAUSE, max(2 * pause, error.retry_after or 0.0))
                 self._wake.set()
             await asyncio.sleep(pause)
@@ -116,9 +117,9 @@ class HealthWriter:
         written = self._known("", roster.uid, roster.status.to_object(), roster.conditions, BoardCondition.LATENCY_HIGH)
         latency = keep_transition_time(health.latency_high(roster, seen), written.conditions)
         episode = latency.status == "True" and not any(c.status == "True" for c in written.conditions)
-        path = f"{collection(roster.namespace, BOARDROOMS)}/{roster.board}"
-        if await self._apply(path, health.board_object(roster, lorax, [latency]), written, (latency,)) and episode:
-            await self._event(roster, health.high_latency_event(roster, lorax, datetime.now(UTC)))
+        manifest = health.board_object(roster, lorax, [latency])
+        if await self._apply(BOARDROOM, manifest, written, (latency,)) and episode:
+            await self._event(health.high_latency_event(roster, lorax, datetime.now(UTC)))
 
     async def _agent(self, roster: Roster, member: Member, adapters: AdapterSummary, seen: Observation) -> None:
         aggregate = adapters[member.adapter_id] if member.adapter_id else None
@@ -126,8 +127,8 @@ class HealthWriter:
         written = self._known(member.name, member.uid, live.to_object(), live.conditions, AgentCondition.ADAPTER_READY)
         ready = keep_transition_time(health.adapter_ready(member, aggregate, seen), written.conditions)
         adapter = health.adapter_status(member, aggregate)
-        path = f"{collection(roster.namespace, BOARDAGENTS)}/{member.name}"
-        await self._apply(path, health.agent_object(member, roster.namespace, adapter, [ready]), written, (ready,))
+        manifest = health.agent_object(member, roster.namespace, adapter, [ready])
+        await self._apply(BOARDAGENT, manifest, written, (ready,))
 
     def _known(
         self, key: str, uid: str, live: dict[str, Any], conditions: tuple[Condition, ...], type_: str
@@ -142,19 +143,15 @@ class HealthWriter:
             known = self._written[key] = _Written(uid, health.comparable(standing), own, at)
         return known
 
-    async def _apply(
-        self, path: str, body: dict[str, Any], written: _Written, conditions: tuple[Condition, ...]
-    ) -> bool:
+    async def _apply(self, kind: Kind, manifest: Object, written: _Written, conditions: tuple[Condition, ...]) -> bool:
         """Apply if it moved and its time has come; whether it was applied."""
-        comparable, now = health.comparable(body["status"]), asyncio.get_running_loop().time()
+        comparable, now = health.comparable(manifest["status"]), asyncio.get_running_loop().time()
         wait = URGENT_SECONDS if health.is_urgent(comparable, written.comparable) else WRITE_SECONDS
         if comparable == written.comparable or now < written.at + wait:
             return False
         try:
-            await self._kube.apply_status(path, body)
-        except KubeError as error:
-            if error.status not in _IGNORED:
-                raise
+            await self._kube.apply_status(kind, manifest)
+        except _IGNORED:
             self._metrics.status_writes.labels("gone").inc()
             written.at = now
             return False
@@ -162,8 +159,8 @@ class HealthWriter:
         written.comparable, written.conditions, written.at = comparable, conditions, now
         return True
 
-    async def _event(self, roster: Roster, event: dict[str, Any]) -> None:
+    async def _event(self, event: Object) -> None:
         try:
-            await self._kube.create(events(roster.namespace), event)
+            await self._kube.create(CORE_EVENT, event)
         except KubeError as error:  # an event lost is no reason to write the status again
-            _LOG.warning("event can't be written", extra={"error": str(error)})
+            _LOG.warning("event can't be written", extra={"error": f"{error} (HTTP {error.status})"})
