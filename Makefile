@@ -112,7 +112,7 @@ bench-gpu: .venv-gpu/installed ## Multi-LoRA batching for real with PyTorch, on 
 	.venv-gpu/bin/python -m bench.multi_lora $(if $(SIZE),--size $(SIZE))
 
 .PHONY: attribution
-attribution: .venv/installed ## 100,000 answers while everything around them moves: whose voice were they in? (about 10 minutes)
+attribution: .venv/installed ## 100,000 answers under faults: which weights wrote each? (about 10 minutes)
 	PYTHONHASHSEED=0 $(BIN)/python -m bench attribution
 
 ## -- work on it --------------------------------------------------------------------------------------------

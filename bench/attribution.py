@@ -107,7 +107,7 @@ def tell(story: Story) -> dict[str, Any]:
 
 @contextmanager
 def _folder(story: Story) -> Iterator[Path]:
-    """The same one each time, where nobody else has it now: voices, and so words and times, hang on the paths."""
+    """The same folder for each run, if it is free: signatures, and so words and times, depend on the paths."""
     folder = Path(tempfile.gettempdir()) / f"attribution-{story.seed}"
     try:
         folder.mkdir()

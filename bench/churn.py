@@ -116,7 +116,7 @@ async def _alone(case: Case, volume: Volume, names: Mapping[str, str]) -> Seen:
 
 async def _through_us(case: Case, volume: Volume, names: Mapping[str, str]) -> Seen:
     members = Members(volume, tokens=TOKENS, places=case.places)
-    members.seat(names)
+    members.set(names)
     async with (
         _lorax(case) as lorax,
         coordinated(members, volume, Wire(lorax, Delays(), Random(1))) as coordinator,
@@ -149,7 +149,7 @@ async def _asked(ask: Ask, case: Case, volume: Volume, lorax: RestartingLorax, n
         seen.seconds.append(loop.time() - began)
         if text is None:
             seen.failed += 1
-        elif volume.speaker(text) != str(volume.root / names[role]):
+        elif volume.signer(text) != str(volume.root / names[role]):
             seen.wrong += 1
 
     async with asyncio.TaskGroup() as group:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from boardroom.cluster import places
+from boardroom.cluster import paths
 from boardroom.cluster.build import ensure_built
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.daemon import Daemon
@@ -25,7 +25,7 @@ GPUS, PODS = 8, 100
 @contextmanager
 def playing_kubelet(control_plane: ControlPlane, log: Path) -> Iterator[None]:
     """Keep every node and every pod ready; the program is built first where it is missing."""
-    program = ensure_built(MODULE, [PROGRAM], places.cache() / "bin") / PROGRAM.name
+    program = ensure_built(MODULE, [PROGRAM], paths.cache() / "bin") / PROGRAM.name
     configs = [f"--config={file}" for file in _stages()]
     # Without a Lease the node lifecycle controller takes a node for gone after 50 s.
     flags = ["--manage-all-nodes=true", "--node-lease-duration-seconds=40"]

@@ -62,7 +62,7 @@ class Operator:
         }
 
     async def looked(self, boards: int) -> None:
-        """Until every board has been looked at, and the watches have told all that there is."""
+        """Wait until every board has been reconciled and the watches have delivered everything."""
         heard = -1.0
         while (
             heard != (now := await asyncio.to_thread(self._total, "watch_events"))

@@ -1,6 +1,6 @@
 """What only the right weights can say: each question's answer, word for word, by nobody but the adapter it names.
 
-It hears what goes to LoRAX and knows nothing of what is loaded there.
+The reference sees each request to LoRAX and knows nothing of what is loaded there.
 """
 
 from collections import defaultdict

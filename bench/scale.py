@@ -1,6 +1,6 @@
 """The operator over many boards, on a real API server with nodes that kwok plays: what it costs, and how soon it acts.
 
-Told in order: the boards exist before the operator does (cold), everything comes up, a board more, a member's prompt
+In order: the boards exist before the operator does (cold), everything comes up, one more board, a member's prompt
 changed, the operator started again over all of it (restart), and nothing happens (steady).
 """
 
@@ -94,8 +94,14 @@ class _Lab:
                 lambda: len(self.deployments.objects) == 2 * self.boards, "every board has its children", limit
             )
             row |= {"cold_children_s": present - began, "cold_children_cpu_s": operator.cpu_seconds}
-            told = await self.rooms.until(lambda: _all_told(self.rooms, self.boards), "every board has a status", limit)
-            row |= {"cold_status_s": told - began, "cold_cpu_s": operator.cpu_seconds, "cold_writes": operator.writes()}
+            ready = await self.rooms.until(
+                lambda: _all_have_status(self.rooms, self.boards), "every board has a status", limit
+            )
+            row |= {
+                "cold_status_s": ready - began,
+                "cold_cpu_s": operator.cpu_seconds,
+                "cold_writes": operator.writes(),
+            }
             await self._settled(operator, limit)
             row |= {"settled_cpu_s": operator.cpu_seconds, **operator.counts()}
             row |= {"peak_mib": operator.peak_mib, "settled_mib": operator.service.rss_mib()}
@@ -239,12 +245,12 @@ def _namespace(name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
-def _all_told(rooms: Watch, boards: int) -> bool:
-    told = sum(
+def _all_have_status(rooms: Watch, boards: int) -> bool:
+    reported = sum(
         obj.get("status", {}).get("observedGeneration") == obj["metadata"]["generation"]
         for obj in rooms.objects.values()
     )
-    return told == boards
+    return reported == boards
 
 
 def _available(deployment: Object) -> bool:

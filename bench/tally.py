@@ -5,7 +5,8 @@ from typing import Final
 
 from bench.reference import Reference
 from bench.virtual_board import BASE, Volume
-from boardroom.api.ask import AnswerStatus, AskResponse, MemberAnswer
+from boardroom.api.ask import AnswerStatus
+from boardroom.coordinator.response import AskResponse, MemberAnswer
 
 RATIONALE: Final = '"rationale":"'
 """Where the words begin in a vote of consensus, which is JSON."""
@@ -31,7 +32,7 @@ class Tally:
     """Answers whose adapter has no digest; they are judged by its path."""
     named_absences: int = 0
     unnamed_absences: int = 0
-    """Members that were asked and that the response does not speak of."""
+    """Members that were asked and that the response does not mention."""
     torn_streams: int = 0
     """Pieces that do not add up to the answer that they were pieces of."""
     questions: int = 0
@@ -49,18 +50,18 @@ class Tally:
     def text(self, text: str, role: str, path: str | None = None, *, begin: str = "") -> None:
         """Judge one whole answer; without `path` any version of the role's adapter will do.
 
-        `begin`: what stands in the text before the mark.
+        `begin` is the text before the signature.
         """
-        speaker = self.volume.speaker(text.partition(begin)[2] if begin else text)
-        if speaker is None:
+        signer = self.volume.signer(text.partition(begin)[2] if begin else text)
+        if signer is None:
             self.unreadable += 1
-        elif speaker == BASE:
+        elif signer == BASE:
             self.base_model += 1
-        elif self.volume.role(speaker) != role:
+        elif self.volume.role(signer) != role:
             self.other_member += 1
-        elif path not in (None, speaker):
+        elif path not in (None, signer):
             self.other_version += 1
-        elif not self.reference.could_say(speaker, text):
+        elif not self.reference.could_say(signer, text):
             self.mixed += 1
         else:
             self.right += 1
@@ -80,7 +81,7 @@ class Tally:
             self.text(response.reply, response.chair.upper())
 
     def _answer(self, answer: MemberAnswer, begin: str) -> None:
-        """`begin`: what stands in the text before the mark."""
+        """`begin` is the text before the signature."""
         if answer.status is not AnswerStatus.ANSWERED or answer.text is None:
             self.named_absences += 1
             return

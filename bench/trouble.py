@@ -9,7 +9,7 @@ from boardroom.simulator.faults import Fault
 from boardroom.simulator.restarting import RestartingLorax
 
 ROLES = tuple(f"R{index}" for index in range(12))
-SEATED = range(4, 9)
+MEMBERS = range(4, 9)
 PAUSE = 4.0
 """Mean seconds between two changes."""
 DOWN = (0.1, 4.0)
@@ -40,13 +40,13 @@ class Trouble:
     killed: int = 0
     terminated: int = 0
     _versions: dict[str, int] = field(default_factory=dict)
-    _seated: dict[str, str] = field(default_factory=dict)
+    _board: dict[str, str] = field(default_factory=dict)
 
     def begin(self) -> None:
         """The first board."""
-        for role in ROLES[: SEATED.start]:
-            self._seated[role] = self._version(role)
-        self.members.seat(self._seated)
+        for role in ROLES[: MEMBERS.start]:
+            self._board[role] = self._version(role)
+        self.members.set(self._board)
 
     async def run(self) -> None:
         """One change after another; returns never."""
@@ -55,15 +55,15 @@ class Trouble:
             await self._change()
 
     async def _change(self) -> None:
-        free = [role for role in ROLES if role not in self._seated]
+        free = [role for role in ROLES if role not in self._board]
         match self.random.choices(("add", "remove", "replace", "kill", "terminate"), (29, 27, 32, 4, 8))[0]:
-            case "add" if len(self._seated) < SEATED.stop:
+            case "add" if len(self._board) < MEMBERS.stop:
                 role = self.random.choice(free)
                 back = self._versions.get(role, 0) > 0 and self.random.random() < 0.5
-                self._seated[role] = f"{role.lower()}-v{self._versions[role]}" if back else self._version(role)
+                self._board[role] = f"{role.lower()}-v{self._versions[role]}" if back else self._version(role)
                 self.added += 1
-            case "remove" if len(self._seated) > SEATED.start:
-                del self._seated[self.random.choice(list(self._seated))]
+            case "remove" if len(self._board) > MEMBERS.start:
+                del self._board[self.random.choice(list(self._board))]
                 self.removed += 1
             case "kill":
                 self.killed += 1
@@ -74,10 +74,10 @@ class Trouble:
                 await self.lorax.terminate(self.random.uniform(*DOWN))
                 return
             case _:
-                role = self.random.choice(list(self._seated))
-                self._seated[role] = self._version(role)
+                role = self.random.choice(list(self._board))
+                self._board[role] = self._version(role)
                 self.replaced += 1
-        self.members.seat(self._seated)
+        self.members.set(self._board)
 
     def _version(self, role: str) -> str:
         self._versions[role] = self._versions.get(role, 0) + 1

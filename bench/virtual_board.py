@@ -18,7 +18,7 @@ from boardroom.coordinator.backends.sidecar import SidecarClient, SidecarReport
 from boardroom.coordinator.board.roster import Roster, build
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.engine.lorax.driver import LoraxEngine
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from boardroom.simulator.settings import Settings
 
 MODEL = "mistralai/Mistral-7B-Instruct-v0.1"
@@ -28,17 +28,17 @@ ADAPTER_BYTES = 1664
 """Of the tensors of one such adapter."""
 BASE = "the base model"
 _API = {"apiVersion": "boardroom.dev/v1alpha1"}
-_VOICE = re.compile(r"\[simulated voice=([0-9a-f]{16})")
+_SIGNATURE = re.compile(r"\[simulated signature=([0-9a-f]{16})")
 
 
 @dataclass
 class Volume:
-    """The adapters volume: every version of every role's adapter in a directory of its own, with the voice it has."""
+    """The adapters volume: each version of each role's adapter in its own directory, with its signature."""
 
     root: Path
     found: dict[str, AdapterFiles] = field(default_factory=dict)
-    voices: dict[str, str] = field(default_factory=lambda: {voice(SALT, MODEL, "", ""): BASE})
-    """Path of the adapter by voice."""
+    signatures: dict[str, str] = field(default_factory=lambda: {signature(SALT, MODEL, "", ""): BASE})
+    """Path of the adapter by signature."""
 
     def make(self, name: str) -> str:
         """Write an adapter; returns its path, by which LoRAX knows it."""
@@ -48,13 +48,13 @@ class Volume:
         if adapter.digest is None:
             raise RuntimeError(f"{path} was written and has no digest")
         self.found[name] = AdapterFiles(digest=adapter.digest, rank=SMALL.rank, base_model=MODEL)
-        self.voices[voice(SALT, MODEL, str(path), adapter.digest)] = str(path)
+        self.signatures[signature(SALT, MODEL, str(path), adapter.digest)] = str(path)
         return str(path)
 
-    def speaker(self, text: str) -> str | None:
-        """Whose voice an answer has: an adapter's path, BASE, or None for a voice that nobody here has."""
-        mark = _VOICE.match(text)
-        return self.voices.get(mark[1]) if mark else None
+    def signer(self, text: str) -> str | None:
+        """Which weights signed an answer: an adapter's path, BASE, or None if no weights here have the signature."""
+        match = _SIGNATURE.match(text)
+        return self.signatures.get(match[1]) if match else None
 
     def role(self, path: str) -> str:
         """Whose adapter it is, by its directory's name."""
@@ -78,12 +78,12 @@ class VolumeFindings(SidecarClient):
 
 
 class Members:
-    """Implements `boardroom.coordinator.board.sources.Source`: who sits on the board, and through which adapter."""
+    """Implements `boardroom.coordinator.board.sources.Source`: the members of the board and their adapters."""
 
     problem = ""
 
     def __init__(self, volume: Volume, *, tokens: int, places: int = 100) -> None:
-        """LoRAX has `places` for adapters; who finds none has no seat."""
+        """LoRAX has `places` for adapters; agents beyond them are not accepted."""
         self._volume = volume
         self._tokens = tokens
         self._places = places
@@ -96,7 +96,7 @@ class Members:
         """Path of the adapter by role."""
         return {role: str(self._volume.root / name) for role, name in self._names.items()}
 
-    def seat(self, adapters: Mapping[str, str]) -> None:
+    def set(self, adapters: Mapping[str, str]) -> None:
         """The board from now on: the adapter's name on the volume by role."""
         self._names = dict(adapters)
         board = Boardroom.model_validate(

@@ -37,7 +37,7 @@ class Wire:
     def __init__(
         self, lorax: RestartingLorax, delays: Delays, random: Random, reference: Reference | None = None
     ) -> None:
-        """The reference hears each question too, where there is one."""
+        """The reference, if there is one, gets each question too."""
         self._lorax = lorax
         self._delays = delays
         self._random = random

@@ -10,7 +10,7 @@ import yaml
 
 from boardroom.adapters import read
 from boardroom.adapters.synthetic import Shape, make, make_one
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from e2e.board_on_pods import MODEL, ROOT, BoardOnPods, adapters_claim, board, member, namespace, run
 from tools.waiting import until
 
@@ -70,7 +70,7 @@ def adapters(tmp_path: Path) -> Path:
 def spoke(board_: BoardOnPods) -> dict[str, dict[str, Any]]:
     answer = board_.ask().raise_for_status().json()
     for one in answer["answers"]:
-        assert voice(board_.salt, MODEL, one["adapter"]["path"], one["adapter"]["digest"]) in one["text"]
+        assert signature(board_.salt, MODEL, one["adapter"]["path"], one["adapter"]["digest"]) in one["text"]
     return {one["role"]: one["adapter"] for one in answer["answers"]}
 
 

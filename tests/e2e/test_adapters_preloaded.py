@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from e2e.board_on_pods import MODEL, BoardOnPods, adapters_claim, board, member, namespace
 from tools.waiting import until
 
@@ -37,7 +37,7 @@ def spoke(board_: BoardOnPods) -> list[str]:
     answer: dict[str, Any] = board_.ask().raise_for_status().json()
     answered = [one for one in answer["answers"] if one["status"] == "answered"]
     for one in answered:
-        assert voice(board_.salt, MODEL, one["adapter"]["path"], one["adapter"]["digest"]) in one["text"]
+        assert signature(board_.salt, MODEL, one["adapter"]["path"], one["adapter"]["digest"]) in one["text"]
     return sorted(one["role"] for one in answered)
 
 

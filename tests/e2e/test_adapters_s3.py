@@ -10,7 +10,7 @@ import pytest
 from boardroom.adapters import read
 from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.cluster.kind import why_no_docker
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from e2e.board_on_pods import MODEL, BoardOnPods, board, member, namespace
 from tools.programs import tool
 from tools.s3 import BUCKET, KEYS, ROOT_KEYS, command, owned_bucket
@@ -48,11 +48,11 @@ class Fetching:
         self.board.apply(member(self.board, "CEO", adapter={"s3": source}))
 
     def spoke(self) -> str:
-        """The digest that the answer names, checked by the voice that only those weights have."""
+        """The digest that the answer names, checked by the signature that only those weights have."""
         (answer,) = self.board.ask().raise_for_status().json()["answers"]
         adapter = answer["adapter"]
         assert adapter["path"] == f"/adapters/{adapter['digest'].replace(':', '-')}"
-        assert voice(self.board.salt, MODEL, adapter["path"], adapter["digest"]) in answer["text"]
+        assert signature(self.board.salt, MODEL, adapter["path"], adapter["digest"]) in answer["text"]
         return str(adapter["digest"])
 
     def ready(self) -> tuple[str, str]:

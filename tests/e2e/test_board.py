@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from e2e.board_on_pods import MODEL, QUESTION, ROLES, BoardOnPods, member, run
 from tools.waiting import until
 
 pytestmark = pytest.mark.e2e
 
 
-def test_every_answer_carries_its_own_members_voice(executive: BoardOnPods) -> None:
-    """The voice is a digest of base, adapter and weights, salted with a secret that the product never sees."""
+def test_every_answer_has_the_signature_of_its_member(executive: BoardOnPods) -> None:
+    """The signature is an HMAC over base model, adapter and weights, with a key that the product never sees."""
     answer = executive.ask().raise_for_status().json()
     assert [a["role"] for a in answer["answers"]] == sorted(ROLES)
     for member_answer in answer["answers"]:
@@ -21,7 +21,7 @@ def test_every_answer_carries_its_own_members_voice(executive: BoardOnPods) -> N
         assert member_answer["status"] == "answered"
         assert member_answer["engine"] == "lorax"
         assert member_answer["adapter"]["path"] == path
-        expected = voice(executive.salt, MODEL, path, member_answer["adapter"]["digest"])
+        expected = signature(executive.salt, MODEL, path, member_answer["adapter"]["digest"])
         assert expected in member_answer["text"]
     assert answer["used_lorax"] is True
     assert answer["batch"]["size"] == 5

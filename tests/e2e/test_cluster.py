@@ -12,7 +12,7 @@ import yaml
 from boardroom.cli.kubectl import Kubectl
 from boardroom.cluster import image, processes
 from boardroom.cluster.addresses import Addresses
-from boardroom.cluster.given import GivenCluster
+from boardroom.cluster.existing import ExistingCluster
 from boardroom.cluster.native import NativeNode
 from boardroom.cluster.node_config import PAUSE_IMAGE
 from boardroom.cluster.provider import ClusterError
@@ -158,13 +158,13 @@ def test_our_image_carries_no_secret_of_its_build(kubectl: Kubectl, server: str)
 
 
 def test_a_given_cluster_is_checked_and_not_changed(node: NativeNode, capsys: pytest.CaptureFixture[str]) -> None:
-    GivenCluster(node.kubeconfig()).up(gpus=3)
+    ExistingCluster(node.kubeconfig()).up(gpus=3)
     assert re.fullmatch(r"it answers: Kubernetes v1\S+, 8 nvidia.com/gpu on its nodes\n", capsys.readouterr().err)
     assert node.status().gpus == 8
 
 
 def test_a_given_cluster_goes_on_after_down(node: NativeNode) -> None:
-    GivenCluster(node.kubeconfig()).down()
+    ExistingCluster(node.kubeconfig()).down()
     assert node.status().healthy
 
 
@@ -174,7 +174,7 @@ def test_a_given_cluster_that_does_not_answer_is_an_error(node: NativeNode, tmp_
     nowhere = tmp_path / "kubeconfig"
     nowhere.write_text(json.dumps(config))
     with pytest.raises(ClusterError, match="does not answer"):
-        GivenCluster(nowhere).up(gpus=8)
+        ExistingCluster(nowhere).up(gpus=8)
 
 
 def test_the_second_node_has_networks_of_its_own(node: NativeNode, tmp_path: Path) -> None:

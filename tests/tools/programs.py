@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from boardroom.cluster import places
+from boardroom.cluster import paths
 from boardroom.cluster.build import ensure_built
 from boardroom.cluster.programs import Module, Program
 
@@ -34,7 +34,7 @@ PROGRAMS = {
 def tool(name: str) -> Path:
     """Return the path of one program, building it first if needed; raises BuildError, KeyError."""
     wanted = PROGRAMS[name]
-    return ensure_built(wanted.module, [wanted], places.cache() / "bin") / name
+    return ensure_built(wanted.module, [wanted], paths.cache() / "bin") / name
 
 
 if __name__ == "__main__":

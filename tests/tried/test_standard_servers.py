@@ -220,7 +220,7 @@ async def test_what_a_server_does_not_take_is_left_out_and_said(
     async with server(answer) as (engine, calls):
         found = await ask(engine, streams=streams)
     asked = [set(call.body) for call in calls]
-    assert (found.text, found.unheeded) == ("we grow", dropped)
+    assert (found.text, found.dropped_params) == ("we grow", dropped)
     assert asked[0] - asked[-1] <= {*dropped, "max_tokens"}, "nothing else was left out"
 
 
@@ -247,7 +247,7 @@ async def test_a_stream_without_stream_options_is_a_stream(status: int, refusal:
 
     async with server(answer) as (engine, calls):
         found = [await ask(engine, streams=True) for _ in range(2)]
-    assert {(one.text, one.unheeded) for one in found} == {("we grow", () if counts else ("stream_options",))}
+    assert {(one.text, one.dropped_params) for one in found} == {("we grow", () if counts else ("stream_options",))}
     assert len(calls) == 3
 
 

@@ -3,6 +3,6 @@
 from boardroom.adapters.adapter import Adapter, read
 from boardroom.adapters.digest import Digests
 from boardroom.adapters.problem import Problem, Reason
-from boardroom.adapters.scan import Found, Scanner
+from boardroom.adapters.scan import NamedAdapter, Scanner
 
-__all__ = ["Adapter", "Digests", "Found", "Problem", "Reason", "Scanner", "read"]
+__all__ = ["Adapter", "Digests", "NamedAdapter", "Problem", "Reason", "Scanner", "read"]

@@ -13,14 +13,14 @@ from botocore.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError
 
 from boardroom.adapters.problem import ProblemError
-from boardroom.adapters.remote import CHUNK_BYTES, SOCKET_SECONDS, metadata, refuse_page
+from boardroom.adapters.remote import CHUNK_BYTES, SOCKET_SECONDS, read_metadata, refuse_page
 
 CONNECT_SECONDS: Final = 10.0
 _LISTING: Final = b"ListBucketResult"
 """Begins the only answer with a body, but for errors and objects, that is asked for."""
 
 
-class Answers:
+class BoundedSender:
     """Handles `before-send.s3` of one client: sends the request, and answers with what is read within bounds."""
 
     def __init__(self, source: str, endpoint: str, remedy: str, settings: Session) -> None:
@@ -44,7 +44,7 @@ class Answers:
     def _bounded(self, found: AWSResponse, *, whole: bool) -> AWSResponse:
         status, kind = found.status_code, found.headers.get("content-type", "")
         refuse_page(self._source, self._endpoint, status, kind, self._remedy)
-        answer = _Answer(self._source, found)
+        answer = _BoundedResponse(self._source, found)
         # Read now, while botocore tries again where the connection breaks; of what is no XML it makes an error 500.
         if whole and answer.content and status == HTTPStatus.OK and _LISTING not in answer.content[:1024]:
             raise ProblemError(
@@ -53,7 +53,7 @@ class Answers:
         return answer
 
 
-class _Answer(AWSResponse):  # type: ignore[misc]  # botocore has no types
+class _BoundedResponse(AWSResponse):  # type: ignore[misc]  # botocore has no types
     def __init__(self, source: str, found: AWSResponse) -> None:
         super().__init__(found.url, found.status_code, found.headers, found.raw)
         self._source = source
@@ -62,6 +62,6 @@ class _Answer(AWSResponse):  # type: ignore[misc]  # botocore has no types
     def content(self) -> bytes:
         """All of it, where botocore wants all of it: whatever is no object's bytes."""
         try:
-            return metadata(self._source, iter(lambda: self.raw.read1(CHUNK_BYTES), b""))
+            return read_metadata(self._source, iter(lambda: self.raw.read1(CHUNK_BYTES), b""))
         except HTTPError as error:
             raise HTTPClientError(error=error) from error

@@ -13,10 +13,18 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.session import Session
 
-from boardroom.adapters.bounded import Answers
+from boardroom.adapters.bounded import BoundedSender
 from boardroom.adapters.credentials import Credentials
 from boardroom.adapters.problem import ProblemError
-from boardroom.adapters.remote import CHUNK_BYTES, Checksum, Manifest, RemoteFile, few, manifest, told
+from boardroom.adapters.remote import (
+    CHUNK_BYTES,
+    Checksum,
+    Manifest,
+    RemoteFile,
+    adapter_file_names,
+    in_parentheses,
+    manifest,
+)
 from boardroom.api.adapter import S3Source
 
 _REGION: Final = "us-east-1"
@@ -55,7 +63,7 @@ class BucketRemote:
                     f"{self.source}: holds more than {min(len(objects), _MAX_LISTED)} objects; spec.adapter.s3.prefix "
                     "must be the folder of one adapter",
                 )
-            files = [self._file(name, objects[name]) for name in few(self.source, objects)]
+            files = [self._file(name, objects[name]) for name in adapter_file_names(self.source, objects)]
         text = "\n".join(sorted(f"{file.name}\0{file.size}\0{file.version}" for file in files))
         return manifest(self.source, hashlib.sha256(text.encode()).hexdigest(), files, list(objects))
 
@@ -116,13 +124,13 @@ def _client(source: S3Source, credentials: Credentials) -> Any:
         aws_session_token=values.get("AWS_SESSION_TOKEN"),
         config=config,
     )
-    client.meta.events.register("before-send.s3", Answers(source.key, client.meta.endpoint_url, _REMEDY, session))
+    client.meta.events.register("before-send.s3", BoundedSender(source.key, client.meta.endpoint_url, _REMEDY, session))
     return client
 
 
 def _problem(key: str, error: ClientError, *, anonymous: bool) -> ProblemError:
     said = error.response.get("Error", {})
-    code, words = str(said.get("Code", "")), told(str(said.get("Message", "")))
+    code, words = str(said.get("Code", "")), in_parentheses(str(said.get("Message", "")))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if code in _LATE:
         return ProblemError("DownloadFailed", f"{key}: {code}{words}: set the clock of LoRAX's node")

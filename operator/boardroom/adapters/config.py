@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from boardroom.adapters.content import not_itself
+from boardroom.adapters.content import wrong_content
 from boardroom.adapters.engine_rules import EngineRules, engine_rules
 from boardroom.adapters.files import CONFIG, File, unreadable
 from boardroom.adapters.problem import ProblemError
@@ -59,7 +59,7 @@ def _fields(file: File) -> dict[str, Any]:
         content = file.path.read_bytes()
         fields = orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        remedy = not_itself(content) or f"not JSON ({error}); save the adapter again with PEFT's save_pretrained"
+        remedy = wrong_content(content) or f"not JSON ({error}); save the adapter again with PEFT's save_pretrained"
         raise ProblemError("AdapterInvalid", f"{file.path}: {remedy}") from error
     except OSError as error:
         raise unreadable(file.path, error) from error

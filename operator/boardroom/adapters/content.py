@@ -25,7 +25,7 @@ _BEGINNINGS: Final[Mapping[bytes, str]] = {
 }
 
 
-def not_itself(content: bytes) -> str | None:
+def wrong_content(content: bytes) -> str | None:
     """What a file with this beginning is, and the remedy; None where that isn't known."""
     begin = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:64]
     return next((said for mark, said in _BEGINNINGS.items() if begin.lower().startswith(mark.lower())), None)

@@ -11,9 +11,9 @@ _RACY_NS: Final = 2_000_000_000
 """A file this young may be written again within its own timestamps, so its hash isn't kept."""
 
 
-def settled(file: File) -> bool:
-    """Whether a change from now on shows in the file's times."""
-    return time.time_ns() - (file.ctime_ns or file.mtime_ns) > _RACY_NS
+def is_racy(file: File) -> bool:
+    """Whether the file was changed so recently that another change might not show in its times (as in git's index)."""
+    return time.time_ns() - (file.ctime_ns or file.mtime_ns) <= _RACY_NS
 
 
 class Digests:
@@ -36,7 +36,7 @@ class Digests:
             return known
         with file.path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        if settled(file):
+        if not is_racy(file):
             while len(self._known) >= self._capacity:
                 del self._known[next(iter(self._known))]
             self._known[file] = digest

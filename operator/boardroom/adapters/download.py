@@ -35,18 +35,18 @@ def download(remote: Remote, store: Store, max_bytes: int, progress: Progress) -
     LoRAX would get wrong is refused before its weights are fetched.
     """
     try:
-        with store.alone(remote.source, progress.stop):
+        with store.locked(remote.source, progress.stop):
             there = store.origin(remote.source, Digests())  # by now: another server's sidecar may have been at it
-            return there or _stored(remote, store, max_bytes, progress)
+            return there or _download_all(remote, store, max_bytes, progress)
     except OSError as error:
-        raise _disk(remote.source, store, error) from error
+        raise _disk_error(remote.source, store, error) from error
 
 
-def _stored(remote: Remote, store: Store, max_bytes: int, progress: Progress) -> Origin:
+def _download_all(remote: Remote, store: Store, max_bytes: int, progress: Progress) -> Origin:
     source = remote.source
     manifest = remote.resolve()
-    _bound(source, manifest, max_bytes)
-    store.room_for(source, manifest.size)
+    _check_size(source, manifest, max_bytes)
+    store.check_space(source, manifest.size)
     staging = store.staging(source, manifest.revision)
     progress.done, progress.total = 0, manifest.size
     for file in manifest.files:
@@ -55,7 +55,7 @@ def _stored(remote: Remote, store: Store, max_bytes: int, progress: Progress) ->
             _refuse_unsupported(source, staging)
     adapter = read(staging)
     if adapter.problem or adapter.digest is None:
-        raise _from(source, staging, adapter)
+        raise _adapter_error(source, staging, adapter)
     origin = Origin(source, manifest.revision, adapter.digest)
     store.commit(staging, origin)
     return origin
@@ -93,16 +93,16 @@ def _fetch(remote: Remote, manifest: Manifest, file: RemoteFile, place: Path, pr
         partial.unlink()
         raise ProblemError(
             "DownloadFailed",
-            f"{remote.source}: {file.name} is not what the server says it is ({_stated(file)}); it is fetched again",
+            f"{remote.source}: {file.name} is not what the server says it is ({_expected(file)}); it is fetched again",
         )
     partial.replace(place)
 
 
-def _stated(file: RemoteFile) -> str:
+def _expected(file: RemoteFile) -> str:
     return f"{file.checksum.kind} {file.checksum.hexdigest}" if file.checksum else f"{file.size} bytes"
 
 
-def _bound(source: str, manifest: Manifest, max_bytes: int) -> None:
+def _check_size(source: str, manifest: Manifest, max_bytes: int) -> None:
     if manifest.size > max_bytes:
         raise ProblemError(
             "TooLarge",
@@ -115,23 +115,23 @@ def _refuse_unsupported(source: str, staging: Path) -> None:
     try:
         unsupported = read_config(staging, adapter_files(staging, None)).unsupported
     except ProblemError as error:
-        raise ProblemError(error.problem.reason, _renamed(source, staging, str(error))) from error
+        raise ProblemError(error.problem.reason, _with_source(source, staging, str(error))) from error
     if unsupported:
-        raise ProblemError("UnsupportedFeature", _renamed(source, staging, unsupported))
+        raise ProblemError("UnsupportedFeature", _with_source(source, staging, unsupported))
 
 
-def _from(source: str, staging: Path, adapter: Adapter) -> ProblemError:
+def _adapter_error(source: str, staging: Path, adapter: Adapter) -> ProblemError:
     if adapter.problem is None:
         return ProblemError("AdapterInvalid", f"{source}: it has no digest; upload it again")
-    return ProblemError(adapter.problem.reason, _renamed(source, staging, adapter.problem.message))
+    return ProblemError(adapter.problem.reason, _with_source(source, staging, adapter.problem.message))
 
 
-def _renamed(source: str, staging: Path, message: str) -> str:
+def _with_source(source: str, staging: Path, message: str) -> str:
     """A message about the files as the user knows them."""
     return message.replace(f"{staging}/", f"{source}: ").replace(str(staging), source)
 
 
-def _disk(source: str, store: Store, error: OSError) -> ProblemError:
+def _disk_error(source: str, store: Store, error: OSError) -> ProblemError:
     if isinstance(error, (ConnectionError, TimeoutError)):
         return ProblemError("DownloadFailed", f"{source}: {error}")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -65,7 +65,7 @@ def engine_rules(engine: str = "lorax") -> EngineRules:
 
 def place(module: str, layout: Layout) -> str | None:
     """The entry of the layout that a module belongs to."""
-    return next((entry for entry in layout if _is_at(module, entry)), None)
+    return next((entry for entry in layout if _matches(module, entry)), None)
 
 
 def missing(modules: Iterable[str], layout: Layout) -> list[str]:
@@ -73,7 +73,7 @@ def missing(modules: Iterable[str], layout: Layout) -> list[str]:
     return [module for module in modules if place(module, layout) is None]
 
 
-def _is_at(module: str, entry: str) -> bool:
+def _matches(module: str, entry: str) -> bool:
     here, there = module.split("."), entry.split(".")
     return len(here) == len(there) and all(a in b.split("|") for a, b in zip(here, there, strict=True))
 

@@ -16,12 +16,12 @@ from boardroom.adapters.digest import Digests
 from boardroom.adapters.download import Progress, download
 from boardroom.adapters.hub import HubRemote
 from boardroom.adapters.problem import Problem, ProblemError
+from boardroom.adapters.protocol import DesiredSources
 from boardroom.adapters.remote import Remote
 from boardroom.adapters.store import Origin, StoppedError, Store
-from boardroom.adapters.wanted import Wanted
 from boardroom.api.adapter import S3Source, Source
 
-AT_ONCE: Final = 2
+CONCURRENT_DOWNLOADS: Final = 2
 """Downloads at the same time; they share the pod's network with a model's."""
 FIRST_RETRY_SECONDS: Final = 5.0
 LAST_RETRY_SECONDS: Final = 300.0
@@ -66,13 +66,13 @@ class Fetcher:
         self._first_retry = first_retry
         self._fetches: dict[str, Fetch] = {}
         self._max_bytes = 0
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = asyncio.Semaphore(CONCURRENT_DOWNLOADS)
         self._digests = Digests()
-        self._used_at: dict[Path, float] = {}
+        self._desired_at: dict[Path, float] = {}
         """When each stored adapter was last wanted, on the clock."""
         self._swept_at = float("-inf")
 
-    async def want(self, wanted: Wanted) -> None:
+    async def set_desired(self, wanted: DesiredSources) -> None:
         """Take in the whole list."""
         now = self._clock()
         if wanted.max_bytes != self._max_bytes:
@@ -82,37 +82,37 @@ class Fetcher:
             fetch = self._fetches.get(source.key)
             if fetch is None:
                 fetch = self._fetches[source.key] = Fetch(source, now)
-                fetch.task = asyncio.create_task(self._keep_trying(fetch), name=source.key)
+                fetch.task = asyncio.create_task(self._fetch_until_stored(fetch), name=source.key)
             fetch.wanted_at = now
         for fetch in list(self._fetches.values()):
             if now - fetch.wanted_at > LINGER_SECONDS:
                 self._drop(fetch)
         for path in wanted.keep:
-            self._used_at[Path(path)] = now
+            self._desired_at[Path(path)] = now
         await self.sweep()
 
     async def sweep(self) -> None:
         """Clear away what nobody wants any more; at most once a minute there is anything to do."""
         now = self._clock()
-        self._note_use(now)
+        self._note_desired(now)
         if now - self._swept_at < LINGER_SECONDS:
             return
         self._swept_at = now
-        await asyncio.to_thread(self.store.forget, set(self._fetches))
+        await asyncio.to_thread(self.store.prune, set(self._fetches))
         stored = await self.stored()
-        self._note_use(now)  # of what was fetched while that was read
+        self._note_desired(now)  # of what was fetched while that was read
         for adapter in stored:
             # After a restart nobody has said yet what is in use.
-            if now - self._used_at.setdefault(adapter.path, now) > GRACE_SECONDS:
+            if now - self._desired_at.setdefault(adapter.path, now) > GRACE_SECONDS:
                 _LOG.info("an adapter that nobody wants any more is removed", extra={"path": str(adapter.path)})
                 await asyncio.to_thread(self.store.remove, adapter.path)
         # Whoever asks may name any directory to keep; nothing is remembered of those that are not there.
-        self._used_at = {adapter.path: self._used_at[adapter.path] for adapter in stored}
+        self._desired_at = {adapter.path: self._desired_at[adapter.path] for adapter in stored}
 
-    def _note_use(self, now: float) -> None:
+    def _note_desired(self, now: float) -> None:
         for fetch in self._fetches.values():
             if fetch.origin is not None:
-                self._used_at[self.store.path(fetch.origin.digest)] = now
+                self._desired_at[self.store.path(fetch.origin.digest)] = now
 
     async def stored(self) -> list[Adapter]:
         """What is in the store."""
@@ -135,7 +135,7 @@ class Fetcher:
             "retryAt": fetch.retry_at.isoformat(timespec="seconds") if fetch.retry_at else None,
         }
 
-    async def _keep_trying(self, fetch: Fetch) -> None:
+    async def _fetch_until_stored(self, fetch: Fetch) -> None:
         """Until it is stored."""
         pause = self._first_retry
         while fetch.origin is None:
@@ -193,7 +193,7 @@ class Fetcher:
         for fetch in self._fetches.values():
             if fetch.state == "failed" and fetch.task is not None:
                 fetch.task.cancel()
-                fetch.task = asyncio.create_task(self._keep_trying(fetch), name=fetch.source.key)
+                fetch.task = asyncio.create_task(self._fetch_until_stored(fetch), name=fetch.source.key)
 
     def _drop(self, fetch: Fetch) -> None:
         if fetch.task is not None:

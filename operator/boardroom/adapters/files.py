@@ -1,6 +1,7 @@
 """The files of one adapter directory: regular, inside the root, and never too many."""
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from boardroom.adapters.problem import ProblemError
 CONFIG: Final = "adapter_config.json"
 MAX_ENTRIES: Final = 10_000
 """Directory entries looked at in one adapter; a mount pointed at the wrong place must not stall a scan."""
+_WEIGHTS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def adapter_files(directory: Path, root: Path | None) -> Mapping[str, File]:
         ) from None
     except OSError as error:
         raise unreadable(directory, error) from error
-    read = [name for name in names if is_read(name)]
+    read = [name for name in names if is_read_by_lorax(name)]
     for name in read:
         _check_name(directory, name)
     return {name: _file(directory / name, root) for name in read}
@@ -53,7 +55,12 @@ def unreadable(path: Path, error: OSError) -> ProblemError:
     return ProblemError("AdapterInvalid", f"{path}: {error.strerror}; make it readable for the pod's user")
 
 
-def is_read(name: str) -> bool:
+def is_adapter_file(name: str) -> bool:
+    """Whether a file of this name is part of an adapter that we transfer: the config, or weights as safetensors."""
+    return name == CONFIG or _WEIGHTS.fullmatch(name) is not None
+
+
+def is_read_by_lorax(name: str) -> bool:
     """Whether LoRAX reads a file of that name; a directory that holds one is an adapter, or was meant as one."""
     return name == CONFIG or name.endswith((".safetensors", ".bin"))
 

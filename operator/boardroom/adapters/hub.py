@@ -21,11 +21,11 @@ from boardroom.adapters.remote import (
     Checksum,
     Manifest,
     RemoteFile,
-    few,
+    adapter_file_names,
+    in_parentheses,
     manifest,
-    metadata,
+    read_metadata,
     refuse_page,
-    told,
 )
 from boardroom.api.adapter import HUB, HuggingFaceSource
 
@@ -77,7 +77,7 @@ class HubRemote:
             validate_repo_id(source.repo)
         url = f"{self._endpoint}/api/models/{source.repo}/revision/{quote(source.revision, safe='')}?blobs=true"
         with self._answer(url, {}) as response:
-            said = metadata(key, response.iter_raw())
+            said = read_metadata(key, response.iter_raw())
         try:
             info = msgspec.json.decode(said, type=_Info)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -95,7 +95,7 @@ class HubRemote:
         siblings = {name: sibling for name, sibling in below.items() if "/" not in name}
         if CONFIG not in siblings:
             self._refuse_without_config([sibling.rfilename for sibling in info.siblings])
-        files = [self._file(name, siblings[name]) for name in few(key, siblings)]
+        files = [self._file(name, siblings[name]) for name in adapter_file_names(key, siblings)]
         return manifest(key, info.sha or source.revision, files, list(siblings))
 
     @contextmanager
@@ -122,7 +122,7 @@ class HubRemote:
             if response.is_error:
                 raise self._refusal(response)
             encoding = response.headers.get("content-encoding", "identity")
-            if encoding != "identity":  # nobody asked for that, and a few bytes of it can be many
+            if encoding != "identity":  # nobody asked for that, and a few of its bytes can expand to many
                 raise ProblemError("DownloadFailed", f"{self.source}: its hub answers in {encoding}; {_REMEDY}")
             yield response
 
@@ -199,7 +199,7 @@ def _said(response: httpx2.Response) -> str:
         body = next(response.iter_raw(_MAX_SAID_BYTES), b"").decode(errors="replace")
         match = re.search(r'"(?:error|message)": *"([^"]*)"|<Message>([^<]*)</Message>', body)
         text = (match[1] or match[2] or "") if match else ""
-    return told(text)
+    return in_parentheses(text)
 
 
 def _skip(chunks: Iterator[bytes], count: int) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The loader's HTTP service: `boardroom adapters push` sends adapters to it through a port-forward.
+"""The receiver's HTTP service: `boardroom adapters push` sends adapters to it through a port-forward.
 
 It listens on the pod's loopback only, so that nobody reaches it but who may forward ports to the pod.
 """
@@ -18,107 +18,107 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from boardroom.adapters.server import bounded_body, left
-from boardroom.adapters.uploads import Arrival, Inbox, RefusedError
+from boardroom.adapters.server import bounded_body, client_left
+from boardroom.adapters.uploads import Upload, UploadError, UploadStore
 
 _CHUNK_BYTES: Final = 1 << 20
-_MAX_ORDER_BYTES: Final = 4096
-_LOOK_SECONDS: Final = 1.0
+_MAX_COMMIT_BYTES: Final = 4096
+_IDLE_CHECK_SECONDS: Final = 1.0
 
 
-class _Order(msgspec.Struct):
+class _CommitRequest(msgspec.Struct):
     name: str
     digest: str
 
 
-class Loader:
+class Receiver:
     """Serves one push; `idle_seconds` without a word of the client end it."""
 
-    def __init__(self, inbox: Inbox, idle_seconds: float) -> None:
-        self._inbox = inbox
+    def __init__(self, uploads: UploadStore, idle_seconds: float) -> None:
+        self._uploads = uploads
         self._idle_seconds = idle_seconds
-        self._heard_at = time.monotonic()
-        self._at_work = 0
+        self._active_at = time.monotonic()
+        self._busy_count = 0
         """Adapters that are being read, or written out; of large ones nothing is heard for a while."""
         self.done = asyncio.Event()
         """The client has said that there is no more to come."""
 
-    async def look(self, request: Request) -> Response:
+    async def status(self, request: Request) -> Response:
         """Whether an adapter lies there, and what of it has arrived."""
         digest, name = request.path_params["digest"], request.query_params.get("name", "")
         with self._busy():
-            there = await asyncio.to_thread(self._inbox.there, name, digest)
-            files = {} if there else await asyncio.to_thread(self._inbox.begun, digest)
+            there = await asyncio.to_thread(self._uploads.contains, name, digest)
+            files = {} if there else await asyncio.to_thread(self._uploads.received, digest)
         return _json({"there": there, "files": files})
 
-    async def receive(self, request: Request) -> Response:
+    async def put_file(self, request: Request) -> Response:
         """One file."""
         length = request.headers.get("content-length", "")
         if not length.isascii() or not length.isdigit():
-            raise RefusedError(411, "LengthRequired", "send the file with a Content-Length")
+            raise UploadError(411, "LengthRequired", "send the file with a Content-Length")
         digest, file = request.path_params["digest"], request.path_params["file"]
-        arrival = await asyncio.to_thread(self._inbox.begin, digest, file, int(length))
+        upload = await asyncio.to_thread(self._uploads.start, digest, file, int(length))
         try:
-            await self._copy(request, arrival)
+            await self._copy(request, upload)
             with self._busy():
-                await asyncio.to_thread(arrival.finish)
+                await asyncio.to_thread(upload.finish)
         finally:
-            await asyncio.to_thread(arrival.abandon)
+            await asyncio.to_thread(upload.abort)
         return Response(status_code=204)
 
-    async def place(self, request: Request) -> Response:
+    async def commit(self, request: Request) -> Response:
         """Gives an adapter its name."""
-        body = await bounded_body(request, _MAX_ORDER_BYTES)
+        body = await bounded_body(request, _MAX_COMMIT_BYTES)
         if body is None:
-            raise RefusedError(413, "TooLarge", f"the body has more than {_MAX_ORDER_BYTES} bytes")
+            raise UploadError(413, "TooLarge", f"the body has more than {_MAX_COMMIT_BYTES} bytes")
         try:
-            order = msgspec.json.decode(body, type=_Order)
+            commit = msgspec.json.decode(body, type=_CommitRequest)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise RefusedError(422, "Invalid", str(error)) from error
+            raise UploadError(422, "Invalid", str(error)) from error
         with self._busy():
-            return _json({"written": await asyncio.to_thread(self._inbox.place, order.name, order.digest)})
+            return _json({"written": await asyncio.to_thread(self._uploads.commit, commit.name, commit.digest)})
 
-    async def finish(self, _: Request) -> Response:
+    async def end(self, _: Request) -> Response:
         """There is no more to come."""
         self.done.set()
         return Response(status_code=204)
 
-    async def silence(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Returns when nothing has been heard for too long."""
         while True:
-            left = self._idle_seconds - (time.monotonic() - self._heard_at)
-            if left <= 0 and not self._at_work:
+            remaining = self._idle_seconds - (time.monotonic() - self._active_at)
+            if remaining <= 0 and not self._busy_count:
                 return
-            await asyncio.sleep(max(left, _LOOK_SECONDS))
+            await asyncio.sleep(max(remaining, _IDLE_CHECK_SECONDS))
 
-    async def _copy(self, request: Request, arrival: Arrival) -> None:
+    async def _copy(self, request: Request, upload: Upload) -> None:
         waiting = bytearray()
         async for chunk in request.stream():
-            self._hear()
+            self._note_activity()
             waiting += chunk
             if len(waiting) >= _CHUNK_BYTES:
-                await asyncio.to_thread(arrival.write, bytes(waiting))
+                await asyncio.to_thread(upload.write, bytes(waiting))
                 waiting.clear()
-        await asyncio.to_thread(arrival.write, bytes(waiting))
+        await asyncio.to_thread(upload.write, bytes(waiting))
 
     @contextmanager
     def _busy(self) -> Iterator[None]:
-        self._at_work += 1
+        self._busy_count += 1
         try:
             yield
         finally:
-            self._at_work -= 1
-            self._hear()
+            self._busy_count -= 1
+            self._note_activity()
 
-    def _hear(self) -> None:
-        self._heard_at = time.monotonic()
+    def _note_activity(self) -> None:
+        self._active_at = time.monotonic()
 
 
-def application(loader: Loader) -> Starlette:
+def application(receiver: Receiver) -> Starlette:
     """The routes; a refusal is answered as {"error": {"code", "message"}}."""
 
     async def refused(_: Request, error: Exception) -> Response:
-        assert isinstance(error, RefusedError)  # noqa: S101 (registered for this class)
+        assert isinstance(error, UploadError)  # noqa: S101 (registered for this class)
         return _json({"error": {"code": error.code, "message": str(error)}}, error.status)
 
     async def healthz(_: Request) -> Response:
@@ -127,32 +127,32 @@ def application(loader: Loader) -> Starlette:
     return Starlette(
         routes=[
             Route("/healthz", healthz),
-            Route("/v1/adapters", loader.place, methods=["POST"]),
-            Route("/v1/incoming/{digest}", loader.look),
-            Route("/v1/incoming/{digest}/{file}", loader.receive, methods=["PUT"]),
-            Route("/v1/done", loader.finish, methods=["POST"]),
+            Route("/v1/adapters", receiver.commit, methods=["POST"]),
+            Route("/v1/incoming/{digest}", receiver.status),
+            Route("/v1/incoming/{digest}/{file}", receiver.put_file, methods=["PUT"]),
+            Route("/v1/done", receiver.end, methods=["POST"]),
         ],
-        exception_handlers={RefusedError: refused, ClientDisconnect: left},
+        exception_handlers={UploadError: refused, ClientDisconnect: client_left},
     )
 
 
 async def serve(root: Path, *, limit: int, idle_seconds: float, host: str, port: int) -> bool:
-    """Serve until the client is done (True) or has been silent for too long (False). Raises RefusedError, OSError."""
-    inbox = Inbox(root, limit)
-    await asyncio.to_thread(inbox.clear)
-    loader = Loader(inbox, idle_seconds)
+    """Serve until the client is done (True) or has been silent for too long (False). Raises UploadError, OSError."""
+    uploads = UploadStore(root, limit)
+    await asyncio.to_thread(uploads.delete_stale)
+    receiver = Receiver(uploads, idle_seconds)
     config = uvicorn.Config(
-        application(loader), host=host, port=port, log_config=None, access_log=False, lifespan="off"
+        application(receiver), host=host, port=port, log_config=None, access_log=False, lifespan="off"
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
-    ends = [asyncio.create_task(loader.done.wait()), asyncio.create_task(loader.silence()), serving]
+    ends = [asyncio.create_task(receiver.done.wait()), asyncio.create_task(receiver.wait_until_idle()), serving]
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     await serving
     for task in ends[:2]:
         task.cancel()
-    return loader.done.is_set()
+    return receiver.done.is_set()
 
 
 def _json(body: object, status: int = 200) -> Response:

@@ -1,7 +1,6 @@
 """An adapter somewhere else: which files it has, and their bytes from any offset on."""
 
 import hashlib
-import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from boardroom.adapters.files import CONFIG
+from boardroom.adapters.files import CONFIG, is_adapter_file
 from boardroom.adapters.problem import ProblemError
 
 MAX_FILES: Final = 64
@@ -23,7 +22,6 @@ SOCKET_SECONDS: Final = 30.0
 """How long a server may say nothing."""
 
 _MAX_WORDS: Final = 300
-_WANTED: Final = re.compile(rf"{re.escape(CONFIG)}|[A-Za-z0-9][A-Za-z0-9._-]{{0,200}}\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,9 @@ def manifest(source: str, revision: str, files: list[RemoteFile], others: list[s
 
     Raises ProblemError AdapterMissing, or UnsupportedFeature where there are only pickles.
     """
-    chosen = sorted((file for file in files if wanted(file.name)), key=lambda file: (file.name != CONFIG, file.name))
+    chosen = sorted(
+        (file for file in files if is_adapter_file(file.name)), key=lambda file: (file.name != CONFIG, file.name)
+    )
     if not chosen or chosen[0].name != CONFIG:
         raise ProblemError(
             "AdapterMissing", f"{source}: holds no {CONFIG}; upload there what PEFT's save_pretrained wrote"
@@ -103,9 +103,9 @@ def manifest(source: str, revision: str, files: list[RemoteFile], others: list[s
     return Manifest(revision, tuple(chosen))
 
 
-def few(source: str, names: Iterable[str]) -> list[str]:
+def adapter_file_names(source: str, names: Iterable[str]) -> list[str]:
     """The names among these that are an adapter's; raises ProblemError AdapterInvalid where they are too many."""
-    chosen = [name for name in names if wanted(name)]
+    chosen = [name for name in names if is_adapter_file(name)]
     if len(chosen) > MAX_FILES:
         raise ProblemError(
             "AdapterInvalid", f"{source}: holds {len(chosen)} adapter files, more than {MAX_FILES}; this is no adapter"
@@ -113,7 +113,7 @@ def few(source: str, names: Iterable[str]) -> list[str]:
     return chosen
 
 
-def metadata(source: str, chunks: Iterable[bytes]) -> bytes:
+def read_metadata(source: str, chunks: Iterable[bytes]) -> bytes:
     """What a server says about its files, whole. Raises ProblemError DownloadFailed past a bound in bytes or time."""
     said = bytearray()
     deadline = time.monotonic() + METADATA_SECONDS
@@ -139,12 +139,7 @@ def refuse_page(source: str, endpoint: str, status: int, content_type: str, reme
         )
 
 
-def told(text: str) -> str:
+def in_parentheses(text: str) -> str:
     """A server's own words in parentheses, as a message may carry them: short, and without control characters."""
     words = " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_MAX_WORDS]
     return f" ({words})" if words else ""
-
-
-def wanted(name: str) -> bool:
-    """Whether a file is part of an adapter; nothing else is fetched."""
-    return _WANTED.fullmatch(name) is not None

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from boardroom.adapters.adapter import Adapter, describe
-from boardroom.adapters.digest import Digests, settled
-from boardroom.adapters.files import MAX_ENTRIES, File, adapter_files, is_read, is_text
+from boardroom.adapters.digest import Digests, is_racy
+from boardroom.adapters.files import MAX_ENTRIES, File, adapter_files, is_read_by_lorax, is_text
 from boardroom.adapters.problem import ProblemError
 from boardroom.api.adapter import MAX_ADAPTER_DEPTH
 
@@ -16,7 +16,7 @@ MAX_DIRECTORIES: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class NamedAdapter:
     """An adapter and its path relative to the mount, which is its name."""
 
     name: str
@@ -29,9 +29,9 @@ class Scanner:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._digests = Digests()
-        self._looked: dict[Path, _Look] = {}
+        self._cache: dict[Path, _CacheEntry] = {}
 
-    def scan(self) -> list[Found]:
+    def scan(self) -> list[NamedAdapter]:
         """Every adapter directory, sorted by name.
 
         A directory counts when it holds an adapter's file, or holds nothing to descend into: an empty folder is a
@@ -41,25 +41,25 @@ class Scanner:
         if not self.root.is_dir():
             raise FileNotFoundError(f"{self.root}: no such directory; is the adapters volume mounted there?")
         resolved = self.root.resolve()
-        self._looked = {path: self._look(path, resolved) for path in _directories(self.root, resolved)}
-        found = [Found(str(path.relative_to(self.root)), look.adapter) for path, look in self._looked.items()]
+        self._cache = {path: self._read(path, resolved) for path in _directories(self.root, resolved)}
+        found = [NamedAdapter(str(path.relative_to(self.root)), look.adapter) for path, look in self._cache.items()]
         return sorted(found, key=lambda item: item.name)
 
-    def _look(self, path: Path, root: Path) -> "_Look":
+    def _read(self, path: Path, root: Path) -> "_CacheEntry":
         try:
             files = adapter_files(path, root)
         except ProblemError as error:
-            return _Look(Adapter(path, problem=error.problem))
-        before = self._looked.get(path)
+            return _CacheEntry(Adapter(path, problem=error.problem))
+        before = self._cache.get(path)
         if before is not None and before.files == files:
             return before
-        still = all(settled(file) for file in files.values())
+        racy = any(is_racy(file) for file in files.values())
         adapter = describe(path, files, self._digests)
-        return _Look(adapter, files if still and adapter.problem is None else None)
+        return _CacheEntry(adapter, files if adapter.problem is None and not racy else None)
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _CacheEntry:
     """An adapter, and the files that it is known by; None where it is to be looked at again."""
 
     adapter: Adapter
@@ -73,7 +73,7 @@ def _directories(root: Path, resolved: Path) -> Iterator[Path]:
         directory, depth = waiting.pop(0)
         looked_at += 1
         names, children = _listing(directory, resolved)
-        if directory != root and (any(map(is_read, names)) or not children):
+        if directory != root and (any(map(is_read_by_lorax, names)) or not children):
             yield directory
         elif depth < MAX_ADAPTER_DEPTH:
             waiting += [(child, depth + 1) for child in children]

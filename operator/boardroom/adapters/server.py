@@ -17,8 +17,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from boardroom.adapters.fetcher import Fetcher
-from boardroom.adapters.scan import Found, Scanner
-from boardroom.adapters.wanted import Wanted
+from boardroom.adapters.protocol import DesiredSources
+from boardroom.adapters.scan import NamedAdapter, Scanner
 
 RESCAN_SECONDS: Final = 1.0
 MAX_BODY_BYTES: Final = 1 << 20
@@ -26,7 +26,7 @@ MAX_BODY_BYTES: Final = 1 << 20
 _LOG = logging.getLogger(__name__)
 
 
-class Listing:
+class ListingCache:
     """The last scan, at most a second old; one scan serves everybody who asks meanwhile."""
 
     def __init__(self, root: Path, fetcher: Fetcher | None) -> None:
@@ -44,7 +44,7 @@ class Listing:
                 found = await asyncio.to_thread(self._scanner.scan)
                 document = {"root": str(self._scanner.root), "adapters": [adapter_object(item) for item in found]}
                 if self._fetcher is not None:
-                    stored = [Found(adapter.path.name, adapter) for adapter in await self._fetcher.stored()]
+                    stored = [NamedAdapter(adapter.path.name, adapter) for adapter in await self._fetcher.stored()]
                     document["sources"] = self._fetcher.report()
                     document["stored"] = [adapter_object(item) for item in stored]
                 self._body = orjson.dumps(document)
@@ -52,12 +52,12 @@ class Listing:
                 self._scanned_at = monotonic()
             return self._body, self._etag
 
-    def outdated(self) -> None:
+    def invalidate(self) -> None:
         """What was wanted changed: look again at the next request."""
         self._scanned_at = float("-inf")
 
 
-def adapter_object(found: Found) -> dict[str, Any]:
+def adapter_object(found: NamedAdapter) -> dict[str, Any]:
     """One entry of GET /v1/adapters."""
     adapter = found.adapter
     return {
@@ -75,7 +75,7 @@ def adapter_object(found: Found) -> dict[str, Any]:
 
 def application(root: Path, fetcher: Fetcher | None = None) -> Starlette:
     """GET /v1/adapters and GET /healthz; with a fetcher also PUT /v1/sources."""
-    listing = Listing(root, fetcher)
+    listing = ListingCache(root, fetcher)
 
     async def adapters(request: Request) -> Response:
         try:
@@ -98,11 +98,11 @@ def application(root: Path, fetcher: Fetcher | None = None) -> Starlette:
         if body is None:
             return _refusal(413, "TooLarge", f"the body has more than {MAX_BODY_BYTES} bytes")
         try:
-            wanted = Wanted.read(body)
+            wanted = DesiredSources.read(body)
         except ValueError as error:
             return _refusal(422, "Invalid", str(error))
-        await fetcher.want(wanted)
-        listing.outdated()
+        await fetcher.set_desired(wanted)
+        listing.invalidate()
         return Response(status_code=204)
 
     return Starlette(
@@ -111,7 +111,7 @@ def application(root: Path, fetcher: Fetcher | None = None) -> Starlette:
             Route("/v1/sources", sources, methods=["PUT"]),
             Route("/healthz", healthz),
         ],
-        exception_handlers={ClientDisconnect: left},
+        exception_handlers={ClientDisconnect: client_left},
     )
 
 
@@ -125,7 +125,7 @@ async def bounded_body(request: Request, limit: int) -> bytes | None:
     return bytes(body)
 
 
-async def left(request: Request, _: Exception) -> Response:
+async def client_left(request: Request, _: Exception) -> Response:
     """What becomes of a request whose client left before it was whole: one line, and an answer that nobody reads."""
     _LOG.warning(
         "a client left before its request was whole", extra={"method": request.method, "path": request.url.path}

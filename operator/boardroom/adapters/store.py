@@ -22,7 +22,7 @@ _INCOMING: Final = ".incoming"
 _SOURCES: Final = ".sources"
 _LOCKS: Final = ".locks"
 _PREFIX: Final = "sha256-"
-_LOOK_SECONDS: Final = 0.2
+_LOCK_POLL_SECONDS: Final = 0.2
 
 
 class StoppedError(Exception):
@@ -59,7 +59,7 @@ class Store:
         return place
 
     @contextmanager
-    def alone(self, source: str, stop: Event) -> Iterator[None]:
+    def locked(self, source: str, stop: Event) -> Iterator[None]:
         """For the length of a download, the only one of this source; raises StoppedError, OSError.
 
         The sidecars of several LoRAX servers may share a claim, and a download that was given up ends a little later.
@@ -68,11 +68,11 @@ class Store:
         place.parent.mkdir(parents=True, exist_ok=True)
         with place.open("wb") as lock:
             while not _locked(lock):
-                if stop.wait(_LOOK_SECONDS):
+                if stop.wait(_LOCK_POLL_SECONDS):
                     raise StoppedError
             yield
 
-    def room_for(self, source: str, size: int) -> None:
+    def check_space(self, source: str, size: int) -> None:
         """Raises ProblemError TooLarge where a source of this size can't be put beside what is there."""
         own = self.root / _INCOMING / _name(source)
         others = _bytes_below(self.root) - _bytes_below(own)
@@ -124,7 +124,7 @@ class Store:
             return
         shutil.rmtree(doomed, ignore_errors=True)
 
-    def forget(self, sources: set[str]) -> None:
+    def prune(self, sources: set[str]) -> None:
         """Throw away what has been begun, and notes, of all but these sources."""
         names = {_name(source) for source in sources}
         for folder in _entries(self.root / _INCOMING):

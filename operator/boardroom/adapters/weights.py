@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from boardroom.adapters.content import not_itself
+from boardroom.adapters.content import wrong_content
 from boardroom.adapters.files import File, unreadable
 from boardroom.adapters.problem import ProblemError
 
@@ -129,5 +129,5 @@ def _check_layout(file: File, tensors: Mapping[str, Tensor], data_bytes: int) ->
 
 
 def _broken(file: File, what: str, begin: bytes = b"") -> ProblemError:
-    remedy = not_itself(begin) or f"not a whole safetensors file, {what}; copy it again"
+    remedy = wrong_content(begin) or f"not a whole safetensors file, {what}; copy it again"
     return ProblemError("AdapterInvalid", f"{file.path}: {remedy}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from boardroom.adapters import Found, Scanner, read
+from boardroom.adapters import NamedAdapter, Scanner, read
 
 
 class _Adapters(click.Group):
@@ -88,13 +88,13 @@ def receive(*, root: Path, max_bytes: int, idle_seconds: float, host: str, port:
     import asyncio
 
     from boardroom.adapters import receiver as loader
-    from boardroom.adapters.uploads import RefusedError
+    from boardroom.adapters.uploads import UploadError
     from boardroom.telemetry.logs import configure
 
     configure("info")
     try:
         finished = asyncio.run(loader.serve(root, limit=max_bytes, idle_seconds=idle_seconds, host=host, port=port))
-    except (RefusedError, OSError) as error:
+    except (UploadError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if not finished:
         raise click.ClickException(
@@ -148,13 +148,13 @@ def check(directory: Path) -> None:
 
     found = Scanner(directory).scan()
     if (directory / "adapter_config.json").exists() or not found:
-        found = [Found(".", read(directory, root=directory.resolve()))]
+        found = [NamedAdapter(".", read(directory, root=directory.resolve()))]
     header = ("NAME", "RANK", "BASE MODEL", "SIZE", "DIGEST", "PROBLEM")
     click.echo(render.table(header, [_row(item) for item in found]))
     sys.exit(1 if any(item.adapter.problem for item in found) else 0)
 
 
-def _row(item: Found) -> tuple[str, ...]:
+def _row(item: NamedAdapter) -> tuple[str, ...]:
     adapter = item.adapter
     problem = f"{adapter.problem.reason}: {adapter.problem.message}" if adapter.problem else "none"
     return (

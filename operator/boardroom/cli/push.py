@@ -8,12 +8,11 @@ from pathlib import Path
 import click
 from pydantic import ValidationError
 
-from boardroom.adapters import Found, read
+from boardroom.adapters import NamedAdapter, read
 from boardroom.adapters import compatibility as fitness
 from boardroom.adapters.compatibility import AdapterFiles
-from boardroom.adapters.files import CONFIG
+from boardroom.adapters.files import CONFIG, is_adapter_file
 from boardroom.adapters.scan import Scanner
-from boardroom.adapters.uploads import belongs
 from boardroom.api.adapter import ADAPTER_PATH, ADAPTER_PATH_IN_WORDS, MAX_ADAPTER_PATH
 from boardroom.api.meta import coordinator_name
 from boardroom.api.model import problems
@@ -73,7 +72,7 @@ class _Named:
     """An adapter of this machine, and its name on the volume."""
 
     name: str
-    found: Found
+    found: NamedAdapter
 
 
 def _board(kubectl: Kubectl, board: str) -> Boardroom:
@@ -88,7 +87,7 @@ def _named(directory: Path, name: str | None) -> list[_Named]:
     """The adapters in a directory with their names. Raises UsageError."""
     single = (directory / CONFIG).exists() or any(directory.glob("*.safetensors"))
     if single:
-        found = Found(".", read(directory.resolve(), root=directory.resolve()))
+        found = NamedAdapter(".", read(directory.resolve(), root=directory.resolve()))
         named = [_Named(name or directory.resolve().name, found)]
     elif name is not None:
         raise click.UsageError(f"--name goes with one adapter, and {directory} holds no {CONFIG}: push them one by one")
@@ -115,11 +114,11 @@ def _fit(named: list[_Named], board: Boardroom) -> list[_Named]:
     return named
 
 
-def _refusal(found: Found, rules: fitness.AdapterPolicy) -> str:
+def _refusal(found: NamedAdapter, rules: fitness.AdapterPolicy) -> str:
     adapter = found.adapter
     if adapter.problem is not None:
         return f"{adapter.problem.reason}: {adapter.problem.message}"
-    odd = [path.name for path in adapter.path.glob("*.safetensors") if not belongs(path.name)]
+    odd = [path.name for path in adapter.path.glob("*.safetensors") if not is_adapter_file(path.name)]
     if odd:
         return f"{odd[0]!r} can't be sent: rename it, with letters, digits, '.', '_' and '-'"
     finding = fitness.check(

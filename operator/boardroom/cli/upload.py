@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 import click
 import httpx
 
-from boardroom.adapters.uploads import belongs
+from boardroom.adapters.files import is_adapter_file
 from boardroom.api.meta import LOADER_PORT
 from boardroom.cli.kubectl import Kubectl
 from boardroom.kube.kinds import Object
@@ -104,7 +104,7 @@ class Transfers:
             return Result(good=True, text="unchanged")
         for path in sorted(directory.iterdir()):
             size = path.stat().st_size
-            if not belongs(path.name) or known["files"].get(path.name) == size:
+            if not is_adapter_file(path.name) or known["files"].get(path.name) == size:
                 continue
             url, headers = f"/v1/incoming/{digest}/{path.name}", {"content-length": str(size)}
             with path.open("rb") as stream:

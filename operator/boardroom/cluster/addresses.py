@@ -1,4 +1,4 @@
-"""The addresses of one native node: a small network of its own, told apart from others by a number."""
+"""The addresses of one native node: a small network of its own, distinguished from other nodes by a number."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Addresses:
 
     @property
     def host_interface(self) -> str:
-        """The host end of the link to the node; no other interface of ours exists there."""
+        """The host's end of the link to the node, our only interface on the host."""
         return f"boardroom{self.number}"
 
     @property
@@ -48,12 +48,12 @@ class Addresses:
         return f"10.{96 + self.number}.0.0/16"
 
     def networks(self) -> list[str]:
-        """Return all networks that must be unknown to the host before the node comes up."""
+        """Return all networks that the host must not route before the node starts."""
         return [self.link, self.pods, self.services]
 
 
 def choose(routed: Iterable[str]) -> Addresses:
-    """Return the first addresses that overlap none of the networks the host routes already (`default` is ignored)."""
+    """Return the first addresses that overlap no network that the host routes (`default` is ignored)."""
     known = [ipaddress.ip_network(network, strict=False) for network in routed if network != "default"]
     for number in range(_NUMBERS):
         candidate = Addresses(number)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boardroom.cluster import places
+from boardroom.cluster import paths
 from boardroom.cluster.programs import PROGRAMS, Module, Program
 from boardroom.cluster.progress import say, still_working
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class BuildError(RuntimeError):
-    """A program could not be built; the message holds the end of Go's own words."""
+    """A program could not be built; the message holds the end of Go's output."""
 
 
 def ensure(*names: str) -> Path:
-    """Return a folder in which every named program stands under its name, building first what is missing.
+    """Return a folder that holds every named program under its name. Missing programs are built first.
 
     Programs are kept per version: a change of a module's go.mod, go.sum or flags builds anew. Two processes may ask at
     once. A kubectl that works on PATH is taken as it is.
@@ -33,7 +33,7 @@ def ensure(*names: str) -> Path:
     Raises BuildError when there is no Go or the build fails, KeyError for a name that is not in `PROGRAMS`.
     """
     wanted = [PROGRAMS[name] for name in dict.fromkeys(names)]
-    store = places.cache() / "bin"
+    store = paths.cache() / "bin"
     folder = store / _overall_key()
     folder.mkdir(parents=True, exist_ok=True)
     missing = [program for program in wanted if not (folder / program.name).exists()]
@@ -52,8 +52,8 @@ def program(name: str) -> Path:
 
 
 def found(name: str) -> Path | None:
-    """Return a program that `ensure` has made before, or None; builds nothing."""
-    path = places.cache() / "bin" / _overall_key() / name
+    """Return a program that `ensure` built before, or None. Builds nothing."""
+    path = paths.cache() / "bin" / _overall_key() / name
     return path if path.exists() else None
 
 
@@ -68,7 +68,7 @@ def ensure_built(module: Module, programs: Sequence[Program], store: Path) -> Pa
                 shutil.rmtree(left)
             with tempfile.TemporaryDirectory(dir=place, prefix=".build-") as scratch:
                 _go_build(module, missing, Path(scratch))
-                # A program appears under its name only whole, so an interrupted build never counts as built.
+                # A program appears under its name only when it is complete, so an interrupted build never counts.
                 for program in missing:
                     (Path(scratch) / program.go_name).rename(place / program.name)
     return place
@@ -78,10 +78,10 @@ def _go_build(module: Module, programs: Sequence[Program], out: Path) -> None:
     go = shutil.which("go")
     names = ", ".join(program.name for program in programs)
     if go is None:
-        raise BuildError(f"{names} must be built, and there is no `go` on PATH: install Go 1.26 or newer (go.dev/dl)")
+        raise BuildError(f"{names} must be built, but PATH has no `go`: install Go 1.26 or newer (go.dev/dl)")
     say(f"building {names} (once; up to about {module.cold_minutes} min on 2 cores, kept in {out.parent.parent})")
     command = [go, "build", "-v", *module.flags(), "-o", f"{out}/", *(program.package for program in programs)]
-    # The user's GOFLAGS could ask for another mod mode or workspace; what we build does not depend on them.
+    # The user's GOFLAGS could select another mod mode or workspace: ignore them.
     environment = os.environ | {
         "CGO_ENABLED": "0",
         "GOFLAGS": "-mod=readonly",
@@ -101,7 +101,7 @@ def _go_build(module: Module, programs: Sequence[Program], out: Path) -> None:
 
 
 def _follow(process: subprocess.Popen[str], doing: str) -> list[str]:
-    """Read what `go build -v` says until it ends: one line for each package compiled or module downloaded."""
+    """Read the output of `go build -v` until it ends: one line for each package compiled or module downloaded."""
     said: list[str] = []
     with still_working(lambda seconds: f"{doing}: {seconds} s" + (f", {len(said)} packages compiled" if said else "")):
         for line in process.stderr or ():
@@ -126,7 +126,7 @@ def _link_from_path(program: Program, folder: Path) -> bool:
 
 
 def _link(target: Path, link: Path) -> None:
-    with places.replacing(link) as fresh:
+    with paths.replacing(link) as fresh:
         fresh.symlink_to(target)
 
 

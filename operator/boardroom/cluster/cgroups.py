@@ -18,7 +18,7 @@ def mounted() -> list[Path]:
 
 
 def create(name: str) -> None:
-    """Make the group `name` at the top of every hierarchy, every controller on for what is made below it."""
+    """Make the group `name` at the top of every hierarchy, with every controller enabled for its children."""
     for root in mounted():
         group = root / name
         group.mkdir(exist_ok=True)
@@ -27,7 +27,7 @@ def create(name: str) -> None:
             wanted = [f"+{controller}" for controller in available.read_text().split()]
             for place in (root, group):
                 _enable(place / "cgroup.subtree_control", wanted)
-        # A cpuset of version 1 begins empty, and takes no process before it has these.
+        # A version 1 cpuset starts empty and accepts no process before these are set.
         for setting in ("cpuset.cpus", "cpuset.mems"):
             if (root / setting).exists() and not available.exists():
                 (group / setting).write_text((root / setting).read_text())
@@ -49,7 +49,7 @@ def named(prefix: str) -> set[str]:
 
 
 def _enable(control: Path, controllers: list[str]) -> None:
-    """One by one: a controller that can't be on here (a real-time process under `cpu`) must not keep the rest off."""
+    """Enable controllers one by one: one that fails (a real-time process under `cpu`) must not prevent the others."""
     for controller in controllers:
         with contextlib.suppress(OSError):
             control.write_text(controller)

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ISSUER = "https://kubernetes.default.svc"
-# One node, no cloud: these would only wait for what never comes.
+# One node, no cloud: these controllers would only wait.
 _CONTROLLERS = "*,-node-ipam-controller,-node-route-controller,-cloud-node-lifecycle-controller"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where the API server listens, and the range that it gives Services their addresses from."""
+    """The API server's address, and its range of Service addresses."""
 
     address: str = "127.0.0.1"
     port: int | None = None
@@ -25,7 +25,7 @@ class Endpoint:
 
     @property
     def reachable_from_pods(self) -> bool:
-        """Whether the Service `kubernetes` may point here: a pod's loopback is its own."""
+        """Whether the Service `kubernetes` may use this address: a pod has its own loopback."""
         return not ipaddress.ip_address(self.address).is_loopback
 
     def hosts(self) -> list[str]:
@@ -45,7 +45,7 @@ class Ports:
 
 
 def etcd(directory: Path, ports: Ports) -> list[str]:
-    """Return etcd's flags. Its data are as short-lived as the cluster, so it does not wait for the disk."""
+    """Return etcd's flags. Its data live as short as the cluster, so etcd does not wait for fsync."""
     client = f"http://127.0.0.1:{ports.etcd}"
     return [
         f"--data-dir={directory / 'etcd'}",
@@ -85,7 +85,7 @@ def apiserver(directory: Path, endpoint: Endpoint, ports: Ports) -> list[str]:
 
 
 def controller_manager(directory: Path) -> list[str]:
-    """Return kube-controller-manager's flags; it serves nothing, so that many may run side by side."""
+    """Return kube-controller-manager's flags; it listens on no port, so that several can run side by side."""
     pki = directory / "pki"
     return [
         f"--kubeconfig={directory / 'kube-controller-manager.kubeconfig'}",
@@ -95,7 +95,7 @@ def controller_manager(directory: Path) -> list[str]:
         f"--cluster-signing-cert-file={pki / 'ca.crt'}",
         f"--cluster-signing-key-file={pki / 'ca.key'}",
         "--use-service-account-credentials",
-        # The API server is there for this cluster alone: the default of 20 a second would only keep clients waiting.
+        # The API server serves this cluster only: the default limit of 20 requests per second would only add waits.
         "--kube-api-qps=1000",
         "--kube-api-burst=2000",
         "--leader-elect=false",
@@ -104,7 +104,7 @@ def controller_manager(directory: Path) -> list[str]:
 
 
 def scheduler(directory: Path) -> list[str]:
-    """Return kube-scheduler's flags; it serves nothing, so that many may run side by side."""
+    """Return kube-scheduler's flags; it listens on no port, so that several can run side by side."""
     return [
         f"--kubeconfig={directory / 'kube-scheduler.kubeconfig'}",
         "--leader-elect=false",

@@ -1,4 +1,4 @@
-"""A Kubernetes control plane as child processes, on ports and with keys of its own: many can run side by side."""
+"""A Kubernetes control plane as child processes with its own ports and keys: several can run side by side."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ControlPlane:
         """The parts that run, in the order of their start."""
 
     def start(self) -> None:
-        """Bring every part up and return once the API server is ready; programs are built first where missing."""
+        """Start every part and return once the API server is ready. Missing programs are built first."""
         programs = build.ensure("etcd", "kube-apiserver", *self._clients)
         for folder in ("pki", "log"):
             (self.directory / folder).mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ class ControlPlane:
             try:
                 self._start_on(ports, programs)
             except DaemonError as error:
-                # A free port may be taken between our look and its use; one that was in use before is not given up.
+                # Another process may take a free port before we use it: retry. A port of an earlier start is kept.
                 if self._ports or attempt == _PORT_ATTEMPTS or "address already in use" not in str(error):
                     raise
             else:
@@ -77,7 +77,7 @@ class ControlPlane:
                 return
 
     def stop(self) -> None:
-        """End every part at once; the data stay in the directory."""
+        """Kill every part. The data stay in the directory."""
         while self.daemons:
             self.daemons.pop().kill()
 

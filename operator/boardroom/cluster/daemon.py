@@ -1,4 +1,4 @@
-"""A program that runs beside us until we stop it, its words in a log file."""
+"""A background program with a log file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DaemonError(RuntimeError):
 
 
 class Daemon:
-    """One child process that dies with the thread that started it, whatever ends that."""
+    """One child process that dies with the thread that started it, even if that is killed."""
 
     def __init__(self, name: str, command: Sequence[str | Path], log: Path, environment: Mapping[str, str]) -> None:
         """Start `command` with exactly `environment`; stdout and stderr go to `log`."""
@@ -40,22 +40,22 @@ class Daemon:
         deadline = time.monotonic() + seconds
         while not ready():
             if self.process.poll() is not None:
-                raise DaemonError(f"{self.name} ended with code {self.process.returncode}; {self._last_words()}")
+                raise DaemonError(f"{self.name} ended with code {self.process.returncode}; {self._log_tail()}")
             if time.monotonic() > deadline:
-                raise DaemonError(f"{self.name} was not ready within {seconds:.0f} s; {self._last_words()}")
+                raise DaemonError(f"{self.name} was not ready within {seconds:.0f} s; {self._log_tail()}")
             time.sleep(_POLL_SECONDS)
 
     def kill(self) -> None:
-        """End it at once: what it keeps is thrown away or survives a crash by design."""
+        """Kill the process: its data are temporary or survive a crash by design."""
         self.process.kill()
         self.process.wait()
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         return f"the end of {self.log}:\n{tail(self.log)}"
 
 
 def leash(signal: str) -> list[str]:
-    """What to put before a command that is to get `signal` when its starter dies, however that ends; Linux only."""
+    """The prefix of a command that must get `signal` when its starter dies, even if that is killed. Linux only."""
     setpriv = shutil.which("setpriv")  # util-linux's, for PR_SET_PDEATHSIG
     return [setpriv, "--pdeathsig", signal] if setpriv else []
 

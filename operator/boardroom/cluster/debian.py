@@ -1,4 +1,4 @@
-"""Programs of the system that a cluster needs, installed by apt where they are missing."""
+"""System programs that a cluster needs, installed by apt if they are missing."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ SEARCH_PATH = os.pathsep.join(
 
 
 class MissingProgramsError(RuntimeError):
-    """Something of the system is not there and could not be installed; the message says what to install."""
+    """A system program is missing and could not be installed. The message names the packages."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """A Debian package, and one file by which it is known to be there under whatever name another system has it."""
+    """A Debian package and one of its programs, which shows on any system that it is installed."""
 
     name: str
     program: str
@@ -61,7 +61,7 @@ IMAGE = (BUILDAH, MMDEBSTRAP)
 
 
 def ensure(packages: Iterable[Package]) -> None:
-    """Install by apt, saying so, the packages whose programs are not there; needs root for that."""
+    """Install the packages of missing programs by apt, with a message. Needs root for that."""
     missing = [package for package in packages if package.find() is None]
     if not missing:
         return
@@ -71,7 +71,7 @@ def ensure(packages: Iterable[Package]) -> None:
         raise MissingProgramsError(f"please install (as Debian names them): {' '.join(names)}")
     say(f"installing from Debian: {' '.join(names)}")
     install = [apt, "install", "-y", "-q", "--no-install-recommends", *names]
-    # The package lists of a fresh machine are old or not there at all: then, and only then, fetch them.
+    # A fresh machine has old or no package lists: fetch them only if the first attempt fails.
     if run(install).returncode != 0:
         run([apt, "update", "-q"])
         tried = run(install)
@@ -83,7 +83,7 @@ def ensure(packages: Iterable[Package]) -> None:
 
 
 def require(package: Package) -> Path:
-    """Return where the package's program is; raises MissingProgramsError where it is not."""
+    """Return the path of the package's program. Raises MissingProgramsError."""
     found = package.find()
     if found is None:
         raise MissingProgramsError(f"please install (as Debian names it): {package.name}")
@@ -91,7 +91,7 @@ def require(package: Package) -> Path:
 
 
 def run(command: list[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command, in that folder if one is given; what it says comes in one stream."""
+    """Run a command, in `folder` if given. stdout and stderr are one stream."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     return subprocess.run(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False

@@ -1,4 +1,4 @@
-"""What a native node changes on the machine itself: one network link, its NAT rules and a few kernel settings."""
+"""The changes of a native node on the host: one network link, its NAT rules and a few kernel settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 INTERFACE_PREFIX = "boardroom"
 NODE_INTERFACE = "eth0"
-# The kubelet sets these for the whole machine; net.ipv4.ip_forward is ours, for the way out of the node.
+# The kubelet sets these for the whole machine. net.ipv4.ip_forward lets traffic out of the node.
 SETTINGS = (
     "vm/overcommit_memory",
     "vm/panic_on_oom",
@@ -34,17 +34,17 @@ SETTINGS = (
     "net/ipv4/ip_forward",
 )
 _SYSCTL = Path("/proc/sys")
-# A reboot ends every node, resets the settings and empties /run: this goes with them.
+# In /run: a reboot ends all nodes, resets the settings and removes this file too.
 _RECORD = Path("/run/boardroom-host.json")
 _RESOLV_CONFS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 
 
 class HostError(RuntimeError):
-    """The machine refused a change; the message holds the command and its words."""
+    """The machine refused a change. The message holds the command and its output."""
 
 
 def free_addresses() -> Addresses:
-    """Return addresses for a new node that nothing here routes to yet; raises HostError where there are none."""
+    """Return unused addresses for a new node. Raises HostError if there are none."""
     routes = json.loads(_run([str(require(IPROUTE)), "-json", "route", "show", "table", "all"]) or "[]")
     try:
         return addressing.choose(route["dst"] for route in routes if ":" not in route["dst"])
@@ -53,12 +53,12 @@ def free_addresses() -> Addresses:
 
 
 def name_servers() -> list[str]:
-    """Return the name servers of this machine that answer to other networks too."""
+    """Return the machine's name servers that other networks can reach."""
     return addressing.upstream_dns([file.read_text() for file in _RESOLV_CONFS if file.exists()])
 
 
 def connect(ours: Addresses, pid: int) -> None:
-    """Link the network namespace of process `pid` to this machine, and let the node out through it."""
+    """Link the network namespace of process `pid` to this machine, and let the node's traffic out through it."""
     link = ours.host_interface
     _ip("link", "add", link, "type", "veth", "peer", "name", NODE_INTERFACE, "netns", str(pid))
     _ip("address", "add", f"{ours.host}/30", "dev", link)
@@ -83,7 +83,7 @@ def rules(ours: Addresses) -> list[tuple[str, list[str]]]:
 
 
 def disconnect(link: str) -> None:
-    """Remove a node's link with all its routes, if it is still there.
+    """Remove a node's link and its routes, if they still exist.
 
     The kernel removes it too, a little after the last process of the node's network namespace has ended.
     """
@@ -124,7 +124,7 @@ def interfaces() -> set[str]:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Let no other node come or go meanwhile. The lock is on a folder, so that no file is left for it."""
+    """Exclude other starts and stops of nodes. The lock is on a folder, so no lock file remains."""
     folder = os.open(_RECORD.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -134,7 +134,7 @@ def alone() -> Iterator[None]:
 
 
 def prepare(mount_points: Iterable[Path]) -> None:
-    """Make the folders that nodes mount their own over, and note what was there before the first node."""
+    """Create the folders that nodes mount over, and record the settings before the first node."""
     missing = [place for place in mount_points if not place.exists()]
     if not _RECORD.exists():
         _RECORD.write_text(json.dumps({"settings": settings(), "made": [str(place) for place in missing]}))
@@ -143,7 +143,7 @@ def prepare(mount_points: Iterable[Path]) -> None:
 
 
 def restore() -> None:
-    """Put settings and folders back to what they were before the first node, once the last one's link is gone."""
+    """Restore settings and folders to their state before the first node, after the last node."""
     if any(_is_link(name) for name in interfaces()) or not _RECORD.exists():
         return
     record = json.loads(_RECORD.read_text())
@@ -159,7 +159,7 @@ def restore() -> None:
 
 
 def settings() -> dict[str, str]:
-    """Return the kernel settings that a node changes, as they are now."""
+    """Return the current values of the kernel settings that a node changes."""
     return {name: (_SYSCTL / name).read_text().strip() for name in SETTINGS if (_SYSCTL / name).exists()}
 
 

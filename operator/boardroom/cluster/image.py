@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boardroom.cluster import debian, places
+from boardroom.cluster import debian, paths
 from boardroom.cluster.progress import say, still_working
 from boardroom.cluster.provider import ClusterError
 
@@ -41,7 +41,7 @@ _SINGLE_SOURCES = (
     "requirements/uv.lock",
 )
 _SOURCE_FOLDERS = ("operator/boardroom",)
-# What a network with its own index or proxy needs, in pip's and in uv's words.
+# Settings of pip and uv for networks with their own index or proxy.
 _NETWORK = (
     "HTTPS_PROXY",
     "HTTP_PROXY",
@@ -68,15 +68,15 @@ class Network:
 
 
 def repository() -> Path:
-    """Return the root of the clone that this code runs from; raises ClusterError when it was installed otherwise."""
+    """Return the root of the clone that runs this code. Raises ClusterError outside a clone."""
     root = Path(__file__).parents[3]
     if not (root / "Dockerfile").exists():
-        raise ClusterError("our image is built from a clone of the repository: run this from one")
+        raise ClusterError("our image is built from a clone of the repository: run this in one")
     return root
 
 
 def digest(root: Path) -> str:
-    """Return a digest of everything the image is made of, by name and content."""
+    """Return a digest of the image's sources, by name and content."""
     whole = hashlib.sha256()
     for file in sources(root):
         whole.update(f"{file.relative_to(root)}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
@@ -84,7 +84,7 @@ def digest(root: Path) -> str:
 
 
 def sources(root: Path) -> list[Path]:
-    """Return the files that the image is made of, in a fixed order; what Python or a Mac left is not among them."""
+    """Return the image's source files in a fixed order, without files that Python or macOS leave behind."""
     single = [root / name for name in _SINGLE_SOURCES if (root / name).exists()]
     folders = [
         file
@@ -97,7 +97,7 @@ def sources(root: Path) -> list[Path]:
 
 def ensure_archive(root: Path, wanted: str) -> Path:
     """Return a docker-archive of the image of `root`, of digest `wanted`, built unless it is cached."""
-    cache = places.cache() / "image"
+    cache = paths.cache() / "image"
     cache.mkdir(parents=True, exist_ok=True)
     archive = cache / "boardroom-operator.tar"
     built = cache / "boardroom-operator.digest"
@@ -134,7 +134,7 @@ def network(environment: Mapping[str, str], pip_configs: list[str]) -> Network:
 
 
 class _Store:
-    """buildah's images, apart from those of the machine's other users."""
+    """buildah's image store, separate from the machine's other users."""
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
@@ -144,7 +144,7 @@ class _Store:
         self._buildah = [str(buildah), f"--root={root}", f"--runroot={run}", "--storage-driver=overlay"]
 
     def ensure_base(self) -> None:
-        """Make the Debian base from Debian's own packages, once."""
+        """Build the Debian base image from Debian's packages, once."""
         if self._succeeds("inspect", "--type", "image", _BASE):
             return
         say("building the image's Debian base (once; about 40 s)")
@@ -159,7 +159,7 @@ class _Store:
             self._run([*self._buildah, "commit", "-q", "--rm", container, _BASE])
 
     def build(self, root: Path, archive: Path) -> None:
-        """Build the Dockerfile on our base, and write the image to `archive`, whole or not at all."""
+        """Build the Dockerfile on our base, and write the image to `archive` atomically."""
         say("building the image from the Dockerfile (the first time about 40 s, then only what changed)")
         configs = [file.read_text() for file in _pip_config_files() if file.exists()]
         reach = network(os.environ, configs)
@@ -171,12 +171,12 @@ class _Store:
             bud = [*self._buildah, "bud", "--isolation=chroot", "--layers", f"--build-arg=BASE={_BASE}", *secrets]
             fresh = Path(scratch) / "image.tar"
             with still_working(lambda seconds: f"building the image: {seconds} s"):
-                # A build that was interrupted leaves a container, whose image can't be pruned. The lock says it is no
-                # other build's.
+                # An interrupted build leaves a container, whose image can't be pruned. The lock excludes other
+                # builds.
                 self._run([*self._buildah, "rm", "--all"])
                 self._run([*bud, "--tag", REFERENCE, str(root)])
                 self._run([*self._buildah, "push", "-q", REFERENCE, f"docker-archive:{fresh}:{REFERENCE}"])
-                # Prune what former sources left, but not the layers of a stage that the image does not descend from.
+                # Prune images of earlier sources, but not the layers of a stage that the image does not descend from.
                 self._run([*bud, "--target=dependencies", "--tag", _DEPENDENCIES, str(root)])
                 self._run([*self._buildah, "rmi", "--prune"])
             fresh.replace(archive)

@@ -46,14 +46,14 @@ DAEMONS = (
 )
 PROGRAMS = (*DAEMONS, "containerd-shim-runc-v2", "ctr", "pause")
 MOUNT_POINTS = (node_config.KUBELET_ROOT, Path("/var/lib/cni"), Path("/var/log/containers"))
-"""Folders with fixed names that parts write to; the node gets its own over them."""
+"""Folders with fixed names that the parts write to. The node mounts its own over them."""
 _LINK_SECONDS = 30.0
 _CONTAINERD_SECONDS = 60.0
 _CAP_SYS_RESOURCE = 24
 
 
 def main(folder: Path) -> None:
-    """Make the node in `folder`, whose node.json holds its number, and stay until killed."""
+    """Run the node in `folder`, whose node.json holds its number, until killed."""
     settings = json.loads((folder / "node.json").read_text())
     ours = Addresses(settings["number"])
     name_servers: list[str] = settings["name_servers"]
@@ -66,7 +66,7 @@ def main(folder: Path) -> None:
 
 
 def _own_mounts(folder: Path, resolv_conf: str) -> None:
-    """Give the node folders of its own where its parts insist on a place; unshare made our mounts private before."""
+    """Mount the node's own folders at fixed places. unshare made our mounts private before."""
     resolver = Path("/etc/resolv.conf").resolve()
     _run("mount", "--make-rshared", "/")
     _run("mount", "-t", "tmpfs", "-o", "mode=755", "boardroom", "/run")
@@ -85,7 +85,7 @@ def _own_mounts(folder: Path, resolv_conf: str) -> None:
 
 
 def _own_network(ours: Addresses) -> None:
-    """Set up our end of the link that the host puts into this namespace, and NAT for the pods behind it."""
+    """Set up our end of the link to the host, and NAT for the pods behind it."""
     deadline = time.monotonic() + _LINK_SECONDS
     while NODE_INTERFACE not in {name for _, name in socket.if_nameindex()}:
         if time.monotonic() > deadline:
@@ -190,7 +190,7 @@ def _daemon(name: str, programs: Path, flags: Sequence[str]) -> Daemon:
 
 
 def _reap(names: dict[int, str]) -> None:
-    """Collect every orphan of the namespace, for ever; a part that ended is named in the log and in `status`."""
+    """Reap every orphan of the namespace, forever. The log and `status` name a part that ended."""
     while True:
         pid, status = os.wait()
         if pid in names:

@@ -1,4 +1,4 @@
-"""A cluster in Docker containers, by kind: where Docker answers, nobody needs root or a build of Kubernetes."""
+"""A cluster in Docker containers, by kind. With Docker it needs neither root nor a build of Kubernetes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from boardroom.cluster import build, image, objects, places
-from boardroom.cluster.given import GivenCluster
+from boardroom.cluster import build, image, objects, paths
+from boardroom.cluster.existing import ExistingCluster
 from boardroom.cluster.progress import say, still_working
 from boardroom.cluster.provider import ClusterError, Status
 
@@ -23,7 +23,7 @@ _DOCKER_SECONDS = 15
 
 
 def why_no_docker() -> str:
-    """Why kind can't be used here, in Docker's own words; empty where Docker answers."""
+    """Docker's error why kind can't run here. Empty if Docker runs."""
     docker = shutil.which("docker")
     if docker is None:
         return "there is no `docker` on PATH"
@@ -36,18 +36,18 @@ def why_no_docker() -> str:
 
 
 class KindCluster:
-    """One kind cluster for each state folder, so that tests have theirs beside the developer's."""
+    """One kind cluster per state folder, so that tests have one beside the developer's."""
 
     name = "kind"
 
     def __init__(self, directory: Path | None = None) -> None:
-        """Speak of the cluster of `directory`, by default `kind` in the state folder; nothing is done yet."""
-        self.directory = (directory or places.state() / "kind").absolute()
+        """The cluster of `directory`, by default `kind` in the state folder. Nothing runs yet."""
+        self.directory = (directory or paths.state() / "kind").absolute()
         self.cluster = f"boardroom-{hashlib.sha256(str(self.directory).encode()).hexdigest()[:8]}"
         self._kubeconfig = self.directory / "kubeconfig"
 
     def up(self, *, gpus: int = 8) -> None:
-        """Return once the node is Ready and advertises `gpus` GPUs; a healthy cluster is left as it is."""
+        """Return once the node is Ready and advertises `gpus` GPUs. A healthy cluster stays as it is."""
         why = why_no_docker()
         if why:
             raise ClusterError(f"kind needs Docker, and {why}; use --provider native (Linux, root) or --kubeconfig")
@@ -60,16 +60,16 @@ class KindCluster:
         say(f"up: kind cluster {self.cluster} with {gpus} nvidia.com/gpu; export KUBECONFIG={self._kubeconfig}")
 
     def down(self) -> None:
-        """Delete the cluster and its kubeconfig; one that is not there is no error."""
+        """Delete the cluster and its kubeconfig, if they exist."""
         self._kind("delete", "cluster")
         self._kubeconfig.unlink(missing_ok=True)
         say("down")
 
     def status(self) -> Status:
-        """Ask the API server."""
+        """Return the state that the API server reports."""
         if not self._kubeconfig.exists():
             return Status(provider=self.name, running=False, healthy=False)
-        seen = GivenCluster(self._kubeconfig).status()
+        seen = ExistingCluster(self._kubeconfig).status()
         return Status(
             provider=self.name,
             running=True,
@@ -80,13 +80,13 @@ class KindCluster:
         )
 
     def kubeconfig(self) -> Path:
-        """Return kind's kubeconfig; raises ClusterError where the cluster is not up."""
+        """Return kind's kubeconfig. Raises ClusterError if the cluster is not up."""
         if not self._kubeconfig.exists():
             raise ClusterError("the kind cluster is not up: run `boardroom cluster up`")
         return self._kubeconfig
 
     def load(self, images: Sequence[str]) -> None:
-        """Load archives into the nodes; without any, our own image, built by Docker. Raises ClusterError."""
+        """Load archives into the nodes, or our own image, built by Docker. Raises ClusterError."""
         self.kubeconfig()
         if images:
             self._kind("load", "image-archive", *images)
@@ -96,7 +96,7 @@ class KindCluster:
         self._kind("load", "docker-image", image.REFERENCE)
 
     def _advertise(self, gpus: int) -> None:
-        """The kubelet keeps extended resources of its status that it does not own."""
+        """Advertise GPUs. The kubelet keeps extended resources that it does not own."""
         kubectl = [str(build.program("kubectl")), f"--kubeconfig={self._kubeconfig}"]
         patch = json.dumps(objects.gpu_patch(gpus))
         for node in self._run([*kubectl, "get", "nodes", "-o", "name"]).split():

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-from boardroom.cluster import places
+from boardroom.cluster import paths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def kubeconfig(*, server: str, authority: bytes, certificate: bytes, key: bytes, name: str = "boardroom") -> Any:
-    """Return a kubeconfig that holds its certificates itself, so that the file may be moved or copied."""
+    """Return a kubeconfig with embedded certificates, so that the file can be moved or copied."""
     return {
         "apiVersion": "v1",
         "kind": "Config",
@@ -39,8 +39,8 @@ def write(file: Path, *, server: str, authority: Path, user: KeyPair) -> Path:
         certificate=user.certificate.read_bytes(),
         key=user.key.read_bytes(),
     )
-    with places.replacing(file) as fresh:
-        fresh.touch(mode=0o600, exist_ok=False)  # private before there is anything in it
+    with paths.replacing(file) as fresh:
+        fresh.touch(mode=0o600, exist_ok=False)  # private before it has content
         fresh.write_text(json.dumps(content, indent=1))
     return file
 

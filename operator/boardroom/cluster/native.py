@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boardroom.cluster import build, cgroups, debian, host, image, init, objects, places, processes
+from boardroom.cluster import build, cgroups, debian, host, image, init, objects, paths, processes
 from boardroom.cluster.addresses import Addresses
 from boardroom.cluster.daemon import tail
 from boardroom.cluster.node_config import NODE_NAME
@@ -38,11 +38,11 @@ class NativeNode:
     name = "native"
 
     def __init__(self, directory: Path | None = None) -> None:
-        """Speak of the node in `directory`, by default `node` in the state folder; nothing is done yet."""
-        self.directory = (directory or places.state() / "node").absolute()
+        """The node in `directory`, by default `node` in the state folder. Nothing runs yet."""
+        self.directory = (directory or paths.state() / "node").absolute()
 
     def up(self, *, gpus: int = 8) -> None:
-        """Bring the node up and return once it is Ready and advertises `gpus` GPUs; builds programs if needed.
+        """Start the node and return once it is Ready and advertises `gpus` GPUs. Missing programs are built first.
 
         On a healthy node this only sees to the number of GPUs. What a crash left is removed first.
         """
@@ -68,7 +68,7 @@ class NativeNode:
             say(f"up in {time.monotonic() - started:.0f} s: {self._describe(gpus)}")
 
     def down(self) -> None:
-        """Stop the node and remove all it left: processes, mounts, network, control groups, data; its logs stay."""
+        """Stop the node and remove its processes, mounts, network, control groups and data. Its logs stay."""
         _require_linux_root()
         with self._locked():
             there = self._settings() is not None or processes.marked(self.directory)
@@ -76,7 +76,7 @@ class NativeNode:
             say("down" if there else "already down")
 
     def status(self) -> Status:
-        """Look at processes, API server and node now."""
+        """Return the state of processes, API server and node."""
         first = self._init()
         if first is None:
             problems = ["what a crash left is still there: `boardroom cluster down` removes it"]
@@ -101,13 +101,13 @@ class NativeNode:
         )
 
     def kubeconfig(self) -> Path:
-        """Return the administrator's kubeconfig; raises ClusterError where the node is not up."""
+        """Return the administrator's kubeconfig. Raises ClusterError if the node is not up."""
         if not self._kubeconfig.exists():
-            raise ClusterError("there is no cluster: run `boardroom cluster up`")
+            raise ClusterError("no cluster runs: run `boardroom cluster up`")
         return self._kubeconfig
 
     def load(self, images: Sequence[str]) -> None:
-        """Import image archives (docker-archive or OCI), or our own image, built if need be, when none is named.
+        """Import image archives (docker-archive or OCI), or without any our own image, built if needed.
 
         Our own is skipped while its sources are those of the last load. Raises ClusterError where the node is not up.
         """
@@ -139,8 +139,8 @@ class NativeNode:
         """Run containerd's own client on the node's images and containers."""
         first = self._init()
         if first is None:
-            raise ClusterError("there is no node: run `boardroom cluster up`")
-        # The socket has a short name in the node's mount namespace, and a way there from ours.
+            raise ClusterError("no node runs: run `boardroom cluster up`")
+        # The socket's short name exists in the node's mount namespace; /proc leads there from ours.
         address = f"/proc/{first.pid}/root/{_RUNTIME_SOCKET}"
         command = [str(build.program("ctr")), "--address", address, "--namespace", "k8s.io", *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -150,7 +150,7 @@ class NativeNode:
         return self.directory / "control-plane" / "kubeconfig"
 
     def _settings(self) -> Any:
-        """What node.json holds: None where there is none, nothing where a machine that went down left it empty."""
+        """The content of node.json. None: no file. Empty: a crashed machine left an empty file."""
         try:
             return json.loads((self.directory / "node.json").read_text())
         except FileNotFoundError:
@@ -159,7 +159,7 @@ class NativeNode:
             return {}
 
     def _init(self) -> processes.Process | None:
-        """Return the node's first process, seen from here."""
+        """Return the node's first process in our PID namespace."""
         found = [process for process in processes.marked(self.directory) if process.inner_pid == 1]
         return found[0] if found else None
 
@@ -176,7 +176,7 @@ class NativeNode:
             host.connect(ours, self._wait_for_namespace().pid)
 
     def _spawn(self) -> None:
-        """Start the node's first process apart from us, so that it survives us."""
+        """Start the node's first process detached, so that it survives us."""
         unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "--propagation", "slave", "--mount-proc"]
         first = [sys.executable, "-m", "boardroom.cluster.init", str(self.directory)]
         environment = os.environ | {processes.MARK: str(self.directory), "PATH": debian.SEARCH_PATH}
@@ -192,7 +192,7 @@ class NativeNode:
             )
 
     def _wait_for_namespace(self) -> processes.Process:
-        """Return the node's first process, as soon as it has a network namespace of its own."""
+        """Return the node's first process once it has its own network namespace."""
         own = Path("/proc/self/ns/net").readlink()
         seen = time.monotonic()
         # unshare ends at once where the kernel refuses; before that it takes a moment to appear.
@@ -203,7 +203,7 @@ class NativeNode:
                     if process.inner_pid == 1 and Path(f"/proc/{process.pid}/ns/net").readlink() != own:
                         return process
             time.sleep(_POLL_SECONDS)
-        raise ClusterError(f"the node's namespaces could not be made; {self._last_words()}")
+        raise ClusterError(f"the node's namespaces could not be made; {self._log_tail()}")
 
     def _wait_until_ready(self, gpus: int) -> None:
         deadline = time.monotonic() + _READY_SECONDS
@@ -214,9 +214,9 @@ class NativeNode:
                     self._advertise(gpus)
                     return
             if time.monotonic() > deadline:
-                raise ClusterError(f"the node was not Ready within {_READY_SECONDS:.0f} s; {self._last_words()}")
+                raise ClusterError(f"the node was not Ready within {_READY_SECONDS:.0f} s; {self._log_tail()}")
             time.sleep(_POLL_SECONDS)
-        raise ClusterError(f"the node could not start; {self._last_words()}")
+        raise ClusterError(f"the node could not start; {self._log_tail()}")
 
     def _advertise(self, gpus: int) -> None:
         api = Rest(self._kubeconfig)
@@ -224,7 +224,7 @@ class NativeNode:
             api.merge(f"{_NODE}/status", objects.gpu_patch(gpus))
 
     def _clean(self) -> None:
-        """Remove everything of this node, in whatever state it is. Does nothing where there is nothing."""
+        """Remove everything of this node, whatever its state."""
         first = self._init()
         if first is not None:
             processes.kill([first])
@@ -240,7 +240,7 @@ class NativeNode:
         self._remove_data()
 
     def _remove_data(self) -> None:
-        """Remove the folder's content but the logs, never reaching through a mount into what is not ours."""
+        """Remove the folder's content except the logs. Never follows a mount into other files."""
         inside = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
         mounts = [place for place in inside if Path(place).is_relative_to(self.directory)]
         if mounts:
@@ -256,7 +256,7 @@ class NativeNode:
     def _describe(self, gpus: int) -> str:
         return f"one node with {gpus} nvidia.com/gpu; export KUBECONFIG={self._kubeconfig}"
 
-    def _last_words(self) -> str:
+    def _log_tail(self) -> str:
         log = self.directory / "log" / "node.log"
         return f"the end of {log}:\n{tail(log)}"
 
@@ -270,7 +270,7 @@ class NativeNode:
 
 def _require_linux_root() -> None:
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
-        raise ClusterError("a native node needs Linux and root; give a cluster of yours by --kubeconfig instead")
+        raise ClusterError("a native node needs Linux and root; use your own cluster by --kubeconfig instead")
 
 
 def _is_ready(node: Any) -> bool:

@@ -59,7 +59,7 @@ SystemdCgroup = false
 
 
 def pod_network(addresses: Addresses) -> Any:
-    """Return the CNI configuration: each pod behind a routed link of its own.
+    """Return the CNI configuration: each pod has its own routed link.
 
     Routed rather than bridged, so that what one pod sends to another by way of a ClusterIP passes the node's NAT both
     ways without br_netfilter.
@@ -103,7 +103,7 @@ def kubelet(addresses: Addresses, *, pki: Path, cgroup: str) -> Any:
         "failSwapOn": False,
         "enforceNodeAllocatable": [],
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
-        # Images are imported, so one that is collected could not be pulled again.
+        # Images are imported: a collected one could not be pulled again.
         "imageGCHighThresholdPercent": 100,
         "podLogsDir": f"{HOME}/pod-logs",
         "volumePluginDir": f"{HOME}/volume-plugins",
@@ -119,7 +119,7 @@ def kube_proxy(addresses: Addresses) -> Any:
         "hostnameOverride": NODE_NAME,
         "mode": "iptables",
         "clusterCIDR": addresses.pods,
-        # A small cluster can afford to follow each change at once, so that a Ready pod is soon reached.
+        # A small cluster can apply each change at once, so that a Ready pod is soon reachable.
         "iptables": {"minSyncPeriod": "0.1s"},
         "conntrack": {
             "maxPerCore": 0,
@@ -131,7 +131,7 @@ def kube_proxy(addresses: Addresses) -> Any:
 
 
 def corefile(addresses: Addresses, upstream: Sequence[str]) -> str:
-    """Return CoreDNS's configuration: the cluster's names, and everything else by way of `upstream`, where there is."""
+    """Return CoreDNS's configuration: the cluster's names, and all others by `upstream`, if any."""
     forward = f"    forward . {' '.join(upstream)}\n" if upstream else ""
     return f"""\
 .:53 {{

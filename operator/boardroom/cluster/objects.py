@@ -1,4 +1,4 @@
-"""What a native node puts into its own API server: the rights of its parts and a StorageClass."""
+"""The objects that a native node creates in its API server: rights of its parts and a StorageClass."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def cluster_objects() -> list[tuple[str, Any]]:
 
 
 def gpu_patch(count: int) -> Any:
-    """Return the patch of the node's status that advertises `count` GPUs; the kubelet keeps what it does not own."""
+    """Return the patch of a node status with `count` GPUs. The kubelet keeps resources that it does not own."""
     gpus = {"nvidia.com/gpu": str(count)}
     return {"status": {"capacity": gpus, "allocatable": gpus}}
 

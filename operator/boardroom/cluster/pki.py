@@ -1,4 +1,4 @@
-"""Keys and certificates of one cluster, all signed by one authority of its own."""
+"""Keys and certificates of one cluster, signed by its own authority."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CLOCK_SKEW = dt.timedelta(minutes=5)
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """Who a certificate speaks for: to Kubernetes the common name is the user, the organisation the group."""
+    """The subject of a certificate. For Kubernetes the common name is the user, the organisation the group."""
 
     name: str
     common_name: str
@@ -44,7 +44,7 @@ class Authority:
     """A certificate authority, its own key pair included, kept in one folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Make a new authority in `folder`; a former one there is replaced."""
+        """Create a new authority in `folder`. It replaces an earlier one."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())

@@ -1,4 +1,4 @@
-"""Finds the processes of a node from outside of it, whatever became of the one that started them."""
+"""Finds the processes of a node from outside, even if their parent has ended."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def running(*, proc: Path = Path("/proc")) -> Iterator[Process]:
     """Yield every process that exists now and is not a zombie."""
     for folder in proc.iterdir():
         if folder.name.isdigit():
-            # It may end while we read.
+            # The process may end while we read.
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 found = parse(int(folder.name), (folder / "status").read_text(), (folder / "cmdline").read_bytes())
                 if found.state != "Z":
@@ -44,7 +44,7 @@ def running(*, proc: Path = Path("/proc")) -> Iterator[Process]:
 
 
 def parse(pid: int, status: str, cmdline: bytes) -> Process:
-    """Return what /proc/PID/status and /proc/PID/cmdline tell."""
+    """Return the process of /proc/PID/status and /proc/PID/cmdline."""
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     program = cmdline.split(b"\0", 1)[0].decode(errors="replace")
     return Process(
@@ -68,7 +68,7 @@ def children(pid: int) -> list[Process]:
 
 
 def kill(processes: Iterable[Process], *, seconds: float = 20.0) -> None:
-    """Kill all of them, and return once none of them is left but as a zombie; raises TimeoutError if one stays."""
+    """Kill the processes and wait until none is left, except as a zombie. Raises TimeoutError."""
     pids = {process.pid for process in processes}
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):

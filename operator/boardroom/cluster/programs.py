@@ -1,4 +1,4 @@
-"""The programs a cluster is made of, and the Go module that each is built from."""
+"""The programs of a cluster, each with its Go module."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _GOMODS = Path(__file__).parent / "gomods"
 
 @dataclass(frozen=True, kw_only=True)
 class Module:
-    """One Go module of ours that requires other people's programs by version."""
+    """One of our Go modules, which requires programs by version."""
 
     name: str
     folder: Path
     cold_minutes: int
-    """How long everything in it takes to build on two cores with an empty build cache."""
+    """Build time of the module on two cores with an empty build cache."""
     tags: str = ""
     stamp: str = ""
     """The module whose version is written into the programs, for those that read it from the linker."""
@@ -42,7 +42,7 @@ class Module:
         return [*flags, f"-tags={self.tags}"] if self.tags else flags
 
     def key(self) -> str:
-        """Return a short digest of all that decides the programs: requirements, checksums, our own source, flags."""
+        """Return a short digest of the programs' inputs: requirements, checksums, our own source, flags."""
         digest = hashlib.sha256("\0".join(self.flags()).encode())
         for file in sorted(self.folder.glob("*")):
             if file.name in {"go.mod", "go.sum"} or file.suffix == ".go":
@@ -52,7 +52,7 @@ class Module:
 
 @dataclass(frozen=True)
 class Program:
-    """One executable: what we call it, and the main package that it is."""
+    """One executable: its name and its main package."""
 
     name: str
     module: Module

@@ -1,4 +1,4 @@
-"""Words for the person who waits, on stderr: stdout belongs to data."""
+"""Progress messages on stderr. stdout holds data only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def say(words: str) -> None:
 
 @contextmanager
 def still_working(line: Callable[[int], str], *, every_seconds: float = 15.0) -> Iterator[None]:
-    """Say `line(elapsed seconds)` every so often for as long as the block runs."""
+    """Print `line(elapsed seconds)` at intervals while the block runs."""
     done = threading.Event()
     started = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""What the commands ask of a cluster, however it comes to be."""
+"""The interface of all cluster providers."""
 
 from __future__ import annotations
 
@@ -11,41 +11,41 @@ if TYPE_CHECKING:
 
 
 class ClusterError(RuntimeError):
-    """A cluster can't do what was asked; the message says the remedy."""
+    """A cluster operation failed. The message names the remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """What was seen of a cluster just now."""
+    """The current state of a cluster."""
 
     provider: str
     running: bool
-    """Something of it is there."""
+    """Whether a part of it runs."""
     healthy: bool
-    """All of it is there, and it takes pods."""
+    """Whether all of it runs and it accepts pods."""
     version: str = ""
     gpus: int = 0
     problems: Sequence[str] = field(default_factory=tuple)
 
 
 class Provider(Protocol):
-    """A way to have a Kubernetes."""
+    """A provider of a Kubernetes cluster."""
 
     name: str
 
     def up(self, *, gpus: int) -> None:
-        """Return once the cluster takes pods; one that does already is left as it is. Raises ClusterError."""
+        """Start the cluster and return once it accepts pods. A running one stays as it is. Raises ClusterError."""
 
     def down(self) -> None:
-        """Remove what `up` made, and nothing else; raises ClusterError."""
+        """Remove what `up` created. Raises ClusterError."""
 
     def status(self) -> Status:
-        """Look at the cluster now."""
+        """Return the cluster's current state."""
         ...
 
     def kubeconfig(self) -> Path:
-        """Return the file that kubectl takes; raises ClusterError where there is no cluster."""
+        """Return the kubeconfig file. Raises ClusterError if there is no cluster."""
         ...
 
     def load(self, images: Sequence[str]) -> None:
-        """Make images of this machine (archives, or our own when none is named) known to the cluster's nodes."""
+        """Load image archives, or without any our own image, into the cluster's nodes."""

@@ -1,4 +1,4 @@
-"""Gives volumes to the claims of the node's StorageClass: a folder each, removed when the claim is gone."""
+"""The provisioner of the node's StorageClass: one folder per claim, removed with the claim."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PERIOD_SECONDS = 1.0
 
 
 def keep_provisioning(api: Rest) -> None:
-    """Look again and again, for ever; a failed look is tried anew, and said where it fails in another way."""
+    """Provision in a loop. A failure is retried, and logged if it differs from the last one."""
     said = ""
     while True:
         try:
@@ -36,12 +36,12 @@ def keep_provisioning(api: Rest) -> None:
 
 
 def provision(api: Rest) -> None:
-    """Serve every claim that waits now, and remove every volume whose claim is gone."""
+    """Provision every pending claim, and remove every volume whose claim is gone."""
     for claim in objects.unbound(api.get(_CLAIMS + _FROM_CACHE)["items"]):
         volume = objects.volume(claim)
         folder = Path(volume["spec"]["hostPath"]["path"])
         folder.mkdir(parents=True, exist_ok=True)
-        # fsGroup does not reach host paths, and pods here run under any user.
+        # fsGroup does not apply to host paths, and pods run under any user.
         folder.chmod(0o777)
         api.apply(f"{_VOLUMES}/{volume['metadata']['name']}", volume)
     for name in objects.released(api.get(_VOLUMES + _FROM_CACHE)["items"]):

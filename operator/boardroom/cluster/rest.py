@@ -1,4 +1,4 @@
-"""As much of a Kubernetes client as bringing a cluster up needs: JSON over one connection per call."""
+"""A minimal Kubernetes client for starting a cluster: JSON over one connection per call."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Rest:
     """Calls one API server as the user of a kubeconfig of ours, which holds a client certificate."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        """Read the kubeconfig; raises OSError where there is none."""
+        """Read the kubeconfig. Raises OSError."""
         config = yaml.safe_load(kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         self.server: str = cluster["server"]
@@ -45,7 +45,7 @@ class Rest:
             self._trust.load_cert_chain(pair.name)
 
     def get(self, path: str) -> Any:
-        """Return the decoded answer of a GET; raises RestError, or OSError when the server is not there."""
+        """Return the decoded response of a GET. Raises RestError, or OSError if the server is unreachable."""
         return self._call("GET", path, None, "application/json")
 
     def apply(self, path: str, manifest: Any) -> None:
@@ -59,7 +59,7 @@ class Rest:
         self._call("PATCH", path, patch, "application/merge-patch+json")
 
     def delete(self, path: str) -> None:
-        """Delete one object; one that is gone already counts as deleted."""
+        """Delete one object. A missing one counts as deleted."""
         try:
             self._call("DELETE", path, None, "application/json")
         except RestError as error:
@@ -67,7 +67,7 @@ class Rest:
                 raise
 
     def answers(self, path: str = "/readyz") -> bool:
-        """Return whether the server is there and says ok."""
+        """Return whether the server answers ok."""
         try:
             self.get(path)
         except (OSError, http.client.HTTPException, RestError):

@@ -1,4 +1,4 @@
-"""Programs of Debian packages that are not installed: taken out into the cache, so that no service of theirs starts."""
+"""Programs of Debian packages, unpacked into the cache instead of installed, so that no service starts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import tempfile
 from pathlib import Path
 
 from boardroom.cluster.debian import SEARCH_PATH, MissingProgramsError, Package, run
-from boardroom.cluster.places import cache
+from boardroom.cluster.paths import cache
 from boardroom.cluster.progress import say
 
 PROMTOOL = Package("prometheus", "promtool")
 
 
 def unpack(package: Package) -> Path:
-    """Return the package's program: the system's, else the cache's, fetched by apt if it is not there yet.
+    """Return the package's program: the system's, else the cache's, downloaded by apt if needed.
 
     Raises MissingProgramsError where there is no apt, or apt has no such package.
     """
@@ -35,7 +35,7 @@ def _fetch(package: Package, scratch: Path) -> Path:
         raise MissingProgramsError(f"please install (as Debian names it): {package.name}")
     say(f"fetching from Debian: {package.name}")
     download = [apt, "download", "-q", package.name]
-    # The package lists of a fresh machine are old or not there at all: then, and only then, fetch them.
+    # A fresh machine has old or no package lists: fetch them only if the first attempt fails.
     if run(download, scratch).returncode != 0:
         run([apt, "update", "-q"], scratch)
         tried = run(download, scratch)

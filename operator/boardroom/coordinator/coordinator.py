@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from math import nan
 from typing import Final
 
-from boardroom.api.ask import AskRequest, AskResponse
+from boardroom.api.ask import AskRequest
 from boardroom.coordinator.backends.adapter_summary import AdapterSummary
 from boardroom.coordinator.backends.adapter_versions import AdapterVersions, wanted
 from boardroom.coordinator.backends.endpoints import Endpoints
@@ -28,6 +28,7 @@ from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.listener import Listener
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.peers.membership import Peers
+from boardroom.coordinator.response import AskResponse
 from boardroom.coordinator.status.conditions import NO_LORAX, Observation
 from boardroom.coordinator.status.writer import HealthWriter
 from boardroom.engine.lorax.driver import LoraxEngine

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from boardroom.api.ask import MemberAnswer
+from boardroom.coordinator.response import MemberAnswer
 
 
 class Listener(Protocol):

@@ -9,7 +9,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from boardroom import __version__
-from boardroom.api.ask import AnswerStatus, CoordinationMode, EngineName, Usage
+from boardroom.api.ask import AnswerStatus, CoordinationMode, EngineName
+from boardroom.coordinator.response import Usage
 
 SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 MEMBERS = (1, 2, 3, 5, 8, 13, 21, 34, 55)

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 
-from boardroom.api.ask import AdapterIdentity, EngineName
+from boardroom.api.ask import EngineName
 from boardroom.coordinator.board.roster import Member
+from boardroom.coordinator.response import AdapterIdentity
 from boardroom.engine.errors import EngineError
 from boardroom.engine.protocol import Generation
 from boardroom.telemetry.tracing import NO_SPAN, OFF, Kind, Span, Tracer, Value

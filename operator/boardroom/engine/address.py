@@ -50,7 +50,7 @@ def header_lines(headers: Mapping[str, str]) -> str:
     return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
-def address(url: str) -> Address:
+def parse_url(url: str) -> Address:
     """Raises ValueError, which says what is wrong, for what is no http or https URL."""
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname:

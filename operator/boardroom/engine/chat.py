@@ -10,7 +10,7 @@ import orjson
 
 from boardroom.engine.errors import BadResponse, EngineError, InvalidRequest
 from boardroom.engine.protocol import FinishReason, Generation, GenerationRequest
-from boardroom.engine.streaming import Assembly, Content, finish_reason, text_of, tokens
+from boardroom.engine.streaming import Assembly, Content, content_text, finish_reason, tokens
 from boardroom.engine.transport import ChunkedReply, Reply
 
 LAST_READS: Final = 3
@@ -40,8 +40,8 @@ def messages(request: GenerationRequest) -> list[dict[str, str]]:
     system = [{"role": "system", "content": request.system}] if request.system else []
     history = [
         {"role": role, "content": text}
-        for exchange in request.history
-        for role, text in (("user", exchange.asked), ("assistant", exchange.answered))
+        for turn in request.history
+        for role, text in (("user", turn.question), ("assistant", turn.answer))
     ]
     return [*system, *history, {"role": "user", "content": request.prompt}]
 
@@ -58,7 +58,7 @@ def sampling(request: GenerationRequest) -> dict[str, Any]:
     return found
 
 
-def dumped(body: dict[str, Any]) -> bytes:
+def encode_json(body: dict[str, Any]) -> bytes:
     """JSON; raises InvalidRequest for what is none: a text that is not valid Unicode, a schema that is too deep."""
     try:
         return orjson.dumps(body)
@@ -66,7 +66,7 @@ def dumped(body: dict[str, Any]) -> bytes:
         raise InvalidRequest(f"the request can't be written as JSON: {error}") from error
 
 
-def read_chat(reply: Reply, who: str, *, filters: bool = False) -> Generation:
+def decode_chat(reply: Reply, who: str, *, filters: bool = False) -> Generation:
     """A chat answer, with LoRAX's deviations mended; raises BadResponse, which names `who`, where it is none."""
     try:
         chat = _CHAT.decode(reply.body)
@@ -77,7 +77,7 @@ def read_chat(reply: Reply, who: str, *, filters: bool = False) -> Generation:
     choice = chat.choices[0]
     finish = finish_reason(choice.finish_reason, filters=filters)
     prompt, completion = (tokens(chat.usage, name) for name in ("prompt_tokens", "completion_tokens"))
-    return generation(reply, text_of(choice.message.content), finish, prompt, completion)
+    return generation(reply, content_text(choice.message.content), finish, prompt, completion)
 
 
 def generation(reply: Reply, text: str, finish: FinishReason, prompt_tokens: int, completion_tokens: int) -> Generation:
@@ -93,7 +93,7 @@ def generation(reply: Reply, text: str, finish: FinishReason, prompt_tokens: int
     )
 
 
-async def read_out(reply: ChunkedReply) -> None:
+async def drain(reply: ChunkedReply) -> None:
     """Read the few bytes behind an answer, so that the connection can be used again; if more come, it closes."""
     with suppress(EngineError):
         for _ in range(LAST_READS):
@@ -101,7 +101,7 @@ async def read_out(reply: ChunkedReply) -> None:
                 return
 
 
-def take_all(assembly: Assembly, events: Sequence[bytes]) -> tuple[str, EngineError | None]:
+def take_events(assembly: Assembly, events: Sequence[bytes]) -> tuple[str, EngineError | None]:
     """The text that these events add, up to the answer's end or an error in them."""
     texts: list[str] = []
     try:

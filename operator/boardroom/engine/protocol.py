@@ -14,10 +14,10 @@ FinishReason = Literal["length", "stop", "content_filter"]
 
 @dataclass(frozen=True, slots=True)
 class PastTurn:
-    """What was asked before, and answered. A pair, because many chat templates refuse what does not alternate."""
+    """One earlier question and its answer. A pair, because many chat templates refuse turns that do not alternate."""
 
-    asked: str
-    answered: str
+    question: str
+    answer: str
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     queue_ms: float | None = None
     inference_ms: float | None = None
     total_ms: float | None = None
-    unheeded: tuple[str, ...] = ()
+    dropped_params: tuple[str, ...] = ()
     """What of the request's sampling the engine's model does not take, and was left out."""
 
 

@@ -26,7 +26,7 @@ class StopCut:
         if whole:
             self.found = True
             return text[: min(whole)[1]]
-        begun = max((_begun(text, one) for one in self._sequences), default=0)
+        begun = max((_overlap(text, one) for one in self._sequences), default=0)
         self._held = text[len(text) - begun :]
         return text[: len(text) - begun]
 
@@ -43,7 +43,7 @@ def cut(generation: Generation, sequences: Sequence[str]) -> Generation:
     return msgspec.structs.replace(generation, text=text, finish_reason="stop") if stops.found else generation
 
 
-def _begun(text: str, sequence: str) -> int:
+def _overlap(text: str, sequence: str) -> int:
     """How many characters at the end of a text are the beginning of the sequence."""
     longest = min(len(text), len(sequence) - 1)
     return next((size for size in range(longest, 0, -1) if text.endswith(sequence[:size])), 0)

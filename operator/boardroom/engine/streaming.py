@@ -100,7 +100,7 @@ def finish_reason(text: str | None, *, filters: bool = False) -> FinishReason:
     return "length" if text == "length" else "stop"
 
 
-def text_of(content: Content) -> str:
+def content_text(content: Content) -> str:
     """The text of a message, or of a piece of one."""
     return content if isinstance(content, str) else "".join(part.text or "" for part in content or ())
 
@@ -134,7 +134,7 @@ class ChatAssembly:
         if not event.choices:
             return ""
         choice = event.choices[0]
-        text = text_of(choice.delta.content) if choice.delta else ""
+        text = content_text(choice.delta.content) if choice.delta else ""
         if choice.finish_reason == "length" and text in _ENDS:  # LoRAX shows the model's own end where it is the last
             text = ""
         if text:
@@ -151,7 +151,7 @@ class ChatAssembly:
         )
 
 
-class TailedChatAssembly(ChatAssembly):
+class OpenAIChatAssembly(ChatAssembly):
     """The same of other servers: the usage comes in an event of its own after the finish reason, and [DONE] ends it."""
 
     def __init__(self, who: str, *, filters: bool = False) -> None:

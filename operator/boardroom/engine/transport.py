@@ -8,12 +8,12 @@ from typing import Final, Protocol
 import msgspec
 
 from boardroom import __version__
-from boardroom.engine.address import address, header_lines
+from boardroom.engine.address import header_lines, parse_url
 from boardroom.engine.connection import Connection
 from boardroom.engine.errors import BadResponse, ConnectionLost, EngineTimeout
-from boardroom.engine.pool import Pool
+from boardroom.engine.pool import ConnectionPool
 from boardroom.engine.protocol import StreamTimeouts
-from boardroom.engine.response import Answer
+from boardroom.engine.response import Response
 from boardroom.telemetry import propagation
 
 CONNECT_SECONDS: Final = 3.0
@@ -25,7 +25,7 @@ _NO_TYPE: Final = "application/octet-stream"
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A whole HTTP answer; header names are in lower case."""
+    """A whole HTTP response; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -45,19 +45,19 @@ class Transport(Protocol):
     async def request(
         self, method: str, path: str, *, timeout: float, limit: int, body: bytes | None = None, request_id: str = ""
     ) -> Reply:
-        """Send and read the answer, at most `limit` bytes of it, within `timeout` seconds."""
+        """Send and read the response, at most `limit` bytes of it, within `timeout` seconds."""
 
     def stream(
         self, path: str, *, timeouts: StreamTimeouts, limit: int, body: bytes, request_id: str = ""
     ) -> AbstractAsyncContextManager["ChunkedReply"]:
-        """POST, and read the answer chunk by chunk inside the context; leaving it early closes the connection."""
+        """POST, and read the response chunk by chunk inside the context; leaving it early closes the connection."""
 
     async def close(self) -> None:
         """Close every connection."""
 
 
 class ChunkedReply(Protocol):
-    """An HTTP answer whose body is still coming; raises only EngineError."""
+    """An HTTP response whose body is still coming; raises only EngineError."""
 
     @property
     def status(self) -> int:
@@ -94,7 +94,7 @@ class HttpTransport:
         self._headers |= headers or {}
         self._who = who
         self.on_hangup: Callable[[], None] = lambda: None
-        self._pool: Pool | None = None
+        self._pool: ConnectionPool | None = None
         self._lines = ""
 
     @property
@@ -105,99 +105,105 @@ class HttpTransport:
         self, method: str, path: str, *, timeout: float, limit: int, body: bytes | None = None, request_id: str = ""
     ) -> Reply:
         end = asyncio.get_running_loop().time() + timeout
-        pool = self._open()
-        request = self._bytes(pool, method, path, body, request_id)
+        pool = self._connection_pool()
+        request = self._encode(pool, method, path, body, request_id)
         try:
             while True:
-                connection = await pool.take(end, min(CONNECT_SECONDS, timeout))
-                answer = Answer(limit)
+                connection = await pool.acquire(end, min(CONNECT_SECONDS, timeout))
+                response = Response(limit)
                 try:
-                    connection.send(request, answer)
-                    whole = await answer.body(end)
-                    return Reply(answer.status, answer.headers, whole)
+                    connection.send(request, response)
+                    whole = await response.body(end)
+                    return Reply(response.status, response.headers, whole)
                 except ConnectionLost:
                     if method != "GET" or not connection.reused:
                         raise  # it may have been heard, and nothing is asked twice but what changes nothing
                     pool.close_idle()  # they may be as dead
                     self.on_hangup()
                 finally:
-                    pool.put(connection)
+                    pool.release(connection)
         except TimeoutError as error:
-            raise self._late(timeout) from error
+            raise self._timed_out(timeout) from error
 
     @asynccontextmanager
     async def stream(
         self, path: str, *, timeouts: StreamTimeouts, limit: int, body: bytes, request_id: str = ""
     ) -> AsyncIterator[ChunkedReply]:
         now = asyncio.get_running_loop().time()
-        pool = self._open()
-        request = self._bytes(pool, "POST", path, body, request_id)
+        pool = self._connection_pool()
+        request = self._encode(pool, "POST", path, body, request_id)
         seconds = min(timeouts.first_byte, timeouts.whole)
-        answer = Answer(limit, streamed=True)
+        response = Response(limit, streamed=True)
         try:
-            connection = await pool.take(now + seconds, min(timeouts.connect, seconds))
+            connection = await pool.acquire(now + seconds, min(timeouts.connect, seconds))
         except TimeoutError as error:
-            raise self._late(seconds) from error
+            raise self._timed_out(seconds) from error
         try:
-            connection.send(request, answer)
+            connection.send(request, response)
             try:
-                await answer.head(now + seconds)
+                await response.head(now + seconds)
             except TimeoutError as error:
-                raise self._late(seconds) from error
-            yield _Chunks(self._url, connection, answer, between_bytes=timeouts.between_bytes, end=now + timeouts.whole)
+                raise self._timed_out(seconds) from error
+            yield _StreamedReply(
+                self._url, connection, response, between_bytes=timeouts.between_bytes, end=now + timeouts.whole
+            )
         finally:
-            pool.put(connection)
+            pool.release(connection)
 
     async def close(self) -> None:
         if self._pool is not None:
             await self._pool.close()
 
-    def _open(self) -> Pool:
+    def _connection_pool(self) -> ConnectionPool:
         if self._pool is None:
             try:
-                found = address(self._url)
+                address = parse_url(self._url)
             except ValueError as error:
                 raise BadResponse(f"{self._url} does not speak HTTP as expected: {error}") from error
             self._lines = header_lines(self._headers)
-            self._pool = Pool(self._url, found, self._max_connections, who=self._who, on_hangup=self._hangup)
+            self._pool = ConnectionPool(
+                self._url, address, self._max_connections, who=self._who, on_hangup=self._on_server_closed
+            )
         return self._pool
 
-    def _bytes(self, pool: Pool, method: str, path: str, body: bytes | None, request_id: str) -> bytes:
+    def _encode(self, pool: ConnectionPool, method: str, path: str, body: bytes | None, request_id: str) -> bytes:
         headers = propagation.current().headers
         if request_id:
             headers = headers | {"x-request-id": request_id}
         return pool.address.request(method, path, self._lines + header_lines(headers), body)
 
-    def _hangup(self) -> None:
+    def _on_server_closed(self) -> None:
         self.on_hangup()
 
-    def _late(self, seconds: float) -> EngineTimeout:
+    def _timed_out(self, seconds: float) -> EngineTimeout:
         return EngineTimeout(f"{self._url} did not answer within {seconds:.1f} s")
 
 
-class _Chunks:
-    """ChunkedReply of an answer that has begun."""
+class _StreamedReply:
+    """ChunkedReply of a response that has begun."""
 
-    def __init__(self, url: str, connection: Connection, answer: Answer, *, between_bytes: float, end: float) -> None:
+    def __init__(
+        self, url: str, connection: Connection, response: Response, *, between_bytes: float, end: float
+    ) -> None:
         self._url = url
         self._connection = connection
-        self._answer = answer
+        self._response = response
         self._between_bytes = between_bytes
         self._end = end
 
     @property
     def status(self) -> int:
-        return self._answer.status
+        return self._response.status
 
     @property
     def content_type(self) -> str:
-        return self._answer.headers.get("content-type", _NO_TYPE).partition(";")[0].strip().lower()
+        return self._response.headers.get("content-type", _NO_TYPE).partition(";")[0].strip().lower()
 
     async def read(self, within: float | None = None) -> bytes:
         seconds = self._between_bytes if within is None else within
         silence = asyncio.get_running_loop().time() + seconds
         try:
-            chunk = await self._answer.read(min(silence, self._end))
+            chunk = await self._response.read(min(silence, self._end))
         except TimeoutError as error:
             if self._end < silence:
                 raise EngineTimeout(f"{self._url} had not finished its stream when its time was over") from error
@@ -211,5 +217,5 @@ class _Chunks:
             chunks.append(chunk)
             limit -= len(chunk)
             if limit < 0:
-                raise BadResponse("the answer is longer than what is read of one")
+                raise BadResponse("the response is longer than what is read of one")
         return b"".join(chunks)

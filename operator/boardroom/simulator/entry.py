@@ -40,7 +40,7 @@ class Answer:
     tokens: tuple[Token, ...]
     finish_reason: FinishReason
 
-    def handed_over(self, other: "Answer", share: float) -> "Answer":
+    def switched_to(self, other: "Answer", share: float) -> "Answer":
         """Its first words, so big a share of them, and from there on the other's."""
         words = min(int(share * len(self.tokens)), len(other.tokens) - 1)
         return Answer(self.tokens[:words] + other.tokens[words:], other.finish_reason)

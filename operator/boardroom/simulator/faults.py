@@ -38,7 +38,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
     rate: Rate = 1.0
     """Share of the requests that it hits."""
     times: Count | None = None
-    """How often it strikes before it is gone."""
+    """How often it triggers before it is gone."""
     seconds: Seconds | None = None
     error: Literal["generation", "overloaded", "validation", "incomplete", "batch", "unhealthy"] = "generation"
     message: str | None = None
@@ -81,8 +81,8 @@ class Faults:
         self._removed.set()
         return bool(found)
 
-    def strike(self, kind: Kind, adapter_ids: Sequence[str] = ("",), *, error: str | None = None) -> Fault | None:
-        """The fault of that kind that strikes now, counted; the first of several."""
+    def trigger(self, kind: Kind, adapter_ids: Sequence[str] = ("",), *, error: str | None = None) -> Fault | None:
+        """The fault of that kind that triggers now, counted; the first of several."""
         for fault in self._faults.values():
             if fault.kind != kind or (error is not None and fault.error != error):
                 continue
@@ -94,11 +94,11 @@ class Faults:
             if fault.after and kind == "crash":
                 fault.after -= 1
                 continue
-            self._counted(fault)
+            self._count_trigger(fault)
             return fault
         return None
 
-    async def pass_hang(self) -> None:
+    async def wait_while_hung(self) -> None:
         """Returns when nothing hangs, which may be never."""
         while fault := next((fault for fault in self._faults.values() if fault.kind == "hang"), None):
             self._removed.clear()
@@ -108,7 +108,7 @@ class Faults:
             except TimeoutError:
                 self._faults.pop(fault.id, None)
 
-    def _counted(self, fault: Fault) -> None:
+    def _count_trigger(self, fault: Fault) -> None:
         if fault.times is None:
             return
         fault.times -= 1

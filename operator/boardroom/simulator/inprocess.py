@@ -73,7 +73,7 @@ class InProcessTransport:
         call = self._call("POST", path, body, request_id)
         try:
             await call.started(min(timeouts.first_byte, timeouts.whole))
-            yield _Chunks(call, limit, timeouts.between_bytes)
+            yield _StreamedReply(call, limit, timeouts.between_bytes)
         finally:
             call.leave()
 
@@ -90,8 +90,8 @@ class _Call:
         self._body = body
         self._sent = False
         self._complete = False
-        self._gone = asyncio.Event()
-        self._begun = asyncio.Event()
+        self._client_left = asyncio.Event()
+        self._started = asyncio.Event()
         self._chunks: asyncio.Queue[bytes] = asyncio.Queue()
         scope = {
             "type": "http",
@@ -101,7 +101,7 @@ class _Call:
             "headers": [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode())],
         }
         self.task = asyncio.create_task(application(scope, self._receive, self._send))
-        self.task.add_done_callback(self._ended)
+        self.task.add_done_callback(self._on_task_done)
 
     def __aiter__(self) -> "_Call":
         return self
@@ -118,40 +118,40 @@ class _Call:
         """Wait for status and headers."""
         try:
             async with asyncio.timeout(seconds):
-                await self._begun.wait()
+                await self._started.wait()
         except TimeoutError as error:
             raise EngineTimeout(f"LoRAX did not answer within {seconds:.1f} s") from error
 
     def leave(self) -> None:
         """Close the connection; what the application makes of it is LoRAX's business."""
-        self._gone.set()
+        self._client_left.set()
 
     async def _receive(self) -> MutableMapping[str, Any]:
         if not self._sent:
             self._sent = True
             return {"type": "http.request", "body": self._body, "more_body": False}
-        await self._gone.wait()
+        await self._client_left.wait()
         return {"type": "http.disconnect"}
 
     async def _send(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.headers = Headers(raw=list(message["headers"]))
-            self._begun.set()
+            self._started.set()
             return
         if message.get("body"):
             self._chunks.put_nowait(message["body"])
         if not message.get("more_body", False):
             self._complete = True
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
         with suppress(asyncio.CancelledError):
             task.exception()  # a router that aborted; whoever waits sees the connection close
-        self._begun.set()
+        self._started.set()
         self._chunks.put_nowait(_END)
 
 
-class _Chunks:
+class _StreamedReply:
     """ChunkedReply of a call."""
 
     def __init__(self, call: _Call, limit: int, between_bytes: float) -> None:

@@ -30,8 +30,8 @@ class RestartingLorax:
 
     def __init__(self, settings: Settings, url: str = "inprocess://lorax") -> None:
         self._settings = settings
-        self._life = AsyncExitStack()
-        self._over = asyncio.Event()
+        self._process = AsyncExitStack()
+        self._process_ended = asyncio.Event()
         self._restarting: set[asyncio.Task[None]] = set()
         self._ended_loads = 0
         self._engine: Engine | None = None
@@ -44,7 +44,7 @@ class RestartingLorax:
 
     @property
     def loads(self) -> int:
-        """Adapters brought onto the GPU, over all its lives."""
+        """Adapters brought onto the GPU, process_ended all its lives."""
         return self._ended_loads + (self._engine.shard.loads if self._engine else 0)
 
     async def __aenter__(self) -> Self:
@@ -81,7 +81,7 @@ class RestartingLorax:
     ) -> Reply:
         """Send and read the whole answer; raises only EngineError."""
         call = self._listening().request(method, path, timeout=timeout, limit=limit, body=body, request_id=request_id)
-        return await _unless(self._over, call)
+        return await _unless_ended(self._process_ended, call)
 
     @asynccontextmanager
     async def stream(
@@ -90,7 +90,7 @@ class RestartingLorax:
         """POST, and read chunk by chunk; leaving early disconnects."""
         transport = self._listening()
         async with transport.stream(path, timeouts=timeouts, limit=limit, body=body, request_id=request_id) as reply:
-            yield _Chunks(reply, self._over)
+            yield _StreamedReply(reply, self._process_ended)
 
     async def close(self) -> None:
         """There is nothing to close."""
@@ -102,21 +102,21 @@ class RestartingLorax:
 
     async def _start(self) -> None:
         self._settings = replace(self._settings, random_seed=self._settings.random_seed + 1)
-        self._over = asyncio.Event()
-        self._engine = await self._life.enter_async_context(Engine(self._settings, on_abort=self._aborted))
+        self._process_ended = asyncio.Event()
+        self._engine = await self._process.enter_async_context(Engine(self._settings, on_abort=self._on_abort))
         self._transport = InProcessTransport(self._engine, self.url)
 
     async def _end(self) -> None:
         if self._engine is not None:
             self._ended_loads += self._engine.shard.loads
         self._engine = self._transport = None
-        self._over.set()
+        self._process_ended.set()
         self.on_hangup()
         with suppress(RouterAborted):
-            await self._life.aclose()
-        self._life = AsyncExitStack()
+            await self._process.aclose()
+        self._process = AsyncExitStack()
 
-    def _aborted(self, reason: str) -> None:
+    def _on_abort(self, reason: str) -> None:
         """Kubernetes starts it again."""
         self.aborts.append(reason)
         task = asyncio.create_task(self.kill(AFTER_ABORT_SECONDS))
@@ -124,9 +124,9 @@ class RestartingLorax:
         task.add_done_callback(self._restarting.discard)
 
 
-async def _unless(over: asyncio.Event, doing: Coroutine[Any, Any, T]) -> T:
-    """What `doing` returns; raises ConnectionLost when the process that does it ends before."""
-    task, ended = asyncio.ensure_future(doing), asyncio.create_task(over.wait())
+async def _unless_ended(process_ended: asyncio.Event, call: Coroutine[Any, Any, T]) -> T:
+    """What `call` returns; raises ConnectionLost when the process that does it ends before."""
+    task, ended = asyncio.ensure_future(call), asyncio.create_task(process_ended.wait())
     try:
         await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
@@ -137,12 +137,12 @@ async def _unless(over: asyncio.Event, doing: Coroutine[Any, Any, T]) -> T:
         task.cancel()
 
 
-class _Chunks:
+class _StreamedReply:
     """ChunkedReply of one process: the next one knows nothing of it."""
 
-    def __init__(self, reply: ChunkedReply, over: asyncio.Event) -> None:
+    def __init__(self, reply: ChunkedReply, process_ended: asyncio.Event) -> None:
         self._reply = reply
-        self._over = over
+        self._process_ended = process_ended
 
     @property
     def status(self) -> int:
@@ -156,8 +156,8 @@ class _Chunks:
 
     async def read(self, within: float | None = None) -> bytes:
         """What comes next; b"" at the end."""
-        return await _unless(self._over, self._reply.read(within))
+        return await _unless_ended(self._process_ended, self._reply.read(within))
 
     async def read_all(self, limit: int) -> bytes:
         """The rest."""
-        return await _unless(self._over, self._reply.read_all(limit))
+        return await _unless_ended(self._process_ended, self._reply.read_all(limit))

@@ -12,10 +12,10 @@ from starlette.types import Receive, Scope, Send
 
 from boardroom.adapters import Adapter, read
 from boardroom.adapters.fetcher import GRACE_SECONDS, LINGER_SECONDS, Fetcher
+from boardroom.adapters.protocol import DesiredSource, DesiredSources
 from boardroom.adapters.server import application
 from boardroom.adapters.store import Store
 from boardroom.adapters.synthetic import Shape, make_one
-from boardroom.adapters.wanted import Wanted, WantedSource
 from boardroom.api.adapter import HuggingFaceSource
 from component.adapters.hub_server import REPO, Hub
 from component.coordinator.standing_board import served, until
@@ -40,9 +40,9 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store", limit=10_000_000)
 
 
-def wanting(*urls: str, keep: tuple[str, ...] = (), max_bytes: int = 10_000_000) -> Wanted:
-    sources = tuple(WantedSource.of(HuggingFaceSource(repo=REPO, endpoint=url)) for url in urls)
-    return Wanted(sources=sources, keep=keep, max_bytes=max_bytes)
+def wanting(*urls: str, keep: tuple[str, ...] = (), max_bytes: int = 10_000_000) -> DesiredSources:
+    sources = tuple(DesiredSource.of(HuggingFaceSource(repo=REPO, endpoint=url)) for url in urls)
+    return DesiredSources(sources=sources, keep=keep, max_bytes=max_bytes)
 
 
 async def state(fetcher: Fetcher, expected: str) -> dict[str, Any]:
@@ -57,10 +57,10 @@ async def state(fetcher: Fetcher, expected: str) -> dict[str, Any]:
 async def test_a_restarted_sidecar_finds_what_is_there_without_the_hub(adapter: Path, store: Store) -> None:
     async with served(Hub.of(adapter).app) as url:
         first = Fetcher(store)
-        await first.want(wanting(url))
+        await first.set_desired(wanting(url))
         before = await state(first, "ready")
     second = Fetcher(store)
-    await second.want(wanting(url))
+    await second.set_desired(wanting(url))
     assert (await state(second, "ready"))["path"] == before["path"]
 
 
@@ -68,11 +68,11 @@ async def test_a_restarted_sidecar_finds_what_is_there_without_the_hub(adapter: 
 async def test_what_a_crash_left_of_a_stored_adapter_is_fetched_again(adapter: Path, store: Store, file: str) -> None:
     async with served(Hub.of(adapter).app) as url:
         first = Fetcher(store)
-        await first.want(wanting(url))
+        await first.set_desired(wanting(url))
         path = Path((await state(first, "ready"))["path"])
         (path / file).write_bytes(b"")  # its name was on the disk already, its bytes were not
         second = Fetcher(store)
-        await second.want(wanting(url))
+        await second.set_desired(wanting(url))
         await state(second, "ready")
         assert [found.digest for found in await second.stored()] == [read(adapter).digest]
 
@@ -85,7 +85,7 @@ async def test_the_sidecars_of_two_servers_share_a_claim_and_fetch_once(store: S
     async with served(hub.app) as url:
         sidecars = [Fetcher(shared), Fetcher(shared)]
         for sidecar in sidecars:
-            await sidecar.want(wanting(url, max_bytes=large))
+            await sidecar.set_desired(wanting(url, max_bytes=large))
         await until(hub.ranges)
         await asyncio.sleep(0.5)  # so that the second one would begin too
         hub.going.set()
@@ -102,7 +102,7 @@ async def test_what_failed_is_tried_again_with_the_secret_as_it_is_then(
     secret.mkdir()
     async with served(Hub.of(adapter, token="t0ken").app) as url:
         fetcher = Fetcher(store, secret, first_retry=0.05)
-        await fetcher.want(wanting(url))
+        await fetcher.set_desired(wanting(url))
         assert (await state(fetcher, "failed"))["problem"]["reason"] == "CredentialsMissing"
         (secret / "HF_ENDPOINT").write_text(url)
         (secret / "HF_TOKEN").write_text("t0ken\n")
@@ -119,7 +119,7 @@ async def test_a_server_that_is_no_hub_is_said_and_tried_again(adapter: Path, st
 
     async with served(first_nonsense) as url:
         fetcher = Fetcher(store, first_retry=0.05)
-        await fetcher.want(wanting(url))
+        await fetcher.set_desired(wanting(url))
         problem = (await state(fetcher, "failed"))["problem"]
         assert (problem["reason"], "endpoint" in problem["message"]) == ("DownloadFailed", True)
         await state(fetcher, "ready")
@@ -128,9 +128,9 @@ async def test_a_server_that_is_no_hub_is_said_and_tried_again(adapter: Path, st
 async def test_a_raised_limit_is_tried_at_once(adapter: Path, store: Store) -> None:
     async with served(Hub.of(adapter).app) as url:
         fetcher = Fetcher(store, first_retry=3600)
-        await fetcher.want(wanting(url, max_bytes=100))
+        await fetcher.set_desired(wanting(url, max_bytes=100))
         assert (await state(fetcher, "failed"))["problem"]["reason"] == "TooLarge"
-        await fetcher.want(wanting(url))
+        await fetcher.set_desired(wanting(url))
         await state(fetcher, "ready")
 
 
@@ -143,16 +143,16 @@ async def test_a_raised_limit_is_tried_at_once(adapter: Path, store: Store) -> N
     ],
 )
 async def test_what_nobody_wants_goes_after_its_grace(
-    adapter: Path, store: Store, again: Callable[[str, str], Wanted], stays: bool
+    adapter: Path, store: Store, again: Callable[[str, str], DesiredSources], stays: bool
 ) -> None:
     clock = Clock()
     async with served(Hub.of(adapter).app) as url:
         fetcher = Fetcher(store, clock=clock)
-        await fetcher.want(wanting(url))
+        await fetcher.set_desired(wanting(url))
         path = (await state(fetcher, "ready"))["path"]
-        await fetcher.want(wanting(url))
+        await fetcher.set_desired(wanting(url))
         for clock.now in (LINGER_SECONDS + 1, 2 * LINGER_SECONDS + 2, 2 * LINGER_SECONDS + GRACE_SECONDS + 3):
-            await fetcher.want(again(url, path))
+            await fetcher.set_desired(again(url, path))
     assert [a.path.exists() for a in [read(Path(path))]] == [stays]
 
 
@@ -160,12 +160,12 @@ async def test_nothing_is_remembered_of_directories_that_are_not_in_the_store(ad
     clock = Clock()
     async with served(Hub.of(adapter).app) as url:
         fetcher = Fetcher(store, clock=clock)
-        await fetcher.want(wanting(url))
+        await fetcher.set_desired(wanting(url))
         path = (await state(fetcher, "ready"))["path"]
         for number in range(50):
             clock.now += LINGER_SECONDS + 1
-            await fetcher.want(wanting(url, keep=tuple(f"/elsewhere/{number}/{i}" for i in range(20))))
-    assert list(fetcher._used_at) == [Path(path)]
+            await fetcher.set_desired(wanting(url, keep=tuple(f"/elsewhere/{number}/{i}" for i in range(20))))
+    assert list(fetcher._desired_at) == [Path(path)]
 
 
 async def test_what_is_wanted_again_while_the_store_is_looked_through_stays(adapter: Path, store: Store) -> None:
@@ -178,19 +178,19 @@ async def test_what_is_wanted_again_while_the_store_is_looked_through_stays(adap
     clock = Clock()
     async with served(Hub.of(adapter).app) as url, served(Hub.of(adapter).app) as mirror:
         fetcher = LooksLong(store, clock=clock)
-        await fetcher.want(wanting(url))
+        await fetcher.set_desired(wanting(url))
         path = (await state(fetcher, "ready"))["path"]
         clock.now = LINGER_SECONDS + 1
-        await fetcher.want(wanting())
+        await fetcher.set_desired(wanting())
         clock.now += GRACE_SECONDS + 1
-        await fetcher.want(wanting(mirror))
+        await fetcher.set_desired(wanting(mirror))
     assert read(Path(path)).digest == read(adapter).digest
 
 
 async def test_a_file_that_somebody_changed_is_no_longer_ours(adapter: Path, store: Store) -> None:
     async with served(Hub.of(adapter).app) as url:
         fetcher = Fetcher(store)
-        await fetcher.want(wanting(url))
+        await fetcher.set_desired(wanting(url))
         path = Path((await state(fetcher, "ready"))["path"])
     (path / "adapter_config.json").write_text("{}")
     assert await fetcher.stored() == []

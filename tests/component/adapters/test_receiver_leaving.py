@@ -13,7 +13,7 @@ from boardroom.adapters import receiver as loader
 from boardroom.adapters import server
 from boardroom.adapters.fetcher import Fetcher
 from boardroom.adapters.store import Store
-from boardroom.adapters.uploads import Inbox
+from boardroom.adapters.uploads import UploadStore
 from component.coordinator.standing_board import served, until
 
 DIGEST = f"sha256:{'0' * 64}"
@@ -21,7 +21,7 @@ FILE = f"/v1/incoming/{DIGEST}/adapter_model.safetensors"
 
 
 async def leave(url: str, path: str) -> None:
-    """Begin a PUT of 1,000 bytes, and go after a few."""
+    """Begin a PUT of 1,000 bytes, and disconnect after a few."""
     where = urlsplit(url)
     _, writer = await asyncio.open_connection(where.hostname, where.port)
     writer.write(f"PUT {path} HTTP/1.1\r\nhost: sidecar\r\ncontent-length: 1000\r\n\r\n".encode() + b"{" * 10)
@@ -56,4 +56,4 @@ async def test_files_that_had_arrived_whole_are_not_sent_again(tmp_path: Path) -
 
 
 def loading(root: Path) -> Starlette:
-    return loader.application(loader.Loader(Inbox(root, limit=10_000), idle_seconds=60))
+    return loader.application(loader.Receiver(UploadStore(root, limit=10_000), idle_seconds=60))

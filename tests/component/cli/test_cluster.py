@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from boardroom.cli.cluster import cluster
-from boardroom.cluster import build, choice, given
-from boardroom.cluster.given import GivenCluster
+from boardroom.cluster import build, choice, existing
+from boardroom.cluster.existing import ExistingCluster
 from boardroom.cluster.kind import KindCluster, why_no_docker
 
 
@@ -30,8 +30,8 @@ def test_a_given_cluster_whose_login_waits_for_somebody_is_not_waited_for(
     waiting.write_text("#!/bin/sh\nexec sleep 60\n")
     waiting.chmod(0o755)
     monkeypatch.setattr(build, "program", lambda _: waiting)
-    monkeypatch.setattr(given, "_LOGIN_SECONDS", 0.2)
-    [problem] = GivenCluster(tmp_path / "kubeconfig").status().problems
+    monkeypatch.setattr(existing, "_LOGIN_SECONDS", 0.2)
+    [problem] = ExistingCluster(tmp_path / "kubeconfig").status().problems
     assert f"does the login of {tmp_path / 'kubeconfig'} wait for you?" in problem
 
 

@@ -85,7 +85,7 @@ def test_a_json_schema_is_followed(openai_client: Session, lorax: Server, how: s
 def test_a_stop_sequence_looks_like_a_content_filter(openai_client: Session, lorax: Server) -> None:
     if not lorax.simulated:
         pytest.skip("what a real model says isn't known")
-    answer = openai_client.call(lorax.url, "chat", **chat(stop=["voice"]))
+    answer = openai_client.call(lorax.url, "chat", **chat(stop=["simulated"]))
     assert answer["choices"][0]["finish_reason"] == "content_filter"
 
 

@@ -17,7 +17,7 @@ from boardroom.adapters.store import Store
 from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.coordinator.http.server import serving
 from boardroom.coordinator.main import Options, standalone
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from component.adapters.hub_server import REPO, Hub
 from component.coordinator.standing_board import (
     MODEL,
@@ -85,9 +85,9 @@ def hub_agent(url: str, revision: str) -> dict[str, Any]:
 
 
 def spoke(answer: dict[str, Any]) -> str:
-    """The digest by which the answer says it spoke, checked against the voice that only those weights have."""
+    """The digest by which the answer says it spoke, checked against the signature that only those weights have."""
     adapter = answer["adapter"]
-    assert voice(SALT, MODEL, adapter["path"], adapter["digest"]) in answer["text"]
+    assert signature(SALT, MODEL, adapter["path"], adapter["digest"]) in answer["text"]
     assert adapter["path"].endswith(adapter["digest"].replace(":", "-"))
     return str(adapter["digest"])
 
@@ -137,7 +137,7 @@ async def test_until_it_is_fetched_the_member_is_absent_with_the_reason(board: B
 
 
 async def test_a_new_version_takes_over_between_two_questions(board: Board, tmp_path: Path) -> None:
-    """Asked all the while: nobody is absent, every answer has the voice of the digest that it names."""
+    """Asked all the while: nobody is absent, every answer has the signature of the digest that it names."""
     hubs = Hubs(tmp_path / "hub")
     async with served(hubs.app) as url, simulated_lorax() as (lorax, _):
         board.write(hub_agent(url, COMMITS[0]), agent("CFO"))

@@ -7,7 +7,7 @@ import httpx
 import orjson
 import pytest
 
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from component.coordinator.standing_board import (
     MODEL,
     NAMES,
@@ -23,14 +23,14 @@ from component.coordinator.standing_board import (
 )
 
 
-async def test_every_answer_carries_the_voice_of_its_own_member(board: Board) -> None:
+async def test_every_answer_has_the_signature_of_its_member(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         answer = await stand.answer()
     assert [a["agent"] for a in answer["answers"]] == NAMES
     for one in answer["answers"]:
         path = str(board.adapter(one["role"]))
         assert (one["status"], one["engine"], one["adapter"]["path"]) == ("answered", "lorax", path)
-        assert voice(SALT, MODEL, path, one["adapter"]["digest"]) in one["text"]
+        assert signature(SALT, MODEL, path, one["adapter"]["digest"]) in one["text"]
     assert (answer["used_lorax"], answer["batch"]["size"], answer["agents_involved"]) == (True, 5, NAMES)
 
 
@@ -112,7 +112,7 @@ async def test_a_member_without_an_adapter_speaks_as_the_base_model(board: Board
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         answer = await stand.answer()
     scribe = by_role(answer)["Scribe"]
-    assert voice(SALT, MODEL, "", "") in scribe["text"]
+    assert signature(SALT, MODEL, "", "") in scribe["text"]
     assert (scribe["adapter"], scribe["cold_load"]) == (None, None)
 
 
@@ -123,7 +123,7 @@ async def test_a_model_without_a_usable_chat_template_is_asked_in_the_plain_layo
         answer = await stand.answer()
     assert answer["agents_involved"] == NAMES
     for one in answer["answers"]:
-        assert voice(SALT, MODEL, one["adapter"]["path"], one["adapter"]["digest"]) in one["text"]
+        assert signature(SALT, MODEL, one["adapter"]["path"], one["adapter"]["digest"]) in one["text"]
         assert one["usage"]["completion_tokens"] > 0
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from boardroom.coordinator.http import sse as buffer
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from component.coordinator.standing_board import (
     MODEL,
     NAMES,
@@ -35,7 +35,7 @@ async def test_members_speak_at_once_and_the_result_is_what_they_said(board: Boa
     assert found[-1][0] == "result"
     for one in result["answers"]:
         assert said(found, one["agent"]) == one["text"]
-        assert voice(SALT, MODEL, one["adapter"]["path"], one["adapter"]["digest"]) in one["text"]
+        assert signature(SALT, MODEL, one["adapter"]["path"], one["adapter"]["digest"]) in one["text"]
     first_done = next(i for i, (name, _) in enumerate(found) if name == "member.done")
     spoke_before = {data["agent"] for name, data in found[:first_done] if name == "member.delta"}
     assert spoke_before == set(NAMES)

@@ -8,7 +8,7 @@ import httpx
 import orjson
 import pytest
 
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from component.coordinator.standing_board import (
     MODEL,
     NAMES,
@@ -65,7 +65,7 @@ async def test_a_member_whose_adapter_lorax_cannot_load_is_answered_for_and_says
     assert {call.body["model"] for call in server.calls} == {"gpt-board"}
     for role in ROLES:
         one = by_role(answer)[role]
-        assert voice(SALT, MODEL, one["adapter"]["path"], one["adapter"]["digest"]) in one["text"]
+        assert signature(SALT, MODEL, one["adapter"]["path"], one["adapter"]["digest"]) in one["text"]
 
 
 async def test_a_board_whose_lorax_is_down_is_answered_for_and_by_lorax_again_when_it_is_back(board: Board) -> None:
@@ -188,14 +188,14 @@ async def test_each_choice_of_a_completion_is_told_apart_by_its_engine(board: Bo
         if call.body.get("seed") == 8:
             await call.fail(424, "Request failed during generation: CUDA error", "generation")
         else:
-            await call.say("my own voice")
+            await call.say("my own answer")
 
     body = {"model": "executive/cfo", "messages": [{"role": "user", "content": "And now?"}], "n": 3, "seed": 7}
     async with served(ScriptedLorax(fail_the_second)) as url, with_standard(board, url) as (stand, _server):
         await stand.wait_ready(*ROLES)
         answer = (await stand.client.post("/v1/chat/completions", json=body)).raise_for_status().json()
     spoke = [(one["engine"], one["text"]) for one in answer["boardroom"]["answers"]]
-    assert spoke == [("lorax", "my own voice"), ("standard", "as a generalist, yes"), ("lorax", "my own voice")]
+    assert spoke == [("lorax", "my own answer"), ("standard", "as a generalist, yes"), ("lorax", "my own answer")]
     assert [choice["message"]["content"] for choice in answer["choices"]] == [text for _, text in spoke]
     [warning] = answer["boardroom"]["warnings"]
     assert warning.startswith("CFO (cfo) answered by standard inference, without its adapter: ")

@@ -15,7 +15,7 @@ from boardroom.engine.errors import EngineError
 from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import GenerationRequest
 from boardroom.simulator.faults import Fault
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from boardroom.simulator.router.engine import Engine
 from component.coordinator.standing_board import (
     MODEL,
@@ -33,7 +33,7 @@ from component.coordinator.standing_board import (
     until,
 )
 
-BASE_VOICE = f"voice={voice(SALT, MODEL, '', '')} "
+BASE_SIGNATURE = f"signature={signature(SALT, MODEL, '', '')} "
 CLO = "/clo_lora_adapter"
 
 
@@ -129,7 +129,7 @@ async def test_stale_adapter_race_nobody_is_answered_by_the_base_model_through_u
                 await asyncio.sleep(0.01)
 
         await asyncio.gather(evicting, *(keep_asking(role) for role in ROLES))
-    assert [text for text in texts if BASE_VOICE in text] == []
+    assert [text for text in texts if BASE_SIGNATURE in text] == []
     assert len(texts) >= 20
 
 
@@ -148,7 +148,7 @@ async def test_stale_adapter_race_plain_concurrent_clients_are_answered_by_the_b
 
         await asyncio.gather(evicting, *(keep_asking(path) for path in paths(board, *ROLES)))
         await lorax.close()
-    assert [text for text in texts if BASE_VOICE in text] != []
+    assert [text for text in texts if BASE_SIGNATURE in text] != []
 
 
 async def test_path_cache_files_changed_under_a_loaded_path_are_said_and_not_attributed(board: Board) -> None:

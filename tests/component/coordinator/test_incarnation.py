@@ -85,7 +85,7 @@ async def told(story: Sequence[tuple[Event, float]], lorax: MortalLorax) -> list
         return [await task for task in answers] + last
 
 
-def voices(outcomes: Sequence[Outcome]) -> list[str]:
+def signatures(outcomes: Sequence[Outcome]) -> list[str]:
     return [outcome.result.text for outcome in outcomes if isinstance(outcome.result, Generation)]
 
 
@@ -107,7 +107,7 @@ def test_no_question_meets_an_adapter_that_this_process_has_not_answered_through
     """Restarts, late answers, broken connections, looks, reports of followers, strangers: in any order."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         outcomes = runner.run(told(story, MortalLorax()))
-    assert [voice for voice in voices(outcomes) if voice == BASE] == []
+    assert [signature for signature in signatures(outcomes) if signature == BASE] == []
 
 
 def test_behind_a_proxy_an_answer_of_a_life_that_nobody_saw_begin_is_asked_again() -> None:
@@ -115,7 +115,7 @@ def test_behind_a_proxy_an_answer_of_a_life_that_nobody_saw_begin_is_asked_again
     story: list[tuple[Event, float]] = [(("end", True, 0.02), 0.1), (("ask", "leader", 0, 80), 0.5), (("look",), 1.0)]
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         outcomes = runner.run(told(story, MortalLorax(hangs_up=False)))
-    assert [voice for voice in voices(outcomes) if voice == BASE] == []
+    assert [signature for signature in signatures(outcomes) if signature == BASE] == []
 
 
 def test_without_the_gate_the_base_model_speaks_after_a_restart() -> None:
@@ -128,7 +128,7 @@ def test_without_the_gate_the_base_model_speaks_after_a_restart() -> None:
             lorax.clients[0].on_hangup = lambda: None
             await lorax.end(gracefully=True, down=0.02)
             with patch.object(Admission, "is_open_for", return_value=True):  # as if nothing had happened
-                return voices([await board.ask("leader", MEMBERS[0], 8)])
+                return signatures([await board.ask("leader", MEMBERS[0], 8)])
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         assert runner.run(tried()) == [BASE]

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from boardroom.api.ask import Position
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from component.coordinator.standing_board import (
     MODEL,
     NAMES,
@@ -22,7 +22,7 @@ from component.coordinator.standing_board import (
 from component.engine.scripted_lorax import Call, ScriptedLorax
 
 
-async def test_the_chair_speaks_in_its_own_voice_after_the_others_shared_a_batch(board: Board) -> None:
+async def test_the_chair_speaks_with_its_own_adapter_after_the_others_shared_a_batch(board: Board) -> None:
     spec = {"deliberation": {"defaultMode": "Hierarchical", "chairRef": {"name": "cfo"}}}
     board.write(*(agent(role) for role in ROLES), spec=spec)
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
@@ -32,14 +32,14 @@ async def test_the_chair_speaks_in_its_own_voice_after_the_others_shared_a_batch
     adapter = by_role(answer)["CFO"]["adapter"]
     assert (answer["coordination_mode"], answer["chair"]) == ("hierarchical", "cfo")
     assert answer["reply"] == by_role(answer)["CFO"]["text"]
-    assert voice(SALT, MODEL, adapter["path"], adapter["digest"]) in answer["reply"]
+    assert signature(SALT, MODEL, adapter["path"], adapter["digest"]) in answer["reply"]
     assert ([b["size"] for b in answer["batches"]], answer["batch"]) == ([4], answer["batches"][0])
     others = set(NAMES) - {"cfo"}
     assert others in together
     assert [names for names in together if "cfo" in names and names != {"cfo"}] == []
 
 
-async def test_each_round_is_a_batch_of_everybody_in_their_own_voices(board: Board) -> None:
+async def test_each_round_is_a_batch_of_everybody_with_their_own_adapters(board: Board) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         await stand.wait_ready(*ROLES)
         answer = await stand.answer(coordination_mode="collaborative", rounds=2)
@@ -49,7 +49,7 @@ async def test_each_round_is_a_batch_of_everybody_in_their_own_voices(board: Boa
     for round_ in answer["rounds"]:
         for one in round_["answers"]:
             adapter = by_role(answer)[one["role"]]["adapter"]
-            assert voice(SALT, MODEL, adapter["path"], adapter["digest"]) in one["text"]
+            assert signature(SALT, MODEL, adapter["path"], adapter["digest"]) in one["text"]
     assert answer["agents_involved"] == NAMES
 
 
@@ -76,7 +76,7 @@ async def steps(url: str, request_id: str) -> list[set[str]]:
     return [{one.removeprefix(prefix) for one in step} for step in ids if step]
 
 
-async def test_members_vote_in_one_batch_in_their_own_voices(board: Board) -> None:
+async def test_members_vote_in_one_batch_with_their_own_adapters(board: Board) -> None:
     board.write(*(agent(role, tokens=400) for role in ROLES), spec={"deliberation": {"defaultMode": "Consensus"}})
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         await stand.wait_ready(*ROLES)
@@ -87,6 +87,6 @@ async def test_members_vote_in_one_batch_in_their_own_voices(board: Board) -> No
     assert {v["position"] for v in votes} <= set(Position)
     for one in votes:
         adapter = by_role(answer)[one["role"]]["adapter"]
-        assert voice(SALT, MODEL, adapter["path"], adapter["digest"]) in by_role(answer)[one["role"]]["text"]
+        assert signature(SALT, MODEL, adapter["path"], adapter["digest"]) in by_role(answer)[one["role"]]["text"]
         assert one["rationale"] in json.loads(by_role(answer)[one["role"]]["text"])["rationale"]
     assert again["decision"] == answer["decision"]

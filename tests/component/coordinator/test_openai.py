@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from boardroom.coordinator.http.app import create_app
 from boardroom.coordinator.main import Options, standalone
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from component.conformance.clients_under_test import Session
 from component.coordinator.standing_board import (
     MODEL,
@@ -68,12 +68,12 @@ async def test_the_models_are_the_board_and_each_member(board: Board, openai_cli
 
 
 @pytest.mark.parametrize("model", ["executive/cfo", "executive/CFO"])
-async def test_one_agent_speaks_in_its_own_voice(board: Board, openai_client: Session, model: str) -> None:
+async def test_one_agent_answers_with_its_own_adapter(board: Board, openai_client: Session, model: str) -> None:
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         found = await chat(openai_client, stand, model=model, max_tokens=40)
     [spoke] = found["boardroom"]["answers"]
     [choice] = found["choices"]
-    assert voice(SALT, MODEL, spoke["adapter"]["path"], spoke["adapter"]["digest"]) in choice["message"]["content"]
+    assert signature(SALT, MODEL, spoke["adapter"]["path"], spoke["adapter"]["digest"]) in choice["message"]["content"]
     assert (spoke["role"], found["model"], found["object"]) == ("CFO", model, "chat.completion")
     assert (choice["finish_reason"], choice["message"]["role"]) == ("length", "assistant")
     assert found["usage"]["completion_tokens"] == 40

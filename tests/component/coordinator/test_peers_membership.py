@@ -21,7 +21,7 @@ from component.coordinator.lease_kube import Client, LeaseKube
 from component.coordinator.standing_board import NAMES, ROLES, UNLOADABLE, Board, agent, try_again, until
 from component.coordinator.standing_fleet import simulated_servers
 from component.coordinator.standing_peers import Peer, standing_peers
-from component.coordinator.test_hazards import BASE_VOICE, CLO, request_for
+from component.coordinator.test_hazards import BASE_SIGNATURE, CLO, request_for
 
 
 def probes(engine: Engine) -> int:
@@ -72,7 +72,7 @@ async def test_nobody_is_answered_by_the_base_model_through_any_of_them(board: B
 
         asked = [keep_asking(peer, role) for role in ROLES for peer in (first, second)]
         await asyncio.gather(evicting, *asked)
-    assert [text for text in texts if BASE_VOICE in text] == []
+    assert [text for text in texts if BASE_SIGNATURE in text] == []
     assert len(texts) >= 20
 
 

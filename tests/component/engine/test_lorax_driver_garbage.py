@@ -23,7 +23,7 @@ REQUEST = GenerationRequest(request_id="q", system="", prompt="x", adapter_id="/
 Ask = Callable[[LoraxEngine], Awaitable[Any]]
 
 
-def dumped(value: Any) -> bytes:
+def encode_json(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:  # an integer beyond 64 bits, or a lone surrogate
@@ -31,7 +31,7 @@ def dumped(value: Any) -> bytes:
 
 
 def events(value: Any) -> bytes:
-    return b"data: " + dumped(value) + b"\n\n"
+    return b"data: " + encode_json(value) + b"\n\n"
 
 
 JSON = st.recursive(
@@ -46,7 +46,7 @@ PLAUSIBLE = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=4),
     max_leaves=12,
 )
-BODIES = st.binary(max_size=200) | PLAUSIBLE.map(dumped) | PLAUSIBLE.map(events)
+BODIES = st.binary(max_size=200) | PLAUSIBLE.map(encode_json) | PLAUSIBLE.map(events)
 STATUSES = st.sampled_from([200, 204, 301, 400, 404, 413, 415, 422, 424, 429, 500, 502, 503])
 TYPES = st.sampled_from(["application/json", "text/event-stream", "text/plain", "", ";;;", "x/y; charset=\u00ff"])
 TIMES = st.sampled_from(["", "12", "-1", "nan", "inf", "1e999", "soon"])

@@ -125,7 +125,7 @@ async def test_what_a_model_does_not_take_is_learnt_once_and_told(streams: bool)
         both = await asyncio.gather(ask(engine, REQUEST), ask(engine, REQUEST))
         learning = len(server.calls)
         later = await ask(engine, REQUEST)
-    assert {(answer.text, answer.unheeded) for answer in (*both, later)} == {("we grow", ("temperature",))}
+    assert {(answer.text, answer.dropped_params) for answer in (*both, later)} == {("we grow", ("temperature",))}
     assert len(server.calls) == learning + 1
     assert (server.calls[-1].body["max_completion_tokens"], server.calls[-1].body["stop"]) == (32, ["END"])
 
@@ -150,7 +150,7 @@ async def test_a_refusal_that_was_misread_changes_no_other_request() -> None:
         with pytest.raises(InvalidRequest):
             await engine.generate(msgspec.structs.replace(REQUEST, prompt="moody"), 10)
         answer = await engine.generate(REQUEST, 10)
-    assert (answer.unheeded, server.calls[-1].body["seed"], len(server.calls)) == ((), 7, 3)
+    assert (answer.dropped_params, server.calls[-1].body["seed"], len(server.calls)) == ((), 7, 3)
 
 
 async def test_a_schema_that_is_refused_says_nothing_of_the_next() -> None:
@@ -162,7 +162,7 @@ async def test_a_schema_that_is_refused_says_nothing_of_the_next() -> None:
 
     hard = msgspec.structs.replace(REQUEST, response_format={"not": {}})
     async with standard(picky) as (engine, server):
-        found = [(await engine.generate(request, 10)).unheeded for request in (hard, REQUEST, hard)]
+        found = [(await engine.generate(request, 10)).dropped_params for request in (hard, REQUEST, hard)]
     assert found == [("response_format",), (), ("response_format",)]
     forms = [call.body["response_format"]["type"] for call in server.calls]
     assert forms == ["json_schema", "json_object", "json_schema", "json_schema", "json_object"]
@@ -176,7 +176,7 @@ async def test_any_object_is_what_json_object_says_too() -> None:
 
     async with standard(plain) as (engine, _):
         answer = await engine.generate(REQUEST, 10)
-    assert answer.unheeded == ()
+    assert answer.dropped_params == ()
 
 
 class SlowlyRefusing:

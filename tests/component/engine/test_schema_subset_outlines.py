@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from boardroom.engine.lorax.schema_price import MOST, price
+from boardroom.engine.lorax.schema_cost import MAX_COST, schema_cost
 from boardroom.engine.lorax.schema_subset import subset
 from boardroom.simulator.json_schema.compiler import states
 from boardroom.simulator.json_schema.text import SchemaError
@@ -77,9 +77,9 @@ def test_what_is_sent_is_taken_is_no_larger_than_we_think_and_nothing_else_comes
     # of the newer builder it is enough to know that it takes a schema; of the largest the machine is made once
     found = library.try_(sent, asked, samples=SAMPLES, core=name != "json_object")
     assert (found["refusals"], found["wrong"]) == (["", ""], [])
-    estimated = price(sent)
-    assert found["states"] <= estimated.states <= MOST.states
-    assert found["characters"] <= estimated.characters <= MOST.characters
+    estimated = schema_cost(sent)
+    assert found["states"] <= estimated.states <= MAX_COST.states
+    assert found["characters"] <= estimated.characters <= MAX_COST.characters
     assert estimated.states < 2 * found["states"] + 40  # or the bound would keep out what is cheap
     assert 0.8 * found["states"] - 3 <= states(sent, lists=False) <= 1.7 * found["states"] + 3  # the simulator's price
 
@@ -105,5 +105,5 @@ def test_the_library_lets_through_what_does_not_satisfy_it(library: Library, nam
 
 @pytest.mark.parametrize("name", [name for name, refusal in REFUSED.items() if refusal.library == "grows"])
 def test_what_it_makes_of_it_grows_beyond_what_may_be_compiled(library: Library, name: str) -> None:
-    found = library.try_(REFUSED[name].schema, core=False, most_characters=MOST.characters)
-    assert found["characters"] > MOST.characters or found["states"] > MOST.states
+    found = library.try_(REFUSED[name].schema, core=False, most_characters=MAX_COST.characters)
+    assert found["characters"] > MAX_COST.characters or found["states"] > MAX_COST.states

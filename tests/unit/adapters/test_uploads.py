@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from boardroom.adapters import Adapter, Scanner, read
-from boardroom.adapters import uploads as inbox
+from boardroom.adapters import Adapter, Scanner, read, uploads
 from boardroom.adapters.synthetic import Shape, make_one
-from boardroom.adapters.uploads import INCOMING, Inbox, RefusedError
+from boardroom.adapters.uploads import INCOMING, UploadError, UploadStore
 
 
 @pytest.fixture
@@ -22,9 +21,9 @@ def sent(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def volume(tmp_path: Path) -> Inbox:
+def volume(tmp_path: Path) -> UploadStore:
     (tmp_path / "volume").mkdir()
-    return Inbox(tmp_path / "volume", limit=1_000_000)
+    return UploadStore(tmp_path / "volume", limit=1_000_000)
 
 
 def digest(directory: Path) -> str:
@@ -33,61 +32,61 @@ def digest(directory: Path) -> str:
     return found
 
 
-def arrive(volume: Inbox, directory: Path, announced: str) -> None:
+def arrive(volume: UploadStore, directory: Path, announced: str) -> None:
     for path in directory.iterdir():
-        arrival = volume.begin(announced, path.name, path.stat().st_size)
-        arrival.write(path.read_bytes())
-        arrival.finish()
+        upload = volume.start(announced, path.name, path.stat().st_size)
+        upload.write(path.read_bytes())
+        upload.finish()
 
 
-def put(volume: Inbox, directory: Path, name: str) -> bool:
+def put(volume: UploadStore, directory: Path, name: str) -> bool:
     arrive(volume, directory, digest(directory))
-    return volume.place(name, digest(directory))
+    return volume.commit(name, digest(directory))
 
 
-def refusal(volume: Inbox, directory: Path, name: str) -> str:
-    with pytest.raises(RefusedError) as caught:
+def refusal(volume: UploadStore, directory: Path, name: str) -> str:
+    with pytest.raises(UploadError) as caught:
         put(volume, directory, name)
     return caught.value.code
 
 
-def listed(volume: Inbox) -> dict[str, str | None]:
+def listed(volume: UploadStore) -> dict[str, str | None]:
     return {item.name: item.adapter.digest for item in Scanner(volume.root).scan()}
 
 
 @pytest.mark.parametrize("name", ["ceo_lora_adapter", "finance/cfo/2"])
-def test_an_adapter_lies_under_its_name_as_it_was_sent(volume: Inbox, sent: Path, name: str) -> None:
+def test_an_adapter_lies_under_its_name_as_it_was_sent(volume: UploadStore, sent: Path, name: str) -> None:
     assert put(volume, sent, name)
     assert listed(volume) == {name: digest(sent)}
     assert list((volume.root / INCOMING).iterdir()) == []
 
 
-def test_what_is_on_its_way_is_listed_nowhere(volume: Inbox, sent: Path) -> None:
+def test_what_is_on_its_way_is_listed_nowhere(volume: UploadStore, sent: Path) -> None:
     arrive(volume, sent, digest(sent))
     assert listed(volume) == {}
 
 
-def test_the_same_again_changes_nothing(volume: Inbox, sent: Path) -> None:
+def test_the_same_again_changes_nothing(volume: UploadStore, sent: Path) -> None:
     put(volume, sent, "ceo")
     before = (volume.root / "ceo").stat().st_ino
     assert not put(volume, sent, "ceo")
     assert (volume.root / "ceo").stat().st_ino == before
-    assert volume.there("ceo", digest(sent))
+    assert volume.contains("ceo", digest(sent))
 
 
 def test_other_weights_do_not_take_the_name_of_those_that_lorax_may_know(
-    volume: Inbox, sent: Path, tmp_path: Path
+    volume: UploadStore, sent: Path, tmp_path: Path
 ) -> None:
     put(volume, sent, "ceo")
     make_one(tmp_path / "other", "CFO", Shape())
     assert refusal(volume, tmp_path / "other", "ceo") == "NameTaken"
-    with pytest.raises(RefusedError, match=r"spec\.adapter\.path"):
-        volume.there("ceo", digest(tmp_path / "other"))
+    with pytest.raises(UploadError, match=r"spec\.adapter\.path"):
+        volume.contains("ceo", digest(tmp_path / "other"))
     assert listed(volume) == {"ceo": digest(sent)}
 
 
 @pytest.mark.parametrize("before", ["nothing", "half", "pickle"])
-def test_what_could_never_be_loaded_gives_way(volume: Inbox, sent: Path, before: str) -> None:
+def test_what_could_never_be_loaded_gives_way(volume: UploadStore, sent: Path, before: str) -> None:
     place = volume.root / "ceo"
     place.mkdir()
     if before == "half":
@@ -98,84 +97,84 @@ def test_what_could_never_be_loaded_gives_way(volume: Inbox, sent: Path, before:
     assert listed(volume) == {"ceo": digest(sent)}
 
 
-def test_a_folder_of_other_adapters_is_not_cleared_away(volume: Inbox, sent: Path) -> None:
+def test_a_folder_of_other_adapters_is_not_cleared_away(volume: UploadStore, sent: Path) -> None:
     put(volume, sent, "finance/cfo")
     assert refusal(volume, sent, "finance") == "NameTaken"
     assert listed(volume) == {"finance/cfo": digest(sent)}
 
 
-def test_what_is_not_what_was_announced_is_thrown_away(volume: Inbox, sent: Path, tmp_path: Path) -> None:
+def test_what_is_not_what_was_announced_is_thrown_away(volume: UploadStore, sent: Path, tmp_path: Path) -> None:
     announced = digest(sent)
     (sent / "adapter_config.json").write_bytes((sent / "adapter_config.json").read_bytes() + b" ")
     arrive(volume, sent, announced)
-    with pytest.raises(RefusedError, match="damaged on its way"):
-        volume.place("ceo", announced)
-    assert (listed(volume), volume.begun(announced)) == ({}, {})
+    with pytest.raises(UploadError, match="damaged on its way"):
+        volume.commit("ceo", announced)
+    assert (listed(volume), volume.received(announced)) == ({}, {})
 
 
-def test_what_the_board_would_refuse_is_refused(volume: Inbox, sent: Path) -> None:
+def test_what_the_board_would_refuse_is_refused(volume: UploadStore, sent: Path) -> None:
     config = sent / "adapter_config.json"
     config.write_bytes(config.read_bytes().replace(b'"use_dora": false', b'"use_dora": true'))
     assert refusal(volume, sent, "ceo") == "UnsupportedFeature"
 
 
-def test_a_file_counts_only_when_all_of_it_has_arrived(volume: Inbox, sent: Path) -> None:
+def test_a_file_counts_only_when_all_of_it_has_arrived(volume: UploadStore, sent: Path) -> None:
     announced, file = digest(sent), sent / "adapter_model.safetensors"
-    arrival = volume.begin(announced, file.name, file.stat().st_size)
-    arrival.write(file.read_bytes()[:100])
-    with pytest.raises(RefusedError, match="100 of"):
-        arrival.finish()
-    assert volume.begun(announced) == {}
+    upload = volume.start(announced, file.name, file.stat().st_size)
+    upload.write(file.read_bytes()[:100])
+    with pytest.raises(UploadError, match="100 of"):
+        upload.finish()
+    assert volume.received(announced) == {}
 
 
-def test_an_attempt_that_broke_off_takes_nothing_from_the_next_one(volume: Inbox, sent: Path) -> None:
+def test_an_attempt_that_broke_off_takes_nothing_from_the_next_one(volume: UploadStore, sent: Path) -> None:
     announced, file = digest(sent), sent / "adapter_model.safetensors"
-    first, second = (volume.begin(announced, file.name, file.stat().st_size) for _ in range(2))
+    first, second = (volume.start(announced, file.name, file.stat().st_size) for _ in range(2))
     first.write(b"half")
     second.write(file.read_bytes())
-    first.abandon()
+    first.abort()
     second.finish()
-    assert volume.begun(announced) == {file.name: file.stat().st_size}
+    assert volume.received(announced) == {file.name: file.stat().st_size}
 
 
 def test_what_a_killed_push_left_counts_nothing_against_the_limit(tmp_path: Path, sent: Path) -> None:
     announced, file = digest(sent), sent / "adapter_model.safetensors"
-    volume = Inbox(tmp_path, limit=file.stat().st_size)
-    killed = volume.begin(announced, file.name, file.stat().st_size)
+    volume = UploadStore(tmp_path, limit=file.stat().st_size)
+    killed = volume.start(announced, file.name, file.stat().st_size)
     killed.write(b"half")
     killed._stream.close()
-    after = Inbox(tmp_path, limit=file.stat().st_size)
-    after.clear()
+    after = UploadStore(tmp_path, limit=file.stat().st_size)
+    after.delete_stale()
     assert put(after, sent, "again")
 
 
 @pytest.mark.parametrize("size", [10, 500_000])
-def test_a_volume_that_fills_up_meanwhile_is_said_to_be_full(volume: Inbox, sent: Path, size: int) -> None:
-    arrival = volume.begin(digest(sent), "adapter_model.safetensors", size)
-    arrival._stream.close()
-    arrival._stream = Path("/dev/full").open("wb")  # noqa: SIM115 (closed by the arrival)
-    with pytest.raises(RefusedError, match="No space left on device; enlarge the claim") as caught:  # noqa: PT012 (which of the two meets it first depends on the size)
-        arrival.write(b"x" * size)
-        arrival.finish()
-    arrival.abandon()
+def test_a_volume_that_fills_up_meanwhile_is_said_to_be_full(volume: UploadStore, sent: Path, size: int) -> None:
+    upload = volume.start(digest(sent), "adapter_model.safetensors", size)
+    upload._stream.close()
+    upload._stream = Path("/dev/full").open("wb")  # noqa: SIM115 (closed by the upload)
+    with pytest.raises(UploadError, match="No space left on device; enlarge the claim") as caught:  # noqa: PT012 (which of the two meets it first depends on the size)
+        upload.write(b"x" * size)
+        upload.finish()
+    upload.abort()
     assert (caught.value.code, list((volume.root / INCOMING).glob("*/.*"))) == ("VolumeFull", [])
 
 
 @pytest.mark.parametrize("name", ["ceo/2", "ceo/2/3", "file/2"])
-def test_nothing_is_put_where_no_board_looks(volume: Inbox, sent: Path, name: str) -> None:
+def test_nothing_is_put_where_no_board_looks(volume: UploadStore, sent: Path, name: str) -> None:
     put(volume, sent, "ceo")
     (volume.root / "file").touch()
     assert refusal(volume, sent, name) == "NameTaken"
 
 
-def test_nothing_is_put_deeper_than_a_board_looks(volume: Inbox, sent: Path) -> None:
+def test_nothing_is_put_deeper_than_a_board_looks(volume: UploadStore, sent: Path) -> None:
     assert put(volume, sent, "1/2/3/4/5/6/7/8")
     assert listed(volume) == {"1/2/3/4/5/6/7/8": digest(sent)}
     assert refusal(volume, sent, "1/2/3/4/5/6/7/a/9") == "BadName"
 
 
 def test_of_two_pushes_of_one_name_the_second_overwrites_nothing(
-    volume: Inbox, sent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    volume: UploadStore, sent: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_one(tmp_path / "other", "CFO", Shape())
 
@@ -184,17 +183,17 @@ def test_of_two_pushes_of_one_name_the_second_overwrites_nothing(
             shutil.copytree(tmp_path / "other", volume.root / "ceo", dirs_exist_ok=True)
         return read(directory, **options)
 
-    monkeypatch.setattr(inbox, "read", other_comes_first)
+    monkeypatch.setattr(uploads, "read", other_comes_first)
     assert refusal(volume, sent, "ceo") == "NameTaken"
     assert listed(volume) == {"ceo": digest(tmp_path / "other")}
 
 
 @pytest.mark.parametrize("name", ["", "/etc", "../up", "a/../b", ".hidden", "a\n", "a//b", "a" * 254])
-def test_no_name_leads_out_of_the_volume(volume: Inbox, sent: Path, name: str) -> None:
+def test_no_name_leads_out_of_the_volume(volume: UploadStore, sent: Path, name: str) -> None:
     assert refusal(volume, sent, name) == "BadName"
 
 
-def test_no_link_leads_out_of_the_volume(volume: Inbox, sent: Path, tmp_path: Path) -> None:
+def test_no_link_leads_out_of_the_volume(volume: UploadStore, sent: Path, tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (volume.root / "out").symlink_to(tmp_path / "outside")
     assert refusal(volume, sent, "out/ceo") == "BadName"
@@ -204,39 +203,39 @@ def test_no_link_leads_out_of_the_volume(volume: Inbox, sent: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     "file", ["../x.safetensors", ".x.safetensors", "adapter_model.bin", "run.sh", "x/y.safetensors"]
 )
-def test_only_an_adapters_files_are_taken(volume: Inbox, sent: Path, file: str) -> None:
-    with pytest.raises(RefusedError, match=r"only adapter_config\.json"):
-        volume.begin(digest(sent), file, 10)
+def test_only_an_adapters_files_are_taken(volume: UploadStore, sent: Path, file: str) -> None:
+    with pytest.raises(UploadError, match=r"only adapter_config\.json"):
+        volume.start(digest(sent), file, 10)
 
 
-def test_more_than_the_board_takes_is_refused_before_it_travels(volume: Inbox, sent: Path) -> None:
+def test_more_than_the_board_takes_is_refused_before_it_travels(volume: UploadStore, sent: Path) -> None:
     arrive(volume, sent, digest(sent))
-    with pytest.raises(RefusedError, match=r"spec\.adapters\.maxSize"):
-        volume.begin(digest(sent), "more.safetensors", 999_999)
-    with pytest.raises(RefusedError, match="1048576 are allowed"):
-        volume.begin(digest(sent), "adapter_config.json", (1 << 20) + 1)
+    with pytest.raises(UploadError, match=r"spec\.adapters\.maxSize"):
+        volume.start(digest(sent), "more.safetensors", 999_999)
+    with pytest.raises(UploadError, match="1048576 are allowed"):
+        volume.start(digest(sent), "adapter_config.json", (1 << 20) + 1)
 
 
 def test_more_than_there_is_room_for_is_refused_before_it_travels(
-    volume: Inbox, sent: Path, monkeypatch: pytest.MonkeyPatch
+    volume: UploadStore, sent: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(volume.root)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=5))
-    with pytest.raises(RefusedError, match="5 are free on the adapters volume"):
-        volume.begin(digest(sent), "adapter_model.safetensors", 6)
+    with pytest.raises(UploadError, match="5 are free on the adapters volume"):
+        volume.start(digest(sent), "adapter_model.safetensors", 6)
 
 
-def test_what_was_begun_long_ago_is_cleared_away(volume: Inbox, sent: Path) -> None:
+def test_what_was_begun_long_ago_is_cleared_away(volume: UploadStore, sent: Path) -> None:
     arrive(volume, sent, digest(sent))
-    volume.clear()
-    assert len(volume.begun(digest(sent))) == 2
+    volume.delete_stale()
+    assert len(volume.received(digest(sent))) == 2
     (begun,) = (volume.root / INCOMING).iterdir()
-    os.utime(begun, (time.time() - 2 * inbox.FORGOTTEN_SECONDS,) * 2)
-    volume.clear()
-    assert volume.begun(digest(sent)) == {}
+    os.utime(begun, (time.time() - 2 * uploads.STALE_SECONDS,) * 2)
+    volume.delete_stale()
+    assert volume.received(digest(sent)) == {}
 
 
 def test_a_volume_that_can_t_be_written_is_named_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RefusedError, match="must be writable for user"):
-        Inbox(tmp_path / "file", 1).clear()
+    with pytest.raises(UploadError, match="must be writable for user"):
+        UploadStore(tmp_path / "file", 1).delete_stale()

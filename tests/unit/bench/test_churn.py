@@ -5,7 +5,7 @@ from bench.churn import Case, compared
 
 
 @pytest.mark.parametrize("per_second", [2.0, 20.0])
-def test_through_the_coordinator_each_adapter_is_loaded_once_and_nobody_speaks_in_anothers_voice(
+def test_through_the_coordinator_each_adapter_is_loaded_once_and_nobody_is_answered_by_anothers_weights(
     per_second: float,
 ) -> None:
     row = compared(Case(adapters=8, per_second=per_second, requests=80))

@@ -1,4 +1,4 @@
-"""Whose voice an answer has, from its first word to its last."""
+"""Which weights wrote an answer, from its first word to its last."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,9 @@ from bench.reference import Reference
 from bench.tally import Listening, Tally
 from bench.virtual_board import BASE, Volume, settings
 
-from boardroom.api.ask import AdapterIdentity, AnswerStatus, CoordinationMode, MemberAnswer, Usage
-from boardroom.api.ask import AskResponse as Response
+from boardroom.api.ask import AnswerStatus, CoordinationMode
+from boardroom.coordinator.response import AdapterIdentity, MemberAnswer, Usage
+from boardroom.coordinator.response import AskResponse as Response
 
 
 def said(tally: Tally, path: str, question: str = "Why?") -> str:
@@ -47,11 +48,11 @@ def answer(volume: Volume, path: str, text: str, digest: str | None = "its own")
 
 
 @pytest.mark.parametrize(
-    ("speaker", "counted"),
+    ("signer", "counted"),
     [("r0-v1", "right"), ("r0-v2", "other_version"), ("r1-v1", "other_member"), (BASE, "base_model")],
 )
-def test_a_voice_is_counted_as_what_it_is(volume: Volume, tally: Tally, speaker: str, counted: str) -> None:
-    text = said(tally, "" if speaker == BASE else str(volume.root / speaker))
+def test_an_answer_is_counted_by_its_weights(volume: Volume, tally: Tally, signer: str, counted: str) -> None:
+    text = said(tally, "" if signer == BASE else str(volume.root / signer))
     tally.response(response(answer(volume, str(volume.root / "r0-v1"), text)), {"r0"})
     assert (getattr(tally, counted), tally.texts, tally.unnamed_absences) == (1, 1, 0)
 

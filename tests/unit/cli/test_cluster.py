@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from boardroom.cli.cluster import cluster
 from boardroom.cluster import choice, host
-from boardroom.cluster.given import GivenCluster
+from boardroom.cluster.existing import ExistingCluster
 from boardroom.cluster.kind import KindCluster
 from boardroom.cluster.native import NativeNode
 from boardroom.cluster.provider import ClusterError, Provider
@@ -84,7 +84,7 @@ def test_an_image_that_is_no_file_names_the_remedy(run: CliRunner) -> None:
 
 def test_a_given_cluster_refuses_images_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ClusterError, match="to a registry"):
-        GivenCluster(tmp_path / "kubeconfig").load(["a.tar"])
+        ExistingCluster(tmp_path / "kubeconfig").load(["a.tar"])
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_a_given_cluster_refuses_images_with_the_remedy(tmp_path: Path) -> None:
         ("auto", None, NativeNode),
         ("native", None, NativeNode),
         ("kind", None, KindCluster),
-        ("auto", Path("k"), GivenCluster),
-        ("kubeconfig", Path("k"), GivenCluster),
+        ("auto", Path("k"), ExistingCluster),
+        ("kubeconfig", Path("k"), ExistingCluster),
     ],
 )
 def test_a_provider_is_chosen_by(
@@ -137,14 +137,14 @@ def test_each_state_folder_has_a_kind_cluster_of_its_own(tmp_path: Path) -> None
 
 
 def test_up_means_the_cluster_of_the_last_up(run: CliRunner, tmp_path: Path) -> None:
-    given_cluster = GivenCluster(tmp_path / "kubeconfig")
+    given_cluster = ExistingCluster(tmp_path / "kubeconfig")
     choice.remember(given_cluster)
     again = choice.wanted("auto", None)
-    assert isinstance(again, GivenCluster)
+    assert isinstance(again, ExistingCluster)
     assert again.file == given_cluster.file
 
 
-@pytest.mark.parametrize("left", [KindCluster, lambda: GivenCluster(Path("/elsewhere"))])
+@pytest.mark.parametrize("left", [KindCluster, lambda: ExistingCluster(Path("/elsewhere"))])
 def test_another_cluster_takes_the_place_of_one_that_is_gone_or_somebody_elses(
     run: CliRunner, left: Callable[[], Provider]
 ) -> None:
@@ -160,13 +160,13 @@ def test_the_provider_of_the_last_up_is_remembered(run: CliRunner) -> None:
 def test_the_cluster_that_was_given_is_remembered(run: CliRunner, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text("{}")
-    choice.remember(GivenCluster(kubeconfig))
+    choice.remember(ExistingCluster(kubeconfig))
     assert run.invoke(cluster, ["kubeconfig"]).stdout == f"{kubeconfig}\n"
 
 
 def test_a_forgotten_cluster_leaves_the_native_node(run: CliRunner, tmp_path: Path) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text("{}")
-    choice.remember(GivenCluster(kubeconfig))
+    choice.remember(ExistingCluster(kubeconfig))
     choice.forget()
     assert run.invoke(cluster, ["status"]).stdout == "native: not running\n"

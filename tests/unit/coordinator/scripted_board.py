@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from boardroom.api.ask import AskRequest, AskResponse
+from boardroom.api.ask import AskRequest
 from boardroom.coordinator.backends.routes import Outcome
 from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.deliberation.ask import Question, deliberate
 from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.response import AskResponse
 from boardroom.engine.errors import InvalidRequest
 from boardroom.engine.protocol import Generation, GenerationRequest
 from boardroom.telemetry.tracing import OFF

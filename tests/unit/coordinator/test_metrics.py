@@ -2,8 +2,9 @@
 
 import pytest
 
-from boardroom.api.ask import AnswerStatus, EngineName, Usage
+from boardroom.api.ask import AnswerStatus, EngineName
 from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.response import Usage
 
 
 def sample(metrics: Metrics, name: str, **labels: str) -> float | None:

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boardroom.api.ask import MAX_ROUND_CHARS, AnswerStatus, MemberAnswer
+from boardroom.api.ask import MAX_ROUND_CHARS, AnswerStatus
 from boardroom.coordinator.deliberation.modes import collaborative, hierarchical
 from boardroom.coordinator.deliberation.modes.registry import load
 from boardroom.coordinator.deliberation.positions import current_position, keeps_position
 from boardroom.coordinator.errors import InvalidQuestion, NotEnoughAnswers
+from boardroom.coordinator.response import MemberAnswer
 from unit.coordinator.scripted_board import ask
 
 NAMES = ("ceo", "cfo", "coo", "cto")

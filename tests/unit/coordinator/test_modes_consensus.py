@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from boardroom.api.ask import Position, Verdict
 from boardroom.coordinator.board.roster import Member
@@ -98,5 +99,5 @@ async def test_weights_and_vetoes_of_the_members_count() -> None:
     decision = answer.decision
     assert decision is not None
     assert (decision.verdict, decision.vetoes, decision.dissent) == (Verdict.VETOED, ["cfo"], ["cmo", "cto"])
-    assert decision.weights.model_dump() == {"support": 6, "oppose": 2, "abstain": 0}
+    assert asdict(decision.weights) == {"support": 6, "oppose": 2, "abstain": 0}
     assert answer.reply.startswith("Vetoed: support 6, oppose 2, abstain 0; quorum 4 met with 8; veto of cfo.")

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boardroom.api.ask import AnswerStatus, AskResponse, CoordinationMode, Position
+from boardroom.api.ask import AnswerStatus, CoordinationMode, Position
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.deliberation.modes import consensus
 from boardroom.coordinator.errors import MemberFailed, NotEnoughAnswers
+from boardroom.coordinator.response import AskResponse
 from unit.coordinator.scripted_board import ScriptedDispatcher, ask
 
 NAMES = ("ceo", "cfo", "coo", "cto")

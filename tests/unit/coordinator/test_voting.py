@@ -5,10 +5,12 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from boardroom.api.ask import AnswerStatus, MemberAnswer, Position, Verdict, Vote
+from boardroom.api.ask import AnswerStatus, Position, Verdict
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.deliberation.voting import Ballot, decide, describe, parse_ballot, vote
+from boardroom.coordinator.response import MemberAnswer, Vote
 
 POSITIONS = st.one_of(st.none(), st.sampled_from(Position))
 VOTES = st.lists(st.tuples(POSITIONS, st.integers(0, 5), st.booleans()), min_size=1, max_size=8).map(
@@ -34,7 +36,7 @@ def test_whoever_turns_from_against_to_for_never_undoes_an_adoption(votes: list[
         return
     for index, cast in enumerate(votes):
         if cast.position is Position.OPPOSE:
-            turned = [*votes[:index], cast.model_copy(update={"position": Position.SUPPORT}), *votes[index + 1 :]]
+            turned = [*votes[:index], replace(cast, position=Position.SUPPORT), *votes[index + 1 :]]
             assert decide(turned, percent).verdict is Verdict.ADOPTED
 
 

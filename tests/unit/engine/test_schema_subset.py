@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boardroom.engine.errors import MAX_PATH_CHARS, MAX_WHY_CHARS, SchemaRefused
-from boardroom.engine.lorax.schema_price import MOST, price
+from boardroom.engine.lorax.schema_cost import MAX_COST, schema_cost
 from boardroom.engine.lorax.schema_subset import subset
 
 TYPES = ["object", "array", "string", "integer", "number", "boolean", "null"]
@@ -56,8 +56,8 @@ def test_it_is_a_subset_or_a_refusal(schema: dict[str, Any]) -> None:
         assert (len(made.path) <= MAX_PATH_CHARS, 0 < len(made.why) <= MAX_WHY_CHARS) == (True, True)
     else:
         assert subset(made) == made
-        assert price(made).states <= MOST.states
-        assert price(made).characters <= MOST.characters
+        assert schema_cost(made).states <= MAX_COST.states
+        assert schema_cost(made).characters <= MAX_COST.characters
 
 
 def chain(length: int) -> dict[str, Any]:

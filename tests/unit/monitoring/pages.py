@@ -3,10 +3,11 @@
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from boardroom.api.ask import AnswerStatus, EngineName, Usage
+from boardroom.api.ask import AnswerStatus, EngineName
 from boardroom.controller.serving.metrics import Metrics as OperatorMetrics
 from boardroom.coordinator.metrics import Basis
 from boardroom.coordinator.metrics import Metrics as CoordinatorMetrics
+from boardroom.coordinator.response import Usage
 from boardroom.kube.kinds import BOARDROOM
 
 _SKIPPED = ("process_", "_created")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from boardroom.simulator.entry import Sampling
 from boardroom.simulator.model_server.answer import Author, question_in
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from boardroom.simulator.tokenizer.simple import SimpleTokenizer
 from unit.simulator.simulation import MODEL
 
@@ -26,16 +26,18 @@ def write(
 
 def test_the_text_says_that_it_is_simulated_and_who_speaks() -> None:
     assert write()[0].startswith(
-        f"[simulated voice={voice('salt', MODEL, CEO, DIGEST)} {CEO}@sha256:abababababab on {MODEL}]"
+        f"[simulated signature={signature('salt', MODEL, CEO, DIGEST)} {CEO}@sha256:abababababab on {MODEL}]"
     )
 
 
 def test_the_text_of_the_base_model_names_no_adapter() -> None:
-    assert write(adapter_id="", digest="")[0].startswith(f"[simulated voice={voice('salt', MODEL, '', '')} {MODEL}]")
+    assert write(adapter_id="", digest="")[0].startswith(
+        f"[simulated signature={signature('salt', MODEL, '', '')} {MODEL}]"
+    )
 
 
-def test_the_voice_is_within_the_first_ten_tokens() -> None:
-    assert voice("salt", MODEL, CEO, DIGEST) in write(max_new_tokens=10)[0]
+def test_the_signature_is_within_the_first_ten_tokens() -> None:
+    assert signature("salt", MODEL, CEO, DIGEST) in write(max_new_tokens=10)[0]
 
 
 def test_the_text_quotes_the_first_words_of_the_question() -> None:
@@ -130,7 +132,7 @@ def test_every_prompt_gets_at_most_as_many_tokens_as_asked_for(prompt: str, limi
     assert reason != "length" or count == limit
 
 
-def test_the_voice_hangs_on_every_part() -> None:
+def test_the_signature_depends_on_every_part() -> None:
     parts = [
         ("s", "m", "a", "d"),
         ("x", "m", "a", "d"),
@@ -138,8 +140,8 @@ def test_the_voice_hangs_on_every_part() -> None:
         ("s", "m", "x", "d"),
         ("s", "m", "a", "x"),
     ]
-    assert len({voice(*part) for part in parts}) == 5
+    assert len({signature(*part) for part in parts}) == 5
 
 
-def test_the_voice_is_sixteen_hex_digits() -> None:
-    assert [len(voice("", "", "", "")), int(voice("", "", "", ""), 16) >= 0] == [16, True]
+def test_the_signature_is_sixteen_hex_digits() -> None:
+    assert [len(signature("", "", "", "")), int(signature("", "", "", ""), 16) >= 0] == [16, True]

@@ -168,11 +168,13 @@ def write(schema: object, **sampling: Any) -> tuple[str, str]:
     return "".join(token.text for token in answer.tokens), answer.finish_reason
 
 
-def test_the_first_free_text_carries_the_voice_and_the_question() -> None:
+def test_the_first_free_text_carries_the_signature_and_the_question() -> None:
     text, reason = write({"properties": {"vote": {"enum": ["yes"]}, "why": {"type": "string"}}})
     parsed = json.loads(text.removesuffix("</s>"))
     assert (parsed["vote"], reason) == ("yes", "eos_token")
-    assert re.match(r'\[simulated voice=[0-9a-f]{16} /models/cfo@sha256:abc on base\] On "Why now\?":', parsed["why"])
+    assert re.match(
+        r'\[simulated signature=[0-9a-f]{16} /models/cfo@sha256:abc on base\] On "Why now\?":', parsed["why"]
+    )
 
 
 def test_a_document_is_cut_where_the_tokens_end() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from boardroom.simulator.errors import LoraxError, OverloadedError
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from boardroom.simulator.router.request import Parameters
 from boardroom.simulator.router.steps import Step
 from boardroom.simulator.router.validation import Prompt
@@ -36,11 +36,11 @@ def test_each_member_answers_with_its_own_weights(tmp_path: Path) -> None:
         return [text(entry) for entry in entries], [loaded[entry.adapter_id].digest for entry in entries[1:]]
 
     texts, digests = simulate(tmp_path, story, BOARD, identity_salt="salt")
-    expected = [voice("salt", MODEL, "", "")] + [
-        voice("salt", MODEL, f"{tmp_path}/{name}_lora_adapter", digest)
+    expected = [signature("salt", MODEL, "", "")] + [
+        signature("salt", MODEL, f"{tmp_path}/{name}_lora_adapter", digest)
         for name, digest in zip(BOARD, digests, strict=True)
     ]
-    assert [voice_ in text_ for voice_, text_ in zip(expected, texts, strict=True)] == [True] * 6
+    assert [signature_ in text_ for signature_, text_ in zip(expected, texts, strict=True)] == [True] * 6
     assert len(set(expected)) == 6
 
 

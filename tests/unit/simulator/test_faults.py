@@ -54,7 +54,7 @@ def faults(*given: dict[str, object]) -> Faults:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "adapter_id", "strikes"),
+    ("pattern", "adapter_id", "triggers"),
     [
         (None, "", True),
         (None, "/a", True),
@@ -64,24 +64,24 @@ def faults(*given: dict[str, object]) -> Faults:
         ("", "", True),
     ],
 )
-def test_a_fault_strikes_whom_its_pattern_names(pattern: str | None, adapter_id: str, strikes: bool) -> None:
-    assert (faults({"kind": "latency", "adapter": pattern}).strike("latency", (adapter_id,)) is not None) is strikes
+def test_a_fault_strikes_whom_its_pattern_names(pattern: str | None, adapter_id: str, triggers: bool) -> None:
+    assert (faults({"kind": "latency", "adapter": pattern}).trigger("latency", (adapter_id,)) is not None) is triggers
 
 
 def test_a_fault_strikes_as_often_as_it_says_and_is_gone() -> None:
     some = faults({"kind": "latency", "times": 2})
-    assert [some.strike("latency") is not None for _ in range(3)] == [True, True, False]
+    assert [some.trigger("latency") is not None for _ in range(3)] == [True, True, False]
     assert list(some) == []
 
 
 def test_a_rate_is_a_share() -> None:
     some = faults({"kind": "latency", "rate": 0.25})
-    assert 200 < sum(some.strike("latency") is not None for _ in range(1000)) < 300
+    assert 200 < sum(some.trigger("latency") is not None for _ in range(1000)) < 300
 
 
 def test_the_same_seed_goes_wrong_in_the_same_places() -> None:
     runs = [
-        [some.strike("latency") is None for _ in range(50)]
+        [some.trigger("latency") is None for _ in range(50)]
         for some in (faults({"kind": "latency", "rate": 0.5}), faults({"kind": "latency", "rate": 0.5}))
     ]
     assert runs[0] == runs[1]
@@ -211,7 +211,7 @@ async def test_a_slow_stream_pauses_in_the_middle_of_each_event() -> None:
 
 def test_an_error_fault_is_no_fault_for_others() -> None:
     some = faults({"kind": "error", "error": "overloaded"})
-    assert (some.strike("error", error="generation"), some.remove(7)) == (None, False)
+    assert (some.trigger("error", error="generation"), some.remove(7)) == (None, False)
 
 
 def test_what_is_not_said_is_a_second() -> None:

@@ -158,13 +158,13 @@ async def _meets_its_adapter_on_the_way_out(simulation: Simulation) -> str:
     return text(entry)
 
 
-@pytest.mark.parametrize(("probability", "speaker"), [(1.0, MODEL), (0.0, "ceo_lora_adapter@")])
+@pytest.mark.parametrize(("probability", "weights"), [(1.0, MODEL), (0.0, "ceo_lora_adapter@")])
 def test_stale_adapter_race_a_request_that_meets_its_adapter_on_the_way_out_may_be_answered_by_the_base_model(
-    tmp_path: Path, probability: float, speaker: str
+    tmp_path: Path, probability: float, weights: str
 ) -> None:
     wanted = {"stale_ready_probability": probability, "faults": (SLOW_NOBODY,)}
     said = simulate(tmp_path, _meets_its_adapter_on_the_way_out, BOARD, **wanted)
-    assert speaker in said.split("]")[0]
+    assert weights in said.split("]")[0]
     assert ("ceo_lora_adapter" in said) is (probability == 0)
 
 

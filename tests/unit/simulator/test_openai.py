@@ -35,7 +35,7 @@ async def test_a_chat_speaks_through_the_adapter_that_model_names(ceo: Path) -> 
 
 
 async def test_a_stop_sequence_in_a_chat_ends_in_content_filter() -> None:
-    answer = (await post("/v1/chat/completions", chat(stop=["voice"]))).json()
+    answer = (await post("/v1/chat/completions", chat(stop=["signature"]))).json()
     assert answer["choices"][0]["finish_reason"] == "content_filter"
 
 

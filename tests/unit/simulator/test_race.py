@@ -35,11 +35,11 @@ def said(answer: Answer) -> tuple[str, str]:
     ],
 )
 def test_from_some_word_on_the_base_model_goes_on(share: float, expected: tuple[str, str]) -> None:
-    assert said(words("a b c d").handed_over(words("w x y z", "eos_token"), share)) == expected
+    assert said(words("a b c d").switched_to(words("w x y z", "eos_token"), share)) == expected
 
 
 def test_whoever_ends_sooner_ends_the_answer() -> None:
-    assert said(words("a b c d").handed_over(words("w x", "eos_token"), 0.9)) == ("a x", "eos_token")
+    assert said(words("a b c d").switched_to(words("w x", "eos_token"), 0.9)) == ("a x", "eos_token")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_race_is_lost_as_often_as_is_said_and_from_the_first_word_on_but_where
 ) -> None:
     random = Random(1)
     entry = asked()
-    Race(random, probability).run(entry, memory_is_short=memory_is_short)
+    Race(random, probability).enter(entry, memory_is_short=memory_is_short)
     drawn = Random(1)
     drawn.random()
     assert entry.loses_adapter_at == (drawn.random() if lost else lost)

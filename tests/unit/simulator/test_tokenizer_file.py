@@ -11,7 +11,7 @@ from boardroom.simulator.entry import Sampling
 from boardroom.simulator.model_server.answer import Author
 from boardroom.simulator.settings import Settings, SettingsError
 from boardroom.simulator.tokenizer.file import FileTokenizer, TokenizerError, load_tokenizer
-from boardroom.simulator.tokenizer.simple import Place, SimpleTokenizer, Token
+from boardroom.simulator.tokenizer.simple import SimpleTokenizer, Token, TokenSpan
 from unit.simulator.simulation import serving
 
 installed = pytest.mark.skipif(find_spec("tokenizers") is None, reason="the optional package tokenizers isn't here")
@@ -102,9 +102,9 @@ def test_ids_and_counts_are_the_models_own(file: Path) -> None:
 
 @installed
 def test_places_show_the_vocabulary(file: Path) -> None:
-    places = load_tokenizer(file).places("Why not", special=True)
-    assert (places[0].text, places[0].start, places[0].stop) == ("<s>", 0, 0)
-    assert Place(places[-1].id, "Ġnot", 3, 7) == places[-1]
+    spans = load_tokenizer(file).spans("Why not", special=True)
+    assert (spans[0].text, spans[0].start, spans[0].stop) == ("<s>", 0, 0)
+    assert TokenSpan(spans[-1].id, "Ġnot", 3, 7) == spans[-1]
 
 
 @installed

@@ -171,8 +171,8 @@ async def test_openai_bodies_that_openai_would_take_are_422_in_plain_text(path: 
     ("messages", "status", "said"),
     [
         ('[{"role": "user", "content": "x", "role": "user"}]', 422, "messages[0]: duplicate field `role`"),
-        ('[{"role": "user", "content": "x", "other": {"role": 1, "role": 2}}]', 200, "voice="),
-        ('[{"role": "user", "content": [{"type": "text", "text": "x", "text": "y"}]}]', 200, "voice="),
+        ('[{"role": "user", "content": "x", "other": {"role": 1, "role": 2}}]', 200, "signature="),
+        ('[{"role": "user", "content": [{"type": "text", "text": "x", "text": "y"}]}]', 200, "signature="),
     ],
 )
 async def test_only_a_field_that_lorax_knows_must_stand_once(messages: str, status: int, said: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from boardroom.adapters.compatibility import AdapterFiles, check, missing_directory
-from boardroom.adapters.wanted import Wanted, WantedSource
+from boardroom.adapters.protocol import DesiredSource, DesiredSources
 from boardroom.api.conditions import AgentCondition, find
 from boardroom.coordinator.backends.adapter_state import DOWNLOADING, AdapterPhase, AdapterRegistry
 from boardroom.coordinator.backends.sidecar import SidecarReport
@@ -107,11 +107,11 @@ def files_by_adapter(roster: Roster, report: SidecarReport | None) -> dict[str, 
     return known
 
 
-def wanted(roster: Roster) -> Wanted:
+def wanted(roster: Roster) -> DesiredSources:
     """What the sidecar is to have for a resolved roster."""
     sources = {m.source.key: m.source for m in roster.members if m.source}
-    return Wanted(
-        sources=tuple(WantedSource.of(source) for _, source in sorted(sources.items())),
+    return DesiredSources(
+        sources=tuple(DesiredSource.of(source) for _, source in sorted(sources.items())),
         keep=tuple(sorted({m.adapter_id for m in roster.members if m.adapter_id and m.pending_reason})),
         max_bytes=roster.rules.max_bytes,
     )

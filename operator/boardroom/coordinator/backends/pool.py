@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from boardroom.adapters.wanted import Wanted
+from boardroom.adapters.protocol import DesiredSources
 from boardroom.coordinator.backends.adapter_state import AdapterPhase
 from boardroom.coordinator.backends.adapter_summary import AdapterSummary
 from boardroom.coordinator.backends.adapter_versions import BackendAdapters, files_by_adapter
@@ -58,7 +58,7 @@ class BackendPool:
         self.before_wave: Callable[[Backend], Awaitable[None]] = _nobody_else
         """Called before a server loads adapters; returns when nobody else sends to it."""
         self._granted_until = math.inf
-        self.wanted: Callable[[], Wanted | None] = lambda: None
+        self.wanted: Callable[[], DesiredSources | None] = lambda: None
         """What the sidecars are to fetch."""
         self.schema: Final = LoraxEngine.schema
         """A JSON schema as these servers may be sent it; raises SchemaRefused."""

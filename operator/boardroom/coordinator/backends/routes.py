@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from boardroom.api.ask import AdapterIdentity, EngineName
+from boardroom.api.ask import EngineName
 from boardroom.coordinator import spans
 from boardroom.coordinator.backends.adapter_state import AdapterRegistry, AdapterState
 from boardroom.coordinator.backends.admission import Admission
@@ -21,6 +21,7 @@ from boardroom.coordinator.backends.quarantine import LossTracker
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.listener import MemberStream
 from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.response import AdapterIdentity
 from boardroom.engine.errors import (
     AdapterFailed,
     BadResponse,

@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from boardroom.adapters.compatibility import AdapterFiles
-from boardroom.adapters.wanted import Wanted
+from boardroom.adapters.protocol import DesiredSources
 
 POLL_SECONDS: Final = 3.0
 REPEAT_SECONDS: Final = 30.0
@@ -106,14 +106,14 @@ class SidecarClient:
         self,
         url: str,
         on_report: Callable[[], None] = lambda: None,
-        wanted: Callable[[], Wanted | None] = lambda: None,
+        wanted: Callable[[], DesiredSources | None] = lambda: None,
     ) -> None:
         self._url = f"{url.rstrip('/')}/v1"
         self.on_report = on_report
         self.wanted = wanted
         self._etag = ""
         self._session: aiohttp.ClientSession | None = None
-        self._sent: Wanted | None = None
+        self._sent: DesiredSources | None = None
         self._sent_at = float("-inf")
         self.report: SidecarReport | None = None
         """None before the first answer."""

@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from boardroom.api.ask import AskRequest, AskResponse
+from boardroom.api.ask import AskRequest
 from boardroom.api.conversation import Conversation
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.conversations import threads
 from boardroom.coordinator.conversations.store import Store
 from boardroom.coordinator.deliberation.context import PromptContext
 from boardroom.coordinator.errors import ConversationsUnavailable, UnknownConversation
+from boardroom.coordinator.response import AskResponse
 
 
 class Conversations:
@@ -37,7 +38,7 @@ class Conversations:
             after = threads.extended(before, request, answer, roster, roster.conversations)
             lost = await self._kept(after, roster.conversations.ttl_seconds, claim)
         warnings = [warning for warning in (threads.warning(before, answer), lost) if warning]
-        return answer.model_copy(update={"warnings": [*answer.warnings, *warnings]}) if warnings else answer
+        return replace(answer, warnings=[*answer.warnings, *warnings]) if warnings else answer
 
     async def read(self, conv_id: str) -> Conversation:
         """Raises UnknownConversation."""

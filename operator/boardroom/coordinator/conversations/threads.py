@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from boardroom.api.ask import AskRequest, AskResponse, MemberAnswer
+from boardroom.api.ask import AdapterIdentity, AskRequest
 from boardroom.api.conversation import Conversation, ConversationMember, ConversationsSpec, ConversationTurn
 from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.deliberation.session import with_text
+from boardroom.coordinator.response import AskResponse, MemberAnswer
 from boardroom.engine.protocol import PastTurn
 
 BYTES_PER_TOKEN: Final = 3
@@ -61,7 +62,7 @@ def _turn(request: AskRequest, answer: AskResponse, said: MemberAnswer) -> Conve
         asked=request.user_input,
         answered=said.text or "",
         engine=said.engine,
-        adapter=said.adapter,
+        adapter=said.adapter and AdapterIdentity(path=said.adapter.path, digest=said.adapter.digest),
         tokens=_reckoned(request.user_input) + (_counted(said) or _reckoned(said.text or "")),
     )
 

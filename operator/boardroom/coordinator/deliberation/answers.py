@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from boardroom.api.ask import AdapterIdentity, AnswerStatus, MemberAnswer, Usage
+from boardroom.api.ask import AnswerStatus
 from boardroom.coordinator.backends.routes import Outcome
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.deliberation.selection import Agent
+from boardroom.coordinator.response import AdapterIdentity, MemberAnswer, Usage
 from boardroom.engine.errors import AdapterFailed, EngineError, Unreachable
 from boardroom.engine.protocol import Generation
 

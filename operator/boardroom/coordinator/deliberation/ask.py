@@ -5,15 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from boardroom.api.ask import (
-    AnswerStatus,
-    AskRequest,
-    AskResponse,
-    CoordinationMode,
-    EngineName,
-    MemberAnswer,
-    MemberProblem,
-)
+from boardroom.api.ask import AnswerStatus, AskRequest, CoordinationMode, EngineName, MemberProblem
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.deliberation.context import NO_CONTEXT, AskContext, PromptContext
 from boardroom.coordinator.deliberation.dispatch import Dispatcher
@@ -23,6 +15,7 @@ from boardroom.coordinator.deliberation.session import Session, member_problems,
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation
 from boardroom.coordinator.errors import InvalidQuestion, LoraxDown, NotEnoughAnswers, QuestionRefused
 from boardroom.coordinator.listener import Listener
+from boardroom.coordinator.response import AskResponse, MemberAnswer
 from boardroom.engine.errors import SchemaRefused
 
 _MODES = load()

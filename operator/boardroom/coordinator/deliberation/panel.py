@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from boardroom.api.ask import AnswerStatus, Batch, EngineName, MemberAnswer
+from boardroom.api.ask import AnswerStatus, EngineName
 from boardroom.coordinator import spans
 from boardroom.coordinator.backends.routes import LoraxRoute, Outcome
 from boardroom.coordinator.board.roster import Member
@@ -16,6 +16,7 @@ from boardroom.coordinator.deliberation.dispatch import Dispatcher
 from boardroom.coordinator.deliberation.sampling import resolve
 from boardroom.coordinator.deliberation.selection import Agent
 from boardroom.coordinator.listener import MemberStream
+from boardroom.coordinator.response import Batch, MemberAnswer
 from boardroom.engine.errors import EngineError, InvalidRequest
 from boardroom.engine.protocol import GenerationRequest
 
@@ -159,7 +160,9 @@ class Panel:
         if outcome.engine is EngineName.STANDARD:
             if outcome.fallback_reason:
                 self.warnings.append(answers.fallback_warning(one.member, outcome.fallback_reason))
-            self.warnings += answers.dropped_params_warnings(one.member, outcome.result.unheeded, own_form=one.own_form)
+            self.warnings += answers.dropped_params_warnings(
+                one.member, outcome.result.dropped_params, own_form=one.own_form
+            )
         elif outcome.adapter is not None and outcome.adapter.digest is None:
             self.warnings.append(answers.no_digest_warning(one.member, outcome.adapter, outcome.no_digest_reason))
         return answers.success(one.member, outcome, outcome.result, spent, took_ms=1000 * took)

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from boardroom.api.ask import MAX_ROUND_CHARS, AnswerStatus, MemberAnswer, Round, RoundAnswer
+from boardroom.api.ask import MAX_ROUND_CHARS, AnswerStatus
+from boardroom.coordinator.response import MemberAnswer, Round, RoundAnswer
 
 KEEP: Final = "UNCHANGED"
 """A member that begins its text with this word keeps its position."""

@@ -4,11 +4,12 @@ import asyncio
 import math
 from collections.abc import Sequence
 
-from boardroom.api.ask import AnswerStatus, Batch, MemberAnswer, MemberProblem, Usage
+from boardroom.api.ask import AnswerStatus, MemberProblem
 from boardroom.coordinator.deliberation.context import AskContext
 from boardroom.coordinator.deliberation.dispatch import Dispatcher
 from boardroom.coordinator.deliberation.panel import MemberPrompt, Panel
 from boardroom.coordinator.errors import MemberFailed
+from boardroom.coordinator.response import Batch, MemberAnswer, Usage
 
 
 class Session:

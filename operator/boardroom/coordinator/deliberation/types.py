@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from boardroom.api.ask import AnswerStatus, Decision, MemberAnswer, Round
+from boardroom.api.ask import AnswerStatus
 from boardroom.coordinator.deliberation.selection import Agent
+from boardroom.coordinator.response import Decision, MemberAnswer, Round
 
 
 class Agenda(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,11 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from boardroom.api.ask import AnswerStatus, Decision, MemberAnswer, Position, Quorum, Verdict, Vote, Weights
+from boardroom.api.ask import AnswerStatus, Position, Verdict
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.deliberation.selection import Agent
+from boardroom.coordinator.response import Decision, MemberAnswer, Quorum, Vote, Weights
 
 MAX_RATIONALE_CHARS: Final = 2_000
 
@@ -57,17 +59,15 @@ def vote(agent: Agent, answer: MemberAnswer, broke: str | None = None) -> Vote:
     weight, veto = (agent.weight, agent.veto) if isinstance(agent, Member) else (0, False)
     cast = Vote(agent=agent.name, role=agent.role, position=None, weight=weight, veto=veto)
     if answer.status is not AnswerStatus.ANSWERED:
-        return cast.model_copy(update={"reason": answer.reason})
+        return replace(cast, reason=answer.reason)
     ballot = parse_ballot(answer.text or "")
     if isinstance(ballot, str):
         why = f", also asked again: {ballot}"
         if broke is not None:
             why = f": {ballot}; asked again, it gave no answer: {broke}"
-        return cast.model_copy(update={"position": Position.ABSTAIN, "reason": f"its answer is no vote{why}"})
+        return replace(cast, position=Position.ABSTAIN, reason=f"its answer is no vote{why}")
     rationale = ballot.rationale[:MAX_RATIONALE_CHARS]
-    return cast.model_copy(
-        update={"position": ballot.position, "confidence": ballot.confidence, "rationale": rationale}
-    )
+    return replace(cast, position=ballot.position, confidence=ballot.confidence, rationale=rationale)
 
 
 def decide(votes: Sequence[Vote], quorum_percent: int) -> Decision:

@@ -41,6 +41,7 @@ from boardroom.coordinator.http.request_log import RequestRecord
 from boardroom.coordinator.http.requests import JSON, parse, read_body, valid_request_id
 from boardroom.coordinator.http.sse import EventBuffer
 from boardroom.coordinator.peers.protocol import PATH as PEERS
+from boardroom.coordinator.response import encode
 from boardroom.engine.errors import EngineError
 
 EVENTS: Final = "text/event-stream"
@@ -68,7 +69,7 @@ class Api:
             return await self._stream_ask(question, record, began)
         answer = await self._coordinator.ask(question, request_id, began)
         record.add_answer(answer)
-        return JsonBody(answer.model_dump_json().encode())
+        return JsonBody(encode(answer))
 
     async def _stream_ask(self, question: AskRequest, record: RequestRecord, began: float) -> StreamBody:
         buffer = EventBuffer()

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import orjson
 
-from boardroom.api.ask import AskResponse, MemberAnswer
 from boardroom.coordinator.errors import ApiError
 from boardroom.coordinator.http.sse import EventBuffer
+from boardroom.coordinator.response import AskResponse, MemberAnswer, encode
 
 
 class AskStream:
@@ -29,7 +30,7 @@ class AskStream:
         self._put("member.restarted", found)
 
     def done(self, answer: MemberAnswer) -> None:
-        self._put("member.done", answer.model_dump(mode="json") | {"round": self._round})
+        self._put("member.done", msgspec.to_builtins(answer) | {"round": self._round})
 
     def round_done(self, answers: list[MemberAnswer]) -> None:
         statuses = {answer.agent: answer.status for answer in answers}
@@ -38,7 +39,7 @@ class AskStream:
 
     def finish(self, answer: AskResponse) -> None:
         """The whole answer, as the plain route gives it."""
-        self._buffer.put(b"event: result\ndata: " + answer.model_dump_json().encode() + b"\n\n")
+        self._buffer.put(b"event: result\ndata: " + encode(answer) + b"\n\n")
         self._buffer.close()
 
     def fail(self, problem: ApiError) -> None:

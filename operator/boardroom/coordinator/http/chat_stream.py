@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import orjson
 
-from boardroom.api.ask import AnswerStatus, AskResponse, CoordinationMode, MemberAnswer
+from boardroom.api.ask import AnswerStatus, CoordinationMode
 from boardroom.api.chat import ChatRequest
 from boardroom.coordinator.errors import ApiError, BrokenStream
 from boardroom.coordinator.http import openai
 from boardroom.coordinator.http.sse import EventBuffer
+from boardroom.coordinator.response import AskResponse, MemberAnswer
 
 _LIVE_ROUND: Final = {
     CoordinationMode.PARALLEL: 0,

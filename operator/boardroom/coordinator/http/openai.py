@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
+from msgspec import to_builtins
+from msgspec.structs import replace
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from boardroom.api.ask import MAX_QUESTION_CHARS, AnswerStatus, AskRequest, AskResponse, CoordinationMode
+from boardroom.api.ask import MAX_QUESTION_CHARS, AnswerStatus, AskRequest, CoordinationMode
 from boardroom.api.chat import IDLE, INERT, MAX_MESSAGES_CHARS, ChatRequest, ResponseFormat
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.deliberation.context import PromptContext
@@ -23,6 +25,7 @@ from boardroom.coordinator.errors import (
     UnknownModel,
 )
 from boardroom.coordinator.http.transcript import exchanges, system
+from boardroom.coordinator.response import AskResponse
 
 OWNER: Final = "boardroom"
 NO_TOOL_IS_CALLED: Final = "tools: members answer in words; none of the tools offered was called"
@@ -68,7 +71,7 @@ def questions(chat: ChatRequest, roster: Roster) -> ChatQuestions:
     if chat.stream_options is not None and not chat.stream:
         raise InvalidQuestion("stream_options: it goes with stream: true", field="stream_options")
     instructions, turns = system(chat.messages), exchanges(chat.messages)
-    if len(instructions) + sum(len(turn.asked) + len(turn.answered) for turn in turns) > MAX_MESSAGES_CHARS:
+    if len(instructions) + sum(len(turn.question) + len(turn.answer) for turn in turns) > MAX_MESSAGES_CHARS:
         raise TooLarge(f"messages: they have more than {MAX_MESSAGES_CHARS} characters", field="messages")
     *before, last = turns
     stop = [chat.stop] if isinstance(chat.stop, str) else chat.stop
@@ -78,7 +81,7 @@ def questions(chat: ChatRequest, roster: Roster) -> ChatQuestions:
         "top_p": chat.top_p,
         "stop": tuple(stop) if stop is not None else None,
     }
-    fields: dict[str, Any] = {"user_input": last.asked}
+    fields: dict[str, Any] = {"user_input": last.question}
     if agent is not None:
         fields |= {"agents": (agent,), "coordination_mode": CoordinationMode.PARALLEL}
     schema = _schema(chat.response_format) if chat.response_format else None
@@ -138,7 +141,8 @@ def finish_reason(answer: AskResponse) -> str:
 
 def usage(answers: Sequence[AskResponse]) -> dict[str, Any]:
     """Of all choices."""
-    return total_usage([answer.usage for answer in answers]).model_dump()
+    counts: dict[str, Any] = to_builtins(total_usage([answer.usage for answer in answers]))
+    return counts
 
 
 def attribution(answers: Sequence[AskResponse]) -> dict[str, Any]:
@@ -147,15 +151,16 @@ def attribution(answers: Sequence[AskResponse]) -> dict[str, Any]:
     """
     whole = answers[0]
     if len(answers) > 1:
-        whole = whole.model_copy(
-            update={
-                "used_lorax": any(one.used_lorax for one in answers),
-                "execution_time": max(one.execution_time for one in answers),
-                "answers": [said for one in answers for said in one.answers],
-                "warnings": list(dict.fromkeys(warning for one in answers for warning in one.warnings)),
-            }
+        whole = replace(
+            whole,
+            used_lorax=any(response.used_lorax for response in answers),
+            execution_time=max(response.execution_time for response in answers),
+            answers=[answer for response in answers for answer in response.answers],
+            warnings=list(dict.fromkeys(warning for response in answers for warning in response.warnings)),
         )
-    return whole.model_dump(mode="json", exclude={"reply", "usage"})
+    body: dict[str, Any] = to_builtins(whole)
+    del body["reply"], body["usage"]
+    return body
 
 
 def models(roster: Roster, created: int) -> list[dict[str, Any]]:

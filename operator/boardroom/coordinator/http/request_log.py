@@ -5,9 +5,9 @@ import time
 from http import HTTPStatus
 from typing import Any, Final
 
-from boardroom.api.ask import AskResponse
 from boardroom.coordinator.errors import ApiError
 from boardroom.coordinator.metrics import Metrics
+from boardroom.coordinator.response import AskResponse
 from boardroom.telemetry import propagation
 from boardroom.telemetry.tracing import Span
 

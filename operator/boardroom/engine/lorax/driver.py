@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from boardroom.engine.chat import dumped, generation, messages, read_chat, read_out, sampling, take_all
+from boardroom.engine.chat import decode_chat, drain, encode_json, generation, messages, sampling, take_events
 from boardroom.engine.classify import classify, clean
 from boardroom.engine.errors import BadResponse, TemplateFailed
 from boardroom.engine.lorax.schema_subset import subset
@@ -63,20 +63,20 @@ class LoraxEngine:
         except TemplateFailed:
             self._plain.add(bool(request.system))
             return await self._generate(request, timeout)
-        return read_chat(reply, "LoRAX")
+        return decode_chat(reply, "LoRAX")
 
     async def stream(
         self, request: GenerationRequest, timeouts: StreamTimeouts
     ) -> AsyncGenerator[str | Generation, None]:
         if bool(request.system) not in self._plain:
-            spoken = False
+            streamed = False
             try:
                 async with aclosing(self._stream(request, timeouts, ChatAssembly())) as pieces:
                     async for piece in pieces:
-                        spoken = True
+                        streamed = True
                         yield piece
             except TemplateFailed:
-                if spoken:
+                if streamed:
                     raise
                 self._plain.add(bool(request.system))
             else:
@@ -107,7 +107,7 @@ class LoraxEngine:
         await self._http.close()
 
     async def _generate(self, request: GenerationRequest, timeout: float) -> Generation:
-        return read_plain(await self._post("/generate", plain_body(request), request, timeout))
+        return decode_plain(await self._post("/generate", plain_body(request), request, timeout))
 
     async def _stream(
         self, request: GenerationRequest, timeouts: StreamTimeouts, assembly: Assembly
@@ -115,7 +115,7 @@ class LoraxEngine:
         """One stream. What arrived together comes out together, also before an error that arrived with it."""
         chat = isinstance(assembly, ChatAssembly)
         path = "/v1/chat/completions" if chat else "/generate_stream"
-        body = dumped(chat_body(request) | {"stream": True} if chat else plain_body(request))
+        body = encode_json(chat_body(request) | {"stream": True} if chat else plain_body(request))
         events = EventReader()
         async with self._http.stream(
             path, timeouts=timeouts, limit=MAX_STREAM_BYTES, body=body, request_id=request.request_id
@@ -128,17 +128,17 @@ class LoraxEngine:
                 chunk = await reply.read()
                 if not chunk:
                     raise BadResponse("LoRAX's stream ended before its answer did")
-                texts, failure = take_all(assembly, events.feed(chunk))
+                texts, failure = take_events(assembly, events.feed(chunk))
                 if texts:
                     yield texts
                 if failure is not None:
                     raise failure
             yield assembly.generation()
-            await read_out(reply)
+            await drain(reply)
 
     async def _post(self, path: str, body: dict[str, Any], request: GenerationRequest, timeout: float) -> Reply:
         reply = await self._http.request(
-            "POST", path, body=dumped(body), timeout=timeout, limit=MAX_ANSWER_BYTES, request_id=request.request_id
+            "POST", path, body=encode_json(body), timeout=timeout, limit=MAX_ANSWER_BYTES, request_id=request.request_id
         )
         if reply.status != _OK:
             raise classify(reply.status, reply.body)
@@ -177,11 +177,11 @@ def plain_body(request: GenerationRequest) -> dict[str, Any]:
 
 def plain_layout(system: str, prompt: str, history: Sequence[PastTurn] = ()) -> str:
     """The layout for models without a chat template (docs/reference/http-api.md)."""
-    before = [f"Question: {exchange.asked}\n\nAnswer: {exchange.answered}" for exchange in history]
+    before = [f"Question: {turn.question}\n\nAnswer: {turn.answer}" for turn in history]
     return "\n\n".join([*([system] if system else []), *before, f"Question: {prompt}\n\nAnswer:"])
 
 
-def read_plain(reply: Reply) -> Generation:
+def decode_plain(reply: Reply) -> Generation:
     """A /generate answer; raises BadResponse where it is none."""
     try:
         plain = _PLAIN.decode(reply.body)

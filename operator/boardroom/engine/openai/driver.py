@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from boardroom.engine.chat import dumped, read_chat, read_out, take_all
+from boardroom.engine.chat import decode_chat, drain, encode_json, take_events
 from boardroom.engine.classify import clean
 from boardroom.engine.errors import BadResponse, EngineTimeout
 from boardroom.engine.openai.supported import Attempt, SupportedParameters
@@ -17,7 +17,7 @@ from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeo
 from boardroom.engine.refusal import Refusal, RefusedError, read_refusal, refusal_within
 from boardroom.engine.schema_limits import bounded
 from boardroom.engine.sse import EventReader
-from boardroom.engine.streaming import TailedChatAssembly
+from boardroom.engine.streaming import OpenAIChatAssembly
 from boardroom.engine.transport import HttpTransport, Transport
 
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
@@ -57,7 +57,7 @@ class StandardEngine:
         attempt = self._supported.attempt(request, streams=False)
         while True:
             try:
-                return self._told(attempt, await self._generate(request, attempt, _left(end)))
+                return self._with_dropped_params(attempt, await self._generate(request, attempt, _left(end)))
             except RefusedError as refused:
                 attempt = _next(attempt, refused.refusal)
 
@@ -67,14 +67,14 @@ class StandardEngine:
         end = asyncio.get_running_loop().time() + timeouts.whole
         attempt = self._supported.attempt(request, streams=True)
         while True:
-            spoken = False
+            streamed = False
             try:
                 async with aclosing(self._stream(request, attempt, replace(timeouts, whole=_left(end)))) as pieces:
                     async for piece in pieces:
-                        spoken = True
-                        yield piece if isinstance(piece, str) else self._told(attempt, piece)
+                        streamed = True
+                        yield piece if isinstance(piece, str) else self._with_dropped_params(attempt, piece)
             except RefusedError as refused:
-                if spoken:
+                if streamed:
                     raise refused.refusal.error() from None
                 attempt = _next(attempt, refused.refusal)
             else:
@@ -87,7 +87,7 @@ class StandardEngine:
         reply = await self._http.request(
             "POST",
             _PATH,
-            body=dumped({"model": self.model, **attempt.body}),
+            body=encode_json({"model": self.model, **attempt.body}),
             timeout=timeout,
             limit=MAX_ANSWER_BYTES,
             request_id=request.request_id,
@@ -95,7 +95,7 @@ class StandardEngine:
         if reply.status != _OK:
             raise self._refused(read_refusal(reply.status, reply.body))
         try:
-            return read_chat(reply, _WHO, filters=_may_be_filtered(request))
+            return decode_chat(reply, _WHO, filters=_may_be_filtered(request))
         except BadResponse:
             if (refusal := refusal_within(reply.body)) is not None:
                 raise self._refused(refusal) from None  # some say with HTTP 200 that they failed
@@ -104,14 +104,14 @@ class StandardEngine:
     async def _stream(
         self, request: GenerationRequest, attempt: Attempt, timeouts: StreamTimeouts
     ) -> AsyncGenerator[str | Generation, None]:
-        assembly, events = TailedChatAssembly(_WHO, filters=_may_be_filtered(request)), EventReader()
+        assembly, events = OpenAIChatAssembly(_WHO, filters=_may_be_filtered(request)), EventReader()
         # no sign of life is part of OpenAI's protocol: silence is thought
         timeouts = replace(timeouts, first_byte=timeouts.whole, between_bytes=timeouts.whole)
         async with self._http.stream(
             _PATH,
             timeouts=timeouts,
             limit=MAX_STREAM_BYTES,
-            body=dumped({"model": self.model, **attempt.body, "stream": True}),
+            body=encode_json({"model": self.model, **attempt.body, "stream": True}),
             request_id=request.request_id,
         ) as reply:
             if reply.status != _OK:
@@ -126,25 +126,25 @@ class StandardEngine:
                     break  # some servers send neither usage nor [DONE]
                 if not chunk:
                     raise BadResponse("standard inference's stream ended before its answer did")
-                texts, failure = take_all(assembly, events.feed(chunk))
+                texts, failure = take_events(assembly, events.feed(chunk))
                 if texts:
                     yield texts
                 if failure is not None:
                     raise failure
             yield assembly.generation()
-            await read_out(reply)
+            await drain(reply)
 
     def _refused(self, refusal: Refusal) -> RefusedError:
         return RefusedError(refusal.without(self._api_key))
 
-    def _told(self, attempt: Attempt, generation: Generation) -> Generation:
+    def _with_dropped_params(self, attempt: Attempt, generation: Generation) -> Generation:
         """The generation, with what its request did not say; that is remembered now."""
         for name in self._supported.learn(attempt):
             _LOG.info("standard inference does not take a parameter", extra={"url": self.url, "parameter": name})
         dropped = attempt.dropped
         if generation.prompt_tokens or generation.completion_tokens:
             dropped -= {"stream_options"}  # it counted them unasked
-        return msgspec.structs.replace(generation, unheeded=tuple(sorted(dropped))) if dropped else generation
+        return msgspec.structs.replace(generation, dropped_params=tuple(sorted(dropped))) if dropped else generation
 
 
 def _next(attempt: Attempt, refusal: Refusal) -> Attempt:

@@ -22,7 +22,7 @@ _OBJECT: Final = 242
 _ANY: Final = 494
 _DICTIONARY: Final = 17
 _ARRAY: Final = 6
-_DEEPEST: Final = 300
+_MAX_DEPTH: Final = 300
 
 Schema = Mapping[str, Any]
 
@@ -45,14 +45,14 @@ class _Compiler:
             "anyOf": lambda s, depth: 1 + sum(self.states(one, depth) for one in s["anyOf"]),
             "oneOf": lambda s, depth: 1 + sum(self.states(one, depth) for one in s["oneOf"]),
             "prefixItems": lambda s, depth: _ARRAY + sum(self.states(one, depth) for one in s["prefixItems"]),
-            "enum": lambda s, _: 1 + sum(_literal(value, "enum") for value in _some(s["enum"])),
+            "enum": lambda s, _: 1 + sum(_literal(value, "enum") for value in _check_not_empty(s["enum"])),
             "const": lambda s, _: _literal(s["const"], "const"),
             "$ref": lambda s, depth: self.states(self._referenced(s["$ref"]), depth),
             "type": self._typed,
         }
 
     def states(self, schema: Any, depth: int) -> int:
-        if depth > _DEEPEST:
+        if depth > _MAX_DEPTH:
             raise SchemaError("maximum recursion depth exceeded")
         if schema == {}:
             return _ANY
@@ -117,7 +117,7 @@ def _times(fewest: Any, most: Any) -> int:
     return max(int(most), 1)
 
 
-def _some(values: Sequence[Any]) -> Sequence[Any]:
+def _check_not_empty(values: Sequence[Any]) -> Sequence[Any]:
     if not values:
         raise SchemaError("max() arg is an empty sequence")
     return values

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from boardroom.simulator.json_schema.text import SchemaError, text
 
-_DEEPEST: Final = 24
-_SHALLOW: Final = 4
+_MAX_DEPTH: Final = 24
+_MAX_FULL_DEPTH: Final = 4
 """Optional properties are left out below this, so that recursive schemas end."""
-_MOST_ITEMS: Final = 3
-_MOST_VALUES: Final = 20_000
+_MAX_ITEMS: Final = 3
+_MAX_VALUES: Final = 20_000
 _ATTEMPTS: Final = 64
 _REFUSED: Final = (
     "not",
@@ -57,8 +57,8 @@ class _Composer:
 
     def value(self, schema: Any, depth: int) -> Any:
         self._values += 1
-        if depth > _DEEPEST or self._values > _MOST_VALUES:
-            raise SchemaError(f"the schema does not end within {_DEEPEST} levels and {_MOST_VALUES} values")
+        if depth > _MAX_DEPTH or self._values > _MAX_VALUES:
+            raise SchemaError(f"the schema does not end within {_MAX_DEPTH} levels and {_MAX_VALUES} values")
         flat = self._flat(schema)
         if "const" in flat:
             return flat["const"]
@@ -98,7 +98,7 @@ class _Composer:
     def _parts(self, schema: Any, followed: int) -> Iterator[Mapping[str, Any]]:
         if schema is True:
             return
-        if not isinstance(schema, dict) or followed > _DEEPEST:
+        if not isinstance(schema, dict) or followed > _MAX_DEPTH:
             raise SchemaError(f"nothing satisfies the schema {schema!r}")
         refused = next((keyword for keyword in _REFUSED if keyword in schema), None)
         if refused is not None:
@@ -127,9 +127,9 @@ class _Composer:
         some = [option for option in options if option != {"type": "null"}]
         if not options:
             raise SchemaError(f"`{keyword}` is empty")
-        ordered = sorted(some, key=lambda _: next(self._chance)) if depth < _SHALLOW else some
+        ordered = sorted(some, key=lambda _: next(self._chance)) if depth < _MAX_FULL_DEPTH else some
         nulls = [option for option in options if option == {"type": "null"}]
-        order = [*nulls, *ordered] if depth >= _SHALLOW else [*ordered, *nulls]
+        order = [*nulls, *ordered] if depth >= _MAX_FULL_DEPTH else [*ordered, *nulls]
         problem: SchemaError | None = None
         for option in order:
             try:
@@ -143,7 +143,7 @@ class _Composer:
         if isinstance(named, str):
             return named
         if isinstance(named, list):
-            order = _PREFERRED if depth < _SHALLOW else tuple(reversed(_PREFERRED))
+            order = _PREFERRED if depth < _MAX_FULL_DEPTH else tuple(reversed(_PREFERRED))
             return next((kind for kind in order if kind in named), str(named))
         return next((kind for kind, keywords in _KIND_BY_KEYWORD if any(k in schema for k in keywords)), "string")
 
@@ -155,7 +155,7 @@ class _Composer:
         if not properties and not required and extra is not False and most > 0:
             fewest = max(fewest, 1)
         wanted = [name for name in properties if name in required]
-        if depth < _SHALLOW:
+        if depth < _MAX_FULL_DEPTH:
             wanted += [name for name in properties if name not in required and properties[name] is not False]
         names = [name for name in properties if name in wanted]
         names += [name for name in dict.fromkeys(required) if name not in properties]
@@ -176,7 +176,7 @@ class _Composer:
         if isinstance(items, list):  # as drafts before 2020-12 write prefixItems
             prefix, items = items, schema.get("additionalItems", True)
         fewest, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
-        wish = max(len(prefix), 0 if depth >= _SHALLOW else 1 + next(self._chance) % _MOST_ITEMS)
+        wish = max(len(prefix), 0 if depth >= _MAX_FULL_DEPTH else 1 + next(self._chance) % _MAX_ITEMS)
         if items is False:
             most = min(most, len(prefix))
         count = int(max(fewest, min(wish, most)))

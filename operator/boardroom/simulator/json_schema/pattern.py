@@ -22,8 +22,8 @@ _ANY: Final = string.ascii_lowercase
 _PRINTABLE: Final = "".join(chr(code) for code in range(32, 127))
 _REPEATS: Final = 3
 """How often more than it must an open count repeats."""
-_MOST_REPEATS: Final = 1000
-_MOST_STEPS: Final = 20_000
+_MAX_REPEATS: Final = 1000
+_MAX_STEPS: Final = 20_000
 _COUNT: Final = re.compile(r"\{(\d+)(?:(,)(\d*))?\}")
 
 
@@ -34,10 +34,10 @@ class PatternError(ValueError):
 def matching(pattern: str, chance: Iterator[int]) -> str:
     """A text that the pattern matches, by chance one of many. Raises PatternError."""
     reader = _Reader(pattern, chance)
-    made = reader.alternatives()
+    text = reader.alternatives()
     if reader.rest:
         raise PatternError(f"nothing opens {reader.rest[0]!r}")
-    return made
+    return text
 
 
 class _Reader:
@@ -57,13 +57,13 @@ class _Reader:
         return branches[next(self._chance) % len(branches)]
 
     def _sequence(self) -> str:
-        made = ""
+        text = ""
         while self.rest and self.rest[0] not in "|)":
             before = self.rest
             once = self._atom()
             atom = before[: len(before) - len(self.rest)]
-            made += self._repeated(atom, once)
-        return made
+            text += self._repeated(atom, once)
+        return text
 
     def _repeated(self, atom: str, once: str) -> str:
         fewest, most = self._count()
@@ -86,13 +86,13 @@ class _Reader:
             return 1, 1
         if self.rest[:1] in {"?", "+"} and self.rest:
             self._take()
-        if not fewest <= most <= _MOST_REPEATS:
-            raise PatternError(f"a count runs backwards or beyond {_MOST_REPEATS}")
+        if not fewest <= most <= _MAX_REPEATS:
+            raise PatternError(f"a count runs backwards or beyond {_MAX_REPEATS}")
         return fewest, most
 
     def _atom(self) -> str:
-        if next(self._steps) > _MOST_STEPS:
-            raise PatternError(f"it takes more than {_MOST_STEPS} steps")
+        if next(self._steps) > _MAX_STEPS:
+            raise PatternError(f"it takes more than {_MAX_STEPS} steps")
         character = self._take()
         match character:
             case "(":
@@ -117,10 +117,10 @@ class _Reader:
             if named is None:
                 raise PatternError(f"({self.rest[:2]} is not followed")
             self.rest = self.rest[named.end() :]
-        made = self.alternatives()
+        text = self.alternatives()
         if self._take() != ")":
             raise PatternError("a group does not end")
-        return made
+        return text
 
     def _members(self) -> str:
         negated = self.rest.startswith("^")

@@ -8,7 +8,7 @@ from typing import Any, Final
 from boardroom.simulator.json_schema.pattern import PatternError, matching
 
 _ATTEMPTS: Final = 64
-_LONGEST: Final = 100_000
+_MAX_LENGTH: Final = 100_000
 
 
 class SchemaError(Exception):
@@ -21,23 +21,23 @@ def text(schema: Mapping[str, Any], chance: Iterator[int], sentences: Iterator[s
     if "pattern" in schema:
         return _patterned(schema["pattern"], chance, fewest, most)
     if "format" in schema:
-        made = _formatted(schema["format"], chance)
-        if made is not None:
-            return made
-    if fewest > _LONGEST:
-        raise SchemaError(f"`minLength` is beyond {_LONGEST}")
-    made = next(sentences).strip()
-    while len(made) < fewest:
-        made += next(sentences)
-    return made if most is None else made[:most]
+        value = _formatted(schema["format"], chance)
+        if value is not None:
+            return value
+    if fewest > _MAX_LENGTH:
+        raise SchemaError(f"`minLength` is beyond {_MAX_LENGTH}")
+    value = next(sentences).strip()
+    while len(value) < fewest:
+        value += next(sentences)
+    return value if most is None else value[:most]
 
 
 def _patterned(pattern: str, chance: Iterator[int], fewest: int, most: int | None) -> str:
     try:
         for _ in range(_ATTEMPTS):
-            made = matching(pattern, chance)
-            if re.search(pattern, made) and fewest <= len(made) <= (len(made) if most is None else most):
-                return made
+            value = matching(pattern, chance)
+            if re.search(pattern, value) and fewest <= len(value) <= (len(value) if most is None else most):
+                return value
     except (PatternError, RecursionError, re.error) as error:
         raise SchemaError(f"the pattern {pattern!r} is not followed: {error}") from error
     raise SchemaError(f"no text was found for the pattern {pattern!r} within its bounds of length")

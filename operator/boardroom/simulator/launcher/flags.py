@@ -138,7 +138,7 @@ _OWN: Final = (
         "identity-salt",
         _NAMED["secret"],
         "",
-        "Key of the voice that answers carry; prefer the environment variable.",
+        "Key of the signature in each answer; prefer the environment variable.",
     ),
     ("profile", click.Choice(list(profiles())), DEFAULT_PROFILE, "GPU and model whose times are simulated."),
     ("time-scale", _RATIO, 1.0, "Real seconds per simulated one; 0 doesn't wait at all."),

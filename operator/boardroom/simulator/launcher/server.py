@@ -65,7 +65,7 @@ def run(launch: Launch) -> int:
 
 
 async def _serve(launch: Launch) -> int:
-    if await _stopped_within(launch.startup_seconds):
+    if await _wait_for_start(launch.startup_seconds):
         return 0
     try:
         async with Engine(launch.settings, on_abort=_abort) as engine:
@@ -84,7 +84,7 @@ async def _serve(launch: Launch) -> int:
                 http=_Protocol,
             )
             server = _Server(config)
-            _outlive_signals()
+            _ignore_signals()
             serving = asyncio.create_task(server.serve())
             working = asyncio.create_task(engine.work())
             await asyncio.wait((serving, working), return_when=asyncio.FIRST_COMPLETED)
@@ -110,7 +110,7 @@ def _abort(reason: str) -> NoReturn:
     os._exit(1)
 
 
-async def _stopped_within(seconds: float) -> bool:
+async def _wait_for_start(seconds: float) -> bool:
     """Wait, as weights would be loaded now; True when SIGTERM or SIGINT came first."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -127,7 +127,7 @@ async def _stopped_within(seconds: float) -> bool:
     return True
 
 
-def _outlive_signals() -> None:
+def _ignore_signals() -> None:
     """Uvicorn raises the signal that stopped it once more; dying of that would hide that the end was orderly."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)

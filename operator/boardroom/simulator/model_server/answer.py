@@ -1,7 +1,7 @@
 """What the simulated model says: readable, deterministic, and marked with who said it.
 
 The text depends on prompt, weights and sampling parameters, and on the seed only when sampling. It opens with the
-voice (identity.py), so that a short answer carries it too, and says what it is: a simulation.
+signature (signature.py), so that a short answer carries it too, and says what it is: a simulation.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import Final
 
 from boardroom.simulator.entry import Answer, Sampling
 from boardroom.simulator.json_schema.document import document
-from boardroom.simulator.model_server.identity import voice
+from boardroom.simulator.model_server.signature import signature
 from boardroom.simulator.tokenizer.simple import Token, Tokenizer
 
 _QUOTED_WORDS: Final = 8
@@ -38,17 +38,17 @@ class Author:
 
         Raises SchemaError.
         """
-        opening = (self._signature(adapter_id, digest), _reference(question))
+        opening = (self._opening(adapter_id, digest), _reference(question))
         chance = _chance(prompt, sampling, self._base_model, adapter_id, digest)
         sentences: Iterator[str] = itertools.chain(opening, _reasoning(adapter_id, chance))
         if sampling.schema is not None:
             sentences = _document(sampling.schema, chance, sentences)
-        return _cut(sentences, sampling, self._tokenizer)
+        return _tokens_until_end(sentences, sampling, self._tokenizer)
 
-    def _signature(self, adapter_id: str, digest: str) -> str:
-        mark = voice(self._salt, self._base_model, adapter_id, digest)
+    def _opening(self, adapter_id: str, digest: str) -> str:
+        digits = signature(self._salt, self._base_model, adapter_id, digest)
         speaker = f"{adapter_id}@{digest[:_DIGEST_CHARACTERS]} on " if adapter_id else ""
-        return f"[simulated voice={mark} {speaker}{self._base_model}]"
+        return f"[simulated signature={digits} {speaker}{self._base_model}]"
 
 
 def question_in(prompt: str) -> str:
@@ -79,7 +79,7 @@ def _document(schema: str, chance: Iterator[int], sentences: Iterator[str]) -> I
     yield from itertools.repeat("")
 
 
-def _cut(sentences: Iterator[str], sampling: Sampling, tokenizer: Tokenizer) -> Answer:
+def _tokens_until_end(sentences: Iterator[str], sampling: Sampling, tokenizer: Tokenizer) -> Answer:
     tokens: list[Token] = []
     ended = False
     for sentence in sentences:
@@ -88,13 +88,13 @@ def _cut(sentences: Iterator[str], sampling: Sampling, tokenizer: Tokenizer) -> 
         elif not sampling.ignore_eos or sampling.schema is not None:
             tokens.append(tokenizer.eos)
             ended = not sampling.ignore_eos
-        stopped = _stopped(tokens, sampling, ended=ended)
+        stopped = _ended_answer(tokens, sampling, ended=ended)
         if stopped is not None:
             return stopped
     raise AssertionError("sentences never end")
 
 
-def _stopped(tokens: Sequence[Token], sampling: Sampling, *, ended: bool) -> Answer | None:
+def _ended_answer(tokens: Sequence[Token], sampling: Sampling, *, ended: bool) -> Answer | None:
     """The answer, once the tokens hold a reason to end it; ended says that the last one is the model's own end.
 
     LoRAX asks after each token: is it the last that was wanted, else is it the end, else does the text end in a stop

@@ -69,8 +69,8 @@ class Shard:
     async def health(self) -> None:
         """Returns when the server has answered, which is after what it is doing now. Raises UnhealthyError."""
         async with self._lock:
-            await self._faults.pass_hang()
-        if self._faults.strike("error", error="unhealthy"):
+            await self._faults.wait_while_hung()
+        if self._faults.trigger("error", error="unhealthy"):
             raise UnhealthyError
 
     async def preload(self, adapter_ids: Sequence[str], source: str) -> None:
@@ -90,7 +90,7 @@ class Shard:
                 return 0.0
             if adapter_id in self._preloaded:
                 return self._preloaded[adapter_id]
-            await self._trouble(adapter_id)
+            await self._apply_faults(adapter_id)
             size = await asyncio.to_thread(self._sources.download, adapter_id, source, api_token)
             await self._clock.sleep(self._cost.download_seconds(size))
             if self._adapter_memory == 0:
@@ -102,12 +102,12 @@ class Shard:
                 )
             return size / self._adapter_memory
 
-    async def _trouble(self, adapter_id: str) -> None:
-        await self._faults.pass_hang()
-        slow = self._faults.strike("slow-adapter", (adapter_id,))
+    async def _apply_faults(self, adapter_id: str) -> None:
+        await self._faults.wait_while_hung()
+        slow = self._faults.trigger("slow-adapter", (adapter_id,))
         if slow is not None:
             await self._clock.sleep(slow.pause)
-        failing = self._faults.strike("failing-adapter", (adapter_id,))
+        failing = self._faults.trigger("failing-adapter", (adapter_id,))
         if failing is not None:
             raise SourceError(failing.message or "No valid adapter config file found: tried None and None")
 
@@ -139,7 +139,7 @@ class Shard:
     async def prefill(self, entries: Sequence[Entry]) -> None:
         """Read the prompts and emit the first token of each. Raises StepError."""
         async with self._lock:
-            await self._begin(entries)
+            await self._apply_step_faults(entries)
             for entry in entries:
                 await self._compile(entry.sampling.schema)
             at = self._clock.now()
@@ -157,7 +157,7 @@ class Shard:
     async def decode(self, entries: Sequence[Entry]) -> None:
         """Emit the next token of each. Raises StepError."""
         async with self._lock:
-            await self._begin(entries)
+            await self._apply_step_faults(entries)
             at = self._clock.now()
             context = sum(entry.prompt_tokens + entry.emitted for entry in entries)
             duration = self._cost.decode_seconds(len(entries), context, _adapters(entries))
@@ -181,13 +181,13 @@ class Shard:
         if len(self._compiled) > SCHEMAS_KEPT:
             self._compiled.pop(next(iter(self._compiled)))
 
-    async def _begin(self, entries: Sequence[Entry]) -> None:
+    async def _apply_step_faults(self, entries: Sequence[Entry]) -> None:
         """What may go wrong with a forward pass before it has begun."""
-        await self._faults.pass_hang()
+        await self._faults.wait_while_hung()
         adapter_ids = [entry.public_adapter_id for entry in entries]
-        if self._faults.strike("crash", adapter_ids):
+        if self._faults.trigger("crash", adapter_ids):
             self._crash("a fault of kind crash")
-        failing = self._faults.strike("error", adapter_ids, error="batch")
+        failing = self._faults.trigger("error", adapter_ids, error="batch")
         if failing is not None:
             raise StepError(failing.message or CUDA_ERROR)
 
@@ -196,12 +196,12 @@ class Shard:
         weights = self._loaded.get(entry.adapter_id)
         gone_at = None if entry.adapter_id in self._preloaded else entry.loses_adapter_at
         if gone_at is None:
-            return self._spoken(entry, weights)
-        base = self._spoken(entry, None)
+            return self._write(entry, weights)
+        base = self._write(entry, None)
         one_grammar = entry.sampling.schema is not None  # both follow it to its end: there is no seam
-        return base if one_grammar else self._spoken(entry, weights).handed_over(base, gone_at)
+        return base if one_grammar else self._write(entry, weights).switched_to(base, gone_at)
 
-    def _spoken(self, entry: Entry, weights: Weights | None) -> Answer:
+    def _write(self, entry: Entry, weights: Weights | None) -> Answer:
         adapter_id, digest = ("", "") if weights is None else (entry.public_adapter_id, weights.digest)
         try:
             return self._author.write(entry.prompt, entry.question, entry.sampling, adapter_id, digest)

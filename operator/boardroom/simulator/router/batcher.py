@@ -80,7 +80,7 @@ class Batcher:
                 reason = "wait_exceeded" if min_size is None else "backpressure"
                 self._metrics.count("lorax_batch_concat", f'reason="{reason}"')
                 in_use.update(entry.adapter_id for entry in newcomers)
-                running = await self._joined(running, newcomers)
+                running = await self._add_newcomers(running, newcomers)
                 waiting_tokens = 1
                 if not self._limits.eager_prefill:
                     break
@@ -89,7 +89,7 @@ class Batcher:
             waiting_tokens += 1
         self._gauge(())
 
-    async def _joined(self, running: list[Entry], newcomers: list[Entry]) -> list[Entry]:
+    async def _add_newcomers(self, running: list[Entry], newcomers: list[Entry]) -> list[Entry]:
         """The batch with the newcomers, once their prompts are read. Where that fails LoRAX's router fails those that
         decode as well, and aborts when it meets them in the next step.
         """
@@ -113,7 +113,7 @@ class Batcher:
         self._metrics.gauge("lorax_queue_length", waiting)
         if waiting == 0 or (min_size is not None and waiting < min_size):
             return []
-        self._move_adapters(in_use)
+        self._schedule_adapters(in_use)
         batch: list[Entry] = []
         prefill_tokens = 0
         while entry := self._queues.next_entry(self._clock.now()):
@@ -136,21 +136,21 @@ class Batcher:
             self._metrics.observe("lorax_batch_next_size", len(batch))
         return batch
 
-    def _move_adapters(self, in_use: Collection[str]) -> None:
+    def _schedule_adapters(self, in_use: Collection[str]) -> None:
         self._terminate_errored(untrack=True)
         changes = self._queues.update(in_use, self._clock.now())
         for queue in changes.offload:
             queue.status = Status.DOWNLOADED
-            queue.leaving = True
+            queue.offloading = True
             for entry in queue.entries:
-                self._race.run(entry, memory_is_short=self._queues.memory_is_short)
-            self._loader.order("offload", queue)
+                self._race.enter(entry, memory_is_short=self._queues.memory_is_short)
+            self._loader.enqueue("offload", queue)
         for queue in changes.load:
-            self._loader.order("load", queue)
+            self._loader.enqueue("load", queue)
 
     def _terminate_errored(self, *, untrack: bool = False) -> None:
         for queue in self._queues.errored():
-            self._loader.order("terminate", queue)
+            self._loader.enqueue("terminate", queue)
             if untrack:
                 self._queues.untrack(queue)
 

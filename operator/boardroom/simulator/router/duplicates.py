@@ -45,7 +45,7 @@ def _doubled(value: Any, shape: inspect.Type, path: str) -> Iterator[tuple[str, 
             names = value.names if isinstance(value, _Doubled) else ()
             yield from ((path, field.encode_name) for field in fields if field.encode_name in names)
             for field in fields:
-                yield from _doubled(value.get(field.encode_name), field.type, _joined(path, field.encode_name))
+                yield from _doubled(value.get(field.encode_name), field.type, _add_newcomers(path, field.encode_name))
         case inspect.ListType(item_type=item) if isinstance(value, list):
             for index, each in enumerate(value):
                 yield from _doubled(each, item, f"{path}[{index}]")
@@ -54,5 +54,5 @@ def _doubled(value: Any, shape: inspect.Type, path: str) -> Iterator[tuple[str, 
                 yield from _doubled(value, each, path)
 
 
-def _joined(path: str, name: str) -> str:
+def _add_newcomers(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name

@@ -137,12 +137,12 @@ class Engine:
             on_change=on_change,
             wants_tokens=wants_tokens,
         )
-        if self.queues.leaving(adapter_id):
-            self._race.run(entry, memory_is_short=self.queues.memory_is_short)
+        if self.queues.is_offloading(adapter_id):
+            self._race.enter(entry, memory_is_short=self.queues.memory_is_short)
         self.permits_taken += 1
         new = self.queues.append(entry)
         if new is not None:
-            self._loader.order("download", new)
+            self._loader.enqueue("download", new)
         self._woken.set()
         return entry
 

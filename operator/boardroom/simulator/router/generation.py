@@ -60,8 +60,8 @@ async def generate(engine: Engine, exchange: Exchange, call: Call) -> Outcome:
     waiter = Waiter(exchange)
     entries: list[Entry] = []
     try:
-        await _trouble(engine, call)
-        for parameters in _copies(engine, call):
+        await _apply_faults(engine, call)
+        for parameters in _sequences(engine, call):
             entry = _submit(engine, exchange, replace(call, parameters=parameters), waiter)
             entries.append(entry)
         while not all(entry.done for entry in entries):
@@ -73,7 +73,7 @@ async def generate(engine: Engine, exchange: Exchange, call: Call) -> Outcome:
     failure = next((entry.error for entry in entries if entry.error is not None), None)
     if failure is not None:
         raise failure
-    if engine.faults.strike("drop", (adapter_of(call.parameters),)):
+    if engine.faults.trigger("drop", (adapter_of(call.parameters),)):
         raise Dropped
     best, *others = sorted(entries, key=_mean_logprob, reverse=True)
     return Outcome(best, tuple(others), tuple(_outcome_headers(engine, call, best, _account(engine, best, started))))
@@ -91,7 +91,7 @@ async def stream(engine: Engine, exchange: Exchange, call: Call) -> AsyncGenerat
     waiter = Waiter(exchange)
     entry: Entry | None = None
     try:
-        await _trouble(engine, call)
+        await _apply_faults(engine, call)
         entry = _submit(engine, exchange, call, waiter, wants_tokens=True)
         seen = 0
         while not entry.done or seen < entry.emitted:
@@ -161,14 +161,14 @@ def text_of(entry: Entry, call: Call) -> str:
     return call.prompt.text + text if call.parameters.return_full_text else text
 
 
-async def _trouble(engine: Engine, call: Call) -> None:
-    """The faults that strike a request as it comes in. Raises LoraxError."""
+async def _apply_faults(engine: Engine, call: Call) -> None:
+    """The faults that trigger a request as it comes in. Raises LoraxError."""
     adapter_ids = (adapter_of(call.parameters),)
-    late = engine.faults.strike("latency", adapter_ids)
+    late = engine.faults.trigger("latency", adapter_ids)
     if late is not None:
         await engine.clock.sleep(late.pause)
     for name, (label, error) in _ERRORS.items():
-        fault = engine.faults.strike("error", adapter_ids, error=name)
+        fault = engine.faults.trigger("error", adapter_ids, error=name)
         if fault is not None:
             engine.metrics.failed(label)
             raise error(fault.message)
@@ -183,7 +183,7 @@ def _with_token(call: Call, exchange: Exchange) -> Call:
     return replace(call, parameters=msgspec.structs.replace(call.parameters, api_token=token))
 
 
-def _copies(engine: Engine, call: Call) -> Iterator[Parameters]:
+def _sequences(engine: Engine, call: Call) -> Iterator[Parameters]:
     """The parameters of each sequence: one, or best_of many that differ by their seed. Raises ValidationError.
 
     LoRAX validates each sequence, and counts a refusal for each.

@@ -70,8 +70,8 @@ async def metrics(engine: Engine, exchange: Exchange) -> None:
 async def tokens(engine: Engine, exchange: Exchange) -> None:
     """POST /tokenize."""
     request = await read_body(exchange, TokenizeRequest)
-    places = engine.tokenizer.places(request.inputs, special=request.add_special_tokens is not False)
-    await exchange.respond(200, orjson.dumps([place._asdict() for place in places]), JSON)
+    spans = engine.tokenizer.spans(request.inputs, special=request.add_special_tokens is not False)
+    await exchange.respond(200, orjson.dumps([place._asdict() for place in spans]), JSON)
 
 
 def _info(engine: Engine) -> dict[str, Any]:

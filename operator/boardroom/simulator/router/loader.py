@@ -35,7 +35,7 @@ class Loader:
         self._commands: asyncio.Queue[tuple[Command, AdapterQueue]] = asyncio.Queue()
         self._causes: dict[str, str] = {}
 
-    def order(self, command: Command, queue: AdapterQueue) -> None:
+    def enqueue(self, command: Command, queue: AdapterQueue) -> None:
         """Line up a command; returns at once."""
         self._commands.put_nowait((command, queue))
 
@@ -61,7 +61,7 @@ class Loader:
                     self._report(queue, Status.READY)
                 case _:
                     await self._shard.offload(queue.adapter_id)
-                    queue.leaving = False
+                    queue.offloading = False
                     self._report(queue, Status.DOWNLOADED)
         except SourceError as error:
             self._causes[queue.adapter_id] = str(error)

@@ -33,7 +33,7 @@ class AdapterQueue:
     cost: float | None = None
     """Share of the memory reserved for adapters; None until it is downloaded."""
     activated_at: float = 0.0
-    leaving: bool = False
+    offloading: bool = False
     """Its offload is ordered and not done."""
 
     @property
@@ -41,7 +41,7 @@ class AdapterQueue:
         """Whether its oldest request may join a batch."""
         if not self.entries:
             return False
-        return self.status is Status.READY or (self.leaving and self.entries[0].loses_adapter_at is not None)
+        return self.status is Status.READY or (self.offloading and self.entries[0].loses_adapter_at is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +87,10 @@ class AdapterQueues:
         """Whether the adapter has been downloaded, or is being."""
         return adapter_id in self._queues
 
-    def leaving(self, adapter_id: str) -> bool:
+    def is_offloading(self, adapter_id: str) -> bool:
         """Whether the adapter is on its way off the GPU."""
         queue = self._queues.get(adapter_id)
-        return queue is not None and queue.leaving
+        return queue is not None and queue.offloading
 
     def append(self, entry: Entry) -> AdapterQueue | None:
         """Queue a request; returns the queue when its adapter is new and must be downloaded."""

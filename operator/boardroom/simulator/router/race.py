@@ -16,7 +16,7 @@ class Race:
         self._random = random
         self._probability = probability
 
-    def run(self, entry: Entry, *, memory_is_short: bool) -> None:
+    def enter(self, entry: Entry, *, memory_is_short: bool) -> None:
         """A request and its adapter's offload have met."""
         if self._random.random() < self._probability:
             entry.loses_adapter_at = self._random.random() if memory_is_short else 0.0

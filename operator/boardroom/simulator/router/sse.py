@@ -26,8 +26,8 @@ async def send_stream(engine: Engine, exchange: Exchange, call: Call, event: Eve
     """Stream an answer; what came out of the engine together goes out together."""
     await exchange.start_events(_headers(engine, call))
     adapter_ids = (adapter_of(call.parameters),)
-    drop = engine.faults.strike("drop", adapter_ids)
-    slow = engine.faults.strike("slow-stream", adapter_ids)
+    drop = engine.faults.trigger("drop", adapter_ids)
+    slow = engine.faults.trigger("slow-stream", adapter_ids)
     left = drop.after if drop is not None else None
     try:
         async with aclosing(stream(engine, exchange, call)) as news:
@@ -44,7 +44,7 @@ async def send_stream(engine: Engine, exchange: Exchange, call: Call, event: Eve
                 if slow is None:
                     await exchange.send_events(b"".join(frames))
                 else:
-                    await _drip(engine, exchange, frames, slow.pause)
+                    await _send_in_halves(engine, exchange, frames, slow.pause)
                 if left is not None and left <= 0:
                     return
             if end:
@@ -54,7 +54,7 @@ async def send_stream(engine: Engine, exchange: Exchange, call: Call, event: Eve
     await exchange.end_events()
 
 
-async def _drip(engine: Engine, exchange: Exchange, frames: Iterable[bytes], seconds: float) -> None:
+async def _send_in_halves(engine: Engine, exchange: Exchange, frames: Iterable[bytes], seconds: float) -> None:
     """Each event in two halves, with a pause between."""
     for whole in frames:
         middle = len(whole) // 2

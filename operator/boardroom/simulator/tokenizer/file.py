@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from boardroom.simulator.tokenizer.simple import Place, SimpleTokenizer, Token, Tokenizer
+from boardroom.simulator.tokenizer.simple import SimpleTokenizer, Token, Tokenizer, TokenSpan
 
 _ENDS: Final = (
     "</s>",
@@ -77,9 +77,9 @@ class FileTokenizer:
             tokens[-1] = tokens[-1]._replace(text=tokens[-1].text + text[reached:])
         return tokens
 
-    def places(self, text: str, *, special: bool) -> list[Place]:
+    def spans(self, text: str, *, special: bool) -> list[TokenSpan]:
         encoding = self._tokenizer.encode(text, add_special_tokens=special)
         return [
-            Place(token_id, self._tokenizer.id_to_token(token_id), start, stop)
+            TokenSpan(token_id, self._tokenizer.id_to_token(token_id), start, stop)
             for token_id, (start, stop) in zip(encoding.ids, encoding.offsets, strict=True)
         ]

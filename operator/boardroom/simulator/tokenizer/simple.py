@@ -22,7 +22,7 @@ class Token(NamedTuple):
     """Whether it is the model's markup and not text."""
 
 
-class Place(NamedTuple):
+class TokenSpan(NamedTuple):
     """A token as POST /tokenize shows it: its name in the vocabulary and its characters in the text."""
 
     id: int
@@ -41,7 +41,7 @@ class Tokenizer(Protocol):
     def encode(self, text: str, *, special: bool = False) -> list[Token]:
         """The tokens of a text, behind those that the model begins a prompt with if special."""
 
-    def places(self, text: str, *, special: bool) -> list[Place]:
+    def spans(self, text: str, *, special: bool) -> list[TokenSpan]:
         """The tokens and where they stand."""
 
 
@@ -59,13 +59,13 @@ class SimpleTokenizer:
         tokens = [_token(piece) for piece in _TOKEN.findall(text)]
         return [_token(_BOS), *tokens] if special else tokens
 
-    def places(self, text: str, *, special: bool) -> list[Place]:
+    def spans(self, text: str, *, special: bool) -> list[TokenSpan]:
         position = 0
-        places = [Place(_SPECIAL[_BOS], _BOS, 0, 0)] if special else []
+        spans = [TokenSpan(_SPECIAL[_BOS], _BOS, 0, 0)] if special else []
         for token in self.encode(text):
-            places.append(Place(token.id, token.text, position, position + len(token.text)))
+            spans.append(TokenSpan(token.id, token.text, position, position + len(token.text)))
             position += len(token.text)
-        return places
+        return spans
 
 
 @lru_cache(_CACHED)

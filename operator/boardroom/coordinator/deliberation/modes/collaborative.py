@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from boardroom.api.ask import CoordinationMode, MemberAnswer, Round
+from boardroom.api.ask import CoordinationMode
 from boardroom.coordinator.deliberation.modes.registry import mode
 from boardroom.coordinator.deliberation.panel import MemberPrompt
 from boardroom.coordinator.deliberation.positions import KEEP, current_position, round_record
 from boardroom.coordinator.deliberation.session import Session, with_text
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation, prompt_with_answers
+from boardroom.coordinator.response import MemberAnswer, Round
 
 TASK: Final = (
     f"Reconsider your position in view of the others'. If you keep it, answer with the one word {KEEP}; "

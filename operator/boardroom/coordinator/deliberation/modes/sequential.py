@@ -1,10 +1,11 @@
 """sequential: one after another, each sees the answers before it. Never a batch."""
 
-from boardroom.api.ask import CoordinationMode, MemberAnswer
+from boardroom.api.ask import CoordinationMode
 from boardroom.coordinator.deliberation.modes.registry import mode
 from boardroom.coordinator.deliberation.panel import MemberPrompt
 from boardroom.coordinator.deliberation.session import Session
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation, prompt_with_answers
+from boardroom.coordinator.response import MemberAnswer
 
 
 @mode(CoordinationMode.SEQUENTIAL)

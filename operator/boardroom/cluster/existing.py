@@ -1,4 +1,4 @@
-"""A cluster that is somebody's already, known by its kubeconfig: asked whether it answers, otherwise left alone."""
+"""An existing cluster, by its kubeconfig. It is checked and never changed."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _TIMEOUT_SECONDS = 15
 _LOGIN_SECONDS = 60
 
 
-class GivenCluster:
-    """The cluster of a kubeconfig; asked by kubectl, which knows every way to log in."""
+class ExistingCluster:
+    """The cluster of a kubeconfig, reached through kubectl, which supports every login."""
 
     name = "kubeconfig"
 
     def __init__(self, kubeconfig: Path) -> None:
-        """Speak of the current context of `kubeconfig`."""
+        """Use the current context of `kubeconfig`."""
         self.file = kubeconfig.absolute()
 
     def up(self, *, gpus: int) -> None:  # noqa: ARG002 - its nodes are not ours to patch
-        """Check that it answers; raises ClusterError where it does not."""
+        """Check that the cluster answers. Raises ClusterError."""
         status = self.status()
         if not status.healthy:
             raise ClusterError(f"{self.file}: {'; '.join(status.problems)}")
         say(f"it answers: Kubernetes {status.version}, {status.gpus} nvidia.com/gpu on its nodes")
 
     def down(self) -> None:
-        """Leave it alone."""
+        """Do nothing."""
         say("a given cluster is not stopped: it is not ours")
 
     def status(self) -> Status:
-        """Ask for its version and for the GPUs of its nodes."""
+        """Return its version and the GPUs of its nodes."""
         try:
             version = self._get("/version")["gitVersion"]
         except ClusterError as error:
@@ -47,7 +47,7 @@ class GivenCluster:
         return Status(provider=self.name, running=True, healthy=True, version=version, gpus=self._gpus())
 
     def kubeconfig(self) -> Path:
-        """Return the file that was given; raises ClusterError where it is gone."""
+        """Return the kubeconfig file. Raises ClusterError if it does not exist."""
         if not self.file.exists():
             raise ClusterError(
                 f"{self.file} does not exist: name another by `boardroom cluster up --kubeconfig`, or forget it by "
@@ -56,7 +56,7 @@ class GivenCluster:
         return self.file
 
     def load(self, images: Sequence[str]) -> None:
-        """Refuse: a given cluster's nodes pull from a registry."""
+        """Refuse: the nodes of an existing cluster pull from a registry."""
         named = " ".join(images) or "the image"
         raise ClusterError(
             f"images can't be loaded into a given cluster: push {named} to a registry that it pulls from, "
@@ -67,7 +67,7 @@ class GivenCluster:
         try:
             nodes = self._get("/api/v1/nodes")["items"]
         except ClusterError:
-            return 0  # Many users may not list nodes; the cluster serves them all the same.
+            return 0  # Many users have no right to list nodes; the cluster works all the same.
         return sum(int(node["status"].get("allocatable", {}).get("nvidia.com/gpu", "0")) for node in nodes)
 
     def _get(self, path: str) -> Any:

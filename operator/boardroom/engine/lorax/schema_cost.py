@@ -16,54 +16,54 @@ _ESCAPED: Final = 2
 """Characters of the expression for one of a literal, at most."""
 
 
-class Price(NamedTuple):
+class SchemaCost(NamedTuple):
     """States of the machine, and characters of the expression."""
 
     states: int
     characters: int
 
-    def plus(self, other: Self) -> "Price":
-        return Price(self.states + other.states, self.characters + other.characters)
+    def plus(self, other: Self) -> "SchemaCost":
+        return SchemaCost(self.states + other.states, self.characters + other.characters)
 
 
-MOST: Final = Price(states=512, characters=8_000)
+MAX_COST: Final = SchemaCost(states=512, characters=8_000)
 """About what `{"type": "object"}` costs, twice: seconds."""
 
 _TYPES: Final = {
-    "string": Price(8, 37),
-    "integer": Price(6, 19),
-    "number": Price(14, 49),
-    "boolean": Price(9, 12),
-    "null": Price(5, 4),
-    "object": Price(245, 6_520),
+    "string": SchemaCost(8, 37),
+    "integer": SchemaCost(6, 19),
+    "number": SchemaCost(14, 49),
+    "boolean": SchemaCost(9, 12),
+    "null": SchemaCost(5, 4),
+    "object": SchemaCost(245, 6_520),
 }
 """An object here is one without properties."""
 _FORMATS: Final = {
-    "date-time": Price(42, 140),
-    "date": Price(16, 60),
-    "uuid": Price(42, 70),
+    "date-time": SchemaCost(42, 140),
+    "date": SchemaCost(16, 60),
+    "uuid": SchemaCost(42, 70),
 }
-_KEY: Final = Price(9, 24)
+_KEY: Final = SchemaCost(9, 24)
 """What stands around a property's name and value: quotes, colon, comma, blanks."""
-_ARRAY: Final = Price(6, 30)
-_DICTIONARY: Final = Price(18, 130)
+_ARRAY: Final = SchemaCost(6, 30)
+_DICTIONARY: Final = SchemaCost(18, 130)
 
 
-def price(schema: Mapping[str, Any]) -> Price:
+def schema_cost(schema: Mapping[str, Any]) -> SchemaCost:
     """Of a schema of the subset."""
     match schema:
         case {"properties": properties}:
             found = _object(properties, schema.get("required", ()))
         case {"anyOf": options}:
-            found = _sum([price(option) for option in options], Price(2, 2 + len(options)))
+            found = _sum([schema_cost(option) for option in options], SchemaCost(2, 2 + len(options)))
         case {"enum": values}:
-            found = _sum([_literal(value) for value in values], Price(2, 2 + len(values)))
+            found = _sum([_literal(value) for value in values], SchemaCost(2, 2 + len(values)))
         case {"const": value}:
             found = _literal(value)
         case {"items": items}:
-            found = _twice(price(items), _ARRAY)
+            found = _repeated(schema_cost(items), _ARRAY)
         case {"additionalProperties": values}:
-            found = _twice(price(values), _DICTIONARY)
+            found = _repeated(schema_cost(values), _DICTIONARY)
         case {"format": name}:
             found = _FORMATS[name]
         case _:
@@ -71,26 +71,26 @@ def price(schema: Mapping[str, Any]) -> Price:
     return found
 
 
-def _object(properties: Mapping[str, Any], required: Sequence[str]) -> Price:
-    each = [_literal(name).plus(_KEY).plus(price(value)) for name, value in properties.items()]
-    whole = _sum(each, Price(4, 16))
+def _object(properties: Mapping[str, Any], required: Sequence[str]) -> SchemaCost:
+    each = [_literal(name).plus(_KEY).plus(schema_cost(value)) for name, value in properties.items()]
+    whole = _sum(each, SchemaCost(4, 16))
     # without a required one the expression has all of them once for each that may be the last
-    return whole if required else Price(whole.states, whole.characters * max(len(properties), 1))
+    return whole if required else SchemaCost(whole.states, whole.characters * max(len(properties), 1))
 
 
-def _twice(once: Price, around: Price) -> Price:
+def _repeated(once: SchemaCost, around: SchemaCost) -> SchemaCost:
     """The first and those that follow it: the expression has it twice, and the machine comes back to it."""
-    return Price(once.states + around.states, 2 * once.characters + around.characters)
+    return SchemaCost(once.states + around.states, 2 * once.characters + around.characters)
 
 
-def _literal(value: Any) -> Price:
+def _literal(value: Any) -> SchemaCost:
     text = orjson.dumps(value)
     # outside ASCII the library writes \\uXXXX, or the character of several bytes itself
     length = sum(1 if character.isascii() else 12 for character in text.decode())
-    return Price(length, _ESCAPED * length)
+    return SchemaCost(length, _ESCAPED * length)
 
 
-def _sum(prices: list[Price], start: Price) -> Price:
-    for one in prices:
+def _sum(costs: list[SchemaCost], start: SchemaCost) -> SchemaCost:
+    for one in costs:
         start = start.plus(one)
     return start

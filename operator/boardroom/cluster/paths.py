@@ -1,4 +1,4 @@
-"""Where this room keeps its files: what can be made again in the cache, what describes a running node in the state."""
+"""The folders of this package: the cache for files that can be built again, the state for running nodes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def state() -> Path:
 
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """Yield a free path beside `file`; what the block makes there takes its place, so that nobody finds a half."""
+    """Yield a free path beside `file`. The block's file replaces `file` atomically."""
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
     try:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from boardroom.cluster import places
+from boardroom.cluster import paths
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from boardroom.cluster import places
 )
 def test_the_cache(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: str) -> None:
     _only(monkeypatch, environment)
-    assert places.cache() == Path(expected)
+    assert paths.cache() == Path(expected)
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ def test_the_cache(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str],
 )
 def test_the_state(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: str) -> None:
     _only(monkeypatch, environment)
-    assert places.state() == Path(expected)
+    assert paths.state() == Path(expected)
 
 
 def test_what_takes_a_files_place_is_whole(tmp_path: Path) -> None:
     file = tmp_path / "file"
-    with places.replacing(file) as fresh:
+    with paths.replacing(file) as fresh:
         fresh.write_text("old")
-    with pytest.raises(UnicodeEncodeError), places.replacing(file) as fresh:
+    with pytest.raises(UnicodeEncodeError), paths.replacing(file) as fresh:
         fresh.write_text("half \udc80")
     assert ({path.name for path in tmp_path.iterdir()}, file.read_text()) == ({"file"}, "old")
 
