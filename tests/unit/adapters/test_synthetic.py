@@ -78,7 +78,7 @@ def test_a_rank_that_lorax_scales_wrongly_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("roles", "wrong"), [("ceo,../cfo", "'../cfo'"), (",", "''"), ("", "''")])
 def test_a_role_that_no_board_takes_is_refused(tmp_path: Path, roles: str, wrong: str) -> None:
     code, output = run("make", tmp_path, "--roles", roles)
-    assert (code, f"--roles: {wrong} is no role" in output, list(tmp_path.iterdir())) == (2, True, [])
+    assert (code, f"--roles: {wrong} is not a role" in output, list(tmp_path.iterdir())) == (2, True, [])
 
 
 def test_a_place_that_can_t_be_written_is_named(tmp_path: Path) -> None:

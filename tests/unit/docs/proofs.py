@@ -69,7 +69,7 @@ PROOFS: Final[dict[str, str]] = {
         "tests/component/coordinator/test_ask_stream.py::test_members_speak_at_once_and_the_result_is_what_they_said"
     ),
     r"curl .*/v1/ask": _ABSENT,
-    r"curl .*:9090/metrics/lorax": "tests/unit/coordinator/test_metrics.py::test_loraxs_own_page_is_passed_on",
+    r"curl .*:9090/metrics/lorax": "tests/component/coordinator/test_metrics.py::test_loraxs_own_page_is_passed_on",
     r"curl .*:9090/metrics": (
         "tests/component/coordinator/test_requests.py::test_metrics_count_requests_by_route_mode_and_code"
     ),
