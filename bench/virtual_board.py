@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.wire import Wire
 from boardroom.adapters import read
-from boardroom.adapters.compatibility import AdapterFiles
+from boardroom.adapters.protocol import AdapterFiles
 from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.api.resources import BoardAgent, Boardroom
 from boardroom.api.settings import Defaults

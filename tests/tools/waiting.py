@@ -23,6 +23,6 @@ def until(what: str, look: Callable[[], T | None], timeout: float = 90.0) -> T:
 async def eventually(look: Callable[[], Any], seconds: float = 20.0) -> Any:
     """What `look` returns once it is truthy, in the test's own loop."""
     async with asyncio.timeout(seconds):
-        while not (found := look()):  # noqa: ASYNC110 (what it waits for is in other processes and tasks)
+        while not (result := look()):  # noqa: ASYNC110 (what it waits for is in other processes and tasks)
             await asyncio.sleep(0.01)
-    return found
+    return result

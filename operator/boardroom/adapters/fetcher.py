@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from boardroom.adapters.adapter import Adapter
 from boardroom.adapters.bucket import BucketRemote
@@ -16,7 +16,7 @@ from boardroom.adapters.digest import Digests
 from boardroom.adapters.download import Progress, download
 from boardroom.adapters.hub import HubRemote
 from boardroom.adapters.problem import Problem, ProblemError
-from boardroom.adapters.protocol import DesiredSources
+from boardroom.adapters.protocol import DesiredSources, ProblemEntry, SourceEntry
 from boardroom.adapters.remote import Remote
 from boardroom.adapters.store import Origin, StoppedError, Store
 from boardroom.api.adapter import S3Source, Source
@@ -118,22 +118,22 @@ class Fetcher:
         """What is in the store."""
         return await asyncio.to_thread(self.store.adapters, self._digests)
 
-    def report(self) -> list[dict[str, Any]]:
-        """The "sources" of GET /v1/adapters."""
-        return [self._entry(key, fetch) for key, fetch in sorted(self._fetches.items())]
+    def report(self) -> tuple[SourceEntry, ...]:
+        """Return the state of each desired source, by its key."""
+        return tuple(self._entry(key, fetch) for key, fetch in sorted(self._fetches.items()))
 
-    def _entry(self, key: str, fetch: Fetch) -> dict[str, Any]:
-        origin, problem = fetch.origin, fetch.problem
-        return {
-            "source": key,
-            "state": fetch.state,
-            "path": str(self.store.path(origin.digest)) if origin else None,
-            "revision": origin.revision if origin else None,
-            "bytesDone": fetch.progress.done,
-            "bytesTotal": fetch.progress.total,
-            "problem": {"reason": problem.reason, "message": problem.message} if problem else None,
-            "retryAt": fetch.retry_at.isoformat(timespec="seconds") if fetch.retry_at else None,
-        }
+    def _entry(self, key: str, fetch: Fetch) -> SourceEntry:
+        origin = fetch.origin
+        return SourceEntry(
+            source=key,
+            state=fetch.state,
+            path=str(self.store.path(origin.digest)) if origin else None,
+            revision=origin.revision if origin else None,
+            bytes_done=fetch.progress.done,
+            bytes_total=fetch.progress.total,
+            problem=ProblemEntry.of(fetch.problem),
+            retry_at=fetch.retry_at.isoformat(timespec="seconds") if fetch.retry_at else None,
+        )
 
     async def _fetch_until_stored(self, fetch: Fetch) -> None:
         """Until it is stored."""

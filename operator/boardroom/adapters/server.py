@@ -1,14 +1,14 @@
-"""The sidecar beside LoRAX: LoRAX has no route that lists adapters, so this one tells what lies on the volume, and
-fetches what lies elsewhere.
+"""The sidecar's HTTP service: lists the adapters on the volume, and fetches those that are elsewhere.
+
+LoRAX itself has no route that lists adapters (docs/lorax.md#no-adapter-inventory).
 """
 
 import asyncio
 import hashlib
 import logging
-from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from starlette.applications import Starlette
@@ -17,8 +17,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from boardroom.adapters.fetcher import Fetcher
-from boardroom.adapters.protocol import DesiredSources
-from boardroom.adapters.scan import NamedAdapter, Scanner
+from boardroom.adapters.protocol import AdapterEntry, AdapterListing, DesiredSources
+from boardroom.adapters.scan import Scanner
 
 RESCAN_SECONDS: Final = 1.0
 MAX_BODY_BYTES: Final = 1 << 20
@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class ListingCache:
-    """The last scan, at most a second old; one scan serves everybody who asks meanwhile."""
+    """The last scan, at most a second old; concurrent requests share one scan."""
 
     def __init__(self, root: Path, fetcher: Fetcher | None) -> None:
         self._scanner = Scanner(root)
@@ -38,43 +38,29 @@ class ListingCache:
         self._etag = ""
 
     async def current(self) -> tuple[bytes, str]:
-        """The JSON document and its entity tag; raises FileNotFoundError when the root isn't there."""
+        """Return the listing as JSON and its entity tag; raises FileNotFoundError if the root is missing."""
         async with self._lock:
             if monotonic() - self._scanned_at >= RESCAN_SECONDS:
-                found = await asyncio.to_thread(self._scanner.scan)
-                document = {"root": str(self._scanner.root), "adapters": [adapter_object(item) for item in found]}
-                if self._fetcher is not None:
-                    stored = [NamedAdapter(adapter.path.name, adapter) for adapter in await self._fetcher.stored()]
-                    document["sources"] = self._fetcher.report()
-                    document["stored"] = [adapter_object(item) for item in stored]
-                self._body = orjson.dumps(document)
+                self._body = (await self._listing()).encode()
                 self._etag = f'"{hashlib.sha256(self._body).hexdigest()[:32]}"'
                 self._scanned_at = monotonic()
             return self._body, self._etag
 
     def invalidate(self) -> None:
-        """What was wanted changed: look again at the next request."""
+        """Scan again at the next request."""
         self._scanned_at = float("-inf")
 
-
-def adapter_object(found: NamedAdapter) -> dict[str, Any]:
-    """One entry of GET /v1/adapters."""
-    adapter = found.adapter
-    return {
-        "name": found.name,
-        "path": str(adapter.path),
-        "digest": adapter.digest,
-        "rank": adapter.rank,
-        "baseModel": adapter.base_model,
-        "targetModules": list(adapter.target_modules),
-        "modules": list(adapter.modules),
-        "sizeBytes": adapter.size_bytes,
-        "problem": asdict(adapter.problem) if adapter.problem else None,
-    }
+    async def _listing(self) -> AdapterListing:
+        scanned = await asyncio.to_thread(self._scanner.scan)
+        root, adapters = str(self._scanner.root), tuple(AdapterEntry.of(item.name, item.adapter) for item in scanned)
+        if self._fetcher is None:
+            return AdapterListing(root=root, adapters=adapters)
+        stored = tuple(AdapterEntry.of(adapter.path.name, adapter) for adapter in await self._fetcher.stored())
+        return AdapterListing(root=root, adapters=adapters, sources=self._fetcher.report(), stored=stored)
 
 
 def application(root: Path, fetcher: Fetcher | None = None) -> Starlette:
-    """GET /v1/adapters and GET /healthz; with a fetcher also PUT /v1/sources."""
+    """Return the application: GET /v1/adapters and GET /healthz; with a fetcher also PUT /v1/sources."""
     listing = ListingCache(root, fetcher)
 
     async def adapters(request: Request) -> Response:
@@ -92,16 +78,16 @@ def application(root: Path, fetcher: Fetcher | None = None) -> Starlette:
 
     async def sources(request: Request) -> Response:
         if fetcher is None:
-            message = "this service only looks; start it with --store DIR to have it fetch"
+            message = "this service only lists adapters; start it with --store DIR to have it fetch some"
             return _refusal(404, "NoStore", message)
         body = await bounded_body(request, MAX_BODY_BYTES)
         if body is None:
             return _refusal(413, "TooLarge", f"the body has more than {MAX_BODY_BYTES} bytes")
         try:
-            wanted = DesiredSources.read(body)
+            desired = DesiredSources.decode(body)
         except ValueError as error:
             return _refusal(422, "Invalid", str(error))
-        await fetcher.set_desired(wanted)
+        await fetcher.set_desired(desired)
         listing.invalidate()
         return Response(status_code=204)
 
@@ -116,7 +102,7 @@ def application(root: Path, fetcher: Fetcher | None = None) -> Starlette:
 
 
 async def bounded_body(request: Request, limit: int) -> bytes | None:
-    """The body of a request, or None where it has more bytes than that."""
+    """Return the body of a request; None if it has more than `limit` bytes."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -126,10 +112,9 @@ async def bounded_body(request: Request, limit: int) -> bytes | None:
 
 
 async def client_left(request: Request, _: Exception) -> Response:
-    """What becomes of a request whose client left before it was whole: one line, and an answer that nobody reads."""
-    _LOG.warning(
-        "a client left before its request was whole", extra={"method": request.method, "path": request.url.path}
-    )
+    """Log that a client disconnected before its request was complete. The response goes nowhere."""
+    where = {"method": request.method, "path": request.url.path}
+    _LOG.warning("a client disconnected before its request was complete", extra=where)
     return Response(status_code=400)
 
 

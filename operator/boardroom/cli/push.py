@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from boardroom.adapters import NamedAdapter, read
 from boardroom.adapters import compatibility as fitness
-from boardroom.adapters.compatibility import AdapterFiles
 from boardroom.adapters.files import CONFIG, is_adapter_file
+from boardroom.adapters.protocol import AdapterFiles
 from boardroom.adapters.scan import Scanner
 from boardroom.api.adapter import ADAPTER_PATH, ADAPTER_PATH_IN_WORDS, MAX_ADAPTER_PATH
 from boardroom.api.meta import coordinator_name

@@ -20,8 +20,8 @@ from boardroom.coordinator.board.sources import Source
 from boardroom.coordinator.conversations.conversations import Conversations
 from boardroom.coordinator.conversations.memory import MemoryStore
 from boardroom.coordinator.conversations.store import Store
-from boardroom.coordinator.deliberation.ask import Question, deliberate
-from boardroom.coordinator.deliberation.context import NO_CONTEXT, PromptContext
+from boardroom.coordinator.deliberation.ask import deliberate
+from boardroom.coordinator.deliberation.context import NO_CONTEXT, AskContext, PromptContext
 from boardroom.coordinator.deliberation.dispatch import Dispatcher
 from boardroom.coordinator.errors import NotReady, TooManyQuestions
 from boardroom.coordinator.jobs import Jobs
@@ -153,11 +153,17 @@ class Coordinator:
                 await lorax.refresh_unknown(request.timeout or roster.timeout_seconds)
             dispatcher = Dispatcher(self.metrics, lorax=lorax, standard=self._by_standard, tracer=self.tracer)
 
-            async def answer(known: PromptContext) -> AskResponse:
-                asked = Question(request=request, request_id=request_id, began=began, context=known, listener=listener)
-                return await deliberate(asked, roster, dispatcher)
-
-            return await self.conversations.ask(request, roster, context, answer)
+            ask = AskContext(
+                request=request,
+                request_id=request_id,
+                began=began,
+                timeout=request.timeout or float(roster.timeout_seconds),
+                prompt=context,
+                listener=listener,
+            )
+            if request.conv_id is None:
+                return await deliberate(ask, roster, dispatcher)
+            return await self.conversations.ask(ask, roster, lambda resumed: deliberate(resumed, roster, dispatcher))
         finally:
             del self._asked[question]
             self._in_flight -= 1

@@ -1,4 +1,4 @@
-"""What the coordinator asks of an engine; everything that is peculiar to LoRAX stays behind it."""
+"""The protocol between the coordinator and an engine; LoRAX's peculiarities stay behind it."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import msgspec
 from boardroom.engine.metrics import EngineMetrics
 
 FinishReason = Literal["length", "stop", "content_filter"]
-"""content_filter: a filter of the server has cut it."""
+"""`content_filter`: a filter of the server has cut the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,14 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     history: tuple[PastTurn, ...] = ()
     response_format: Mapping[str, Any] | None = None
-    """A JSON schema that the answer must satisfy; what it is cut to by `max_new_tokens` may satisfy none."""
+    """A JSON schema that the answer must satisfy. An answer that `max_new_tokens` cuts may not be JSON at all."""
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back. `queue_ms` is the time before the forward pass, with any adapter load in it, if the engine says;
-    `inference_ms` that of the forward passes, and `total_ms` is the engine's own figure for the whole request. The text
-    may be empty.
+    """One answer; its text may be empty.
+
+    The times (milliseconds) are the engine's own, None if it sends none: `queue_ms` until the first forward pass,
+    including any adapter load, `inference_ms` of the forward passes, `total_ms` of the whole request.
     """
 
     text: str
@@ -51,14 +52,15 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     inference_ms: float | None = None
     total_ms: float | None = None
     dropped_params: tuple[str, ...] = ()
-    """What of the request's sampling the engine's model does not take, and was left out."""
+    """Parameters of the request that were not sent, because the engine's model does not support them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StreamTimeouts:
-    """Seconds for each stage of a stream. LoRAX sends a sign of life every 15 s, also while an adapter loads, so that
-    `between_bytes` tells a dead connection from a slow answer, and only `whole` ends an answer that never comes. Of
-    engines that send none only `connect` and `whole` are heeded.
+    """Time limits of a stream's stages, in seconds.
+
+    LoRAX sends a keep-alive every 15 s, also while an adapter loads: `between_bytes` detects a dead connection, and
+    only `whole` ends an answer that never comes. For engines without keep-alives only `connect` and `whole` apply.
     """
 
     whole: float
@@ -68,25 +70,28 @@ class StreamTimeouts:
 
 
 class Inference(Protocol):
-    """Whatever answers prompts. Every method raises only EngineError, and takes its time limit in seconds."""
+    """Any inference server. Every method raises only EngineError; time limits are in seconds."""
 
     @property
     def url(self) -> str:
-        """Where it is, for messages."""
+        """The base URL, for messages."""
 
     @staticmethod
     def schema(schema: Mapping[str, Any], /) -> Mapping[str, Any]:
-        """A JSON schema as this kind of engine may be sent it; raises SchemaRefused without asking anybody. What is
-        sent goes through it in any case.
+        """Return a JSON schema in the form that this kind of engine supports; raises SchemaRefused. Sends nothing.
+
+        `generate` and `stream` convert the schema of a request themselves.
         """
 
     async def generate(self, request: GenerationRequest, timeout: float) -> Generation:
-        """One whole answer. Cancelling disconnects from the engine: mind LORAX.md, trap 5."""
+        """Return one whole answer. Cancelling disconnects from the engine, which may abort it
+        (docs/lorax.md#disconnect-abort).
+        """
 
     def stream(self, request: GenerationRequest, timeouts: StreamTimeouts) -> AsyncGenerator[str | Generation, None]:
-        """The pieces of an answer's text as they come, and at last the whole Generation.
+        """Yield the pieces of an answer's text as they arrive, and finally the whole Generation.
 
-        Wrap it in contextlib.aclosing: who leaves early disconnects from the engine, and must mind LORAX.md, trap 5.
+        Wrap it in contextlib.aclosing: leaving early disconnects from the engine (docs/lorax.md#disconnect-abort).
         """
 
     async def close(self) -> None:
@@ -94,16 +99,19 @@ class Inference(Protocol):
 
 
 class Engine(Inference, Protocol):
-    """An inference server of our own, whose health is watched."""
+    """An inference server of the board, whose health is watched."""
 
     on_hangup: Callable[[], None]
-    """Set by who watches: called when the server closes a connection that nobody used, as it does when it ends."""
+    """Called when the server closes an idle connection, as it does when it ends.
+
+    The health check sets it, because that is made after the engine.
+    """
 
     async def health(self, timeout: float) -> None:
-        """Return if the engine serves."""
+        """Return if the engine serves; raises otherwise."""
 
     async def metrics(self, timeout: float) -> EngineMetrics:
-        """The engine's own counters since its start: a request that has been answered is counted."""
+        """Return the engine's own counters; every request that has been answered is counted."""
 
     async def metrics_page(self, timeout: float) -> bytes:
-        """The page that they come from, as the engine wrote it for Prometheus."""
+        """Return the page of these counters, as the engine writes it for Prometheus."""

@@ -1,4 +1,4 @@
-"""Bounds of every JSON schema, whatever engine it goes to. Pure."""
+"""Limits of a JSON schema for any engine. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,11 +9,11 @@ from boardroom.engine.errors import SchemaRefused
 
 MAX_BYTES: Final = 64 * 1024
 MAX_DEPTH: Final = 32
-"""Levels of objects and arrays in the schema's own text; vLLM takes 64."""
+"""Levels of objects and arrays in the schema's text; vLLM takes 64."""
 
 
 def bounded(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema itself; raises SchemaRefused where it is too deep or too large to be sent to any engine."""
+    """Return the schema unchanged; raises SchemaRefused if it is too deep or too large for any engine."""
     level: list[tuple[tuple[str, ...], Any]] = [((), schema)]
     for _ in range(MAX_DEPTH):
         level = [child for path, value in level for child in _children(path, value)]

@@ -1,4 +1,4 @@
-"""An answer ends before its first stop sequence, as OpenAI's do, whatever its engine leaves in the text. Pure."""
+"""Cuts an answer before its first stop sequence, as OpenAI does, whether or not the engine leaves it in. Pure."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,9 @@ from boardroom.engine.protocol import Generation
 
 
 class StopCut:
-    """Takes a text in pieces of any size and gives it back up to its first stop sequence; whichever is whole first ends
-    it. What may be the beginning of one is held back until the next piece tells.
+    """Cuts a text that arrives in pieces of any size, before the stop sequence that is complete first.
+
+    A piece's end that may begin a stop sequence is held back until the next piece.
     """
 
     def __init__(self, sequences: Sequence[str]) -> None:
@@ -18,32 +19,32 @@ class StopCut:
         self.found = False
 
     def feed(self, piece: str) -> str:
-        """What the text has more of for certain."""
+        """Return what the piece adds to the text for certain."""
         if self.found:
             return ""
         text, self._held = self._held + piece, ""
-        whole = [(at + len(one), at) for one in self._sequences if (at := text.find(one)) >= 0]
-        if whole:
+        matches = [(at + len(sequence), at) for sequence in self._sequences if (at := text.find(sequence)) >= 0]
+        if matches:
             self.found = True
-            return text[: min(whole)[1]]
-        begun = max((_overlap(text, one) for one in self._sequences), default=0)
-        self._held = text[len(text) - begun :]
-        return text[: len(text) - begun]
+            return text[: min(matches)[1]]
+        overlap = max((_overlap(text, sequence) for sequence in self._sequences), default=0)
+        self._held = text[len(text) - overlap :]
+        return text[: len(text) - overlap]
 
     def end(self) -> str:
-        """What was held back and began no stop sequence."""
+        """Return what was held back, when the text has ended."""
         held, self._held = self._held, ""
         return held
 
 
 def cut(generation: Generation, sequences: Sequence[str]) -> Generation:
-    """The answer up to its first stop sequence; its tokens are those that the engine counted."""
+    """Return the answer up to its first stop sequence; its token counts stay those of the engine."""
     stops = StopCut(sequences)
     text = stops.feed(generation.text)
     return msgspec.structs.replace(generation, text=text, finish_reason="stop") if stops.found else generation
 
 
 def _overlap(text: str, sequence: str) -> int:
-    """How many characters at the end of a text are the beginning of the sequence."""
+    """Return how many characters at the end of the text begin the sequence."""
     longest = min(len(text), len(sequence) - 1)
     return next((size for size in range(longest, 0, -1) if text.endswith(sequence[:size])), 0)

@@ -42,7 +42,7 @@ async def test_who_leaves_in_the_middle_is_one_line_of_the_log(
         async with httpx.AsyncClient(base_url=url) as http:
             assert (await http.get("/healthz")).status_code == 200
     said = [(record.levelno, record.getMessage(), record.exc_info) for record in caplog.records]
-    assert said == [(logging.WARNING, "a client left before its request was whole", None)]
+    assert said == [(logging.WARNING, "a client disconnected before its request was complete", None)]
     assert vars(caplog.records[0])["path"] == path
 
 

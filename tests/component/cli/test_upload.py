@@ -85,7 +85,7 @@ class Wired(Kubectl):
 
 
 @dataclass
-class Loader:
+class Receiver:
     root: Path
     port: int
     process: subprocess.Popen[bytes]
@@ -97,7 +97,7 @@ class Loader:
 
 
 @contextlib.contextmanager
-def running(root: Path) -> Iterator[Loader]:
+def running(root: Path) -> Iterator[Receiver]:
     root.mkdir()
     port = free_port()
     program = str(Path(sys.executable).parent / "boardroom")
@@ -106,13 +106,13 @@ def running(root: Path) -> Iterator[Loader]:
     with subprocess.Popen(command) as process:
         try:
             _wait(process, f"http://127.0.0.1:{port}/healthz")
-            yield Loader(root, port, process)
+            yield Receiver(root, port, process)
         finally:
             process.terminate()
 
 
 @pytest.fixture(scope="module")
-def loader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loader]:
+def loader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
     """One for all; each test's adapters have names of their own."""
     with running(tmp_path_factory.mktemp("loader") / "volume") as found:
         yield found
@@ -135,11 +135,11 @@ def send(transfers: Transfers, directory: Path, name: str) -> Result:
     return transfers.send(name, digest, directory)
 
 
-def listed(loader: Loader) -> dict[str, str | None]:
+def listed(loader: Receiver) -> dict[str, str | None]:
     return {item.name: item.adapter.digest for item in Scanner(loader.root).scan()}
 
 
-def test_what_was_sent_lies_there_and_is_not_sent_again(loader: Loader, folder: Path) -> None:
+def test_what_was_sent_lies_there_and_is_not_sent_again(loader: Receiver, folder: Path) -> None:
     with loader.transfers() as transfers:
         first = send(transfers, folder / "ceo_lora_adapter", "first/1")
         again = send(transfers, folder / "ceo_lora_adapter", "first/1")
@@ -147,7 +147,7 @@ def test_what_was_sent_lies_there_and_is_not_sent_again(loader: Loader, folder: 
     assert listed(loader)["first/1"] == read(folder / "ceo_lora_adapter").digest
 
 
-def test_a_wire_that_breaks_is_mended_and_what_has_arrived_is_not_sent_again(loader: Loader, tmp_path: Path) -> None:
+def test_a_wire_that_breaks_is_mended_and_what_has_arrived_is_not_sent_again(loader: Receiver, tmp_path: Path) -> None:
     make_one(tmp_path / "big", "CEO", Shape(layers=24, hidden=512))
     size = (tmp_path / "big" / "adapter_model.safetensors").stat().st_size
     with loader.transfers(size // 2, size // 3) as transfers:
@@ -155,7 +155,7 @@ def test_a_wire_that_breaks_is_mended_and_what_has_arrived_is_not_sent_again(loa
     assert listed(loader)["mended"] == read(tmp_path / "big").digest
 
 
-def test_a_wire_that_always_breaks_is_said(loader: Loader, tmp_path: Path) -> None:
+def test_a_wire_that_always_breaks_is_said(loader: Receiver, tmp_path: Path) -> None:
     make_one(tmp_path / "big", "COO", Shape(layers=24, hidden=512))
     with loader.transfers(*[100_000] * 9) as transfers:
         result = send(transfers, tmp_path / "big", "broken")
@@ -163,7 +163,7 @@ def test_a_wire_that_always_breaks_is_said(loader: Loader, tmp_path: Path) -> No
     assert "broken" not in listed(loader)
 
 
-def test_a_refusal_is_told_with_its_words_and_the_next_one_still_goes(loader: Loader, folder: Path) -> None:
+def test_a_refusal_is_told_with_its_words_and_the_next_one_still_goes(loader: Receiver, folder: Path) -> None:
     make_one(loader.root / "taken", "somebody else", Shape())
     with loader.transfers() as transfers:
         refused = send(transfers, folder / "ceo_lora_adapter", "taken")
@@ -218,7 +218,7 @@ def test_a_loader_that_hears_nothing_ends_and_says_so(tmp_path: Path) -> None:
         ("POST", "/v1/adapters", 422, "Invalid"),
     ],
 )
-def test_what_is_no_order_is_refused(loader: Loader, method: str, path: str, status: int, code: str) -> None:
+def test_what_is_no_order_is_refused(loader: Receiver, method: str, path: str, status: int, code: str) -> None:
     with httpx.Client(base_url=f"http://127.0.0.1:{loader.port}", trust_env=False) as client:
         answer = client.request(method, path, content=b"{}")
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)

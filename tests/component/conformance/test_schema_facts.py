@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from boardroom.coordinator.deliberation.voting import SCHEMA
-from boardroom.engine.classify import classify
 from boardroom.engine.errors import InvalidRequest
+from boardroom.engine.lorax.classify import classify
 from boardroom.engine.lorax.driver import LoraxEngine
 from component.conformance.server_under_test import Server
 from tried.test_schemas import Plan

@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import msgspec
 
-from boardroom.adapters.compatibility import AdapterFiles
+from boardroom.adapters.protocol import AdapterFiles
 from boardroom.coordinator.backends.backend import OutcomeDelta
 from boardroom.coordinator.backends.endpoints import Endpoint
 from boardroom.coordinator.backends.pool import BackendPool

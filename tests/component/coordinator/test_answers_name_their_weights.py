@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from boardroom.adapters.compatibility import AdapterFiles
+from boardroom.adapters.protocol import AdapterFiles
 from boardroom.adapters.server import application
 from boardroom.coordinator.backends.adapter_state import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission

@@ -67,7 +67,7 @@ def listens(port: int) -> bool:
     ("arguments", "words"),
     [
         ([], "give --board (and --namespace), or --file"),
-        (["--board", "x", "--adapters-root", "/tmp"], "--adapters-root goes with --file"),
+        (["--board", "x", "--adapters-root", "/tmp"], "--adapters-root needs --file"),
         (["--file", "{file}", "--board", "other"], "holds the Boardrooms executive: name one of them with --board"),
         (["--file", "{broken}"], "spec.role"),
         (["--file", "{file}", "--port", "{taken}"], "Address already in use"),

@@ -76,7 +76,7 @@ async def steps(url: str, request_id: str) -> list[set[str]]:
     return [{one.removeprefix(prefix) for one in step} for step in ids if step]
 
 
-async def test_members_vote_in_one_batch_in_their_own_voices(board: Board) -> None:
+async def test_members_vote_in_one_batch_with_their_own_adapters(board: Board) -> None:
     board.write(*(agent(role, tokens=400) for role in ROLES), spec={"deliberation": {"defaultMode": "Consensus"}})
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         await stand.wait_ready(*ROLES)

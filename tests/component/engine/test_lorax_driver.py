@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from boardroom.cli.processes import free_port
+from boardroom.engine.chat.response import finish_reason
 from boardroom.engine.errors import (
     BadResponse,
     ConnectionLost,
@@ -21,7 +22,6 @@ from boardroom.engine.errors import (
 )
 from boardroom.engine.lorax.driver import MAX_ANSWER_BYTES, LoraxEngine, chat_body, plain_body
 from boardroom.engine.protocol import Generation, GenerationRequest
-from boardroom.engine.streaming import finish_reason
 from component.coordinator.standing_board import served
 from component.engine.scripted_lorax import Call, ScriptedLorax
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from boardroom.engine import pool as pools
 from boardroom.engine.errors import BadResponse, ConnectionLost, EngineTimeout
 from boardroom.engine.transport import HttpTransport
+from boardroom.engine.transport import pool as pools
 from component.coordinator.standing_board import until
 from component.engine.calling import post
 from component.engine.keeping_server import Asked, echo, keeping_server, says, whole

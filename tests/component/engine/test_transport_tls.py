@@ -41,7 +41,7 @@ async def test_a_certificate_that_is_vouched_for_is_taken_and_its_connection_kep
 
 async def test_another_names_certificate_is_refused_before_anything_is_sent(authority: Authority) -> None:
     async with keeping_server(echo, tls=served(authority, "elsewhere.test")) as server:
-        http = HttpTransport(server.url, headers={"authorization": "Bearer sk-1"}, who="standard inference")
+        http = HttpTransport(server.url, headers={"authorization": "Bearer sk-1"}, server="standard inference")
         with pytest.raises(Unreachable, match=r"standard inference is unreachable.*certificate"):
             await http.request("POST", "/", timeout=10, limit=100, body=b"{}")
         await http.close()

@@ -3,8 +3,9 @@
 import pytest
 
 from boardroom.adapters import families
-from boardroom.adapters.compatibility import AdapterFiles, AdapterPolicy, check
+from boardroom.adapters.compatibility import AdapterPolicy, check
 from boardroom.adapters.engine_rules import engine_rules
+from boardroom.adapters.protocol import AdapterFiles
 from boardroom.api.boardroom import BoardroomSpec
 
 ATTENTION = tuple(f"model.layers.*.self_attn.{name}" for name in ("k_proj", "q_proj", "v_proj"))

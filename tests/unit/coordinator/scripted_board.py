@@ -7,7 +7,8 @@ from typing import Any
 from boardroom.api.ask import AskRequest
 from boardroom.coordinator.backends.routes import Outcome
 from boardroom.coordinator.board.roster import Member, Roster
-from boardroom.coordinator.deliberation.ask import Question, deliberate
+from boardroom.coordinator.deliberation.ask import deliberate
+from boardroom.coordinator.deliberation.context import AskContext
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.response import AskResponse
 from boardroom.engine.errors import InvalidRequest
@@ -80,5 +81,11 @@ async def ask(
     members = tuple(Member(name=name, role=name.upper()) for name in sorted(names))
     fields: dict[str, Any] = {"board": "executive", "members": members} | (roster or {})
     body = AskRequest.model_validate({"user_input": "And now?"} | request)
-    question = Question(request=body, request_id="r1", began=asyncio.get_running_loop().time())
-    return await deliberate(question, Roster(**fields), dispatcher), dispatcher  # type: ignore[arg-type]  # stands in for Dispatcher
+    board = Roster(**fields)
+    context = AskContext(
+        request=body,
+        request_id="r1",
+        began=asyncio.get_running_loop().time(),
+        timeout=body.timeout or board.timeout_seconds,
+    )
+    return await deliberate(context, board, dispatcher), dispatcher  # type: ignore[arg-type]  # stands in for Dispatcher

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from boardroom.adapters.compatibility import AdapterFiles
+from boardroom.adapters.protocol import AdapterFiles
 from boardroom.coordinator.backends.active_adapters import ActiveWindow, largest_overlap, overlap
 from boardroom.coordinator.backends.adapter_failures import no_memory
 from boardroom.coordinator.backends.adapter_state import AdapterRegistry

@@ -2,7 +2,7 @@
 
 import pytest
 
-from boardroom.adapters.compatibility import AdapterFiles, missing_directory
+from boardroom.adapters.protocol import AdapterFiles, missing_directory
 from boardroom.coordinator.backends.adapter_state import AdapterPhase, AdapterRegistry, load_ms
 from boardroom.coordinator.backends.incarnation import CHANGED, UNCONFIRMED, RequestCounter
 from boardroom.engine.errors import (

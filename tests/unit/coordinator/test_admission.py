@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from boardroom.adapters.compatibility import AdapterFiles
+from boardroom.adapters.protocol import AdapterFiles
 from boardroom.coordinator.backends import admission
 from boardroom.coordinator.backends.adapter_state import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission

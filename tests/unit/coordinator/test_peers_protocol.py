@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from boardroom.adapters.compatibility import AdapterFiles
+from boardroom.adapters.protocol import AdapterFiles
 from boardroom.coordinator.backends.adapter_state import AdapterPhase, AdapterRegistry, AdapterState
 from boardroom.coordinator.peers.protocol import AdapterReport, ErrorBody
 from boardroom.engine.errors import (

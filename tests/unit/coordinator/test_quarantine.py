@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from msgspec.structs import replace
 
 from boardroom.coordinator.backends.quarantine import LONGEST_REST_SECONDS, LossTracker, Quarantine, fingerprints
-from boardroom.engine.errors import ConnectionLost, GenerationFailed, Quarantined
+from boardroom.engine.errors import ConnectionLost, GenerationFailed
 from boardroom.engine.protocol import Generation, GenerationRequest
 
 POISON = GenerationRequest(request_id="q.ceo", system="A", prompt="Why?", adapter_id="/models/ceo", max_new_tokens=9)
@@ -34,10 +34,18 @@ async def said() -> Generation:
 
 
 async def outcome(watch: LossTracker, request: GenerationRequest, answer: Callable[[], Awaitable[Generation]]) -> str:
+    refusal = watch.refusal(request)
+    if refusal is not None:
+        return refusal.code
+    losses = watch.count
     try:
-        return (await watch.run(request, answer)).text
-    except (ConnectionLost, GenerationFailed, Quarantined) as error:
+        text = (await answer()).text
+    except (ConnectionLost, GenerationFailed) as error:
+        if isinstance(error, ConnectionLost):
+            watch.record_loss(request, losses)
         return error.code
+    watch.clear(request)
+    return text
 
 
 async def test_after_the_second_loss_it_is_not_sent_until_it_has_rested_longer_each_time() -> None:

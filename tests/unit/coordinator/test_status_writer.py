@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from boardroom.adapters.compatibility import AdapterFiles, missing_directory
+from boardroom.adapters.protocol import AdapterFiles, missing_directory
 from boardroom.api.conditions import COORDINATOR_NOT_READY, AgentCondition, condition
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus, LoraxMetrics
 from boardroom.coordinator.backends.adapter_state import AdapterRegistry

@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from boardroom.engine.classify import MAX_CAUSE_CHARS, classify, clean
 from boardroom.engine.errors import (
+    MAX_CAUSE_CHARS,
     AdapterFailed,
     AdapterFault,
     BadResponse,
@@ -14,7 +14,9 @@ from boardroom.engine.errors import (
     Overloaded,
     TemplateFailed,
     Unhealthy,
+    one_line,
 )
+from boardroom.engine.lorax.classify import classify
 
 PREFIX = "Request failed during generation: Server error: "
 
@@ -79,4 +81,4 @@ def test_an_adapter_failure_is_told_from_a_failed_forward_pass_by_its_text(text:
     ],
 )
 def test_a_foreign_text_becomes_one_bounded_line(text: str, expected: str) -> None:
-    assert clean(text) == expected
+    assert one_line(text) == expected

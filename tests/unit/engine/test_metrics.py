@@ -4,7 +4,8 @@ from math import inf
 
 import pytest
 
-from boardroom.engine.metrics import EngineMetrics, Histogram, parse
+from boardroom.engine.lorax.metrics import parse
+from boardroom.engine.metrics import EngineMetrics, Histogram
 
 PAGE = """
 # TYPE lorax_request_count counter

@@ -1,4 +1,4 @@
-"""The Grafana dashboards ask for what there is."""
+"""The Grafana dashboards ask for metrics that exist."""
 
 import json
 import re

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from boardroom.adapters.compatibility import MISSING
+from boardroom.adapters.protocol import MISSING
 from boardroom.api.membership import CONCURRENCY_LIMIT
 from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from boardroom.adapters.compatibility import MISSING, AdapterFiles
+from boardroom.adapters.protocol import MISSING, AdapterFiles
 from boardroom.coordinator.backends.adapter_failures import delay, exceeds_capacity, failure_reason
 from boardroom.coordinator.backends.incarnation import CHANGED, NO_REPORT, UNCONFIRMED, RequestTarget, new_incarnation
 from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError

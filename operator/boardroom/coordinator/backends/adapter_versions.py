@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from boardroom.adapters.compatibility import AdapterFiles, check, missing_directory
-from boardroom.adapters.protocol import DesiredSource, DesiredSources
+from boardroom.adapters.compatibility import check
+from boardroom.adapters.protocol import AdapterFiles, DesiredSource, DesiredSources, missing_directory
 from boardroom.api.conditions import AgentCondition, find
 from boardroom.coordinator.backends.adapter_state import DOWNLOADING, AdapterPhase, AdapterRegistry
 from boardroom.coordinator.backends.sidecar import SidecarReport

@@ -9,13 +9,13 @@ and after each further one twice as long. An answer clears it: what was answered
 
 import hashlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-from boardroom.engine.errors import ConnectionLost, Quarantined
-from boardroom.engine.protocol import Generation, GenerationRequest
+from boardroom.engine.errors import Quarantined
+from boardroom.engine.protocol import GenerationRequest
 
 MOST_LOSSES: Final = 2
 REST_SECONDS: Final = 60.0
@@ -43,6 +43,11 @@ class Quarantine:
         self._clock = clock
         self._suspects: dict[bytes, _Suspect] = {}
         """The one that was lost last at the end; older ones than the longest rest are forgotten."""
+
+    @property
+    def has_suspects(self) -> bool:
+        """Whether any question is known that a server was lost with."""
+        return bool(self._suspects)
 
     def refusal(self, key: bytes) -> Quarantined | None:
         """Why the question is not sent now."""
@@ -72,38 +77,35 @@ class Quarantine:
 
 
 class LossTracker:
-    """Of one server: all requests that it is lost with are lost once."""
+    """The losses of one server: all requests that it is lost with are lost once."""
 
     def __init__(self, quarantine: Quarantine) -> None:
         self._quarantine = quarantine
-        self._losses = 0
+        self.count = 0
+        """How often the server was lost."""
         self._recorded: set[bytes] = set()
         """Questions of which the last loss is known already."""
 
-    async def run(self, request: GenerationRequest, answer: Callable[[], Awaitable[Generation]]) -> Generation:
-        """The answer; raises EngineError, and Quarantined without asking for it."""
-        keys = fingerprints(request)
-        for key in keys:
-            if (refusal := self._quarantine.refusal(key)) is not None:
-                raise refusal
-        sent = self._losses
-        try:
-            generation = await answer()
-        except ConnectionLost:
-            self._record_loss(sent, keys)
-            raise
-        for key in keys:
-            self._quarantine.clear(key)
-        return generation
+    def refusal(self, request: GenerationRequest) -> Quarantined | None:
+        """Why the request is not sent now."""
+        if not self._quarantine.has_suspects:
+            return None
+        return next(filter(None, map(self._quarantine.refusal, fingerprints(request))), None)
 
-    def _record_loss(self, sent: int, keys: tuple[bytes, ...]) -> None:
-        """The connection broke, of a request that was sent after so many losses."""
-        if sent == self._losses:
-            self._losses, self._recorded = self._losses + 1, set()
-        for key in keys:
+    def record_loss(self, request: GenerationRequest, count: int) -> None:
+        """The connection broke under a request, which was sent when the server had been lost `count` times."""
+        if count == self.count:
+            self.count, self._recorded = self.count + 1, set()
+        for key in fingerprints(request):
             if key not in self._recorded:
                 self._recorded.add(key)
                 self._quarantine.record_loss(key)
+
+    def clear(self, request: GenerationRequest) -> None:
+        """The request was answered, so it ends no LoRAX."""
+        if self._quarantine.has_suspects:
+            for key in fingerprints(request):
+                self._quarantine.clear(key)
 
 
 def fingerprints(request: GenerationRequest) -> tuple[bytes, ...]:

@@ -1,9 +1,10 @@
 """The two ways to an answer: through LoRAX, past its gate, and by standard inference."""
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -30,7 +31,6 @@ from boardroom.engine.errors import (
     EngineTimeout,
     GenerationFailed,
     Overloaded,
-    Quarantined,
     Superseded,
     Unhealthy,
     Unreachable,
@@ -144,11 +144,17 @@ class LoraxRoute:
         self, member: Member, request: GenerationRequest, deadline: float, stream: MemberStream | None
     ) -> Outcome:
         """One request, repeated after each 429 while there is time."""
-        return await retry_on_overload(
-            lambda: self._request(member, request, deadline, stream), deadline, self._metrics
-        )
+        waits = iter(OVERLOAD_WAITS)
+        while True:
+            if self._tracer is OFF:
+                outcome = await self._send(member, request, deadline, stream)
+            else:
+                outcome = await self._traced(member, request, deadline, stream)
+            overloaded = isinstance(outcome.result, Overloaded)
+            if not overloaded or not await retry_on_overload(waits, deadline, self._metrics):
+                return outcome
 
-    async def _request(
+    async def _traced(
         self, member: Member, request: GenerationRequest, deadline: float, stream: MemberStream | None
     ) -> Outcome:
         with spans.attempt(self._tracer, member, EngineName.LORAX, self.name) as span:
@@ -171,20 +177,24 @@ class LoraxRoute:
         state = None if path is None else self.registry[path]
         target = RequestTarget(self.registry.incarnation, state.digest if state is not None else None)
         risks = self.admission.waves_begun
+        quarantined = self._losses.refusal(request)
+        if quarantined is not None:
+            return failed(quarantined, loop.time())
+        losses = self._losses.count
         self.admission.request_sent()
         generation: Generation | None = None
         in_flight = self._gpu_seconds.request_started()
         try:
-            generation = await self._losses.run(
-                request, lambda: run_generation(self.engine, request, remaining + _GRACE_SECONDS, stream)
-            )
+            generation = await run_generation(self.engine, request, remaining + _GRACE_SECONDS, stream)
         except EngineError as failure:
-            if not isinstance(failure, Quarantined):
-                self.on_failure(path, failure, target)
+            if isinstance(failure, ConnectionLost):
+                self._losses.record_loss(request, losses)
+            self.on_failure(path, failure, target)
             return failed(failure, loop.time())
         finally:
             self.admission.request_done()
             self._gpu_seconds.request_ended(in_flight, generation)
+        self._losses.clear(request)
         if target.incarnation in self.registry.ended_unseen:
             return superseded(loop.time(), stream)
         if path is not None:
@@ -230,14 +240,14 @@ class StandardRoute:
         self, member: Member, request: GenerationRequest, deadline: float, stream: MemberStream | None
     ) -> Outcome:
         """One request, repeated after each 429 while there is time."""
-
-        async def once() -> Outcome:
+        waits = iter(OVERLOAD_WAITS)
+        while True:
             with spans.attempt(self._tracer, member, EngineName.STANDARD) as span:
                 outcome = await self._request(request, deadline, stream)
                 spans.tell(span, outcome.result, cold_load=False, adapter=None)
+            overloaded = isinstance(outcome.result, Overloaded)
+            if not overloaded or not await retry_on_overload(waits, deadline, self._metrics):
                 return outcome
-
-        return await retry_on_overload(once, deadline, self._metrics)
 
     async def _request(self, request: GenerationRequest, deadline: float, stream: MemberStream | None) -> Outcome:
         loop = asyncio.get_running_loop()
@@ -253,19 +263,17 @@ class StandardRoute:
         return Outcome(generation, loop.time(), engine=EngineName.STANDARD)
 
 
-async def retry_on_overload(once: Callable[[], Awaitable[Outcome]], deadline: float, metrics: Metrics) -> Outcome:
-    """`once`, again after each 429 while there is time."""
+async def retry_on_overload(waits: Iterator[float], deadline: float, metrics: Metrics) -> bool:
+    """After a 429: wait for the next of these seconds, and say whether to send again. False at once if there are none,
+    or no time is left for them.
+    """
     loop = asyncio.get_running_loop()
-    for wait in (*OVERLOAD_WAITS, None):
-        outcome = await once()
-        if not isinstance(outcome.result, Overloaded) or wait is None:
-            return outcome
-        pause = wait * random.uniform(0.5, 1.5)  # noqa: S311 (jitter, not a secret)
-        if loop.time() + pause >= deadline:
-            return outcome
-        metrics.retries.labels("overloaded").inc()
-        await asyncio.sleep(pause)
-    raise AssertionError("the last repetition returns")
+    pause = next(waits, math.inf) * random.uniform(0.5, 1.5)  # noqa: S311 (jitter, not a secret)
+    if loop.time() + pause >= deadline:
+        return False
+    metrics.retries.labels("overloaded").inc()
+    await asyncio.sleep(pause)
+    return True
 
 
 async def run_generation(

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import aiohttp
-import msgspec
 
-from boardroom.adapters.compatibility import AdapterFiles
-from boardroom.adapters.protocol import DesiredSources
+from boardroom.adapters.protocol import AdapterFiles, AdapterListing, DesiredSources, SourceEntry
 
 POLL_SECONDS: Final = 3.0
 REPEAT_SECONDS: Final = 30.0
@@ -24,56 +22,6 @@ _NOT_MODIFIED: Final = 304
 _LOG = logging.getLogger(__name__)
 
 
-class _Problem(msgspec.Struct):
-    reason: str
-    message: str = ""
-
-
-class _Adapter(msgspec.Struct, rename="camel"):
-    name: str
-    path: str = ""
-    digest: str | None = None
-    rank: int | None = None
-    base_model: str | None = None
-    modules: tuple[str, ...] = ()
-    size_bytes: int = 0
-    problem: _Problem | None = None
-
-    @property
-    def files(self) -> AdapterFiles:
-        """The same as the coordinator knows it."""
-        return AdapterFiles(
-            digest=self.digest,
-            rank=self.rank,
-            base_model=self.base_model,
-            modules=self.modules,
-            size_bytes=self.size_bytes,
-            problem=self.problem.reason if self.problem else None,
-            message=self.problem.message if self.problem else "",
-        )
-
-
-class FetchState(msgspec.Struct, rename="camel"):
-    """How far the sidecar is with one source: queued, downloading, ready or failed."""
-
-    source: str
-    state: str
-    path: str | None = None
-    revision: str | None = None
-    bytes_done: int = 0
-    bytes_total: int = 0
-    problem: _Problem | None = None
-
-
-class _Listing(msgspec.Struct):
-    adapters: list[_Adapter]
-    sources: list[FetchState] = []
-    stored: list[_Adapter] = []
-
-
-_DECODER: Final = msgspec.json.Decoder(_Listing)
-
-
 @dataclass(frozen=True)
 class SidecarReport:
     """One answer of the sidecar."""
@@ -82,17 +30,17 @@ class SidecarReport:
     """By the adapter's name below the mount."""
     stored: Mapping[str, AdapterFiles] = field(default_factory=dict)
     """What was fetched, by its directory."""
-    fetched: Mapping[str, FetchState] = field(default_factory=dict)
+    fetched: Mapping[str, SourceEntry] = field(default_factory=dict)
     """By the source's key."""
 
 
 def parse(body: bytes) -> SidecarReport:
-    """The sidecar's GET /v1/adapters; raises ValueError."""
-    listing = _DECODER.decode(body)
+    """Parse the sidecar's GET /v1/adapters; raises ValueError."""
+    listing = AdapterListing.decode(body)
     return SidecarReport(
-        volume={a.name: a.files for a in listing.adapters},
-        stored={a.path: a.files for a in listing.stored},
-        fetched={f.source: f for f in listing.sources},
+        volume={entry.name: entry.files for entry in listing.adapters},
+        stored={entry.path: entry.files for entry in listing.stored or ()},
+        fetched={entry.source: entry for entry in listing.sources or ()},
     )
 
 

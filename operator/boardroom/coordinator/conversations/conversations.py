@@ -4,12 +4,11 @@ from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from boardroom.api.ask import AskRequest
 from boardroom.api.conversation import Conversation
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.conversations import threads
 from boardroom.coordinator.conversations.store import Store
-from boardroom.coordinator.deliberation.context import PromptContext
+from boardroom.coordinator.deliberation.context import AskContext
 from boardroom.coordinator.errors import ConversationsUnavailable, UnknownConversation
 from boardroom.coordinator.response import AskResponse
 
@@ -21,20 +20,17 @@ class Conversations:
         self._store = store
 
     async def ask(
-        self,
-        request: AskRequest,
-        roster: Roster,
-        context: PromptContext,
-        ask: Callable[[PromptContext], Awaitable[AskResponse]],
+        self, context: AskContext, roster: Roster, ask: Callable[[AskContext], Awaitable[AskResponse]]
     ) -> AskResponse:
-        """What `ask` makes of the question and its history; kept when it is whole. Raises what it raises, and
-        ConversationBusy, ConversationsUnavailable. A question without a conv_id has no history and leaves none.
+        """The answer of `ask` to a question with a conv_id, to which each member's history is added; kept when it is
+        whole. Raises what `ask` raises, ConversationBusy and ConversationsUnavailable.
         """
-        if request.conv_id is None:
-            return await ask(context)
-        async with self._store.claimed(request.conv_id) as claim:
-            before = await self._store.read(request.conv_id) or Conversation(conv_id=request.conv_id)
-            answer = await ask(replace(context, histories=threads.histories(before, roster)))
+        request = context.request
+        conv_id = request.conv_id or ""
+        async with self._store.claimed(conv_id) as claim:
+            before = await self._store.read(conv_id) or Conversation(conv_id=conv_id)
+            prompt = replace(context.prompt, histories=threads.histories(before, roster))
+            answer = await ask(replace(context, prompt=prompt))
             after = threads.extended(before, request, answer, roster, roster.conversations)
             lost = await self._kept(after, roster.conversations.ttl_seconds, claim)
         warnings = [warning for warning in (threads.warning(before, answer), lost) if warning]

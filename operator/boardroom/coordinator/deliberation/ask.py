@@ -3,18 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 
-import msgspec
-
 from boardroom.api.ask import AnswerStatus, AskRequest, CoordinationMode, EngineName, MemberProblem
 from boardroom.coordinator.board.roster import Roster
-from boardroom.coordinator.deliberation.context import NO_CONTEXT, AskContext, PromptContext
+from boardroom.coordinator.deliberation.context import AskContext
 from boardroom.coordinator.deliberation.dispatch import Dispatcher
 from boardroom.coordinator.deliberation.modes.registry import load
 from boardroom.coordinator.deliberation.selection import Agent, select
 from boardroom.coordinator.deliberation.session import Session, member_problems, summarize, with_text
 from boardroom.coordinator.deliberation.types import Agenda, Deliberation
 from boardroom.coordinator.errors import InvalidQuestion, LoraxDown, NotEnoughAnswers, QuestionRefused
-from boardroom.coordinator.listener import Listener
 from boardroom.coordinator.response import AskResponse, MemberAnswer
 from boardroom.engine.errors import SchemaRefused
 
@@ -31,19 +28,9 @@ NO_STANDARD = (
 )
 
 
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid request; `began` is a time of the event loop's clock."""
-
-    request: AskRequest
-    request_id: str
-    began: float
-    context: PromptContext = NO_CONTEXT
-    listener: Listener | None = None
-
-
-async def deliberate(question: Question, roster: Roster, dispatcher: Dispatcher) -> AskResponse:
+async def deliberate(context: AskContext, roster: Roster, dispatcher: Dispatcher) -> AskResponse:
     """The board's answer; raises ApiError. Every member that was chosen is named in either."""
-    request = question.request
+    request = context.request
     if not request.use_lorax and dispatcher.standard is None:
         raise InvalidQuestion(NO_STANDARD.format(board=roster.board), field="use_lorax")
     agents = select(request, roster)
@@ -54,8 +41,8 @@ async def deliberate(question: Question, roster: Roster, dispatcher: Dispatcher)
         raise NotEnoughAnswers(
             f"board {roster.board!r} has no members: create a BoardAgent whose spec.boardroomRef.name is its name"
         )
-    _check_schema(question, dispatcher)
-    session = Session(dispatcher, _ask_context(question, roster))
+    _check_schema(context, dispatcher)
+    session = Session(dispatcher, context)
     agenda = Agenda(
         question=request.user_input,
         agents=agents,
@@ -69,11 +56,11 @@ async def deliberate(question: Question, roster: Roster, dispatcher: Dispatcher)
     if len(answered) < request.min_successful:
         raise _too_few(deliberation.answers, len(answered), request.min_successful, dispatcher, session)
     return AskResponse(
-        request_id=question.request_id,
+        request_id=context.request_id,
         conv_id=request.conv_id,
         coordination_mode=mode,
         used_lorax=any(a.engine is EngineName.LORAX for a in answered),
-        execution_time=round(asyncio.get_running_loop().time() - question.began, 4),
+        execution_time=round(asyncio.get_running_loop().time() - context.began, 4),
         reply=deliberation.reply or "\n\n".join(f"{a.role}: {a.text}" for a in answered),
         chair=deliberation.chair,
         agents_involved=[a.agent for a in answered],
@@ -83,34 +70,19 @@ async def deliberate(question: Question, roster: Roster, dispatcher: Dispatcher)
         rounds=deliberation.rounds,
         decision=deliberation.decision,
         usage=session.usage,
-        warnings=[*question.context.notes, *session.warnings, *_warnings(deliberation, roster)],
+        warnings=[*context.prompt.notes, *session.warnings, *_warnings(deliberation, roster)],
     )
 
 
-def _check_schema(question: Question, dispatcher: Dispatcher) -> None:
+def _check_schema(context: AskContext, dispatcher: Dispatcher) -> None:
     """Raises InvalidQuestion for a schema that an engine can't be sent; nobody is asked then."""
-    if question.context.response_format is None:
+    if context.prompt.response_format is None:
         return
     try:
-        dispatcher.check_schema(question.context.response_format, use_lorax=question.request.use_lorax)
+        dispatcher.check_schema(context.prompt.response_format, use_lorax=context.request.use_lorax)
     except SchemaRefused as refusal:
         field = ".".join(part for part in (SCHEMA_FIELD, refusal.path) if part)
         raise InvalidQuestion(f"{field}: {refusal.why}", field=field) from refusal
-
-
-def _ask_context(question: Question, roster: Roster) -> AskContext:
-    request = question.request
-    return AskContext(
-        request_id=question.request_id,
-        parameters=request.parameters,
-        began=question.began,
-        timeout=request.timeout or float(roster.timeout_seconds),
-        prompt=question.context,
-        use_lorax=request.use_lorax,
-        max_concurrent=request.max_concurrent,
-        skip_errors=request.on_error == "skip",
-        listener=question.listener,
-    )
 
 
 def _mode(request: AskRequest, roster: Roster) -> CoordinationMode:

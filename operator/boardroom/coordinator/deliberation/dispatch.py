@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -89,50 +90,38 @@ class Dispatcher:
         skip_reason = self._skip_reason(member, route) if use_lorax else ""
         if route is None or skip_reason is not None:
             return await self._run_standard(member, request, deadline, stream, skip_reason=skip_reason or "")
+        elsewhere = partial(self._other_route, member, route)
         if self.standard is None:
-            return await self._run_lorax(route, member, request, deadline, retry_lock, stream=stream)
-        first = await self._run_lorax_in_share(route, member, request, deadline, retry_lock, stream=stream)
-        if not isinstance(first.result, EngineError):
-            return first
-        self.metrics.fallbacks.labels(first.result.code).inc()
-        return await self._run_standard(member, request, deadline, stream, skip_reason=first.reason)
-
-    async def _run_lorax_in_share(
-        self,
-        route: LoraxRoute,
-        member: Member,
-        request: GenerationRequest,
-        deadline: float,
-        retry_lock: asyncio.Lock,
-        *,
-        stream: MemberStream | None,
-    ) -> Outcome:
-        """LoRAX within its share of the time. Cutting it off is safe: what is sent has answered before (trap 5)."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + LORAX_SHARE * (deadline - loop.time())
+            return await route.generate(member, request, deadline, retry_lock, stream=stream, elsewhere=elsewhere)
+        until = self._lorax_deadline(deadline)
         try:
             async with asyncio.timeout_at(until):
-                return await self._run_lorax(route, member, request, until, retry_lock, stream=stream)
+                outcome = await route.generate(member, request, until, retry_lock, stream=stream, elsewhere=elsewhere)
         except TimeoutError:
-            late = EngineTimeout("LoRAX gave no answer within its share of the time")
-            if stream is not None:
-                stream.failed(str(late))
-            return Outcome(late, loop.time(), reason=str(late))
+            outcome = self._late(stream)
+        if not isinstance(outcome.result, EngineError):
+            return outcome
+        self.metrics.fallbacks.labels(outcome.result.code).inc()
+        return await self._run_standard(member, request, deadline, stream, skip_reason=outcome.reason)
 
-    async def _run_lorax(
-        self,
-        route: LoraxRoute,
-        member: Member,
-        request: GenerationRequest,
-        until: float,
-        retry_lock: asyncio.Lock,
-        *,
-        stream: MemberStream | None,
-    ) -> Outcome:
-        def elsewhere() -> LoraxRoute | None:
-            return self.lorax.choose([member.adapter_id], besides=route) if self.lorax else None
+    @staticmethod
+    def _lorax_deadline(deadline: float) -> float:
+        """When LoRAX's share of the time is over. To cut it off is safe: what is sent has answered before (disconnect
+        abort, docs/lorax.md).
+        """
+        now = asyncio.get_running_loop().time()
+        return now + LORAX_SHARE * (deadline - now)
 
-        return await route.generate(member, request, until, retry_lock, stream=stream, elsewhere=elsewhere)
+    @staticmethod
+    def _late(stream: MemberStream | None) -> Outcome:
+        error = EngineTimeout("LoRAX gave no answer within its share of the time")
+        if stream is not None:
+            stream.failed(str(error))
+        return Outcome(error, asyncio.get_running_loop().time(), reason=str(error))
+
+    def _other_route(self, member: Member, route: LoraxRoute) -> LoraxRoute | None:
+        """The way to the best other server for this member, if one is up."""
+        return self.lorax.choose([member.adapter_id], besides=route) if self.lorax else None
 
     async def _run_standard(
         self,
@@ -167,5 +156,5 @@ class Dispatcher:
         error = route.block_reason(member)
         if error is None:
             return None
-        other = self.lorax.choose([member.adapter_id], besides=route)
+        other = self._other_route(member, route)
         return None if other is not None and other.admission.is_open_for(member.adapter_id) else error

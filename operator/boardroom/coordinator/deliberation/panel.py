@@ -1,4 +1,4 @@
-"""One question's way to its members: submit together, wait until each one's deadline, and name everybody in the end."""
+"""One batch of a question: submit its members together, wait until each one's deadline, and name everybody."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,14 @@ import msgspec
 
 from boardroom.api.ask import AnswerStatus, EngineName
 from boardroom.coordinator import spans
-from boardroom.coordinator.backends.routes import LoraxRoute, Outcome
+from boardroom.coordinator.backends.routes import Outcome
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.deliberation import answers
 from boardroom.coordinator.deliberation.context import AskContext
 from boardroom.coordinator.deliberation.dispatch import Dispatcher
 from boardroom.coordinator.deliberation.sampling import resolve
 from boardroom.coordinator.deliberation.selection import Agent
+from boardroom.coordinator.errors import ApiError
 from boardroom.coordinator.listener import MemberStream
 from boardroom.coordinator.response import Batch, MemberAnswer
 from boardroom.engine.errors import EngineError, InvalidRequest
@@ -29,170 +30,240 @@ class MemberPrompt(msgspec.Struct, frozen=True):
     response_format: Mapping[str, Any] | None = None
 
 
-class _Submitted(msgspec.Struct, frozen=True):
+class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer for every prompt, in their order. `batch` is there if two or more members were sent to LoRAX."""
+
+    answers: list[MemberAnswer]
+    batch: Batch | None
+    warnings: list[str]
+    refused: set[str]
+    """Members whose engine refused the request as it stands."""
+
+
+async def ask_batch(
+    dispatcher: Dispatcher, context: AskContext, prompts: Sequence[MemberPrompt], *, began: float, timeout: float
+) -> BatchResult:
+    """Ask the members of all prompts at once. Those that go to LoRAX are one batch there.
+
+    `began` is a time of the event loop's clock. Returns at the latest `timeout` seconds after it, whatever the engines
+    do: a member that has not answered by then is named with the reason.
+    """
+    panel = _Panel(dispatcher, context, prompts, began=began, timeout=timeout)
+    with spans.batch(dispatcher.tracer, len(prompts)) as span:
+        await panel.run()
+        result = panel.result()
+        if result.batch is not None:
+            span.note({"boardroom.batch.size": result.batch.size, "boardroom.batch.slowest": result.batch.slowest})
+    return result
+
+
+class _Run(msgspec.Struct, frozen=True):
+    """A member that was submitted."""
+
     member: Member
     limit: float
     """Seconds that the caller or the member gave; the deadline is when they are over."""
     deadline: float
-    lorax: bool
-    """Whether it goes to LoRAX, and so may be part of a batch."""
-    own_form: bool
-    """Whether the mode itself asks for a form; its prompt says it too, and what has none is asked again."""
+    is_lorax: bool
+    """Whether the run goes to LoRAX, and so may be part of a batch."""
+    has_own_form: bool
+    """Whether the mode asks for a form. Its prompt says so too, and the mode asks again for what has none."""
     task: asyncio.Task[Outcome]
 
 
-class Panel:
-    """Asks members once. That `began` at a time of the event loop's clock and may take `timeout` seconds."""
+class _Panel:
+    """The state of one call of ask_batch."""
 
-    def __init__(self, dispatcher: Dispatcher, context: AskContext, *, began: float, timeout: float) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        context: AskContext,
+        prompts: Sequence[MemberPrompt],
+        *,
+        began: float,
+        timeout: float,
+    ) -> None:
         self._dispatcher = dispatcher
+        self._metrics = dispatcher.metrics
         self._context = context
+        self._prompts = prompts
         self._timeout = timeout
         self._deadline = began + timeout
+        self._loop = asyncio.get_running_loop()
+        self._started = self._loop.time()
+        self._use_lorax = context.request.use_lorax
+        self._route = dispatcher.choose([p.agent for p in prompts if isinstance(p.agent, Member)])
         self._retry_lock = asyncio.Lock()
-        self._route: LoraxRoute | None = None
-        self.batch: Batch | None = None
-        self.warnings: list[str] = []
-        self.refused: set[str] = set()
-        """Members whose engine refused the request as it stands."""
+        self._runs: dict[asyncio.Task[Outcome], _Run] = {}
+        """Those that have neither ended nor met their deadline."""
+        self._all_done: asyncio.Future[None] = self._loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
+        self._answers: dict[str, MemberAnswer] = {}
+        self._lorax_members: list[str] = []
+        self._warnings: list[str] = []
+        self._refused: set[str] = set()
 
-    async def ask(self, prompts: Sequence[MemberPrompt]) -> list[MemberAnswer]:
-        """An answer for every prompt, in their order. Two or more that go to LoRAX are submitted as one batch.
+    async def run(self) -> None:
+        """Submit every member, and wait for each until its own deadline, with one timer for all.
 
-        Returns by the deadline, whatever the engines do.
+        To cancel a run is safe: admission lets through only what goes to adapters that have answered (disconnect abort,
+        docs/lorax.md).
         """
-        with spans.batch(self._dispatcher.tracer, len(prompts)) as span:
-            found = await self._ask(prompts)
-            if self.batch is not None:
-                span.note({"boardroom.batch.size": self.batch.size, "boardroom.batch.slowest": self.batch.slowest})
-        return found
+        for prompt in self._prompts:
+            self._submit(prompt)
+        if not self._runs:
+            return
+        self._start_timer()
+        try:
+            await self._all_done
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            for task in self._runs:
+                task.cancel()
+            self._runs = {}
 
-    async def _ask(self, prompts: Sequence[MemberPrompt]) -> list[MemberAnswer]:
-        began = asyncio.get_running_loop().time()
-        found: dict[str, MemberAnswer] = {}
-        submitted: list[_Submitted] = []
-        self._route = self._dispatcher.choose([prompt.agent for prompt in prompts if isinstance(prompt.agent, Member)])
-        for prompt in prompts:
-            agent = prompt.agent
-            why = self._unavailable_reason(agent)
-            if isinstance(agent, Member) and why is None:
-                submitted.append(self._submit(agent, prompt, began))
-            else:
-                found[agent.name] = self._heard(answers.missing(agent, AnswerStatus.ABSENT, why or ""))
-                self._dispatcher.metrics.missing(agent.name, AnswerStatus.ABSENT, "not_sent")
-        found |= await self._gather(submitted, began)
-        self._note_batch([found[one.member.name] for one in submitted if one.lorax], began)
-        return [found[prompt.agent.name] for prompt in prompts]
+    def result(self) -> BatchResult:
+        """What has come of it, once `run` has returned."""
+        return BatchResult(
+            answers=[self._answers[prompt.agent.name] for prompt in self._prompts],
+            batch=self._batch(),
+            warnings=self._warnings,
+            refused=self._refused,
+        )
 
-    def _unavailable_reason(self, agent: Agent) -> str | None:
+    def _submit(self, prompt: MemberPrompt) -> None:
+        agent, context, dispatcher, route = prompt.agent, self._context, self._dispatcher, self._route
         if not isinstance(agent, Member):
-            return f"{agent.reason}: {agent.message}"
-        return self._dispatcher.unavailable_reason(agent, self._route, use_lorax=self._context.use_lorax)
+            self._not_sent(agent, f"{agent.reason}: {agent.message}")
+            return
+        reason = dispatcher.unavailable_reason(agent, route, use_lorax=self._use_lorax)
+        if reason is not None:
+            self._not_sent(agent, reason)
+            return
+        limit, deadline = self._timeout, self._deadline
+        if agent.timeout_seconds is not None and self._started + agent.timeout_seconds < deadline:
+            limit, deadline = agent.timeout_seconds, self._started + agent.timeout_seconds
+        stream = None
+        if context.listener is not None:
+            context.listener.started(agent.name, agent.role)
+            stream = MemberStream(context.listener, agent.name)
+        is_lorax = dispatcher.goes_to_lorax(agent, route, use_lorax=self._use_lorax)
+        if is_lorax:
+            self._lorax_members.append(agent.name)
+        task = self._loop.create_task(
+            dispatcher.run(
+                agent, self._request(agent, prompt), deadline, self._retry_lock,
+                route=route, use_lorax=self._use_lorax, stream=stream,
+            )
+        )  # fmt: skip
+        self._runs[task] = _Run(agent, limit, deadline, is_lorax, prompt.response_format is not None, task)
+        if is_lorax and route is not None:
+            route.tasks.add(task)
+        task.add_done_callback(self._ended)
 
-    def _heard(self, answer: MemberAnswer) -> MemberAnswer:
+    def _not_sent(self, agent: Agent, reason: str) -> None:
+        self._metrics.missing(agent.name, AnswerStatus.ABSENT, "not_sent")
+        self._add(answers.missing(agent, AnswerStatus.ABSENT, reason))
+
+    def _ended(self, task: asyncio.Task[Outcome]) -> None:
+        """A run is over. One that met its deadline before has its answer already."""
+        if self._route is not None:
+            self._route.tasks.discard(task)
+        run = self._runs.pop(task, None)
+        if run is None:
+            return
+        try:
+            self._add(self._answer(run, task.result()))
+        except BaseException as error:  # noqa: BLE001 (whoever waits for the batch gets it)
+            self._end(error)
+        if not self._runs:
+            self._end()
+
+    def _start_timer(self) -> None:
+        self._timer = self._loop.call_at(min(run.deadline for run in self._runs.values()), self._end_late)
+
+    def _end_late(self) -> None:
+        """Name those that have no time left, and wait on for the others."""
+        now = self._loop.time()
+        try:
+            for run in [run for run in self._runs.values() if run.deadline <= now]:
+                hold_reason = self._dispatcher.hold_reason(run.task)
+                self._runs.pop(run.task).task.cancel()
+                self._add(self._late(run, hold_reason))
+        except ApiError as error:  # a listener's: what was streamed can't be taken back
+            self._end(error)
+        if self._runs:
+            self._start_timer()
+        else:
+            self._end()
+
+    def _end(self, error: BaseException | None = None) -> None:
+        """Let `run` return, or raise the first error."""
+        if self._all_done.done():
+            return
+        if error is None:
+            self._all_done.set_result(None)
+        else:
+            self._all_done.set_exception(error)
+
+    def _add(self, answer: MemberAnswer) -> None:
+        self._answers[answer.agent] = answer
         if self._context.listener is not None:
             self._context.listener.done(answer)
-        return answer
 
-    def _submit(self, member: Member, prompt: MemberPrompt, began: float) -> _Submitted:
-        limit, deadline = self._timeout, self._deadline
-        if member.timeout_seconds is not None and began + member.timeout_seconds < deadline:
-            limit, deadline = member.timeout_seconds, began + member.timeout_seconds
-        request, use_lorax = self._request(member, prompt), self._context.use_lorax
-        listener, stream = self._context.listener, None
-        if listener is not None:
-            listener.started(member.name, member.role)
-            stream = MemberStream(listener, member.name)
-        lorax = self._dispatcher.goes_to_lorax(member, self._route, use_lorax=use_lorax)
-        task = asyncio.create_task(
-            self._dispatcher.run(
-                member, request, deadline, self._retry_lock, route=self._route, use_lorax=use_lorax, stream=stream
-            )
-        )
-        if lorax and self._route is not None:
-            self._route.tasks.add(task)
-            task.add_done_callback(self._route.tasks.discard)
-        return _Submitted(member, limit, deadline, lorax, prompt.response_format is not None, task)
+    def _late(self, run: _Run, hold_reason: str | None) -> MemberAnswer:
+        self._metrics.missing(run.member.name, AnswerStatus.FAILED, "held" if hold_reason else "timeout")
+        reason = f"timeout: no answer within {run.limit:g} s"
+        if hold_reason:
+            reason += f"; {hold_reason}"
+        return answers.missing(run.member, AnswerStatus.FAILED, reason, took_ms=1000 * (run.deadline - self._started))
 
-    async def _gather(self, submitted: Sequence[_Submitted], began: float) -> dict[str, MemberAnswer]:
-        """Wait for all, each until its own deadline; one timer for all of them, not one per member.
-
-        Cancelling is safe: admission lets through only what goes to adapters that have answered (trap 5).
-        """
-        loop = asyncio.get_running_loop()
-        pending = {one.task: one for one in submitted}
-        found: dict[str, MemberAnswer] = {}
-        try:
-            while pending:
-                first = min(one.deadline for one in pending.values())
-                wait = asyncio.ALL_COMPLETED if self._context.listener is None else asyncio.FIRST_COMPLETED
-                done, _ = await asyncio.wait(pending, timeout=max(0.0, first - loop.time()), return_when=wait)
-                for task in done:
-                    one = pending.pop(task)
-                    found[one.member.name] = self._heard(self._answer(one, began))
-                for one in [p for p in pending.values() if p.deadline <= loop.time()]:
-                    held = self._dispatcher.hold_reason(one.task)
-                    pending.pop(one.task).task.cancel()
-                    found[one.member.name] = self._heard(self._late(one, began, held))
-        finally:
-            for task in pending:
-                task.cancel()
-        return found
-
-    def _late(self, one: _Submitted, began: float, held: str | None) -> MemberAnswer:
-        self._dispatcher.metrics.missing(one.member.name, AnswerStatus.FAILED, "held" if held else "timeout")
-        reason = f"timeout: no answer within {one.limit:g} s"
-        if held:
-            reason += f"; {held}"
-        return answers.missing(one.member, AnswerStatus.FAILED, reason, took_ms=1000 * (one.deadline - began))
-
-    def _answer(self, one: _Submitted, began: float) -> MemberAnswer:
-        metrics, outcome = self._dispatcher.metrics, one.task.result()
-        took = outcome.finished - began
-        if isinstance(outcome.result, EngineError):
-            answer = answers.failure(one.member, outcome.result, outcome.reason, took_ms=1000 * took)
-            metrics.missing(one.member.name, answer.status, outcome.result.code, outcome.engine)
-            if outcome.result.code == InvalidRequest.code:
-                self.refused.add(one.member.name)
+    def _answer(self, run: _Run, outcome: Outcome) -> MemberAnswer:
+        member, result = run.member, outcome.result
+        seconds = outcome.finished - self._started
+        if isinstance(result, EngineError):
+            answer = answers.failure(member, result, outcome.reason, took_ms=1000 * seconds)
+            self._metrics.missing(member.name, answer.status, result.code, outcome.engine)
+            if result.code == InvalidRequest.code:
+                self._refused.add(member.name)
             return answer
-        spent = answers.usage(outcome.result)
-        metrics.answered(one.member.name, outcome.engine, took, spent, cold=outcome.cold_load)
+        usage = answers.usage(result)
+        self._metrics.answered(member.name, outcome.engine, seconds, usage, cold=outcome.cold_load)
         if outcome.engine is EngineName.STANDARD:
             if outcome.fallback_reason:
-                self.warnings.append(answers.fallback_warning(one.member, outcome.fallback_reason))
-            self.warnings += answers.dropped_params_warnings(
-                one.member, outcome.result.dropped_params, own_form=one.own_form
-            )
+                self._warnings.append(answers.fallback_warning(member, outcome.fallback_reason))
+            self._warnings += answers.dropped_params_warnings(member, result.dropped_params, own_form=run.has_own_form)
         elif outcome.adapter is not None and outcome.adapter.digest is None:
-            self.warnings.append(answers.no_digest_warning(one.member, outcome.adapter, outcome.no_digest_reason))
-        return answers.success(one.member, outcome, outcome.result, spent, took_ms=1000 * took)
+            self._warnings.append(answers.no_digest_warning(member, outcome.adapter, outcome.no_digest_reason))
+        return answers.success(member, outcome, result, usage, took_ms=1000 * seconds)
 
     def _request(self, member: Member, prompt: MemberPrompt) -> GenerationRequest:
         """The question's parameters win over the member's own, within its limits."""
-        p, context = self._context, self._context.prompt
-        resolved = resolve(p.parameters, member.generation)
-        self.warnings += [f"{member.role} ({member.name}): {cut} (spec.generation.limits)" for cut in resolved.clamped]
+        context, shared = self._context, self._context.prompt
+        sampling = resolve(context.request.parameters, member.generation)
+        for clamped in sampling.clamped:
+            self._warnings.append(f"{member.role} ({member.name}): {clamped} (spec.generation.limits)")
         return GenerationRequest(
-            request_id=f"{p.request_id}.{member.name}",
-            system="\n\n".join(text for text in (member.system_prompt, context.system) if text),
-            history=(*context.histories.get(member.name, ()), *context.history),
+            request_id=f"{context.request_id}.{member.name}",
+            system="\n\n".join(text for text in (member.system_prompt, shared.system) if text),
+            history=(*shared.histories.get(member.name, ()), *shared.history),
             prompt=prompt.text,
             adapter_id=member.adapter_id,
-            max_new_tokens=resolved.max_new_tokens,
-            temperature=resolved.temperature,
-            top_p=resolved.top_p,
-            stop=() if prompt.response_format else resolved.stop,  # the mode reads the answer: half of its form is none
-            seed=resolved.seed,
-            response_format=prompt.response_format or context.response_format,
+            max_new_tokens=sampling.max_new_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            stop=() if prompt.response_format else sampling.stop,  # the mode reads the answer: half of its form is none
+            seed=sampling.seed,
+            response_format=prompt.response_format or shared.response_format,
         )
 
-    def _note_batch(self, submitted: Sequence[MemberAnswer], began: float) -> None:
-        if len(submitted) <= 1:
-            return
-        wall = asyncio.get_running_loop().time() - began
-        spoke = [a for a in submitted if a.status is AnswerStatus.ANSWERED]
-        slowest = max(spoke, key=lambda a: a.latency_ms or 0.0, default=None)
-        self.batch = Batch(
-            size=len(submitted), wall_ms=round(1000 * wall, 1), slowest=slowest.agent if slowest else None
-        )
-        self._dispatcher.metrics.batch(len(submitted), wall, [(a.latency_ms or 0.0) / 1000 for a in spoke])
+    def _batch(self) -> Batch | None:
+        if len(self._lorax_members) <= 1:
+            return None
+        seconds = self._loop.time() - self._started
+        submitted = [self._answers[name] for name in self._lorax_members]
+        answered = [answer for answer in submitted if answer.status is AnswerStatus.ANSWERED]
+        slowest = max(answered, key=lambda answer: answer.latency_ms or 0.0, default=None)
+        self._metrics.batch(len(submitted), seconds, [(answer.latency_ms or 0.0) / 1000 for answer in answered])
+        return Batch(size=len(submitted), wall_ms=round(1000 * seconds, 1), slowest=slowest.agent if slowest else None)

@@ -1,4 +1,4 @@
-"""One question's meeting: a mode asks through it as often as it needs; it shares out the time and keeps the minutes."""
+"""One question's session: a mode asks rounds through it. It shares out the time and adds up what came of them."""
 
 import asyncio
 import math
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from boardroom.api.ask import AnswerStatus, MemberProblem
 from boardroom.coordinator.deliberation.context import AskContext
 from boardroom.coordinator.deliberation.dispatch import Dispatcher
-from boardroom.coordinator.deliberation.panel import MemberPrompt, Panel
+from boardroom.coordinator.deliberation.panel import BatchResult, MemberPrompt, ask_batch
 from boardroom.coordinator.errors import MemberFailed
 from boardroom.coordinator.response import Batch, MemberAnswer, Usage
 
@@ -27,43 +27,46 @@ class Session:
     async def round(self, prompts: Sequence[MemberPrompt], *, steps: int = 1) -> list[MemberAnswer]:
         """An answer for every prompt, in their order. They go as one batch, or as several of `max_concurrent` members.
 
-        Raises MemberFailed.
-
-        `steps`: how many times the mode will ask from here on, this time included. Each batch gets its even share of
-        the time that is left, so that a member that hangs leaves some to those who come after it.
+        Raises MemberFailed. `steps` is how many rounds the mode still asks, this one included. Each batch gets its even
+        share of the time that is left, so that a member that hangs leaves some to those who come after it.
         """
-        size = self._context.max_concurrent or len(prompts) or 1
+        context = self._context
+        size = context.request.max_concurrent or len(prompts) or 1
         batches = [prompts[at : at + size] for at in range(0, len(prompts), size)]
         answers: list[MemberAnswer] = []
         for done, batch in enumerate(batches):
-            answers += await self._batch(batch, steps * len(batches) - done)
-        if self._context.listener is not None:
-            self._context.listener.round_done(answers)
+            began, timeout = self._time_share(steps * len(batches) - done)
+            result = await ask_batch(self._dispatcher, context, batch, began=began, timeout=timeout)
+            self._record(result)
+            answers += result.answers
+        if context.listener is not None:
+            context.listener.round_done(answers)
         return answers
 
-    async def _batch(self, prompts: Sequence[MemberPrompt], left: int) -> list[MemberAnswer]:
-        """One batch; with it, `left` are to come."""
-        began, timeout = self._time_share(left)
-        panel = Panel(self._dispatcher, self._context, began=began, timeout=timeout)
-        answers = await panel.ask(prompts)
-        self.batches += [panel.batch] if panel.batch else []
-        self.warnings += [w for w in panel.warnings if w not in self.warnings]
-        self.usage = total_usage([self.usage, *(a.usage for a in answers if a.usage)])
-        self.refused |= panel.refused
-        if not self._context.skip_errors and len(with_text(answers)) < len(answers):
-            missing = member_problems(answers)
+    def _record(self, result: BatchResult) -> None:
+        """Add up what came of a batch; raises MemberFailed where the question allows for no missing answer."""
+        if result.batch is not None:
+            self.batches.append(result.batch)
+        self.warnings += [warning for warning in result.warnings if warning not in self.warnings]
+        self.usage = total_usage([self.usage, *(answer.usage for answer in result.answers if answer.usage)])
+        self.refused |= result.refused
+        if self._context.request.on_error == "skip":
+            return
+        missing = member_problems(result.answers)
+        if missing:
             raise MemberFailed(
                 f"on_error is fail, and not every member that was asked answered: {summarize(missing)}", members=missing
             )
-        return answers
 
-    def _time_share(self, left: int) -> tuple[float, float]:
-        """When this batch's time began, and how long it is in seconds; the last one has the question's own."""
+    def _time_share(self, batches: int) -> tuple[float, float]:
+        """When this batch's time began, and how long it is in seconds, if so many are to come with it. The last one has
+        the question's own.
+        """
         began, timeout = self._context.began, self._context.timeout
-        if left == 1:
+        if batches == 1:
             return began, timeout
         now = asyncio.get_running_loop().time()
-        share = (began + timeout - now) / left
+        share = (began + timeout - now) / batches
         return now, math.floor(1000 * share) / 1000
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from boardroom.adapters.compatibility import AdapterFiles
+from boardroom.adapters.protocol import AdapterFiles
 from boardroom.coordinator.backends.adapter_state import AdapterPhase, AdapterState
 from boardroom.coordinator.backends.backend import Backend, OutcomeDelta
 from boardroom.coordinator.backends.sidecar import SidecarReport

@@ -1,4 +1,4 @@
-"""The LoRAX driver: /v1/chat/completions, or /generate with a plain layout where the model has no chat template."""
+"""The LoRAX driver: /v1/chat/completions, or /generate with a plain layout if the model has no chat template."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -7,22 +7,25 @@ from typing import Any, Final
 
 import msgspec
 
-from boardroom.engine.chat import decode_chat, drain, encode_json, generation, messages, sampling, take_events
-from boardroom.engine.classify import classify, clean
-from boardroom.engine.errors import BadResponse, TemplateFailed
+from boardroom.engine.chat.body import encode_json, messages, sampling
+from boardroom.engine.chat.response import decode_chat, finish_reason, generation
+from boardroom.engine.chat.sse import EventReader
+from boardroom.engine.chat.stream import Assembly, drain, take_events
+from boardroom.engine.errors import BadResponse, TemplateFailed, one_line
+from boardroom.engine.lorax.classify import classify
+from boardroom.engine.lorax.metrics import parse
 from boardroom.engine.lorax.schema_subset import subset
-from boardroom.engine.metrics import EngineMetrics, parse
+from boardroom.engine.lorax.stream import SERVER, Details, LoraxChatAssembly, PlainAssembly
+from boardroom.engine.metrics import EngineMetrics
 from boardroom.engine.protocol import Generation, GenerationRequest, PastTurn, StreamTimeouts
-from boardroom.engine.sse import EventReader
-from boardroom.engine.streaming import Assembly, ChatAssembly, Details, PlainAssembly, finish_reason
 from boardroom.engine.transport import HttpTransport, Reply, Transport
 
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 MAX_STREAM_BYTES: Final = 32 * 1024 * 1024
-"""A stream says everything around each token again; none of it is kept but the text."""
+"""A stream repeats the fields around each token; only the text is kept."""
 MAX_PAGE_BYTES: Final = 4 * 1024 * 1024
 LEAST_TEMPERATURE: Final = 0.01
-"""Below it answers are greedy; vLLM draws its line there too, and takes 0.01 for what is below."""
+"""Below this an answer is greedy. vLLM has the same bound, and raises lower temperatures to 0.01."""
 SEEDS: Final = 2**64
 _OK: Final = 200
 
@@ -36,8 +39,10 @@ _PLAIN: Final = msgspec.json.Decoder(_Plain)
 
 
 class LoraxEngine:
-    """One LoRAX server, and so one base model: whether its template works is learnt once and remembered, of prompts
-    with a system message, which many templates refuse, apart from those without.
+    """One LoRAX server, which has one base model.
+
+    Whether the model's chat template works is learned from the first refusal and remembered, separately for prompts
+    with a system message, which many templates refuse.
     """
 
     def __init__(self, url: str, transport: Transport | None = None) -> None:
@@ -45,7 +50,7 @@ class LoraxEngine:
         self._http.on_hangup = lambda: self.on_hangup()  # noqa: PLW0108 (it is set later)
         self.on_hangup: Callable[[], None] = lambda: None
         self._plain: set[bool] = set()
-        """Whether prompts have a system message, of those that go out in the plain layout."""
+        """Prompts that use the plain layout: True are those with a system message, False those without."""
 
     @property
     def url(self) -> str:
@@ -63,7 +68,7 @@ class LoraxEngine:
         except TemplateFailed:
             self._plain.add(bool(request.system))
             return await self._generate(request, timeout)
-        return decode_chat(reply, "LoRAX")
+        return decode_chat(reply, SERVER)
 
     async def stream(
         self, request: GenerationRequest, timeouts: StreamTimeouts
@@ -71,7 +76,7 @@ class LoraxEngine:
         if bool(request.system) not in self._plain:
             streamed = False
             try:
-                async with aclosing(self._stream(request, timeouts, ChatAssembly())) as pieces:
+                async with aclosing(self._stream(request, timeouts, LoraxChatAssembly())) as pieces:
                     async for piece in pieces:
                         streamed = True
                         yield piece
@@ -112,8 +117,8 @@ class LoraxEngine:
     async def _stream(
         self, request: GenerationRequest, timeouts: StreamTimeouts, assembly: Assembly
     ) -> AsyncGenerator[str | Generation, None]:
-        """One stream. What arrived together comes out together, also before an error that arrived with it."""
-        chat = isinstance(assembly, ChatAssembly)
+        """Stream one answer. Texts that arrived together are yielded together, also if an error follows them."""
+        chat = isinstance(assembly, LoraxChatAssembly)
         path = "/v1/chat/completions" if chat else "/generate_stream"
         body = encode_json(chat_body(request) | {"stream": True} if chat else plain_body(request))
         events = EventReader()
@@ -123,7 +128,7 @@ class LoraxEngine:
             if reply.status != _OK:
                 raise classify(reply.status, await reply.read_all(MAX_ANSWER_BYTES))
             if reply.content_type != "text/event-stream":
-                raise BadResponse(f"LoRAX's answer is {clean(reply.content_type)}, and no stream of events")
+                raise BadResponse(f"LoRAX's answer is {one_line(reply.content_type)}, and no stream of events")
             while not assembly.complete:
                 chunk = await reply.read()
                 if not chunk:
@@ -146,7 +151,11 @@ class LoraxEngine:
 
 
 def chat_body(request: GenerationRequest) -> dict[str, Any]:
-    """A chat body. LoRAX samples unless temperature is 0, and reserves the whole context unless max_tokens is set."""
+    """Return a chat body.
+
+    LoRAX samples unless the temperature is 0, and reserves the whole context unless max_tokens is set
+    (docs/lorax.md#token-reservation).
+    """
     return {
         "model": request.adapter_id or "",
         "messages": messages(request),
@@ -160,7 +169,7 @@ def chat_body(request: GenerationRequest) -> dict[str, Any]:
 
 
 def plain_body(request: GenerationRequest) -> dict[str, Any]:
-    """A /generate body, greedy unless a temperature is set; details carry the finish reason."""
+    """Return a /generate body, greedy unless a temperature is set; `details` asks for the finish reason."""
     parameters: dict[str, Any] = {
         "max_new_tokens": request.max_new_tokens,
         "do_sample": _temperature(request) > 0,
@@ -176,13 +185,13 @@ def plain_body(request: GenerationRequest) -> dict[str, Any]:
 
 
 def plain_layout(system: str, prompt: str, history: Sequence[PastTurn] = ()) -> str:
-    """The layout for models without a chat template (docs/reference/http-api.md)."""
+    """Return the prompt in the layout for models without a chat template (docs/concepts/)."""
     before = [f"Question: {turn.question}\n\nAnswer: {turn.answer}" for turn in history]
     return "\n\n".join([*([system] if system else []), *before, f"Question: {prompt}\n\nAnswer:"])
 
 
 def decode_plain(reply: Reply) -> Generation:
-    """A /generate answer; raises BadResponse where it is none."""
+    """Decode a /generate answer; raises BadResponse if the reply is not one."""
     try:
         plain = _PLAIN.decode(reply.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -193,26 +202,26 @@ def decode_plain(reply: Reply) -> Generation:
 
 
 def _temperature(request: GenerationRequest) -> float:
-    """LoRAX divides by it in float16: what is near 0 is 0 there, or makes probabilities that are no numbers."""
+    """LoRAX divides by the temperature in float16, where a value near 0 is 0 or makes probabilities that are NaN."""
     return request.temperature if request.temperature >= LEAST_TEMPERATURE else 0.0
 
 
 def _sampling(request: GenerationRequest) -> dict[str, Any]:
-    """LoRAX samples wherever top_p is below 1, whatever the temperature, and takes no negative seed."""
-    found = sampling(request)
+    """LoRAX samples whenever top_p is below 1, whatever the temperature, and refuses a negative seed."""
+    fields = sampling(request)
     if not _temperature(request):
-        found.pop("top_p", None)
+        fields.pop("top_p", None)
     if request.seed is not None:
-        found["seed"] = request.seed % SEEDS
-    return found
+        fields["seed"] = request.seed % SEEDS
+    return fields
 
 
 def _adapter_source(request: GenerationRequest) -> dict[str, Any]:
-    """Said even though the launcher has the same default: a LoRAX that others run may default to the hub."""
+    """Sent although our launcher has the same default: a LoRAX that others run may default to the hub."""
     return {"adapter_source": "local"} if request.adapter_id else {}
 
 
 def _format(request: GenerationRequest) -> dict[str, Any]:
-    """The one form of a schema that the release, the main branch and both kinds of route take alike."""
+    """The one form of a schema that LoRAX's release, its main branch and both of its routes take alike."""
     schema = request.response_format
     return {} if schema is None else {"response_format": {"type": "json_object", "schema": LoraxEngine.schema(schema)}}

@@ -1,10 +1,10 @@
-"""What a JSON schema costs a LoRAX: it compiles each one inside prefill, and everything stands still meanwhile.
+"""Estimates what a JSON schema costs LoRAX, which compiles it inside prefill while everything waits. Pure.
 
-LoRAX's library (outlines) makes a regular expression of the schema, and of that a machine that it walks with each token
-of the vocabulary. The time goes with the states of the machine, and with the length of the expression, in which the
-schema of an array's items and of a dictionary's values stands twice, and each optional property of an object without a
-required one as often as there are properties. Both are estimated from above;
-tests/component/engine/test_schema_subset_outlines.py holds the estimate against the library. Pure.
+LoRAX's library (outlines) makes a regular expression of the schema, and of that a finite-state machine that it walks
+with each token of the vocabulary (docs/lorax.md#schema-compilation). The time grows with the machine's states and with
+the expression's length. The expression has the schema of an array's items and of a dictionary's values twice, and each
+optional property of an object without a required one as often as there are properties. Both estimates are upper bounds;
+tests/component/engine/test_schema_subset_outlines.py compares them with the library.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from typing import Any, Final, NamedTuple, Self
 import orjson
 
 _ESCAPED: Final = 2
-"""Characters of the expression for one of a literal, at most."""
+"""Characters of the expression for one character of a literal, at most."""
 
 
 class SchemaCost(NamedTuple):
-    """States of the machine, and characters of the expression."""
+    """States of the machine and characters of the expression."""
 
     states: int
     characters: int
@@ -27,7 +27,7 @@ class SchemaCost(NamedTuple):
 
 
 MAX_COST: Final = SchemaCost(states=512, characters=8_000)
-"""About what `{"type": "object"}` costs, twice: seconds."""
+"""About twice the cost of `{"type": "object"}`: seconds."""
 
 _TYPES: Final = {
     "string": SchemaCost(8, 37),
@@ -37,60 +37,60 @@ _TYPES: Final = {
     "null": SchemaCost(5, 4),
     "object": SchemaCost(245, 6_520),
 }
-"""An object here is one without properties."""
+"""`object` is one without properties."""
 _FORMATS: Final = {
     "date-time": SchemaCost(42, 140),
     "date": SchemaCost(16, 60),
     "uuid": SchemaCost(42, 70),
 }
 _KEY: Final = SchemaCost(9, 24)
-"""What stands around a property's name and value: quotes, colon, comma, blanks."""
+"""Quotes, colon, comma and blanks around a property's name and value."""
 _ARRAY: Final = SchemaCost(6, 30)
 _DICTIONARY: Final = SchemaCost(18, 130)
 
 
 def schema_cost(schema: Mapping[str, Any]) -> SchemaCost:
-    """Of a schema of the subset."""
+    """Return the cost of a schema of the subset."""
     match schema:
         case {"properties": properties}:
-            found = _object(properties, schema.get("required", ()))
+            cost = _object(properties, schema.get("required", ()))
         case {"anyOf": options}:
-            found = _sum([schema_cost(option) for option in options], SchemaCost(2, 2 + len(options)))
+            cost = _sum([schema_cost(option) for option in options], SchemaCost(2, 2 + len(options)))
         case {"enum": values}:
-            found = _sum([_literal(value) for value in values], SchemaCost(2, 2 + len(values)))
+            cost = _sum([_literal(value) for value in values], SchemaCost(2, 2 + len(values)))
         case {"const": value}:
-            found = _literal(value)
+            cost = _literal(value)
         case {"items": items}:
-            found = _repeated(schema_cost(items), _ARRAY)
+            cost = _repeated(schema_cost(items), _ARRAY)
         case {"additionalProperties": values}:
-            found = _repeated(schema_cost(values), _DICTIONARY)
+            cost = _repeated(schema_cost(values), _DICTIONARY)
         case {"format": name}:
-            found = _FORMATS[name]
+            cost = _FORMATS[name]
         case _:
-            found = _TYPES[schema["type"]]
-    return found
+            cost = _TYPES[schema["type"]]
+    return cost
 
 
 def _object(properties: Mapping[str, Any], required: Sequence[str]) -> SchemaCost:
     each = [_literal(name).plus(_KEY).plus(schema_cost(value)) for name, value in properties.items()]
     whole = _sum(each, SchemaCost(4, 16))
-    # without a required one the expression has all of them once for each that may be the last
+    # Without a required property the expression lists all of them for each that may be the last.
     return whole if required else SchemaCost(whole.states, whole.characters * max(len(properties), 1))
 
 
 def _repeated(once: SchemaCost, around: SchemaCost) -> SchemaCost:
-    """The first and those that follow it: the expression has it twice, and the machine comes back to it."""
+    """One item and its repetition: the expression has the item twice, and the machine returns to it."""
     return SchemaCost(once.states + around.states, 2 * once.characters + around.characters)
 
 
 def _literal(value: Any) -> SchemaCost:
     text = orjson.dumps(value)
-    # outside ASCII the library writes \\uXXXX, or the character of several bytes itself
+    # Outside ASCII the library writes \\uXXXX, or the character itself, which has several bytes.
     length = sum(1 if character.isascii() else 12 for character in text.decode())
     return SchemaCost(length, _ESCAPED * length)
 
 
 def _sum(costs: list[SchemaCost], start: SchemaCost) -> SchemaCost:
-    for one in costs:
-        start = start.plus(one)
+    for cost in costs:
+        start = start.plus(cost)
     return start

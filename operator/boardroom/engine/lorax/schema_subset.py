@@ -1,10 +1,10 @@
-"""The JSON schemas that a LoRAX may be sent: what its library takes, holds answers to, and compiles in seconds.
+"""Rewrites a JSON schema into the subset that LoRAX supports: accepts, enforces, and compiles in seconds. Pure.
 
-A schema that the library refuses fails a prefill, and that ends the whole router where others are being answered; a
-bound of length freezes it for minutes (docs/decisions/0026). So nothing but this subset reaches LoRAX. What says the
-same in the subset is rewritten: references are put in place, annotations go, a list of types becomes anyOf. Rewriting
-may narrow a schema and never widens it: whatever LoRAX can answer satisfies the schema as it was asked for. So a
-constraint that the library does not heed is refused rather than left out. Pure.
+A schema that LoRAX's library refuses fails a prefill, which ends the router while others are answered
+(docs/lorax.md#prefill-abort); a bound of length freezes LoRAX for minutes (docs/decisions/0026). So only this subset
+reaches LoRAX. References are inlined, annotations are dropped, a list of types becomes anyOf. Rewriting may narrow a
+schema and never widens it: each answer satisfies the original schema. A constraint that the library does not enforce is
+therefore refused, not dropped.
 """
 
 import re
@@ -19,15 +19,15 @@ from boardroom.engine.lorax.schema_cost import MAX_COST, schema_cost
 from boardroom.engine.schema_limits import bounded
 
 MAX_OPTIONAL: Final = 5
-"""Properties of an object that requires none of them: the library's time doubles with each."""
+"""Properties of an object that requires none of them: each doubles the library's time."""
 MAX_NODES: Final = 1_000
-"""Schemas in a schema: references that are references can double them with each level."""
+"""Schemas in a schema: inlined references can double them with each level."""
 MAX_STEPS: Final = 64
-"""To a place in it, references included."""
+"""Steps from the root to a place in the schema, references included."""
 MAX_ALTERNATIVES: Final = 32
-"""Of a oneOf: each is compared with all others."""
+"""Alternatives of a oneOf: each is compared with all others."""
 FORMATS: Final = ("date-time", "date", "uuid")
-"""The library knows `time` too, and lets through what is no JSON: a fraction of a second begins with a backslash."""
+"""The library has `time` too, but its fraction of a second begins with a backslash, which is not JSON."""
 
 _ANNOTATIONS: Final = frozenset(
     {
@@ -44,7 +44,7 @@ _PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "boolean": (),
     "null": (),
 }
-"""What may stand beside a type."""
+"""The keywords that may stand beside each type."""
 _COSTLY: Final = frozenset(
     {"minLength", "maxLength", "pattern", "minItems", "maxItems", "minProperties", "maxProperties"}
 )
@@ -52,7 +52,7 @@ _UNENFORCED: Final = frozenset(
     {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "uniqueItems"}
 )
 _NAME: Final = re.compile(r"""[^\x00-\x1f\x7f"\\^$.|?*+()\[\]{}]{1,64}""")
-"""The library writes a name into its regular expression as it is."""
+"""The library puts a name into its regular expression unescaped."""
 _POINTER: Final = re.compile(r"#(/[^/]*)+")
 _MISSING: Final = object()
 
@@ -60,9 +60,9 @@ Path = tuple[str, ...]
 
 
 def subset(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema as LoRAX may be sent it; raises SchemaRefused, which names the place and the remedy.
+    """Return the schema in the subset; raises SchemaRefused, which names place and remedy.
 
-    Nobody may change it: it is kept for whoever asks next.
+    The result is cached and must not be changed.
     """
     bounded(schema)
     return _subset(orjson.dumps(schema))
@@ -71,27 +71,27 @@ def subset(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 @lru_cache(maxsize=64)
 def _subset(text: bytes) -> Mapping[str, Any]:
     root = orjson.loads(text)
-    made = _Rewriting(root).node(root, (), ())
-    cost = schema_cost(made)
-    for found, most, what in zip(cost, MAX_COST, ("states", "characters of a regular expression"), strict=True):
-        if found > most:
+    rewritten = _Rewriting(root).node(root, (), ())
+    cost = schema_cost(rewritten)
+    for amount, limit, unit in zip(cost, MAX_COST, ("states", "characters of a regular expression"), strict=True):
+        if amount > limit:
             raise SchemaRefused(
                 (),
-                f"LoRAX would make about {found} {what} of it and stand still meanwhile; at most {most} are taken: "
+                f"LoRAX would make about {amount} {unit} of it and stand still meanwhile; at most {limit} are taken: "
                 "fewer properties and values, shorter names, or fewer levels",
             )
-    return made
+    return rewritten
 
 
 class _Rewriting:
-    """Of one schema."""
+    """Rewrites one schema; counts its nodes."""
 
     def __init__(self, root: Any) -> None:
         self._root = root
         self._nodes = 0
 
     def node(self, schema: Any, path: Path, references: tuple[str, ...]) -> dict[str, Any]:
-        """One schema in the subset; `references` are the references that led here."""
+        """Return one schema in the subset; `references` are those that led here."""
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise SchemaRefused(path, f"with its references put in place it has more than {MAX_NODES} schemas")
@@ -114,11 +114,11 @@ class _Rewriting:
             return self._typed(present, kind, path, references)
         options = [
             self._typed(
-                {name: present[name] for name in _PARTS.get(str(one), ()) if name in present}, one, path, references
+                {name: present[name] for name in _PARTS.get(str(type_), ()) if name in present}, type_, path, references
             )
-            for one in kind
+            for type_ in kind
         ]
-        parts = {name for one in kind for name in _PARTS.get(str(one), ())}
+        parts = {name for type_ in kind for name in _PARTS.get(str(type_), ())}
         _check_keywords(present, {"type", *parts}, path)
         return _any_of(options, path)
 
@@ -140,13 +140,13 @@ class _Rewriting:
             raise SchemaRefused(path, "only references within the schema are references, as #/$defs/NAME")
         if reference in references or reference == "#":
             raise SchemaRefused(path, f"{reference} contains itself: LoRAX needs a schema that ends")
-        found = self._root
+        target = self._root
         for step in reference.split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
-            found = found.get(name, _MISSING) if isinstance(found, dict) else _MISSING
-        if found is _MISSING:
+            target = target.get(name, _MISSING) if isinstance(target, dict) else _MISSING
+        if target is _MISSING:
             raise SchemaRefused(path, f"there is nothing at {reference}")
-        return self.node(found, path, (*references, reference))
+        return self.node(target, path, (*references, reference))
 
     def _typed(self, present: Mapping[str, Any], kind: Any, path: Path, references: tuple[str, ...]) -> dict[str, Any]:
         if not isinstance(kind, str) or kind not in _PARTS:
@@ -165,7 +165,7 @@ class _Rewriting:
         return {"type": kind, **({"format": present["format"]} if "format" in present else {})}
 
     def _object(self, present: Mapping[str, Any], path: Path, references: tuple[str, ...]) -> dict[str, Any]:
-        """LoRAX answers with the properties that are named and no other, whatever may be added to them."""
+        """LoRAX answers with the named properties only, also if additionalProperties allows more."""
         extra, properties = present.get("additionalProperties", True), present.get("properties")
         required = present.get("required", [])
         if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
@@ -192,17 +192,15 @@ class _Rewriting:
             if not _NAME.fullmatch(name):
                 text = "a name has 1 to 64 characters, and none that regular expressions or JSON give a meaning"
                 raise SchemaRefused((*path, name[:80]), f"{text}: rename it")
-        made = {name: self.node(value, (*path, name), references) for name, value in properties.items()}
-        return {"type": "object", "properties": made, **({"required": required} if required else {})}
+        rewritten = {name: self.node(value, (*path, name), references) for name, value in properties.items()}
+        return {"type": "object", "properties": rewritten, **({"required": required} if required else {})}
 
 
 def _check_alone(present: Mapping[str, Any], keyword: str, path: Path) -> None:
-    """Of what stands beside these, LoRAX's library heeds nothing."""
+    """Raise SchemaRefused if other keywords stand beside this one: LoRAX's library ignores them."""
     beside = next((name for name in present if name != keyword), None)
     if beside is not None:
-        raise SchemaRefused(
-            (*path, beside), f"LoRAX does not heed it beside {keyword}: write it into what {keyword} says"
-        )
+        raise SchemaRefused((*path, beside), f"LoRAX ignores it beside {keyword}: write it into what {keyword} says")
 
 
 def _check_keywords(present: Mapping[str, Any], keywords: set[str], path: Path) -> None:
@@ -219,12 +217,12 @@ def _check_keywords(present: Mapping[str, Any], keywords: set[str], path: Path) 
 
 
 def _implied(present: Mapping[str, Any]) -> str | None:
-    """The type that is meant where none is named."""
+    """Return the type that the keywords imply if none is given."""
     return next((kind for kind, parts in _PARTS.items() if any(part in present for part in parts)), None)
 
 
 def _literals(present: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """A const or an enum, of values of the type beside it."""
+    """Return a const or an enum whose values have the type beside it."""
     keyword = "const" if "const" in present else "enum"
     _check_keywords(present, {"type", keyword}, path)
     values = [present["const"]] if keyword == "const" else present["enum"]
@@ -256,29 +254,29 @@ def _any_of(options: Sequence[dict[str, Any]], path: Path) -> dict[str, Any]:
 
 
 def _check_disjoint(options: Sequence[dict[str, Any]], path: Path) -> None:
-    """LoRAX takes oneOf for anyOf, and that is the same where no answer can satisfy two of them."""
+    """Raise SchemaRefused unless the options exclude each other: LoRAX treats oneOf as anyOf."""
     if len(options) > MAX_ALTERNATIVES:
         raise SchemaRefused(path, f"at most {MAX_ALTERNATIVES} alternatives are compared: write anyOf")
-    for index, one in enumerate(options):
+    for index, option in enumerate(options):
         for other in options[:index]:
-            if not _are_disjoint(one, other):
+            if not _are_disjoint(option, other):
                 raise SchemaRefused(
                     path, "LoRAX does not see to it that only one is satisfied: write anyOf, or tell them apart by type"
                 )
 
 
-def _are_disjoint(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether nothing satisfies both, as far as it can be seen at once."""
-    for left, right in ((one, other), (other, one)):
+def _are_disjoint(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether no value satisfies both, as far as their types, values and required properties tell."""
+    for left, right in ((first, second), (second, first)):
         if "anyOf" in left:
             return all(_are_disjoint(option, right) for option in left["anyOf"])
-    values = [_values(schema) for schema in (one, other)]
+    values = [_values(schema) for schema in (first, second)]
     if values[0] is not None and values[1] is not None:
         return values[0].isdisjoint(values[1])
-    if not _types(one) & _types(other):
+    if not _types(first) & _types(second):
         return True
-    common = {*one.get("required", ())} & {*other.get("required", ())}
-    return any(_are_disjoint(one["properties"][name], other["properties"][name]) for name in common)
+    common = {*first.get("required", ())} & {*second.get("required", ())}
+    return any(_are_disjoint(first["properties"][name], second["properties"][name]) for name in common)
 
 
 def _values(schema: Mapping[str, Any]) -> frozenset[bytes] | None:
@@ -288,7 +286,7 @@ def _values(schema: Mapping[str, Any]) -> frozenset[bytes] | None:
 
 
 def _types(schema: Mapping[str, Any]) -> set[str]:
-    """The types that it may be; an integer is a number."""
+    """Return the types that a value may have; an integer is a number."""
     values = _values(schema)
     if values is None:
         return {"number" if schema["type"] == "integer" else schema["type"]}

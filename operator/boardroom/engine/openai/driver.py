@@ -1,4 +1,4 @@
-"""Standard inference: any server with OpenAI's chat route, as the second engine of a board."""
+"""The driver of standard inference: any server with OpenAI's chat route, as a board's second engine."""
 
 import asyncio
 import logging
@@ -9,37 +9,40 @@ from typing import Any, Final
 
 import msgspec
 
-from boardroom.engine.chat import decode_chat, drain, encode_json, take_events
-from boardroom.engine.classify import clean
-from boardroom.engine.errors import BadResponse, EngineTimeout
+from boardroom.engine.chat.body import encode_json
+from boardroom.engine.chat.response import decode_chat
+from boardroom.engine.chat.sse import EventReader
+from boardroom.engine.chat.stream import drain, take_events
+from boardroom.engine.errors import BadResponse, EngineTimeout, one_line
+from boardroom.engine.openai.refusal import Refusal, RefusedError, read_refusal, refusal_within
+from boardroom.engine.openai.stream import OpenAIChatAssembly
 from boardroom.engine.openai.supported import Attempt, SupportedParameters
 from boardroom.engine.protocol import Generation, GenerationRequest, StreamTimeouts
-from boardroom.engine.refusal import Refusal, RefusedError, read_refusal, refusal_within
 from boardroom.engine.schema_limits import bounded
-from boardroom.engine.sse import EventReader
-from boardroom.engine.streaming import OpenAIChatAssembly
 from boardroom.engine.transport import HttpTransport, Transport
 
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 MAX_STREAM_BYTES: Final = 32 * 1024 * 1024
 _PATH: Final = "/chat/completions"
-_WHO: Final = "standard inference"
+_SERVER: Final = "standard inference"
 _OK: Final = 200
 _LOG: Final = logging.getLogger(__name__)
 
 
 class StandardEngine:
-    """One model of one server. It speaks with the member's prompt and without its adapter. Which parameters the model
-    does not take is learnt from its refusals and remembered.
+    """One model of one server. It gets a member's prompt, without the adapter.
+
+    Which parameters the model does not support is learned from its refusals and remembered.
     """
 
     def __init__(self, url: str, model: str, api_key: str = "", transport: Transport | None = None) -> None:
-        """`url` is all that stands before /chat/completions, for example https://api.openai.com/v1; many servers'
-        pages give it with that, so it may end so.
+        """`url` is the part before /chat/completions, such as https://api.openai.com/v1.
+
+        Many servers' pages give the whole URL, so it may end with /chat/completions too.
         """
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         base = url.rstrip("/").removesuffix(_PATH)
-        self._http = transport or HttpTransport(base, headers=headers, who=_WHO)
+        self._http = transport or HttpTransport(base, headers=headers, server=_SERVER)
         self.model = model
         self._api_key = api_key
         self._supported = SupportedParameters()
@@ -57,7 +60,7 @@ class StandardEngine:
         attempt = self._supported.attempt(request, streams=False)
         while True:
             try:
-                return self._with_dropped_params(attempt, await self._generate(request, attempt, _left(end)))
+                return self._with_dropped_params(attempt, await self._generate(request, attempt, _remaining(end)))
             except RefusedError as refused:
                 attempt = _next(attempt, refused.refusal)
 
@@ -69,7 +72,7 @@ class StandardEngine:
         while True:
             streamed = False
             try:
-                async with aclosing(self._stream(request, attempt, replace(timeouts, whole=_left(end)))) as pieces:
+                async with aclosing(self._stream(request, attempt, replace(timeouts, whole=_remaining(end)))) as pieces:
                     async for piece in pieces:
                         streamed = True
                         yield piece if isinstance(piece, str) else self._with_dropped_params(attempt, piece)
@@ -95,17 +98,17 @@ class StandardEngine:
         if reply.status != _OK:
             raise self._refused(read_refusal(reply.status, reply.body))
         try:
-            return decode_chat(reply, _WHO, filters=_may_be_filtered(request))
+            return decode_chat(reply, _SERVER, has_content_filter=_may_be_filtered(request))
         except BadResponse:
             if (refusal := refusal_within(reply.body)) is not None:
-                raise self._refused(refusal) from None  # some say with HTTP 200 that they failed
+                raise self._refused(refusal) from None  # some servers fail with HTTP 200
             raise
 
     async def _stream(
         self, request: GenerationRequest, attempt: Attempt, timeouts: StreamTimeouts
     ) -> AsyncGenerator[str | Generation, None]:
-        assembly, events = OpenAIChatAssembly(_WHO, filters=_may_be_filtered(request)), EventReader()
-        # no sign of life is part of OpenAI's protocol: silence is thought
+        assembly, events = OpenAIChatAssembly(_SERVER, has_content_filter=_may_be_filtered(request)), EventReader()
+        # OpenAI's protocol has no keep-alive: a silent server may be thinking
         timeouts = replace(timeouts, first_byte=timeouts.whole, between_bytes=timeouts.whole)
         async with self._http.stream(
             _PATH,
@@ -118,7 +121,7 @@ class StandardEngine:
                 raise self._refused(read_refusal(reply.status, await reply.read_all(MAX_ANSWER_BYTES)))
             if reply.content_type != "text/event-stream":
                 raise BadResponse(
-                    f"standard inference's answer is {clean(reply.content_type)}, and no stream of events"
+                    f"standard inference's answer is {one_line(reply.content_type)}, and no stream of events"
                 )
             while not assembly.complete:
                 chunk = await reply.read()
@@ -138,31 +141,31 @@ class StandardEngine:
         return RefusedError(refusal.without(self._api_key))
 
     def _with_dropped_params(self, attempt: Attempt, generation: Generation) -> Generation:
-        """The generation, with what its request did not say; that is remembered now."""
+        """Return the generation with the parameters that its request dropped, and remember them."""
         for name in self._supported.learn(attempt):
-            _LOG.info("standard inference does not take a parameter", extra={"url": self.url, "parameter": name})
+            _LOG.info("standard inference does not support a parameter", extra={"url": self.url, "parameter": name})
         dropped = attempt.dropped
         if generation.prompt_tokens or generation.completion_tokens:
-            dropped -= {"stream_options"}  # it counted them unasked
+            dropped -= {"stream_options"}  # it counted the tokens anyway
         return msgspec.structs.replace(generation, dropped_params=tuple(sorted(dropped))) if dropped else generation
 
 
 def _next(attempt: Attempt, refusal: Refusal) -> Attempt:
-    """The next attempt; raises what the refusal stands for where there is none."""
-    found = attempt.after(refusal)
-    if found is None:
+    """Return the next attempt; raises the refusal's error if there is none."""
+    following = attempt.after(refusal)
+    if following is None:
         raise refusal.error() from None
-    return found
+    return following
 
 
-def _left(end: float) -> float:
-    """Seconds until then; raises EngineTimeout where it is over."""
-    left = end - asyncio.get_running_loop().time()
-    if left <= 0:
+def _remaining(end: float) -> float:
+    """Return the seconds until `end`; raises EngineTimeout if it has passed."""
+    remaining = end - asyncio.get_running_loop().time()
+    if remaining <= 0:
         raise EngineTimeout("no time was left to ask standard inference without what it refused")
-    return left
+    return remaining
 
 
 def _may_be_filtered(request: GenerationRequest) -> bool:
-    """Whether `content_filter` means a filter: a LoRAX says so where a stop text has ended an answer."""
+    """Whether `content_filter` means a filter: LoRAX uses the word for an answer that a stop sequence ended."""
     return not request.stop

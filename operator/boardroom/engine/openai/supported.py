@@ -1,8 +1,8 @@
-"""Which parameters a server takes: what it refuses is said another way or left out, and remembered. Pure.
+"""Which parameters a server supports: a parameter that it refuses is sent in another form or dropped. Pure.
 
-Each parameter has variants, the best first. A refusal that names it (refusal.py) leads to the next variant, or to the
-caller where there is none. What was learnt is remembered once an answer has come without it, so that a
-refusal that was misread changes no other request.
+Each parameter has variants, the best first. A refusal that names the parameter (refusal.py) leads to its next variant,
+or to the caller if there is none. A variant is remembered only after an answer has come with it, so that a refusal that
+was misread changes no other request.
 """
 
 import re
@@ -11,18 +11,18 @@ from typing import Any, Final
 
 import msgspec
 
-from boardroom.engine.chat import messages, sampling
+from boardroom.engine.chat.body import messages, sampling
+from boardroom.engine.openai.refusal import Refusal
 from boardroom.engine.protocol import GenerationRequest
-from boardroom.engine.refusal import Refusal
 from boardroom.engine.schema_limits import bounded
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """The fields of a body that say a parameter, none where it is left out."""
+    """The fields of a body that express a parameter; none if the parameter is omitted."""
 
     fields: Mapping[str, Any] = {}
     lossless: bool = True
-    """Whether it says as much as the best way."""
+    """Whether the variant says as much as the best one."""
 
 
 OMITTED: Final = Variant(lossless=False)
@@ -41,21 +41,21 @@ _ALIASES: Final = {
         "stream_options": r"\bstream_options\b|\binclude_usage\b",
     }.items()
 }
-"""What each is called in a refusal."""
+"""How refusals name each parameter."""
 _OUR_OWN: Final = frozenset({"response_format", "stream_options"})
 _ONE_SCHEMA: Final = re.compile(r"\b(?:schema|grammar)\b", re.IGNORECASE)
-"""What is said of one schema, where json_schema would be said of all."""
+"""A refusal of one schema; a refusal of all schemas would name json_schema."""
 _ANY_OBJECT: Final = {"type": "object"}
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One way to say a request."""
+    """One form of a request: a variant for each parameter."""
 
     variants: Mapping[str, tuple[Variant, ...]]
     chosen: Mapping[str, int]
-    """In which way each parameter is said that is not said in the best one."""
+    """The index of the variant, for each parameter that is not in its best one."""
     transient: frozenset[str] = frozenset()
-    """Those of them that say nothing of the next request."""
+    """Those of them that are not remembered for the next request."""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -64,11 +64,11 @@ class Attempt(msgspec.Struct, frozen=True):
 
     @property
     def dropped(self) -> frozenset[str]:
-        """What the server is not told, or not all of it."""
+        """The parameters that are omitted, or sent in a form that says less."""
         return frozenset(name for name in self.chosen if not self._variant(name).lossless)
 
     def after(self, refusal: Refusal) -> "Attempt | None":
-        """What to try next; None where the refusal is of no parameter, or of one that can be said in no other way."""
+        """Return the next attempt; None if the refusal names no parameter, or one without another variant."""
         sent = {name: _ALIASES[name] for name in self.variants if self._variant(name).fields}
         name = refusal.unsupported_parameter(sent, _OUR_OWN)
         if name is None or self.chosen.get(name, 0) + 1 == len(self.variants[name]):
@@ -82,19 +82,19 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class SupportedParameters:
-    """What has been learnt of one server's model."""
+    """What has been learned about one server's model."""
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
 
     def attempt(self, request: GenerationRequest, *, streams: bool) -> Attempt:
-        """The best way to say this request, as far as known."""
+        """Return the best form of this request, as far as known."""
         variants = _variants(request, streams=streams)
         known = {name: min(way, len(variants[name]) - 1) for name, way in self._known.items() if name in variants}
         return Attempt(variants, {name: way for name, way in known.items() if way})
 
     def learn(self, attempt: Attempt) -> list[str]:
-        """The server has answered it: remember how it was said. Returns the parameters that are new to us."""
+        """Remember the variants of an attempt that was answered; return the parameters that are new."""
         new = [
             name
             for name, way in attempt.chosen.items()
@@ -105,9 +105,9 @@ class SupportedParameters:
 
 
 def _variants(request: GenerationRequest, *, streams: bool) -> dict[str, tuple[Variant, ...]]:
-    said = messages(request)
+    chat = messages(request)
     variants: dict[str, tuple[Variant, ...]] = {
-        "messages": (Variant({"messages": said}), *_system_in_user_message(said)),
+        "messages": (Variant({"messages": chat}), *_system_in_user_message(chat)),
         "max_tokens": (
             Variant({"max_tokens": request.max_new_tokens}),
             Variant({"max_completion_tokens": request.max_new_tokens}),
@@ -131,9 +131,9 @@ def _formats(schema: Mapping[str, Any]) -> tuple[Variant, ...]:
     )
 
 
-def _system_in_user_message(said: list[dict[str, str]]) -> tuple[Variant, ...]:
-    """The same with the system prompt, where there is one, at the head of the user's first message."""
-    if said[0]["role"] != "system":
+def _system_in_user_message(chat: list[dict[str, str]]) -> tuple[Variant, ...]:
+    """Return the messages with the system prompt, if there is one, at the head of the user's first message."""
+    if chat[0]["role"] != "system":
         return ()
-    system, first, *rest = said
+    system, first, *rest = chat
     return (Variant({"messages": [first | {"content": f"{system['content']}\n\n{first['content']}"}, *rest]}),)

@@ -1,4 +1,4 @@
-"""One connection of HTTP/1.1: a socket, its parser, and the one exchange at a time that goes over them."""
+"""One HTTP/1.1 connection: a socket, its parser, and the one exchange that uses them at a time."""
 
 import asyncio
 import select
@@ -8,31 +8,21 @@ from typing import Final, cast
 import httptools
 
 from boardroom.engine.errors import BadResponse, ConnectionLost
-from boardroom.engine.response import Response
+from boardroom.engine.transport.response import Response
 
 MAX_OVERHEAD_BYTES: Final = 64 * 1024
-"""So much may come that is neither a whole head nor body: headers, interim answers, chunk extensions, trailers."""
+"""Bytes that may arrive without adding to head or body: headers, interim responses, chunk extensions, trailers."""
 
 _FIRST_FINAL_STATUS: Final = 200
 _SWITCHING_PROTOCOLS: Final = 101
 
 
 class Connection(asyncio.Protocol):
-    """Made by a pool. `on_closed` is called once, when the socket is closed by whichever side."""
+    """A pool makes it. `on_closed` is called once, when either side has closed the socket."""
 
     __slots__ = (
-        "_headers",
-        "_keep",
-        "_notify_closed",
-        "_overhead",
-        "_parser",
-        "_paused",
-        "_poll",
-        "_response",
-        "_transport",
-        "_url",
-        "idle_since",
-        "reused",
+        "_headers", "_keep", "_notify_closed", "_overhead", "_parser", "_paused", "_poll", "_response", "_transport",
+        "_url", "idle_since", "reused",
     )  # fmt: skip
 
     _transport: asyncio.Transport
@@ -52,22 +42,22 @@ class Connection(asyncio.Protocol):
 
     @property
     def closed(self) -> bool:
-        """Whether it is closed, or about to be."""
+        """Whether the connection is closed or closing."""
         return self._transport.is_closing()
 
     def send(self, request: bytes, response: Response) -> None:
-        """Send a request; what comes from now on is its response."""
+        """Send a request; what arrives from now on is its response."""
         self._response, self._headers, self._overhead, self._keep = response, {}, 0, False
         self._transport.write(request)
 
     def resume(self) -> None:
-        """Read the socket again, now that a reader has taken what lay there."""
+        """Read the socket again, after the reader has taken the chunks that were buffered."""
         if self._paused and not self.closed:
             self._paused = False
             self._transport.resume_reading()
 
     def end_exchange(self) -> bool:
-        """End the exchange. Says whether another may follow: not if either side has more to send of this one."""
+        """End the exchange. Return whether another may follow: not if either side has more of this one to send."""
         response, self._response = self._response, None
         if not (response and response.complete and self._keep) or self.closed:
             return False
@@ -75,11 +65,11 @@ class Connection(asyncio.Protocol):
         return not self._transport.get_write_buffer_size()
 
     def is_usable(self) -> bool:
-        """Whether it is still open and silent, asked of the kernel: the loop may not have read the end of it yet."""
+        """Whether the connection is open and silent. Asks the kernel: the loop may not have seen its end yet."""
         return not self.closed and not self._poll.poll(0)
 
     def close(self) -> None:
-        """Close it at once, whatever is under way."""
+        """Close the connection at once, also in an exchange."""
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -88,7 +78,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         response = self._response
-        if response is None:  # nobody asked: it would be taken for the response to the next request
+        if response is None:  # unsolicited: the next request would take it for its response
             self.close()
             return
         size = response.size
@@ -115,18 +105,18 @@ class Connection(asyncio.Protocol):
             if exc is None and response.status and _ends_with_connection(response.headers):
                 response.complete = True
             else:
-                cause = exc or "the server closed it before the end of its response"
+                cause = exc or "the server closed it before the end of its answer"
                 response.fail(ConnectionLost(f"the connection to {self._url} broke: {cause}"))
             response.wake()
         self._notify_closed(self)
 
     def on_message_begin(self) -> None:
-        """One response was asked for: what begins behind its end is nobody's."""
+        """A message after the response belongs to no request, so the connection is not kept."""
         if self._response is not None and self._response.complete:
             self._keep = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Trailers come here too, behind the body, and are dropped."""
+        """Also called for trailers, after the body; these are dropped."""
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
         headers = self._headers
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
@@ -138,8 +128,8 @@ class Connection(asyncio.Protocol):
             return
         status = self._parser.get_status_code()
         if status == _SWITCHING_PROTOCOLS:
-            response.fail(BadResponse(f"{self._url} switches to another protocol, which nobody asked for"))
-        elif status >= _FIRST_FINAL_STATUS:  # interim answers are passed over
+            response.fail(BadResponse(f"{self._url} switches to another protocol, which was not asked for"))
+        elif status >= _FIRST_FINAL_STATUS:  # interim responses are skipped
             response.begin(status, headers)
 
     def on_body(self, data: bytes) -> None:
@@ -153,7 +143,7 @@ class Connection(asyncio.Protocol):
             self._keep = self._parser.should_keep_alive()
 
     def _on_parse_error(self, response: Response, error: Exception) -> None:
-        """What follows a whole response costs the connection, and not the response."""
+        """Bytes that cannot be parsed after a whole response cost the connection, not the response."""
         if response.complete:
             self._keep = False
         elif response.status:
@@ -163,5 +153,5 @@ class Connection(asyncio.Protocol):
 
 
 def _ends_with_connection(headers: dict[str, str]) -> bool:
-    """Whether the end of the connection is the end of the body, because nothing else says where that is."""
+    """Whether the body ends with the connection, because no header says where it ends."""
     return "content-length" not in headers and not headers.get("transfer-encoding", "").lower().endswith("chunked")

@@ -1,4 +1,4 @@
-"""An HTTP response while it comes: its connection fills it, one task reads it."""
+"""An HTTP response while it arrives: its connection fills it, and one task reads it."""
 
 import asyncio
 from enum import IntEnum
@@ -7,29 +7,29 @@ from typing import Final
 from boardroom.engine.errors import BadResponse, EngineError
 
 MAX_UNREAD_BYTES: Final = 128 * 1024
-"""A stream is read no further from its socket while its reader leaves more than this lying."""
+"""The socket of a stream is not read while more than this waits for the reader."""
 
 
 class Stage(IntEnum):
-    """How far a response has come."""
+    """How much of a response has arrived."""
 
     NONE = 0
     HEAD = 1
     BODY = 2
-    """Body that nobody has read yet."""
+    """Chunks of the body that have not been read yet."""
     END = 3
-    """The whole of it, or a failure."""
+    """All of it, or a failure."""
 
 
 class Response:
-    """Status, headers (names in lower case) and a body of at most `limit` bytes; `streamed` if it is read as it comes.
+    """Status, headers (names in lower case) and a body of at most `limit` bytes; `streamed` if read as it arrives.
 
-    The methods that wait take the moment, on the loop's clock, at which they raise TimeoutError.
+    Methods that wait take a deadline `end` on the loop's clock, at which they raise TimeoutError.
     """
 
     __slots__ = (
-        "_chunks", "_limit", "_waiter", "_wanted", "complete", "failure", "headers", "high_water", "size", "status",
-        "unread",
+        "_chunks", "_limit", "_waiter", "_wanted", "complete", "failure", "headers", "high_water", "size",
+        "status", "unread",
     )  # fmt: skip
 
     def __init__(self, limit: int, *, streamed: bool = False) -> None:
@@ -47,32 +47,32 @@ class Response:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can come."""
+        """Whether nothing more can arrive."""
         return self.complete or self.failure is not None
 
     def begin(self, status: int, headers: dict[str, str]) -> None:
-        """The head has come."""
+        """Take the status and the headers."""
         self.status, self.headers = status, headers
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._limit:
-            self.fail(BadResponse(f"the response is {length} bytes long; at most {self._limit} are read"))
+            self.fail(BadResponse(f"the answer is {length} bytes long; at most {self._limit} are read"))
 
     def add(self, data: bytes) -> None:
-        """A piece of the body has come."""
+        """Take a chunk of the body."""
         self.size += len(data)
         self.unread += len(data)
         if self.size > self._limit:
-            self.fail(BadResponse(f"the response is longer than the {self._limit} bytes that are read"))
+            self.fail(BadResponse(f"the answer is longer than the {self._limit} bytes that are read"))
         else:
             self._chunks.append(data)
 
     def fail(self, error: EngineError) -> None:
-        """Nothing more will come; the first failure is the one that is told."""
+        """End with this error, unless the response has ended."""
         if not self.ended:
             self.failure = error
 
     def wake(self) -> None:
-        """Let the reader go on if what it waits for is there. Once for all that came together: waking costs a turn."""
+        """Wake the reader if what it waits for has arrived. Called once per read of the socket."""
         waiter = self._waiter
         if waiter is not None and not waiter.done() and self._reached() >= self._wanted:
             waiter.set_result(None)
@@ -84,14 +84,14 @@ class Response:
             raise self.failure
 
     async def read(self, end: float) -> bytes:
-        """What has come since the last read, at least one byte; b"" at the end. A failure follows what came before."""
+        """Return what arrived since the last read, at least one byte; b"" at the end. Raises a failure after that."""
         await self._wait_for(Stage.BODY, end)
         if not self._chunks and self.failure is not None:
             raise self.failure
         return self._take()
 
     async def body(self, end: float) -> bytes:
-        """The whole body."""
+        """Wait for the whole body."""
         await self._wait_for(Stage.END, end)
         if self.failure is not None:
             raise self.failure

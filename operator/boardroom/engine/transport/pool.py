@@ -1,4 +1,4 @@
-"""Connections to one address: bounded in number, kept for the next request, made anew where one has died."""
+"""A pool of connections to one address: bounded, and each is kept for the next request while it lives."""
 
 import asyncio
 import socket
@@ -9,23 +9,24 @@ from typing import Any, Final
 
 from aiohappyeyeballs import start_connection
 
-from boardroom.engine.address import Address, AddressInfo
-from boardroom.engine.connection import Connection
 from boardroom.engine.errors import Starting, Unreachable
+from boardroom.engine.transport.address import Address, AddressInfo
+from boardroom.engine.transport.connection import Connection
 
 IDLE_SECONDS: Final = 15.0
-"""Less than what servers and the nodes' connection tables in between allow an idle connection."""
+"""Shorter than the idle timeouts of servers and of the nodes' connection tracking."""
 
 _HAPPY_EYEBALLS_SECONDS: Final = 0.25
-"""RFC 8305: an address that does not answer is not waited for longer before the next is tried beside it."""
+"""After so long without an answer the next address is tried in parallel (RFC 8305)."""
 
 _MAX_LOOP_LAG_SECONDS: Final = 0.05
-"""A loop that is late by less has had its turns."""
+"""A loop that is late by less has run its other tasks in time."""
 
 
 class ConnectionPool:
-    """`who` is how the server is called in errors: LoRAX unless it is said. `on_hangup` is called when the server
-    closes a connection that nobody used.
+    """At most `max_connections` at once.
+
+    `server` names the server in errors; "" is LoRAX. `on_hangup` is called when the server closes an idle connection.
     """
 
     def __init__(
@@ -34,14 +35,14 @@ class ConnectionPool:
         address: Address,
         max_connections: int,
         *,
-        who: str = "",
+        server: str = "",
         on_hangup: Callable[[], None] = lambda: None,
     ) -> None:
-        self._url, self.address, self._who, self._on_hangup = url, address, who, on_hangup
+        self._url, self.address, self._server, self._on_hangup = url, address, server, on_hangup
         self._slots = asyncio.Semaphore(max_connections)
-        """One for each request, so that there is an idle connection for whoever can't make one."""
+        """One for each request: a request that has a slot finds an idle connection, or may make one."""
         self._idle: dict[Connection, None] = {}
-        """The longest idle first; the last is taken first, so that those which are not needed grow old."""
+        """The longest idle first. Requests take the last, so that surplus connections grow old."""
         self._connection_pool: set[Connection] = set()
         self._lookup: asyncio.Future[Any] | None = None
         self._tls: ssl.SSLContext | None = None
@@ -49,7 +50,10 @@ class ConnectionPool:
         self._closed = False
 
     async def acquire(self, end: float, connect_seconds: float) -> Connection:
-        """A connection for one request; raises TimeoutError where none is free until `end`, and Unreachable."""
+        """Return a connection for one request.
+
+        Raises TimeoutError if none is free until `end` (the loop's clock), and Unreachable.
+        """
         if self._slots.locked():
             async with asyncio.timeout_at(end):
                 await self._slots.acquire()
@@ -68,7 +72,7 @@ class ConnectionPool:
             raise
 
     def release(self, connection: Connection) -> None:
-        """The request is over, however it ended."""
+        """Take a connection back after its request, however that ended."""
         if connection.end_exchange() and not self._closed:
             loop = asyncio.get_running_loop()
             connection.idle_since = loop.time()
@@ -80,13 +84,13 @@ class ConnectionPool:
         self._slots.release()
 
     def close_idle(self) -> None:
-        """Close the connections that nobody uses."""
+        """Close the idle connections."""
         idle, self._idle = tuple(self._idle), {}
         for connection in idle:
             connection.close()
 
     async def close(self) -> None:
-        """Close every connection. Requests that are still made get one each, which is not kept."""
+        """Close every connection. Later requests get a connection each, which is not kept."""
         self._closed = True
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
@@ -108,14 +112,14 @@ class ConnectionPool:
         except ConnectionRefusedError as error:
             raise self._connection_refused() from error
         except (OSError, RuntimeError, UnicodeError) as error:  # uvloop has RuntimeErrors of its own
-            raise Unreachable(f"{self._who or 'LoRAX'} is unreachable at {self._url}: {error}") from error
+            raise Unreachable(f"{self._server or 'LoRAX'} is unreachable at {self._url}: {error}") from error
 
     async def _open_connection(self, loop: AbstractEventLoop) -> Connection:
         address = self.address
         if address.tls and self._tls is None:
             self._tls = await asyncio.to_thread(_tls_context)
-        found = address.numeric or await self._resolve(loop)
-        sock = await start_connection(found, happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS, loop=loop)
+        addresses = address.numeric or await self._resolve(loop)
+        sock = await start_connection(addresses, happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS, loop=loop)
         connection = Connection(self._url, self._on_closed)
         try:
             await loop.create_connection(
@@ -129,7 +133,7 @@ class ConnectionPool:
         return connection
 
     async def _resolve(self, loop: AbstractEventLoop) -> Sequence[AddressInfo]:
-        """Ask DNS. Who comes meanwhile shares the response, and nobody later: pods come and go."""
+        """Ask DNS. Concurrent requests share the result; later ones ask again, because pods come and go."""
         if self._lookup is None:
             self._lookup = asyncio.ensure_future(
                 loop.getaddrinfo(self.address.host, self.address.port, type=socket.SOCK_STREAM)
@@ -140,11 +144,11 @@ class ConnectionPool:
     def _on_lookup_done(self, looking: asyncio.Future[Any]) -> None:
         self._lookup = None
         if not looking.cancelled():
-            looking.exception()  # whoever waits has it; perhaps nobody does any more
+            looking.exception()  # retrieved here too, because its waiters may be gone
 
     def _on_closed(self, connection: Connection) -> None:
         self._connection_pool.discard(connection)
-        if connection in self._idle:  # we take it out before we close it
+        if connection in self._idle:  # only the server can have closed it: the pool removes a connection before closing
             del self._idle[connection]
             if not self._closed:
                 self._on_hangup()
@@ -153,27 +157,27 @@ class ConnectionPool:
         self._sweep_timer = loop.call_later(seconds, self._sweep, loop)
 
     def _sweep(self, loop: AbstractEventLoop) -> None:
-        """Close what has been idle for long, and come again when the next will have been."""
+        """Close the connections that have been idle too long, and schedule the next sweep."""
         self._sweep_timer = None
         while self._idle:
             connection = next(iter(self._idle))
-            left = connection.idle_since + IDLE_SECONDS - loop.time()
-            if left > 0:
-                self._schedule_sweep(loop, left)
+            remaining = connection.idle_since + IDLE_SECONDS - loop.time()
+            if remaining > 0:
+                self._schedule_sweep(loop, remaining)
                 return
             del self._idle[connection]
             connection.close()
 
     def _connection_refused(self) -> Unreachable:
-        if self._who:
-            return Unreachable(f"{self._who} refuses connections at {self._url}")
+        if self._server:
+            return Unreachable(f"{self._server} refuses connections at {self._url}")
         return Starting(f"LoRAX is starting at {self._url}: it refuses connections until it is warm")
 
 
 class _Deadline:
-    """Ends a scope at a moment; later by as much as the loop is late for it, again and again, but by `end`.
+    """Ends a timeout scope at a moment, postponed by as much as the loop is late, at most to `end`.
 
-    In a burst of questions the loop may be seconds late, and what it waits for has long been there.
+    In a burst of questions the loop may be seconds late, although the connection has long been established.
     """
 
     def __init__(self, loop: AbstractEventLoop, scope: asyncio.Timeout, at: float, end: float) -> None:
@@ -195,7 +199,7 @@ class _Deadline:
 
 
 def _tls_context() -> ssl.SSLContext:
-    """The system's CAs. Reading them takes some 20 ms, so it is done in a thread."""
+    """Return a context with the system's CAs. Reading them takes about 20 ms, so callers use a thread."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context

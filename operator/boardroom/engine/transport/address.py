@@ -1,4 +1,4 @@
-"""Where an engine is: its URL, taken apart once, and the bytes of a request to it."""
+"""The address of an engine: its URL, parsed once, and the bytes of a request to it. Pure but for getaddrinfo."""
 
 import re
 import socket
@@ -13,15 +13,15 @@ _PORTS: Final = {"http": 80, "https": 443}
 _TARGET: Final = re.compile(r"/[\x21-\x7e]*", re.ASCII)
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
-"""Without line ends a header stays one header; a lone surrogate is no character."""
+"""A line end would begin another header; a lone surrogate is not a character."""
 
 AddressInfo = tuple[Any, ...]
-"""One of what getaddrinfo finds."""
+"""One result of getaddrinfo."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`host` as DNS and certificates have it, `authority` as the Host header has it, `prefix` before every path."""
+    """`host` is the name for DNS and certificates, `authority` the Host header, `prefix` the beginning of each path."""
 
     host: str
     port: int
@@ -29,10 +29,10 @@ class Address:
     authority: str
     prefix: str
     numeric: tuple[AddressInfo, ...]
-    """What there is to connect to where the host is an IP address, and nothing has to be looked up."""
+    """Where to connect if the host is an IP address, so that no lookup is needed; else empty."""
 
     def request(self, method: str, path: str, lines: str, body: bytes | None) -> bytes:
-        """The bytes to send, with these lines of headers; raises InvalidRequest for a path that is none."""
+        """Return the bytes of a request with these header lines; raises InvalidRequest if the path is not one."""
         target = self.prefix + path
         if not _TARGET.fullmatch(target):
             raise InvalidRequest("the path of a request has characters that no path may have")
@@ -43,7 +43,7 @@ class Address:
 
 
 def header_lines(headers: Mapping[str, str]) -> str:
-    """Headers as they are sent; raises InvalidRequest, which names it, for one that would be more than itself."""
+    """Return headers as they are sent; raises InvalidRequest, which names the header, if one would break its line."""
     for name, value in headers.items():
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise InvalidRequest(f"the header {name!r} has characters that no header may have, such as a line end")
@@ -51,7 +51,7 @@ def header_lines(headers: Mapping[str, str]) -> str:
 
 
 def parse_url(url: str) -> Address:
-    """Raises ValueError, which says what is wrong, for what is no http or https URL."""
+    """Parse an http or https URL; raises ValueError, which says what is wrong."""
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname:
         raise ValueError("its URL must begin with http:// or https:// and a host")

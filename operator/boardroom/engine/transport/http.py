@@ -1,82 +1,33 @@
-"""The one place where HTTP leaves for an engine: HTTP/1.1 on pooled connections of our own (docs/decisions/0020)."""
+"""The one place where HTTP requests leave for an engine."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final, Protocol
-
-import msgspec
+from contextlib import asynccontextmanager
+from typing import Final
 
 from boardroom import __version__
-from boardroom.engine.address import header_lines, parse_url
-from boardroom.engine.connection import Connection
 from boardroom.engine.errors import BadResponse, ConnectionLost, EngineTimeout
-from boardroom.engine.pool import ConnectionPool
 from boardroom.engine.protocol import StreamTimeouts
-from boardroom.engine.response import Response
+from boardroom.engine.transport.address import header_lines, parse_url
+from boardroom.engine.transport.connection import Connection
+from boardroom.engine.transport.pool import ConnectionPool
+from boardroom.engine.transport.protocol import ChunkedReply, Reply
+from boardroom.engine.transport.response import Response
 from boardroom.telemetry import propagation
 
 CONNECT_SECONDS: Final = 3.0
-"""A pod that is gone drops packets rather than refusing them, so connecting has a limit of its own."""
+"""Connecting has its own limit, because packets to a pod that is gone are dropped and not refused."""
 
 MAX_CONNECTIONS: Final = 2048
 
 _NO_TYPE: Final = "application/octet-stream"
 
 
-class Reply(msgspec.Struct, frozen=True):
-    """A whole HTTP response; header names are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Transport(Protocol):
-    """Bounded answers, whole or chunk by chunk; raises only EngineError."""
-
-    on_hangup: Callable[[], None]
-    """Called when the server closes a connection that nobody used."""
-
-    @property
-    def url(self) -> str:
-        """The base URL."""
-
-    async def request(
-        self, method: str, path: str, *, timeout: float, limit: int, body: bytes | None = None, request_id: str = ""
-    ) -> Reply:
-        """Send and read the response, at most `limit` bytes of it, within `timeout` seconds."""
-
-    def stream(
-        self, path: str, *, timeouts: StreamTimeouts, limit: int, body: bytes, request_id: str = ""
-    ) -> AbstractAsyncContextManager["ChunkedReply"]:
-        """POST, and read the response chunk by chunk inside the context; leaving it early closes the connection."""
-
-    async def close(self) -> None:
-        """Close every connection."""
-
-
-class ChunkedReply(Protocol):
-    """An HTTP response whose body is still coming; raises only EngineError."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-
-    @property
-    def content_type(self) -> str:
-        """The media type without parameters."""
-
-    async def read(self, within: float | None = None) -> bytes:
-        """What has come since the last call, at least one byte; b"" at the end. `within` shortens the time for it."""
-
-    async def read_all(self, limit: int) -> bytes:
-        """The rest, at most `limit` bytes of it."""
-
-
 class HttpTransport:
-    """Transport over one pool of connections. No redirect is followed, no cookie is kept and nothing is decompressed:
-    nothing compressed is asked for, and a small body may unpack to a huge one.
+    """Transport over one pool of connections.
+
+    Redirects are not followed and cookies are not kept. Nothing is decompressed: the requests ask for no compression,
+    and a small body could expand to a huge one.
     """
 
     def __init__(
@@ -85,14 +36,14 @@ class HttpTransport:
         max_connections: int = MAX_CONNECTIONS,
         *,
         headers: Mapping[str, str] | None = None,
-        who: str = "",
+        server: str = "",
     ) -> None:
-        """`headers` go with every request; `who` is how the server is called in errors: LoRAX unless it is said."""
+        """`headers` go with every request. `server` names the server in errors; "" is LoRAX."""
         self._url = url.rstrip("/")
         self._max_connections = max_connections
         self._headers = {"user-agent": f"boardroom/{__version__}", "accept": "*/*", "accept-encoding": "identity"}
         self._headers |= headers or {}
-        self._who = who
+        self._server = server
         self.on_hangup: Callable[[], None] = lambda: None
         self._pool: ConnectionPool | None = None
         self._lines = ""
@@ -117,8 +68,8 @@ class HttpTransport:
                     return Reply(response.status, response.headers, whole)
                 except ConnectionLost:
                     if method != "GET" or not connection.reused:
-                        raise  # it may have been heard, and nothing is asked twice but what changes nothing
-                    pool.close_idle()  # they may be as dead
+                        raise  # the server may have acted on the request, so only GET is repeated
+                    pool.close_idle()  # the other idle connections may be dead as well
                     self.on_hangup()
                 finally:
                     pool.release(connection)
@@ -162,7 +113,7 @@ class HttpTransport:
                 raise BadResponse(f"{self._url} does not speak HTTP as expected: {error}") from error
             self._lines = header_lines(self._headers)
             self._pool = ConnectionPool(
-                self._url, address, self._max_connections, who=self._who, on_hangup=self._on_server_closed
+                self._url, address, self._max_connections, server=self._server, on_hangup=self._on_server_closed
             )
         return self._pool
 
@@ -217,5 +168,5 @@ class _StreamedReply:
             chunks.append(chunk)
             limit -= len(chunk)
             if limit < 0:
-                raise BadResponse("the response is longer than what is read of one")
+                raise BadResponse("the answer is longer than what is read of one")
         return b"".join(chunks)

@@ -1,4 +1,4 @@
-"""LoRAX's refusals, told apart by status and text (LORAX.md, "HTTP"); everything here is pure."""
+"""Turns LoRAX's failures into errors, by status and text (docs/lorax.md#errors-by-text). Pure."""
 
 from typing import Final
 
@@ -14,9 +14,8 @@ from boardroom.engine.errors import (
     Overloaded,
     TemplateFailed,
     Unhealthy,
+    one_line,
 )
-
-MAX_CAUSE_CHARS: Final = 600
 
 _ADAPTER_TEXTS: Final = (
     ("No local weights found in", AdapterFault.MISSING),
@@ -29,7 +28,7 @@ _ADAPTER_TEXTS: Final = (
     ("when downloading adapter", AdapterFault.REFUSED),
     ("when loading adapter", AdapterFault.REFUSED),
 )
-"""Every adapter failure is 424 `generation`: only its text tells it from a failed forward pass."""
+"""Texts of adapter failures. Their status is 424 `generation`, as of a failed forward pass; only the text differs."""
 
 _SCHEMA_TEXTS: Final = (
     "is not supported by Outlines",
@@ -42,7 +41,7 @@ _SCHEMA_TEXTS: Final = (
     "'type' must be a string",
     "The vocabulary does not allow us to build a sequence",
 )
-"""Of LoRAX's libraries, about a schema that they refuse; that fails as a forward pass does, and fails each time."""
+"""Texts in which LoRAX's libraries refuse a schema. The status is that of a failed forward pass, and a retry fails."""
 
 
 class _Refusal(msgspec.Struct):
@@ -62,18 +61,18 @@ _STATUS: Final = {
     "unhealthy": 503,
     "healthcheck": 503,
 }
-"""The status that a whole answer would have had: inside a stream it is 200 whatever happens."""
+"""The status that each error type has outside of streams; inside a stream it is always 200."""
 
 
 def classify(status: int, body: bytes) -> EngineError:
-    """The error that an answer with this status (not 2xx) stands for."""
+    """Return the error that a response with this status (not 2xx) means."""
     text, kind = _read(body)
     return _error(status, text or f"HTTP {status} without a text", kind)
 
 
 def classify_event(text: str, kind: str) -> EngineError:
-    """The error that an event `{"error": text, "error_type": kind}` inside a stream stands for."""
-    return _error(_STATUS.get(kind, 500), clean(text) or f"an error of type {clean(kind)!r} without a text", kind)
+    """Return the error that an event `{"error": text, "error_type": kind}` of a stream means."""
+    return _error(_STATUS.get(kind, 500), one_line(text) or f"an error of type {one_line(kind)!r} without a text", kind)
 
 
 def _error(status: int, cause: str, kind: str) -> EngineError:
@@ -98,7 +97,7 @@ def _error(status: int, cause: str, kind: str) -> EngineError:
 
 
 def adapter_failure(cause: str) -> AdapterFailed | None:
-    """The adapter failure that a text of LoRAX stands for, if it does."""
+    """Return the adapter failure that a text of LoRAX means; None if it means another failure."""
     return next((AdapterFailed(fault, cause) for text, fault in _ADAPTER_TEXTS if text in cause), None)
 
 
@@ -108,15 +107,9 @@ def _schema_failure(cause: str) -> InvalidRequest | None:
 
 
 def _read(body: bytes) -> tuple[str, str]:
-    """Text and error_type; LoRAX's rejected bodies are plain text."""
+    """Return text and error_type. LoRAX answers a body that it cannot parse in plain text."""
     try:
         refusal = _DECODER.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return clean(body.decode("utf-8", "replace")), ""
-    return clean(refusal.error), refusal.error_type
-
-
-def clean(text: str) -> str:
-    """A foreign text as one bounded line: it goes into answers, conditions and logs."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * MAX_CAUSE_CHARS]).split())
-    return line if len(line) <= MAX_CAUSE_CHARS else line[: MAX_CAUSE_CHARS - 1] + "…"
+        return one_line(body.decode("utf-8", "replace")), ""
+    return one_line(refusal.error), refusal.error_type

@@ -1,7 +1,7 @@
-"""What a server with OpenAI's chat route says where it refuses a request, whatever shape it says it in. Pure.
+"""Reads a refusal of any server with OpenAI's chat route, in whatever shape it comes. Pure.
 
-Beside OpenAI's own {"error": {"message", "param", "code"}} there are {"error": "text"}, {"message": "text"}, the same
-in a list, FastAPI's {"detail": [{"loc", "msg"}]}, either of them inside of the other, and plain text.
+Besides OpenAI's own {"error": {"message", "param", "code"}} there are {"error": "text"}, {"message": "text"}, the same
+in a list, FastAPI's {"detail": [{"loc", "msg"}]}, each of them inside of another, and plain text.
 """
 
 import re
@@ -11,7 +11,6 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from boardroom.engine.classify import clean
 from boardroom.engine.errors import (
     EngineError,
     GenerationFailed,
@@ -20,10 +19,11 @@ from boardroom.engine.errors import (
     Overloaded,
     Unauthorized,
     Unhealthy,
+    one_line,
 )
 
 MAX_READ_CHARS: Final = 4096
-"""Of a message, where names are looked for."""
+"""How much of a message is searched."""
 
 _KEY_CODES: Final = {"invalid_api_key", "api_key_invalid"}
 _MODEL_CODES: Final = {"model_not_found", "invalid_model"}
@@ -52,7 +52,7 @@ _OUT_OF_RANGE: Final = re.compile(
     r"|too (?:large|small|high|low|long|many))\b",
     re.IGNORECASE,
 )
-"""Then the field is known, and what stands in it is the question's own fault."""
+"""The parameter is known then, and its value is wrong: that is the question's fault."""
 _CLAUSES: Final = re.compile(r"[.;!?]\s|\n")
 _CONFIGURED: Final = "check spec.standardInference.url and model"
 _CREDENTIALS: Final = "check spec.standardInference.apiKeySecretRef"
@@ -61,29 +61,31 @@ _BODY_STATUSES: Final = (400, 422)
 _PAYMENT_REQUIRED: Final = 402
 _TOO_MANY_REQUESTS: Final = 429
 _CHAT_ROUTE_STATUSES: Final = frozenset({400, 408, 409, 413, 422, 424, 425, 429})
-"""Every other status below 500 is of a URL that leads elsewhere, or of a model that is not there."""
+"""Any other status from 300 to 499 means a wrong URL or an unknown model."""
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """One refusal: its HTTP status, the server's words, and what it names beside them, each perhaps empty."""
+    """One refusal: HTTP status, message, and the fields beside it; all but the status may be empty."""
 
     status: int
     text: str
     codes: frozenset[str] = frozenset()
-    """`code`, `type` and their like, in lower case."""
+    """`code`, `type` and `status`, in lower case."""
     param: str = ""
 
     def without(self, secret: str) -> "Refusal":
-        """The same where the server repeats the key that it was sent: callers read its words."""
+        """Return the refusal without the API key: some servers repeat it, and callers read the text."""
         return replace(self, text=self.text.replace(secret, "…")) if secret else self
 
     @property
     def cause(self) -> str:
-        return f"standard inference: {clean(self.text) or 'no text'} (HTTP {self.status})"
+        return f"standard inference: {one_line(self.text) or 'no text'} (HTTP {self.status})"
 
     def unsupported_parameter(self, aliases: Mapping[str, re.Pattern[str]], ours: Container[str]) -> str | None:
-        """Which of these parameters, by name and what it is called in a text, the server does not take; None where it
-        refuses something else. What stands in `ours` is wholly our own, so that any word against it counts.
+        """Return which of these parameters (name, and pattern of its names in a text) the server does not support.
+
+        None if the refusal is about something else. Parameters in `ours` are set by this driver alone, so that any
+        mention of them counts.
         """
         if self.status not in (400, 422, 500, 501):
             return None
@@ -92,13 +94,13 @@ class Refusal(msgspec.Struct, frozen=True):
         if named is not None and (named in ours or self.codes & _UNSUPPORTED_CODES or _is_unsupported(text)):
             return named
         clauses = _CLAUSES.split(text)
-        found = next((name for clause in clauses if (name := _nearest(clause, aliases)) is not None), None)
-        return found or next((name for name in aliases if name in ours and aliases[name].search(text)), None)
+        nearest = next((name for clause in clauses if (name := _nearest(clause, aliases)) is not None), None)
+        return nearest or next((name for name in aliases if name in ours and aliases[name].search(text)), None)
 
     def error(self) -> EngineError:
-        """What it stands for. Only what a server says of the request itself is the question's own fault."""
-        if (found := self._of_configuration()) is not None:
-            return found
+        """Return the error that the refusal means: the configuration's fault, the request's, or the server's."""
+        if (error := self._configuration_error()) is not None:
+            return error
         match self.status:
             case 400 | 413 | 422:
                 return InvalidRequest(self.cause)
@@ -109,8 +111,8 @@ class Refusal(msgspec.Struct, frozen=True):
             case _:
                 return GenerationFailed(self.cause)
 
-    def _of_configuration(self) -> EngineError | None:
-        """What no question can help, and who wrote spec.standardInference can."""
+    def _configuration_error(self) -> EngineError | None:
+        """Return the error if spec.standardInference is wrong, so that every question would fail."""
         text, of_the_body = self.text[:MAX_READ_CHARS], self.status in _BODY_STATUSES
         if self.status in (401, 403) or (of_the_body and (self.codes & _KEY_CODES or _KEY.search(text))):
             return Unauthorized(f"{self.cause}; {_CREDENTIALS}")
@@ -123,7 +125,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class RefusedError(Exception):
-    """Carries a refusal to where it is known what else can be tried."""
+    """Carries a refusal to the driver, which may try another form of the request."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.cause)
@@ -131,7 +133,7 @@ class RefusedError(Exception):
 
 
 def read_refusal(status: int, body: bytes) -> Refusal:
-    """The refusal in an answer with this status (not 2xx)."""
+    """Return the refusal in a response with this status (not 2xx)."""
     try:
         content = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -140,7 +142,7 @@ def read_refusal(status: int, body: bytes) -> Refusal:
 
 
 def refusal_within(body: bytes) -> Refusal | None:
-    """The refusal in an answer with status 200, or in an event of a stream, if it is one: {"error": ...}."""
+    """Return the refusal in a response with status 200 or in an event of a stream; None if there is none."""
     try:
         content = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -156,7 +158,7 @@ def refusal_within(body: bytes) -> Refusal | None:
 
 
 def _refusal(status: int, content: object) -> Refusal:
-    if isinstance(content, list) and content:  # Google's
+    if isinstance(content, list) and content:  # Google sends a list
         content = content[0]
     error = content.get("error", content) if isinstance(content, dict) else content
     fields: Mapping[str, Any] = error if isinstance(error, dict) else {}
@@ -171,7 +173,7 @@ def _refusal(status: int, content: object) -> Refusal:
 
 
 def _text(content: object) -> str:
-    """The words in whatever holds them."""
+    """Return the text of a refusal, in whatever shape it is."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
@@ -180,17 +182,17 @@ def _text(content: object) -> str:
         return ""
     place = content.get("loc")
     where = [str(part) for part in place if part != "body"] if isinstance(place, list) else []
-    text = next((found for name in ("message", "detail", "msg", "error") if (found := _text(content.get(name)))), "")
+    text = next((text for name in ("message", "detail", "msg", "error") if (text := _text(content.get(name)))), "")
     return f"{'.'.join(where)}: {text}" if where else text
 
 
 def _is_unsupported(clause: str) -> bool:
-    """Whether it says that something is not known here, and not only that it is too large."""
+    """Whether the clause says that something is unsupported, and not only that a value is out of range."""
     return bool(_UNSUPPORTED.search(clause)) and not _OUT_OF_RANGE.search(clause)
 
 
 def _nearest(clause: str, aliases: Mapping[str, re.Pattern[str]]) -> str | None:
-    """The parameter that this part of a text says is not taken: others may be named as what is."""
+    """Return the parameter that the clause says is unsupported: the nearest one, as it may name supported ones too."""
     if not _is_unsupported(clause):
         return None
     words = [found.span() for found in _UNSUPPORTED.finditer(clause)]
@@ -200,6 +202,6 @@ def _nearest(clause: str, aliases: Mapping[str, re.Pattern[str]]) -> str | None:
     return min(near)[1] if near else None
 
 
-def _distance(one: tuple[int, int], others: Iterable[tuple[int, int]]) -> int:
-    """Characters between a place in a text and the nearest of others."""
-    return min(max(start - one[1], one[0] - end, 0) for start, end in others)
+def _distance(span: tuple[int, int], others: Iterable[tuple[int, int]]) -> int:
+    """Return the characters between a span of a text and the nearest of others."""
+    return min(max(start - span[1], span[0] - end, 0) for start, end in others)
