@@ -69,7 +69,7 @@ from boardroom.api.meta import OPERATOR_HEALTH_PORT, OPERATOR_METRICS_PORT
 @click.option(
     "--kubeconfig",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Default: the pod's service account, else KUBECONFIG.",
+    help="Default: KUBECONFIG, else the pod's service account.",
 )
 @click.option("--context", help="Context of the kubeconfig.")
 @click.option(

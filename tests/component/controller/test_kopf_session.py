@@ -42,7 +42,7 @@ async def kopfs() -> AsyncIterator[Kopfs]:
     await runner.cleanup()
 
 
-async def test_kopfs_lists_are_heard_of_and_nothing_else(kopfs: Kopfs) -> None:
+async def test_kopfs_lists_are_reported_and_nothing_else(kopfs: Kopfs) -> None:
     for path in ("/api/v1/pods?limit=2", "/api/v1/pods?continue=x", "/api/v1/services?watch=true"):
         await kopfs.get(path)
     await kopfs.get("/api/v1/secrets", 500)
@@ -61,11 +61,11 @@ async def test_kopf_itself_logs_in_again_and_waits(kopfs: Kopfs, status: int) ->
     assert await kopfs.get(BOARDROOM.path(), status) == status
 
 
-async def test_a_kind_that_is_gone_is_heard_of(kopfs: Kopfs) -> None:
+async def test_a_kind_that_is_gone_is_reported(kopfs: Kopfs) -> None:
     with pytest.raises(aiohttp.ClientConnectionError):
         await kopfs.get(BOARDROOM.path() + "?watch=true", 404)
     assert kopfs.heard == [BOARDROOM.path()]
 
 
-async def test_what_is_not_watched_is_kopfs_own(kopfs: Kopfs) -> None:
+async def test_a_path_that_is_not_watched_is_left_to_kopf(kopfs: Kopfs) -> None:
     assert await kopfs.get("/apis/none.dev", 404) == 404

@@ -1,4 +1,4 @@
-"""What goes over the wire to an API server, and what its answers become; a small HTTP server stands in for it."""
+"""The client's requests, and the results of responses; a small HTTP server stands in for the API server."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -99,18 +99,18 @@ async def test_a_delete_names_the_object_by_its_uid(server: Server, client: Kube
 
 
 @pytest.mark.parametrize("status", [404, 409])
-async def test_deleting_what_is_gone_or_another_is_no_error(server: Server, client: KubeClient, status: int) -> None:
+async def test_deleting_a_missing_or_replaced_object_succeeds(server: Server, client: KubeClient, status: int) -> None:
     server.answers = [(status, {}, {})]
     await client.delete(SERVICE, "team", "a", "u")
     assert len(server.asked) == 1
 
 
-async def test_an_object_that_is_not_there_is_none(server: Server, client: KubeClient) -> None:
+async def test_a_missing_object_is_none(server: Server, client: KubeClient) -> None:
     server.answers = [(404, {"message": "no"}, {})]
     assert await client.get(SERVICE, "team", "a") is None
 
 
-async def test_a_list_is_read_page_by_page_and_its_items_know_their_kind(server: Server, client: KubeClient) -> None:
+async def test_a_list_is_read_page_by_page_and_its_items_have_their_kind(server: Server, client: KubeClient) -> None:
     server.answers = [
         (200, {"metadata": {"continue": "next", "resourceVersion": "7"}, "items": [{"metadata": {"name": "a"}}]}, {}),
         (200, {"metadata": {"resourceVersion": "7"}, "items": [{"metadata": {"name": "b"}}]}, {}),
@@ -137,7 +137,7 @@ async def test_a_list_is_read_page_by_page_and_its_items_know_their_kind(server:
         (500, {}, (KubeError, None)),
     ],
 )
-async def test_a_refusal_keeps_its_words_and_the_patience_it_asks_for(
+async def test_an_error_has_the_message_and_the_retry_after_of_its_response(
     server: Server, client: KubeClient, status: int, headers: dict[str, str], expected: tuple[type, float | None]
 ) -> None:
     server.answers = [(status, {"message": "in its words", "reason": "Why"}, headers)]
@@ -148,14 +148,14 @@ async def test_a_refusal_keeps_its_words_and_the_patience_it_asks_for(
     assert (str(error), error.status) == ("in its words", status)
 
 
-async def test_an_answer_that_is_not_json_is_told_as_it_is(server: Server, client: KubeClient) -> None:
+async def test_a_body_that_is_not_json_is_the_message(server: Server, client: KubeClient) -> None:
     server.answers = [(502, "bad gateway", {})]
     with pytest.raises(KubeError) as caught:
         await client.apply(SERVICE, MANIFEST)
     assert str(caught.value) == "bad gateway"
 
 
-async def test_a_server_that_is_not_there_is_status_zero(seen: list[tuple[str, str, int]]) -> None:
+async def test_an_unreachable_server_is_status_zero(seen: list[tuple[str, str, int]]) -> None:
     def observe(verb: str, kind: Kind, status: int) -> None:
         seen.append((verb, kind.name, status))
 
@@ -166,14 +166,14 @@ async def test_a_server_that_is_not_there_is_status_zero(seen: list[tuple[str, s
     assert (caught.value.status, seen) == (0, [("LIST", "Service", 0)])
 
 
-async def test_a_webhook_that_does_not_answer_is_told_apart(server: Server, client: KubeClient) -> None:
+async def test_a_webhook_that_does_not_answer_has_its_own_error(server: Server, client: KubeClient) -> None:
     message = 'Internal error occurred: failed calling webhook "a.example": failed to call webhook: connection refused'
     server.answers = [(500, {"reason": "InternalError", "message": message}, {})]
     with pytest.raises(WebhookError, match="failed calling webhook"):
         await client.apply(SERVICE, MANIFEST)
 
 
-async def test_a_namespace_that_is_being_deleted_is_told_apart(server: Server, client: KubeClient) -> None:
+async def test_a_namespace_that_is_being_deleted_has_its_own_error(server: Server, client: KubeClient) -> None:
     causes = [{"reason": "NamespaceTerminating", "message": "it is being terminated"}]
     server.answers = [(403, {"reason": "Forbidden", "message": "no", "details": {"causes": causes}}, {})]
     with pytest.raises(NamespaceTerminatingError):
@@ -191,7 +191,7 @@ async def test_a_watch_gives_each_event_as_it_comes(server: Server, client: Kube
     )
 
 
-async def test_a_watch_from_an_expired_version_is_told_apart(server: Server, client: KubeClient) -> None:
+async def test_a_watch_from_an_expired_version_has_its_own_error(server: Server, client: KubeClient) -> None:
     server.answers = [(410, {"message": "too old resource version"}, {})]
     with pytest.raises(ExpiredError):
         await anext(client.watch(SERVICE, Selection(namespace="team"), "7"))

@@ -1,4 +1,4 @@
-"""Live objects as an API server would hold them."""
+"""Live objects as an API server returns them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Any Boardroom spec that the CRD takes, for property tests."""
+"""Any Boardroom spec that the CRD accepts, for property tests."""
 
 from typing import Any
 

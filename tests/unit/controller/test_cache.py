@@ -1,4 +1,4 @@
-"""Watch events, lists and answers to our own writes arrive in any order; the newest version stands."""
+"""Watch events, lists and results of our own writes arrive in any order; the newest version wins."""
 
 import tracemalloc
 from typing import Any
@@ -31,7 +31,7 @@ def version(store: Store, name: str = "s") -> str | None:
 
 
 @pytest.mark.parametrize("order", [(1, 10), (10, 1)])
-def test_the_newer_version_stands_whatever_came_first(store: Store, order: tuple[int, int]) -> None:
+def test_the_newer_version_wins_in_any_order(store: Store, order: tuple[int, int]) -> None:
     for number in order:
         store.put(SERVICE, service(number))
     assert version(store) == "10"

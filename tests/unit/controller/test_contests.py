@@ -1,4 +1,4 @@
-"""Who writes over a field of ours again and again is named, and written over ever less often."""
+"""A writer that overwrites our fields again and again is named, and overwritten ever less often."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,7 +55,7 @@ def test_a_few_edits_by_hand_are_put_back_at_once() -> None:
     assert fight.message == ""
 
 
-def test_whoever_goes_on_is_named_with_the_field_and_let_be_ever_longer() -> None:
+def test_a_writer_that_goes_on_is_named_with_the_field_and_overwritten_ever_less_often() -> None:
     fight = Fight()
     assert fight.rounds(10)[ROUNDS:] == [30.0, 60.0, 120.0, 240.0, 480.0, LAST_SECONDS, LAST_SECONDS]
     assert "Deployment executive-lorax: spec.replicas is set otherwise by field manager scaler when" in fight.message

@@ -1,4 +1,4 @@
-"""What a coordinator wrote is Unknown once no coordinator can have the say, and is taken back by none that can."""
+"""Status that a coordinator wrote expires once none can hold the Lease, and never before."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -59,7 +59,7 @@ def world() -> World:
     return World()
 
 
-async def test_of_a_coordinator_that_is_gone_it_stands_until_its_term_has_run_out(world: World) -> None:
+async def test_the_status_of_a_coordinator_that_is_gone_is_valid_until_its_lease_expires(world: World) -> None:
     world.lease()
     assert await world.is_valid(up=False)
     assert await world.is_valid(up=False, after=11)
@@ -69,27 +69,27 @@ async def test_of_a_coordinator_that_is_gone_it_stands_until_its_term_has_run_ou
     assert world.words() == EXPIRED
 
 
-async def test_of_one_that_has_let_go_nothing_stands(world: World) -> None:
+async def test_a_released_lease_expires_the_status_at_once(world: World) -> None:
     world.lease("")
     assert not await world.is_valid(up=False)
     assert world.words() == EXPIRED
 
 
-async def test_it_is_taken_back_once(world: World) -> None:
+async def test_an_expired_status_is_written_once(world: World) -> None:
     assert not await world.is_valid(up=False)
     world.kube.requests.clear()
     assert not await world.is_valid(up=False)
     assert world.kube.writes == []
 
 
-async def test_of_one_that_renews_its_term_it_stands_even_where_its_pod_is_not_ready(world: World) -> None:
+async def test_a_coordinator_that_renews_keeps_its_status_valid_even_if_its_pod_is_not_ready(world: World) -> None:
     for _ in range(5):
         world.lease()
         assert await world.is_valid(up=False, after=10)
     assert world.words() != EXPIRED
 
 
-async def test_of_one_that_is_up_and_hangs_nothing_stands(world: World) -> None:
+async def test_the_status_of_a_coordinator_that_is_up_and_hangs_expires(world: World) -> None:
     world.lease()
     assert await world.is_valid(up=True)
     assert not await world.is_valid(up=True, after=61)
@@ -98,33 +98,33 @@ async def test_of_one_that_is_up_and_hangs_nothing_stands(world: World) -> None:
     assert await world.is_valid(up=True, after=1)
 
 
-async def test_of_one_that_is_up_the_lease_is_read_seldom(world: World) -> None:
+async def test_the_lease_of_a_coordinator_that_is_up_is_read_seldom(world: World) -> None:
     for _ in range(60):
         world.lease()
         assert await world.is_valid(up=True, after=1)
     assert [r for r in world.kube.requests if r[1] == "Lease"] == [("get", "Lease", "executive-coordinator")]
 
 
-async def test_one_that_is_up_and_is_about_to_take_its_first_lease_is_not_doubted(world: World) -> None:
+async def test_a_coordinator_that_is_up_and_acquires_its_first_lease_is_valid(world: World) -> None:
     assert await world.is_valid(up=True)
     world.lease("")
     assert await world.is_valid(up=True, after=61)
 
 
-async def test_where_none_has_said_anything_no_lease_is_read(world: World) -> None:
+async def test_no_lease_is_read_if_no_coordinator_has_written_status(world: World) -> None:
     world.kube.put(BOARDROOM, board_object())
     assert await world.is_valid(up=False)
     assert world.kube.requests == []
 
 
-async def test_a_coordinator_that_writes_at_the_same_time_is_not_written_over(world: World) -> None:
+async def test_a_coordinator_that_writes_at_the_same_time_is_a_conflict(world: World) -> None:
     world.kube.failures["apply_status", "BoardAgent"] = ConflictError(409, "the object has been modified")
     with pytest.raises(ConflictError):
         await world.is_valid(up=False)
     assert ("AdapterReady", "True", "AdapterProved") in world.words()
 
 
-async def test_what_the_adapters_files_are_stays(world: World) -> None:
+async def test_facts_about_the_adapters_files_stay(world: World) -> None:
     agent = agent_object("CEO", conditions=PROVED)
     agent["status"]["adapter"] = {"digest": "sha256:1"}
     world.kube.put(BOARDAGENT, agent)

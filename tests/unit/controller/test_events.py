@@ -1,4 +1,4 @@
-"""Events: a named reason for each transition, and no flood when something flaps."""
+"""Events: a named reason for each transition, and no flood if a condition flaps."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -58,7 +58,7 @@ def test_the_end_of_a_rollout_is_told() -> None:
     ],
     ids=["new", "was accepted", "another reason", "the same"],
 )
-def test_a_refusal_is_told_once(before: list[Object], expected: list[str]) -> None:
+def test_a_refusal_is_one_event(before: list[Object], expected: list[str]) -> None:
     told = agent_events(before, [condition("Accepted", "False", "DuplicateRole")])
     assert [event.reason for event in told] == expected
 
@@ -68,7 +68,7 @@ def test_a_refusal_is_told_once(before: list[Object], expected: list[str]) -> No
     [([], []), ([condition("Accepted", "False", "BoardFull")], ["AgentAccepted"])],
     ids=["new", "was refused"],
 )
-def test_a_seat_is_told_only_after_a_refusal(before: list[Object], expected: list[str]) -> None:
+def test_an_acceptance_is_an_event_only_after_a_refusal(before: list[Object], expected: list[str]) -> None:
     told = agent_events(before, [condition("Accepted", "True", "Accepted")])
     assert [event.reason for event in told] == expected
 

@@ -1,4 +1,4 @@
-"""Whether an object that an earlier operator applied stands as this one would apply it: in doubt it does not."""
+"""Whether an object that an earlier operator applied is as this one would apply it; if in doubt it is not."""
 
 from typing import Any
 
@@ -44,11 +44,11 @@ OURS: Object = {
         pytest.param(OURS | {"spec": "?"}, False, id="another type"),
     ],
 )
-def test_what_stands(live: Object, expected: bool) -> None:
+def test_contains(live: Object, expected: bool) -> None:
     assert contains(live, OURS) is expected
 
 
-def test_the_mark_tells_manifests_apart_and_keeps_other_annotations() -> None:
+def test_the_hash_differs_between_manifests_and_other_annotations_stay() -> None:
     manifest = {"metadata": {"name": "s", "annotations": {"x": "y"}}, "spec": {"a": 1, "b": 2}}
     less = manifest | {"spec": {"a": 1}}
     assert with_apply_hash(manifest, apply_hash(manifest))["metadata"]["annotations"] == {
@@ -73,11 +73,11 @@ async def restarted(*, drift: tuple[Kind, str, Object] | None = None, **defaults
     return after.kube.writes
 
 
-async def test_a_new_operator_writes_nothing_over_what_stands() -> None:
+async def test_a_new_operator_writes_nothing_if_nothing_differs() -> None:
     assert await restarted() == []
 
 
-async def test_a_new_operator_corrects_what_drifted_while_nobody_looked() -> None:
+async def test_a_new_operator_corrects_drift() -> None:
     drift = (kinds.SERVICE, "executive-lorax", {"spec": {"clusterIP": "10.0.0.1"}})
     assert await restarted(drift=drift) == [("apply", "Service", "executive-lorax")]
 

@@ -1,4 +1,4 @@
-"""Every watch event reaches the store and the queue, and lists make good what no watch reports."""
+"""Each watch event reaches the cache and the queue, and lists repair what no watch reports."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -80,7 +80,7 @@ async def test_an_event_that_tells_nothing_new_wakes_nobody(informer: Informer) 
     assert len(informer.queue) == 0
 
 
-async def test_no_board_is_looked_at_before_every_watch_stands(informer: Informer, kube: FakeKube) -> None:
+async def test_no_board_is_reconciled_before_every_watch_runs(informer: Informer, kube: FakeKube) -> None:
     kube.put(BOARDROOM, board_object())
     informer.on_event(BOARDROOM, None, board_object())
     for kind in informer.kinds[:-1]:
@@ -151,7 +151,7 @@ def confined(informer: Informer, monkeypatch: pytest.MonkeyPatch) -> Confined:
     return found
 
 
-async def test_a_namespace_that_cannot_be_looked_at_does_not_keep_the_others_waiting(
+async def test_a_namespace_that_cannot_be_listed_does_not_keep_the_others_waiting(
     informer: Informer, confined: Confined
 ) -> None:
     confined.shut = {"gone"}
@@ -164,9 +164,7 @@ async def test_a_namespace_that_cannot_be_looked_at_does_not_keep_the_others_wai
     assert await next_board(informer) == KEY
 
 
-async def test_where_no_namespace_can_be_looked_at_the_first_is_waited_for(
-    informer: Informer, confined: Confined
-) -> None:
+async def test_if_no_namespace_can_be_listed_the_first_is_waited_for(informer: Informer, confined: Confined) -> None:
     confined.shut = {"team", "gone"}
     waiting = asyncio.create_task(informer.wait_until_listable())
     await asyncio.sleep(0.05)
@@ -195,7 +193,7 @@ async def test_a_namespace_that_goes_does_not_end_the_resyncs_of_the_others(
     assert informer.absent == {"gone"}
 
 
-async def test_a_namespace_that_can_be_looked_at_again_has_the_operator_begin_anew(
+async def test_a_namespace_that_can_be_listed_again_restarts_the_operator(
     informer: Informer, confined: Confined
 ) -> None:
     informer.absent = {"gone"}
@@ -208,7 +206,7 @@ async def test_a_namespace_that_can_be_looked_at_again_has_the_operator_begin_an
         await asyncio.wait_for(waiting, 10)
 
 
-async def test_a_resync_lists_everything_and_has_every_board_looked_at(informer: Informer, kube: FakeKube) -> None:
+async def test_a_resync_lists_everything_and_reconciles_every_board(informer: Informer, kube: FakeKube) -> None:
     kube.put(BOARDROOM, board_object())
     await synced(informer)
     assert await next_board(informer) == KEY

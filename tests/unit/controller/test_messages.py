@@ -1,4 +1,4 @@
-"""What helps is said in the words of the spec: the field that names the Secret, the claim or the devices."""
+"""Remedies name the fields of spec, the Secrets, the claims and the devices."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Two operators that look at one board: one reconciles it, the other says so and keeps off until the first is gone."""
+"""Two operators that watch one board: one reconciles it, the other stands by until the first is gone."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,7 +90,7 @@ async def test_the_first_claims_the_board_before_it_writes_anything_else(two: Tw
     assert fresh.operator == "second"
 
 
-async def test_the_second_writes_nothing_but_that_it_keeps_off(two: Two) -> None:
+async def test_the_second_writes_nothing_but_its_condition(two: Two) -> None:
     before = {key: obj for key, obj in two.kube.objects.items() if key[0] is not kinds.BOARDROOM}
     assert await two.look(two.second) == READ_SECONDS
     assert two.kube.writes == [("apply_status", "Boardroom", "executive"), ("create", "Event", "ReconciledElsewhere")]
@@ -145,7 +145,7 @@ async def test_the_users_choice_decides_over_a_claim_and_is_no_conflict(two: Two
     assert two.kube.writes == []
 
 
-async def test_a_choice_of_an_operator_that_is_not_there_is_said(two: Two) -> None:
+async def test_an_assignment_to_an_operator_that_is_not_there_is_reported(two: Two) -> None:
     two.choose("elsewhere")
     await two.pass_time(VACANT_SECONDS + 30)
     assert (two.operator, two.conflict) == ("first", "OperatorNotFound")
@@ -160,14 +160,14 @@ async def test_two_that_saw_no_claim_do_not_both_claim() -> None:
     assert both.operator == "first"
 
 
-async def test_one_that_ends_takes_back_what_it_said(two: Two) -> None:
+async def test_an_operator_that_ends_removes_its_condition(two: Two) -> None:
     await two.look(two.second)
     await two.second.reconciler.ownership.withdraw()
     assert two.conflict is None
     assert two.operator == "first"
 
 
-async def test_what_one_that_was_killed_has_said_goes_when_the_owner_starts_anew(two: Two) -> None:
+async def test_the_condition_of_an_operator_that_was_killed_is_removed_by_the_owner(two: Two) -> None:
     await two.look(two.second)
     anew = Room(kube=two.kube, operator="first")
     anew.store.put(kinds.BOARDROOM, two.live)
@@ -175,7 +175,7 @@ async def test_what_one_that_was_killed_has_said_goes_when_the_owner_starts_anew
     assert two.conflict is None
 
 
-async def test_an_operator_without_a_lease_claims_nothing_and_keeps_off_what_is_claimed(two: Two) -> None:
+async def test_an_operator_without_a_lease_claims_nothing_and_leaves_claimed_boards_alone(two: Two) -> None:
     nameless = Room(kube=two.kube)
     nameless.store.put(kinds.BOARDROOM, two.live)
     assert await nameless.reconcile() == READ_SECONDS

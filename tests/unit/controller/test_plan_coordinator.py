@@ -1,4 +1,4 @@
-"""The coordinator's pod, and the little that it may do."""
+"""The coordinator's pod and its few rights."""
 
 from pathlib import Path
 from typing import Any

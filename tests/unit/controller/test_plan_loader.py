@@ -1,4 +1,4 @@
-"""The loader Job: restricted, near LoRAX, the volume writable, and nobody's to guard."""
+"""The loader Job: restricted, near LoRAX, with a writable volume, and owned by the board."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The LoRAX pod is what LORAX.md asks for, and changes only when it must."""
+"""The LoRAX pod is as docs/lorax.md requires, and changes only if it must."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""Several LoRAX servers: how they are rolled, spread, kept through drains, and what they share."""
+"""Several LoRAX servers: their rollout, spread, disruption budget and shared volumes."""
 
 from typing import Any
 

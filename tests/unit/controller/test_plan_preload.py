@@ -1,4 +1,4 @@
-"""What LoRAX loads when it starts: what its members' status says is there and fits, and no other."""
+"""Preloaded adapters: those whose files exist and fit, as the members' status says, and no others."""
 
 import itertools
 from typing import Any
@@ -90,7 +90,7 @@ def test_those_that_come_together_cost_one_restart(late: Object, expected: dict[
     assert preload.preloaded(agents, None) == expected
 
 
-def test_who_speaks_as_the_base_model_is_waited_for_by_nobody() -> None:
+def test_a_member_without_an_adapter_delays_nobody() -> None:
     base = agent_object("CTO")
     base["spec"]["adapter"] = {"none": True}
     agents = [BoardAgent.model_validate(agent) for agent in (told("CEO"), base)]

@@ -1,4 +1,4 @@
-"""What each auth mode makes of a board: arguments, volumes, rights, and the one object that nothing owns."""
+"""The objects of each auth mode: arguments, volumes, rights, and the binding without an owner."""
 
 from pathlib import Path
 

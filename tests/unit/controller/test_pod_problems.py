@@ -1,4 +1,4 @@
-"""Why a pod does not come up is told with the remedy."""
+"""Why a pod is not ready, with the remedy."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -210,7 +210,7 @@ CASES: dict[str, tuple[Object, tuple[str, bool], str]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_said_of_a_pod(case: str) -> None:
+def test_the_problem_of_a_pod(case: str) -> None:
     found, expected, words = CASES[case]
     value = explain(PodUnderTest(live=found, messages=WORDS, now=NOW))
     assert (value.status, value.reason, value.stalled) == ("False", *expected)

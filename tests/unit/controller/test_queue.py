@@ -1,4 +1,4 @@
-"""The work queue keeps client-go's promises; time is the test's own."""
+"""The work queue has client-go's semantics; time is the test's own."""
 
 import asyncio
 from collections.abc import Callable

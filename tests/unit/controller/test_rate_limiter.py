@@ -31,7 +31,7 @@ def test_one_more_goes_through_after_a_while() -> None:
     assert [rate_limiter.take(KEY), rate_limiter.take(KEY)] == [0.0, SECONDS]
 
 
-def test_who_was_quiet_for_long_has_no_more_than_the_first_ones() -> None:
+def test_a_board_that_was_quiet_for_long_has_no_more_than_a_burst() -> None:
     clock = Clock()
     rate_limiter = RateLimiter(clock)
     rate_limiter.take(KEY)
@@ -39,7 +39,7 @@ def test_who_was_quiet_for_long_has_no_more_than_the_first_ones() -> None:
     assert [rate_limiter.take(KEY) for _ in range(BURST + 1)] == [0.0, 0.0, 0.0, SECONDS]
 
 
-def test_another_board_waits_for_nobody() -> None:
+def test_each_board_has_its_own_bucket() -> None:
     rate_limiter = RateLimiter(Clock())
     for _ in range(BURST + 1):
         rate_limiter.take(KEY)

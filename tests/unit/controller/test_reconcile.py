@@ -292,7 +292,7 @@ async def test_a_board_that_our_model_refuses_stalls_and_nothing_of_it_is_touche
     assert [r for r in room.kube.requests if r[0] == "apply"] == []
 
 
-async def test_an_agent_that_our_model_refuses_has_no_seat_and_the_rest_go_on(room: Room) -> None:
+async def test_an_agent_that_our_model_refuses_is_rejected_and_the_rest_go_on(room: Room) -> None:
     room.has(kinds.BOARDROOM, board_object())
     room.has(kinds.BOARDAGENT, agent_object("CEO"))
     room.has(kinds.BOARDAGENT, agent_object("CFO") | {"spec": {"boardroomRef": {"name": "executive"}, "role": "7"}})
@@ -351,7 +351,7 @@ async def test_a_board_that_is_suspended_and_resumed_in_turn_is_so_now_and_then(
     assert states == [0, 1, *[0] * 8]
 
 
-async def test_whoever_keeps_writing_a_field_of_ours_is_named_and_let_be() -> None:
+async def test_a_writer_that_keeps_overwriting_a_field_of_ours_is_named_and_left_alone() -> None:
     room = Room()
     room.has(kinds.BOARDROOM, board_object())
     await room.reconcile()

@@ -1,4 +1,4 @@
-"""A change of the operator's own reaches boards in turn, and only those whose pods change by it."""
+"""A change of the operator's own reaches boards one by one, and only those whose pods it replaces."""
 
 from typing import Any
 
@@ -78,7 +78,7 @@ async def test_nothing_of_a_board_that_waits_is_changed() -> None:
     assert room.kube.requests == []
 
 
-async def test_in_its_turn_it_is_changed_and_keeps_the_turn_until_it_is_ready_again() -> None:
+async def test_an_admitted_board_is_changed_and_rolls_until_it_is_ready_again() -> None:
     room = succeeded(await ready_room(), Defaults(lorax_port=9999))
     await room.reconcile()
     assert port(room) == 9999
@@ -134,7 +134,7 @@ async def test_what_is_missing_of_a_board_that_waits_comes_back_as_its_pods_need
     assert room.condition(kinds.BOARDROOM, "executive", "UpToDate") == ("False", "WaitingForTurn")
 
 
-async def test_seats_follow_the_settings_that_the_coordinator_runs_by() -> None:
+async def test_members_follow_the_settings_that_the_coordinator_runs_by() -> None:
     room = succeeded(await ready_room(), Defaults(max_members=1), busy=True)
     room.has(kinds.BOARDAGENT, agent_object("CFO"))
     await room.reconcile()
@@ -143,7 +143,7 @@ async def test_seats_follow_the_settings_that_the_coordinator_runs_by() -> None:
     assert role["rules"][-1]["resourceNames"] == ["ceo", "cfo"]
 
 
-async def test_lorax_switched_off_by_default_goes_in_turn() -> None:
+async def test_lorax_that_is_disabled_by_default_is_removed_by_a_rollout() -> None:
     off = Defaults(enable_lorax=False)
     room = succeeded(await ready_room(), off, busy=True)
     await room.reconcile()
@@ -153,7 +153,7 @@ async def test_lorax_switched_off_by_default_goes_in_turn() -> None:
     assert (kinds.DEPLOYMENT, ("team", "executive-lorax")) not in room.kube.objects
 
 
-async def test_a_turn_that_takes_too_long_ends() -> None:
+async def test_a_rollout_that_takes_too_long_ends() -> None:
     room = await ready_room()
     now = [0.0]
     defaults = Defaults(lorax_port=9999)
@@ -170,7 +170,7 @@ async def test_a_turn_that_takes_too_long_ends() -> None:
     assert room.condition(kinds.BOARDROOM, "executive", "UpToDate") == ("True", "UpToDate")
 
 
-async def test_a_coordinator_whose_account_was_made_anew_is_replaced_at_once_though_others_have_their_turn() -> None:
+async def test_a_coordinator_with_a_new_account_is_replaced_at_once_though_others_roll() -> None:
     room = succeeded(await ready_room(), Defaults(), busy=True)
     account = room.live(kinds.SERVICE_ACCOUNT, "executive-coordinator")
     del room.kube.objects[kinds.SERVICE_ACCOUNT, ("team", "executive-coordinator")]

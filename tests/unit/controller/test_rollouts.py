@@ -1,4 +1,4 @@
-"""Turns: one board after the other, however boards come, go, fail or are left behind by an operator that ended."""
+"""Rollouts: one board after the other, however boards are created, deleted, fail or outlive an operator."""
 
 from dataclasses import dataclass, field
 
@@ -46,7 +46,7 @@ def test_several_roll_at_once_where_that_is_wanted(clock: Clock) -> None:
     ]
 
 
-def test_a_board_keeps_its_turn_until_it_leaves(clock: Clock) -> None:
+def test_a_board_rolls_until_it_finishes(clock: Clock) -> None:
     rollouts = clock.rollouts()
     assert [rollouts.admit(A, 60), rollouts.admit(A, 60), rollouts.is_rolling(A), rollouts.is_rolling(B)] == [
         RolloutState.ROLLING,
@@ -84,7 +84,7 @@ def test_one_that_was_woken_for_nothing_wakes_the_next(clock: Clock) -> None:
     assert clock.woken == [B, C]
 
 
-def test_a_turn_is_bounded_and_asking_again_does_not_extend_it(clock: Clock) -> None:
+def test_a_rollout_is_bounded_and_admitting_again_does_not_extend_it(clock: Clock) -> None:
     rollouts = clock.rollouts()
     rollouts.admit(A, 60)
     clock.now = 40
@@ -100,7 +100,7 @@ def test_a_board_that_knows_nothing_of_it_wakes_nobody(clock: Clock) -> None:
     assert (clock.woken, rollouts.is_rolling(A)) == ([], True)
 
 
-def test_the_next_operator_waits_for_the_board_that_the_last_one_left_in_its_turn(clock: Clock) -> None:
+def test_the_next_operator_waits_for_the_board_that_the_last_one_left_rolling(clock: Clock) -> None:
     rollouts = clock.rollouts(remaining=(A,))
     assert rollouts.admit(B, 60) == RolloutState.WAITING
     assert (rollouts.is_rolling(A), rollouts.remaining(A, 60)) == (True, 60)

@@ -1,4 +1,4 @@
-"""A member is ready when it has a seat and its adapter was proved for the spec that it has now."""
+"""A member is Ready if it is accepted and its adapter was proved for its current spec."""
 
 from datetime import UTC, datetime
 
@@ -47,7 +47,7 @@ def test_ready(verdict: Verdict, conditions: list[Object], expected: tuple[str, 
     ],
     ids=["proved", "missing", "never tried", "no seat"],
 )
-def test_what_a_coordinator_said_that_is_gone_is_unknown(
+def test_readiness_is_unknown_while_no_coordinator_is_up(
     verdict: Verdict, conditions: list[Object], expected: tuple[str, str]
 ) -> None:
     gone = ConditionValue(status="False", reason="CrashLoop", message="it ended")

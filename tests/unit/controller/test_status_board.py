@@ -1,4 +1,4 @@
-"""A board's conditions: the first policy that finds something gives the reason, as kstatus expects it."""
+"""A board's conditions: the first policy that applies gives the reason, as kstatus expects."""
 
 from datetime import UTC, datetime
 

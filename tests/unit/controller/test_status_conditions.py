@@ -1,4 +1,4 @@
-"""A status is written only where something of ours differs."""
+"""A status is written only if a field of ours differs."""
 
 import pytest
 

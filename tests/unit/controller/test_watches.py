@@ -1,4 +1,4 @@
-"""A watch that tells less than the lists find is noticed; one that has nothing to tell is not."""
+"""A watch that delivers less than lists find is noticed; one without events is not."""
 
 from dataclasses import dataclass
 

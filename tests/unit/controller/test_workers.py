@@ -1,4 +1,4 @@
-"""Workers: failures come back, surprises stay with their board, and a hanging reconcile is seen."""
+"""Workers: failures are retried, faults affect one board only, and a hanging reconcile is noticed."""
 
 import asyncio
 from dataclasses import dataclass, field

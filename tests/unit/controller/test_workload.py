@@ -1,4 +1,4 @@
-"""Whether a Deployment does what it should: what is said of it while it is made, replaced, refused or up."""
+"""The condition of a Deployment that is created, replaced, refused or up."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -94,7 +94,9 @@ async def test_a_kubeconfig_comes_before_the_pods_service_account(pod: Path, kub
     assert (await opened(kubeconfig)).host == "http://from-kubeconfig:1"
 
 
-async def test_without_any_way_the_remedy_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_without_a_configuration_names_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(ConnectionConfigError, match="give --kubeconfig, set KUBECONFIG, or run inside a cluster"):
         await Connection.open(tmp_path / "none")

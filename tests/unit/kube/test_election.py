@@ -1,4 +1,4 @@
-"""Who leads, and that whoever may not lead any more writes nothing."""
+"""One candidate leads at a time, and a process that may not lead writes nothing."""
 
 import asyncio
 from collections.abc import Callable
@@ -90,7 +90,7 @@ async def test_the_first_candidate_leads_at_once(world: World) -> None:
     }
 
 
-async def test_a_lease_that_nobody_renews_is_taken_when_it_has_run_out_and_not_before(world: World) -> None:
+async def test_a_lease_that_nobody_renews_is_acquired_when_it_expires_and_not_before(world: World) -> None:
     await world.leader("a")
     second = await world.leader("b")
     assert world.seconds == 1012.0
@@ -98,7 +98,7 @@ async def test_a_lease_that_nobody_renews_is_taken_when_it_has_run_out_and_not_b
     assert (world.spec["holderIdentity"], world.spec["leaseTransitions"]) == ("b", 1)
 
 
-async def test_a_lease_that_is_renewed_is_not_taken(world: World) -> None:
+async def test_a_lease_that_is_renewed_is_not_acquired(world: World) -> None:
     await world.leader("a")
     world.stop_after(100)
     check = world.meanwhile
@@ -120,7 +120,7 @@ async def test_clocks_of_others_don_t_matter(world: World) -> None:
     assert world.seconds == 1012.0
 
 
-async def test_a_released_lease_is_taken_at_once(world: World) -> None:
+async def test_a_released_lease_is_acquired_at_once(world: World) -> None:
     first = await world.leader("a")
     await first.release()
     assert not first.is_leader()
@@ -166,14 +166,14 @@ async def test_a_leader_keeps_its_lease(world: World) -> None:
     assert world.spec["leaseTransitions"] == 0
 
 
-async def test_a_leader_whose_lease_another_took_is_told(world: World) -> None:
+async def test_a_leader_whose_lease_another_acquired_has_lost(world: World) -> None:
     elector = await world.leader("a")
     world.write(holderIdentity="b")
     with pytest.raises(LeadershipLostError, match="b has acquired the Lease"):
         await elector.renew()
 
 
-async def test_a_leader_that_can_t_renew_gives_up_before_another_may_lead(world: World) -> None:
+async def test_a_leader_that_can_t_renew_ends_before_another_may_lead(world: World) -> None:
     elector = await world.leader("a")
     world.kube.failures["get", "Lease"] = AWAY
     with pytest.raises(LeadershipLostError, match="not renewed within 8 s"):
@@ -182,7 +182,7 @@ async def test_a_leader_that_can_t_renew_gives_up_before_another_may_lead(world:
     assert not elector.is_leader()
 
 
-async def test_a_renewal_that_somebody_came_before_is_tried_again(world: World) -> None:
+async def test_a_renewal_that_conflicts_is_retried(world: World) -> None:
     elector = await world.leader("a")
     world.kube.failures["apply", "Lease"] = ConflictError(409, "the object has been modified")
     world.stop_after(50)
@@ -205,7 +205,7 @@ async def test_a_leader_that_was_paused_does_not_lead(world: World) -> None:
     assert not elector.is_leader()
 
 
-async def test_nothing_is_written_by_who_does_not_lead() -> None:
+async def test_a_process_that_does_not_lead_writes_nothing() -> None:
     kube = FakeKube()
     fenced = FencedKube(kube, lambda: False)
     manifest = {"metadata": {"namespace": "team", "name": "x"}}
@@ -220,7 +220,7 @@ async def test_nothing_is_written_by_who_does_not_lead() -> None:
     assert kube.requests == []
 
 
-async def test_a_leader_writes_and_anybody_reads() -> None:
+async def test_a_leader_writes_and_every_process_reads() -> None:
     kube = FakeKube()
     made = {"metadata": {"namespace": "team", "name": "x"}}
     await FencedKube(kube, lambda: True).apply(SERVICE, made)

@@ -1,4 +1,4 @@
-"""A list kept current by a watch, through everything that happens to watches."""
+"""A list that a watch keeps current, through everything that happens to watches."""
 
 import asyncio
 from typing import Any
