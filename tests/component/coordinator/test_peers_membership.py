@@ -51,7 +51,7 @@ async def test_a_follower_answers_by_what_the_leader_proved_and_loads_nothing(bo
 
 
 async def test_nobody_is_answered_by_the_base_model_through_any_of_them(board: Board) -> None:
-    """LORAX.md, trap 3, with the race at probability 1: while the leader loads, followers hold too."""
+    """With the race always lost (docs/lorax.md#stale-adapter-race): while the leader loads, followers hold too."""
     board.write(*(agent(role, tokens=24) for role in (*ROLES, "CLO")))
     board.make_adapters("CLO")
     texts: list[str] = []
