@@ -7,16 +7,19 @@ from contextlib import asynccontextmanager
 from math import nan
 from typing import Final
 
+from boardroom.adapters.protocol import DesiredSources
 from boardroom.api.ask import AskRequest
 from boardroom.coordinator.backends.adapter_summary import AdapterSummary
 from boardroom.coordinator.backends.adapter_versions import AdapterVersions, wanted
+from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.endpoints import Endpoints
 from boardroom.coordinator.backends.health_check import metrics
-from boardroom.coordinator.backends.pool import BackendPool
+from boardroom.coordinator.backends.pool import BackendPool, Sidecars
 from boardroom.coordinator.backends.routes import StandardRoute
 from boardroom.coordinator.backends.sidecar import SidecarClient
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.board.sources import Source
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.conversations.conversations import Conversations
 from boardroom.coordinator.conversations.memory import MemoryStore
 from boardroom.coordinator.conversations.store import Store
@@ -51,14 +54,15 @@ class Coordinator:
     def __init__(
         self,
         source: Source,
+        changes: Changes,
         *,
         endpoints: Endpoints | None = None,
         engine: Callable[[str], Engine] = LoraxEngine,
-        findings: Callable[[str], SidecarClient] = SidecarClient,
+        sidecar: Sidecars = SidecarClient,
         standard: Inference | None = None,
         kube: Kube | None = None,
         store: Store | None = None,
-        peers: Callable[[BackendPool | None], Peers] | None = None,
+        peers: Callable[[BackendPool | None, Callable[[], None]], Peers] | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
         tracer: Tracer = OFF,
     ) -> None:
@@ -66,13 +70,10 @@ class Coordinator:
         self.metrics.most_in_flight.set(max_in_flight)
         self.tracer = tracer
         self.conversations = Conversations(self._memory() if store is None else store)
-        self._source, self._kube, self._standard = source, kube, standard
+        self._source, self._changes = source, changes
+        self._kube, self._standard = kube, standard
         self._by_standard = StandardRoute(standard, self.metrics, tracer) if standard is not None else None
-        self.pool = (
-            BackendPool(endpoints, engine, findings, metrics=self.metrics, tracer=tracer)
-            if endpoints is not None
-            else None
-        )
+        self.pool = self._make_pool(endpoints, engine, sidecar) if endpoints is not None else None
         self._writer: HealthWriter | None = None
         self.drain_seconds = DRAIN_SECONDS
         """How long loads may go on when the coordinator stops."""
@@ -80,7 +81,9 @@ class Coordinator:
         self._in_flight = 0
         self._versions = AdapterVersions()
         self._resolved: Roster | None = None
-        self._resolving = False
+        self._taken_in = 0
+        """The generation of changes that the background job has worked on."""
+        self._passes = Changes()
         self._asked: dict[object, Roster] = {}
         """The roster of each question in flight: a version that was replaced meanwhile still speaks there."""
         self._started = time.monotonic()
@@ -89,14 +92,8 @@ class Coordinator:
             self._writer = HealthWriter(
                 kube, self.metrics, roster=lambda: self.roster, adapters=lambda: self.adapters, observed=self._settled
             )
-        self.peers = peers(self.pool) if peers is not None else None
-        if self.peers is not None:
-            self.peers.on_lead = self._leads
-        if self.pool is not None:
-            self.pool.on_change = self._pool_changed
-            self.pool.wanted = lambda: wanted(self._resolved) if self._resolved else None
-        source.on_change = self._roster_changed
-        self._roster_changed()
+        self.peers = peers(self.pool, self._on_started_leading) if peers is not None else None
+        self._take_in()
 
     @property
     def roster(self) -> Roster | None:
@@ -172,6 +169,7 @@ class Coordinator:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Everything in the background; at the end loads may finish for a few seconds."""
+        self._jobs.start("changes", self._take_in_changes)
         self._jobs.start("roster", self._source.run)
         if self.pool is not None:
             self.pool.start()
@@ -194,47 +192,80 @@ class Coordinator:
                     await part.close()
             await asyncio.to_thread(self.tracer.close)
 
-    def _leads(self) -> None:
+    async def settled(self) -> None:
+        """Returns when everything that has changed until now is taken in."""
+        changed = self._changes.generation
+        while self._taken_in < changed:
+            await self._passes.after(self._passes.generation)
+
+    def _on_started_leading(self) -> None:
         """From now on it is this one that writes status, after it has proved the adapters itself."""
         self._started = time.monotonic()
         if self._writer is not None:
             self._writer.forget()
 
-    def _roster_changed(self) -> None:
+    async def _take_in_changes(self) -> None:
+        """What follows from a change, for all that came together; what follows may be a change again."""
+        while True:
+            generation = self._changes.generation
+            self._take_in()
+            self._taken_in = generation
+            self._passes.notify()
+            await asyncio.sleep(0)  # others may work between two passes
+            await self._changes.after(generation)
+
+    def _take_in(self) -> None:
+        """The servers as they came and went, the roster, the metrics that follow from it, and the status."""
+        if self.pool is not None:
+            self.pool.sync()
         self._resolve()
-        if self._resolved is not None:
-            roster = self._resolved
+        roster = self._resolved
+        if roster is not None:
             self.metrics.set_members(member.name for member in roster.members)
             self.metrics.lorax_latency_limit.set(roster.latency_warning_ms / 1000)
             self.metrics.lorax_wanted.set(roster.lorax_enabled and not roster.suspended)
-            self._count()
-
-    def _resolve(self) -> None:
-        """Decide anew which version speaks for whom: the board, what a sidecar says or an adapter's state moved."""
-        if self._resolving:
-            return  # what follows here moves the adapters itself
-        self._resolving = True
-        try:
-            source, servers = self._source.roster, self.pool.servers if self.pool is not None else []
-            self._resolved = self._versions.resolve(source, servers) if source else None
-            if self._resolved is not None and self.pool is not None:
-                in_use = {path for roster in self._asked.values() for path in roster.adapter_ids}
-                self.pool.keep(self._resolved, in_use)
-        finally:
-            self._resolving = False
+        self._count()
         if self._writer is not None:
             self._writer.wake()
+
+    def _resolve(self) -> None:
+        """Decide anew which version serves each member: by the board, the sidecars' reports and the adapters' states.
+
+        The pool calls it too, as soon as a report is in: what the report says of the files must be known before it
+        confirms that they are those which LoRAX has loaded.
+        """
+        source, servers = self._source.roster, self.pool.servers if self.pool is not None else []
+        self._resolved = self._versions.resolve(source, servers) if source else None
+        if self._resolved is not None and self.pool is not None:
+            in_use = {path for roster in self._asked.values() for path in roster.adapter_ids}
+            self.pool.keep(self._resolved, in_use)
+
+    def _wanted(self) -> DesiredSources | None:
+        """What the sidecars are to fetch."""
+        return wanted(self._resolved) if self._resolved is not None else None
+
+    async def _before_wave(self, backend: Backend) -> None:
+        """Returns when no other coordinator sends to that server."""
+        if self.peers is not None:
+            await self.peers.hold(backend)
+
+    def _make_pool(self, endpoints: Endpoints, engine: Callable[[str], Engine], sidecar: Sidecars) -> BackendPool:
+        return BackendPool(
+            endpoints,
+            engine,
+            sidecar,
+            changes=self._changes,
+            metrics=self.metrics,
+            tracer=self.tracer,
+            resolve=self._resolve,
+            before_wave=self._before_wave,
+            wanted=self._wanted,
+        )
 
     def _memory(self) -> MemoryStore:
         kept = MemoryStore()
         self.metrics.conversations.set_function(lambda: len(kept))
         return kept
-
-    def _pool_changed(self) -> None:
-        self._resolve()
-        self._count()
-        if self.peers is not None:
-            self.peers.publish()
 
     def _count(self) -> None:
         """Show which members' adapters fail, and LoRAX's latency as the status has it."""
@@ -247,7 +278,11 @@ class Coordinator:
         self.metrics.lorax_latency.set(nan if average is None else average / 1000)
 
     def _settled(self) -> Observation | None:
-        """What may be written; None while the first look and the first proofs are under way, and where others write."""
+        """What may be written; None while the first check and the first proofs are under way, while a change is still to
+        be taken in, and where others write.
+        """
+        if self._taken_in != self._changes.generation:
+            return None  # else old versions might be written together with new states; the job wakes the writer
         if self.peers is not None and not self.peers.is_confirmed_leader:
             return None
         seen = self.observation()

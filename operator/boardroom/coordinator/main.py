@@ -14,6 +14,7 @@ from boardroom.coordinator.auth.keys import ApiKeys
 from boardroom.coordinator.auth.reviews import Reviews
 from boardroom.coordinator.backends.endpoints import GivenEndpoint, ServiceEndpoints
 from boardroom.coordinator.board.sources import FileSource, LiveSource, Source
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.conversations.store import Store
 from boardroom.coordinator.coordinator import MAX_IN_FLIGHT, Coordinator
 from boardroom.coordinator.errors import NotReady
@@ -58,10 +59,12 @@ class Options:
 
 def standalone(options: Options, file: Path) -> Coordinator:
     """The coordinator of a board in a file; raises ManifestError and OSError."""
-    source = FileSource(file, options.board, options.defaults, options.adapters_root)
+    changes = Changes()
+    source = FileSource(file, options.board, options.defaults, options.adapters_root, changes)
     source.load()
     return Coordinator(
         source,
+        changes,
         endpoints=_given(options),
         standard=_standard(options),
         store=_store(options, source),
@@ -72,16 +75,25 @@ def standalone(options: Options, file: Path) -> Coordinator:
 
 def live(options: Options, kube: KubeClient) -> Coordinator:
     """The coordinator of a board in the cluster."""
-    source = LiveSource(kube, options.board or "", options.namespace, options.defaults)
+    changes = Changes()
+    source = LiveSource(kube, options.board or "", options.namespace, options.defaults, changes)
     service = options.lorax_service
     return Coordinator(
         source,
-        endpoints=ServiceEndpoints(kube, options.namespace, service) if service else _given(options),
+        changes,
+        endpoints=ServiceEndpoints(kube, options.namespace, service, changes) if service else _given(options),
         standard=_standard(options),
         kube=kube,
         store=_store(options, source),
-        peers=lambda pool: Peers(
-            kube, options.board or "", options.namespace, options.address, pool, age=process_age()
+        peers=lambda pool, on_started_leading: Peers(
+            kube,
+            options.board or "",
+            options.namespace,
+            options.address,
+            pool=pool,
+            changes=changes,
+            on_started_leading=on_started_leading,
+            age=process_age(),
         ),
         max_in_flight=options.max_in_flight,
         tracer=options.tracer,

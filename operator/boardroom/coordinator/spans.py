@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 
 from boardroom.api.ask import EngineName
-from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.response import AdapterIdentity
 from boardroom.engine.errors import EngineError
 from boardroom.engine.protocol import Generation
@@ -41,20 +40,23 @@ class Work:
 
 
 def attempt(
-    tracer: Tracer, member: Member, engine: EngineName, replica: str | None = None
+    tracer: Tracer, engine: EngineName, *, agent: str, role: str, server: str | None = None, adapter: str | None = None
 ) -> AbstractContextManager[Span]:
-    """One request to an engine for a member, with the wait until it may be sent; `replica` names the LoRAX server."""
+    """One request to an engine for a member, with the wait until it may be sent.
+
+    `server` names the LoRAX server and `adapter` is the directory that LoRAX reads; None with another engine.
+    """
     if tracer is OFF:
         return OFF.started(ATTEMPT, Kind.CLIENT)
-    asked = {
+    attributes = {
         "gen_ai.operation.name": "chat",
-        "boardroom.agent": member.name,
-        "boardroom.role": member.role,
+        "boardroom.agent": agent,
+        "boardroom.role": role,
         "boardroom.engine": engine,
-        "boardroom.replica": replica,
-        "boardroom.adapter.path": member.adapter_id if replica is not None else None,
+        "boardroom.replica": server,
+        "boardroom.adapter.path": adapter,
     }
-    return Work(tracer, ATTEMPT, Kind.CLIENT, asked)
+    return Work(tracer, ATTEMPT, Kind.CLIENT, attributes)
 
 
 def batch(tracer: Tracer, members: int) -> AbstractContextManager[Span]:

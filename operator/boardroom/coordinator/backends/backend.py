@@ -40,21 +40,37 @@ class OutcomeDelta:
     failures: dict[tuple[str | None, str], EngineError] = field(default_factory=dict)
     """The last of each adapter and code: a forward pass that fails takes every question along, and once says it all."""
 
+    def count(self, *, warm: bool) -> None:
+        """One answer."""
+        self.answers += 1
+        self.warm += warm
+
+    def add(self, other: "OutcomeDelta") -> None:
+        """What came before this."""
+        self.answers += other.answers
+        self.warm += other.warm
+        self.failures = other.failures | self.failures
+
 
 class Backend:
-    """Made when its pod comes, closed when it goes. `on_change` is called when something about it moved."""
+    """Made when its pod comes, closed when it goes.
+
+    `on_change` is called when something about the server changed, and `on_report` as soon as its sidecar has reported,
+    before the report confirms anything.
+    """
 
     def __init__(
         self,
         endpoint: Endpoint,
         engine: Engine,
-        findings: SidecarClient | None,
+        sidecar: SidecarClient | None,
         *,
         metrics: Metrics,
         tracer: Tracer,
         held: HeldTasks,
         quarantine: Quarantine,
         on_change: Callable[[], None],
+        on_report: Callable[[], None],
         before_wave: Callable[["Backend"], Awaitable[None]],
     ) -> None:
         self.endpoint = endpoint
@@ -76,11 +92,11 @@ class Backend:
             metrics=metrics,
             held=held,
             losses=LossTracker(quarantine),
+            on_answer=self._answered,
+            on_failure=self.failed,
             tracer=tracer,
         )
-        self.route.on_answer = self._answered
-        self.route.on_failure = self.failed
-        engine.on_hangup = health_check.doubt
+        engine.on_hangup = health_check.doubt  # set from outside: an engine is made before who watches over it
         self.prober = Prober(
             engine,
             registry=self.registry,
@@ -93,12 +109,11 @@ class Backend:
         self._paths: set[str] = set()
         self.news: OutcomeDelta | None = OutcomeDelta()
         """What whoever watches over it has not heard yet; None where that is this coordinator."""
-        self._engine, self._findings, self._on_change = engine, findings, on_change
+        self._engine, self._sidecar = engine, sidecar
+        self._on_change, self._on_report = on_change, on_report
         self._jobs = Jobs()
         self._poll_now = asyncio.Event()
-        self._looking = asyncio.Lock()
-        if findings is not None:
-            findings.on_report = on_change
+        self._polling = asyncio.Lock()
 
     def candidate(self, paths: Sequence[str | None]) -> Candidate:
         """The server as it is now, in view of a batch of these adapters (None: the base model)."""
@@ -114,12 +129,16 @@ class Backend:
     @property
     def report(self) -> SidecarReport | None:
         """What its sidecar said last, to this coordinator or to the one that leads."""
-        return self._findings.report if self._findings is not None else None
+        return self._sidecar.report if self._sidecar is not None else None
 
-    @report.setter
-    def report(self, told: SidecarReport | None) -> None:
-        if self._findings is not None:
-            self._findings.report = told
+    def set_report(self, report: SidecarReport | None) -> None:
+        """Take over what the leader knows from this server's sidecar."""
+        if self._sidecar is not None:
+            self._sidecar.set_remote(report)
+
+    def set_endpoint(self, endpoint: Endpoint) -> None:
+        """The same server as its Service has it now."""
+        self.endpoint = endpoint
 
     def keep(self, paths: set[str], findings: Mapping[str, AdapterFiles]) -> None:
         """The adapters that are or will be asked, and what is known of their files here."""
@@ -132,20 +151,34 @@ class Backend:
 
     def start(self) -> None:
         """Watch over it from now on, and begin with a wave: what was proved may have been evicted since."""
-        self.news, self.prober.idle = None, False
+        self.news = None
+        self.prober.begin()
         self.admission.base = False, None
         self.health_check.take_over()
         self.registry.begin_incarnation()
         prober = self.prober
         self._jobs.start("health check", self.health_check.run)
         self._jobs.start("prober", lambda: prober.run(_now))
-        if self._findings is not None:
-            self._jobs.start("findings", self._poll)
+        if self._sidecar is not None:
+            self._jobs.start("sidecar", self._poll)
 
     async def stop(self) -> None:
         """Watch over it no more: somebody else does."""
         self.news = OutcomeDelta()
         await self._jobs.stop()
+
+    def take_outcomes(self) -> OutcomeDelta | None:
+        """What the leader has not been told yet, which it is told now; None where this coordinator leads."""
+        outcomes = self.news
+        if outcomes is not None:
+            self.news = OutcomeDelta()
+        return outcomes
+
+    def put_back(self, outcomes: OutcomeDelta) -> None:
+        """The leader could not be told: it is told next time, but of an incarnation that has ended."""
+        if self.news is None or outcomes.incarnation != self.registry.incarnation:
+            return
+        self.gathered.add(outcomes)
 
     async def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Let what is under way there end, for at most so long, and close every connection."""
@@ -155,8 +188,8 @@ class Backend:
         if under_way:
             await asyncio.wait(under_way, timeout=seconds)
         await self._engine.close()
-        if self._findings is not None:
-            await self._findings.close()
+        if self._sidecar is not None:
+            await self._sidecar.close()
 
     def wake(self) -> None:
         """Who waits here looks again."""
@@ -164,18 +197,25 @@ class Backend:
         self.prober.wake()
 
     async def refresh(self) -> None:
-        """Ask the sidecar, one after another: most answers are 304."""
-        if self._findings is not None:
-            async with self._looking:
-                looked = _now()
-                await self._findings.poll()
-                if not self._findings.error:
-                    self.registry.confirm(looked)
+        """Ask the sidecar, one poll after another: most answers are 304."""
+        if self._sidecar is not None:
+            async with self._polling:
+                polled_at = _now()
+                if await self._reported():
+                    self.registry.confirm(polled_at)
+
+    async def _reported(self) -> bool:
+        """Whether the sidecar has answered; its report is taken in by then."""
+        if self._sidecar is None or not await self._sidecar.poll():
+            return False
+        self._on_report()
+        self._on_change()
+        return True
 
     async def wait_for_report(self) -> None:
         """Ask the sidecar, again until it has ever said something: where it starts beside LoRAX it may be later."""
         await self.refresh()
-        while self._findings is not None and self._findings.report is None:
+        while self._sidecar is not None and self._sidecar.report is None:
             await asyncio.sleep(_AGAIN_SECONDS)
             await self.refresh()
 
@@ -189,15 +229,14 @@ class Backend:
     @property
     def needs_refresh(self) -> bool:
         """Whether its sidecar, if it has one and it is for us to ask, has not said yet what lies there."""
-        findings = self._findings
-        return findings is not None and self.news is None and not findings.error and self.registry.lacks_files()
+        sidecar = self._sidecar
+        return sidecar is not None and self.news is None and not sidecar.error and self.registry.lacks_files()
 
     async def refresh_unknown(self) -> None:
         """Ask the sidecar what lies where nobody has looked yet."""
-        if self._findings is not None:
-            async with self._looking:
-                if self.needs_refresh:
-                    await self._findings.poll()
+        async with self._polling:
+            if self.needs_refresh:
+                await self._reported()
 
     def failed(self, path: str | None, error: EngineError, asked: RequestTarget) -> None:
         """A request broke. An end that is of an earlier incarnation has been seen."""
@@ -223,8 +262,7 @@ class Backend:
         if self.news is None:
             self.health_check.note_answer(warm=warm)
         else:
-            self.gathered.answers += 1
-            self.gathered.warm += warm
+            self.gathered.count(warm=warm)
 
     def _moved(self) -> None:
         self.wake()

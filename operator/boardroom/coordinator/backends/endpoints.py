@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
+from boardroom.coordinator.changes import Changes
 from boardroom.kube.kinds import ENDPOINT_SLICE
 from boardroom.kube.protocol import Kube, Selection
 from boardroom.kube.reflector import Reflector
@@ -27,10 +28,9 @@ class Endpoint:
 
 
 class Endpoints(Protocol):
-    """`found` is None until it is known; `on_change` is called when it moves."""
+    """`found` is None until it is known. Notifies `changes` when it is another."""
 
     found: tuple[Endpoint, ...] | None
-    on_change: Callable[[], None]
 
     async def run(self) -> None:
         """Keep `found` current, for ever."""
@@ -42,7 +42,6 @@ class GivenEndpoint:
     def __init__(self, url: str, adapters_url: str | None = None) -> None:
         name = urlsplit(url).netloc or url
         self.found: tuple[Endpoint, ...] | None = (Endpoint(key=url, name=name, url=url, adapters_url=adapters_url),)
-        self.on_change: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         await asyncio.Event().wait()
@@ -51,9 +50,9 @@ class GivenEndpoint:
 class ServiceEndpoints:
     """The pods behind a Service of one namespace, by a watch on its EndpointSlices."""
 
-    def __init__(self, kube: Kube, namespace: str, service: str) -> None:
+    def __init__(self, kube: Kube, namespace: str, service: str, changes: Changes) -> None:
         self.found: tuple[Endpoint, ...] | None = None
-        self.on_change: Callable[[], None] = lambda: None
+        self._changes = changes
         self._slices = slices(kube, namespace, service, self._changed)
 
     async def run(self) -> None:
@@ -63,7 +62,7 @@ class ServiceEndpoints:
         found = endpoints(self._slices.objects.values())
         if found != self.found:
             self.found = found
-            self.on_change()
+            self._changes.notify()
 
 
 def slices(kube: Kube, namespace: str, service: str, on_change: Callable[[], None]) -> Reflector:

@@ -144,6 +144,10 @@ class HealthCheck:
         self.settled = doubts
         self.on_change()
 
+    def settle(self, doubts: int) -> None:
+        """Somebody else's check has settled so many doubts; NEVER: not all of them."""
+        self.settled = doubts
+
     def take_over(self) -> None:
         """Look from now on, where somebody else has: whether it is still the same process is to be seen."""
         self.doubts += 1

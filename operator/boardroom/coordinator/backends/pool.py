@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -18,8 +18,9 @@ from boardroom.coordinator.backends.held import HeldTasks
 from boardroom.coordinator.backends.load_balancing import choose
 from boardroom.coordinator.backends.quarantine import Quarantine
 from boardroom.coordinator.backends.routes import LoraxRoute
-from boardroom.coordinator.backends.sidecar import SidecarClient
+from boardroom.coordinator.backends.sidecar import SidecarClient, SidecarReport
 from boardroom.coordinator.board.roster import Roster
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.metrics import Metrics
 from boardroom.engine.lorax.driver import LoraxEngine
@@ -33,36 +34,52 @@ NO_POD: Final = "LoRAX has no pod"
 _LOG = logging.getLogger(__name__)
 
 
+Sidecars = Callable[[str, Callable[[], DesiredSources | None]], SidecarClient]
+"""Makes the client of the sidecar at a URL; the client asks what that sidecar is to have."""
+
+
 async def _nobody_else(_backend: Backend) -> None:
     return
 
 
+def _nothing() -> None:
+    return
+
+
 class BackendPool:
-    """Makes a Backend for each server that is found. Calls `on_change` when something about one of them moved."""
+    """Makes a Backend for each server that is found, and is alone in granting requests to them.
+
+    Notifies `changes` when something about a server has changed. `resolve` is called at once when a sidecar has
+    reported, or the leader has told what it knows: it calls `keep`, before anybody relies on that report. `before_wave`
+    is awaited before a server loads adapters, and returns when nobody else sends to it. `wanted` tells what sidecars
+    are to fetch; None where that is not known yet.
+    """
 
     def __init__(
         self,
         endpoints: Endpoints,
         engine: Callable[[str], Engine],
-        findings: Callable[[str], SidecarClient] = SidecarClient,
+        sidecar: Sidecars = SidecarClient,
         *,
+        changes: Changes,
         metrics: Metrics,
         tracer: Tracer = OFF,
-        on_change: Callable[[], None] = lambda: None,
+        resolve: Callable[[], None] = _nothing,
+        before_wave: Callable[[Backend], Awaitable[None]] = _nobody_else,
+        wanted: Callable[[], DesiredSources | None] = _nothing,
     ) -> None:
         self.backends: dict[str, Backend] = {}
         self.breaker = CircuitBreaker(metrics.breaker_open.set)
         self.held = HeldTasks(metrics.held.set)
         self._quarantine = Quarantine()
-        self.on_change = on_change
-        self.before_wave: Callable[[Backend], Awaitable[None]] = _nobody_else
-        """Called before a server loads adapters; returns when nobody else sends to it."""
+        self._changes = changes
+        self._resolve, self._before_wave, self._wanted = resolve, before_wave, wanted
         self._granted_until = math.inf
-        self.wanted: Callable[[], DesiredSources | None] = lambda: None
-        """What the sidecars are to fetch."""
         self.schema: Final = LoraxEngine.schema
         """A JSON schema as these servers may be sent it; raises SchemaRefused."""
-        self._endpoints, self._engine, self._look = endpoints, engine, findings
+        self._endpoints, self._engine, self._sidecar = endpoints, engine, sidecar
+        self._synced: tuple[Endpoint, ...] | None = None
+        """The endpoints that the backends are of."""
         self._metrics, self._tracer = metrics, tracer
         self._paths: set[str] = set()
         """What speaks for the members."""
@@ -71,13 +88,12 @@ class BackendPool:
         self._watching = False
         self.cut_off = ""
         """Why nothing is known of the servers any more, and nothing is sent to them; empty where that is not so."""
-        endpoints.on_change = self._sync
-        self._sync()
+        self.sync()
 
     @property
     def known(self) -> bool:
         """Whether it is known where the servers are."""
-        return self._endpoints.found is not None
+        return self._synced is not None
 
     @property
     def adapters(self) -> AdapterSummary:
@@ -156,16 +172,29 @@ class BackendPool:
         """Nobody grants this coordinator to send, and why."""
         self.cut_off = why
         for backend in self.backends.values():
-            backend.admission.cut_off = why
+            backend.admission.cut(why)
         self._changed()
 
-    def grant(self, until: float) -> None:
-        """Requests may leave until then (time.monotonic) for every server, also for one that is still to come."""
-        self._granted_until = until
-        for backend in self.backends.values():
-            backend.admission.granted_until = until
-            backend.admission.cut_off = ""
-            backend.admission.wake()
+    def grant(self, until: float, keys: Collection[str] | None = None) -> None:
+        """Requests may leave until then (time.monotonic) for the servers with these keys, and for no other; None: for
+        every server, also for one that is still to come.
+        """
+        was_cut_off, self.cut_off = self.cut_off, ""
+        self._granted_until = until if keys is None else -math.inf
+        for key, backend in self.backends.items():
+            backend.admission.grant(until if keys is None or key in keys else -math.inf)
+        if was_cut_off:
+            self._changed()
+
+    def set_reports(self, reports: Mapping[str, SidecarReport | None]) -> None:
+        """Take over what the leader knows from the sidecars, by the servers' keys."""
+        for key in reports.keys() & self.backends.keys():
+            self.backends[key].set_report(reports[key])
+        self.resolve()
+
+    def resolve(self) -> None:
+        """Have it decided now which version of each adapter serves, by what is known of the servers."""
+        self._resolve()
 
     async def close(self, seconds: float) -> None:
         """Loads may go on for so long."""
@@ -175,11 +204,12 @@ class BackendPool:
         await asyncio.gather(*self._closing, return_exceptions=True)
         await asyncio.gather(*(backend.close(seconds) for backend in self.backends.values()))
 
-    def _sync(self) -> None:
-        """Make what came, close what went."""
-        if self._endpoints.found is None:
+    def sync(self) -> None:
+        """Make a backend for each server that came, and close those of servers that went."""
+        if self._endpoints.found is None or self._endpoints.found == self._synced:
             return
-        found = {endpoint.key: endpoint for endpoint in self._endpoints.found}
+        self._synced = self._endpoints.found
+        found = {endpoint.key: endpoint for endpoint in self._synced}
         for key in self.backends.keys() - found.keys():
             backend = self.backends.pop(key)
             _LOG.info("a LoRAX server has gone", extra={"replica": backend.endpoint.name})
@@ -187,33 +217,28 @@ class BackendPool:
             task.add_done_callback(self._closing.discard)
         for key, endpoint in found.items():
             if key in self.backends:
-                self.backends[key].endpoint = endpoint
+                self.backends[key].set_endpoint(endpoint)
             else:
                 self._add(endpoint)
         self._changed()
 
     def _add(self, endpoint: Endpoint) -> None:
-        look = self._look(endpoint.adapters_url) if endpoint.adapters_url else None
-        if look is not None:
-            look.wanted = lambda: self.wanted()  # noqa: PLW0108 (it is set later)
         backend = self.backends[endpoint.key] = Backend(
             endpoint,
             self._engine(endpoint.url),
-            look,
+            self._sidecar(endpoint.adapters_url, self._wanted) if endpoint.adapters_url else None,
             metrics=self._metrics,
             tracer=self._tracer,
             held=self.held,
             quarantine=self._quarantine,
             on_change=self._changed,
+            on_report=self._resolve,
             before_wave=self._before_wave,
         )
-        backend.admission.granted_until = self._granted_until
+        backend.admission.grant(self._granted_until)
         _LOG.info("a LoRAX server has come", extra={"replica": endpoint.name, "url": endpoint.url})
         if self._watching:
             backend.start()
-
-    async def _before_wave(self, backend: Backend) -> None:
-        await self.before_wave(backend)
 
     def _changed(self) -> None:
         self._count()
@@ -224,7 +249,7 @@ class BackendPool:
             self.breaker.trip(f"LoRAX is down: {self.reason}")
         elif any(b.registry.ready() or not b.registry.phases() for b in running):
             self.breaker.reset()
-        self.on_change()
+        self._changes.notify()
 
     def _count(self) -> None:
         adapters = self.adapters

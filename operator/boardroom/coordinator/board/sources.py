@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -13,6 +12,7 @@ from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.coordinator.board.files import BoardFiles, Stamp
 from boardroom.coordinator.board.roster import Roster, build, read_agent
+from boardroom.coordinator.changes import Changes
 from boardroom.kube.kinds import BOARDAGENT, BOARDROOM
 from boardroom.kube.protocol import Kube, Selection
 from boardroom.kube.reflector import Reflector
@@ -22,11 +22,10 @@ _LOG = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """`roster` is None until the board is known, and then `problem` says why. `on_change` is called when it moves."""
+    """`roster` is None until the board is known, and then `problem` says why. Notifies of another one."""
 
     roster: Roster | None
     problem: str
-    on_change: Callable[[], None]
 
     async def run(self) -> None:
         """Keep the roster current, for ever."""
@@ -35,10 +34,10 @@ class Source(Protocol):
 class LiveSource:
     """The board's objects in one namespace, by two watches."""
 
-    def __init__(self, kube: Kube, board: str, namespace: str, defaults: Defaults) -> None:
+    def __init__(self, kube: Kube, board: str, namespace: str, defaults: Defaults, changes: Changes) -> None:
         self.roster: Roster | None = None
         self.problem = "the Boardroom has not been read from the API server yet"
-        self.on_change: Callable[[], None] = lambda: None
+        self._changes = changes
         self._board, self._namespace, self._defaults = board, namespace, defaults
         self._boards = Reflector(
             kube, BOARDROOM, Selection(namespace=namespace, fields=f"metadata.name={board}"), self._changed
@@ -67,7 +66,7 @@ class LiveSource:
             self._dirty.clear()
             if self._boards.synced and self._agents.synced:
                 self._read()
-                self.on_change()
+                self._changes.notify()
             await asyncio.sleep(0.02)
 
     def _read(self) -> None:
@@ -91,10 +90,12 @@ class FileSource:
     force.
     """
 
-    def __init__(self, path: Path, board: str | None, defaults: Defaults, adapters_root: str | None) -> None:
+    def __init__(
+        self, path: Path, board: str | None, defaults: Defaults, adapters_root: str | None, changes: Changes
+    ) -> None:
         self.roster: Roster | None = None
         self.problem = ""
-        self.on_change: Callable[[], None] = lambda: None
+        self._changes = changes
         self._files, self._board, self._defaults, self._root = BoardFiles(path), board, defaults, adapters_root
         self._seen: Stamp = ()
 
@@ -104,7 +105,7 @@ class FileSource:
         board, agents = self._files.read(self._board)
         self._seen = seen
         self.roster = build(board, agents, self._defaults, self._root)
-        self.on_change()
+        self._changes.notify()
 
     async def run(self) -> None:
         while True:

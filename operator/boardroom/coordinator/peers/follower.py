@@ -57,9 +57,8 @@ class Follower:
         """Ask for one grant and do as it says; raises LeaderLostError."""
         if leader != self._leader:
             self._leader, self._version, self._holds, self._granted_at = leader, 0, {}, -math.inf
-        news = {key: backend.news for key, backend in self._pool.backends.items() if backend.news is not None}
-        for backend in self._pool.backends.values():
-            backend.news = OutcomeDelta()
+        taken = {key: backend.take_outcomes() for key, backend in self._pool.backends.items()}
+        news = {key: outcomes for key, outcomes in taken.items() if outcomes is not None}
         doubts = {key: backend.health_check.doubts for key, backend in self._pool.backends.items()}
         asked = self._clock()
         try:
@@ -112,15 +111,9 @@ class Follower:
             self.metrics = LoraxMetrics.model_validate(state.metrics) if state.metrics else None
             self._holds = {key: server.wave for key, server in state.servers.items() if server.wave is not None}
             self._known = frozenset(state.servers)
-        self._pool.cut_off = ""
-        for key, backend in self._pool.backends.items():
-            backend.admission.cut_off = ""
-            granted = key in self._known and key not in self._holds
-            backend.admission.granted_until = until if granted else -math.inf
         if state.servers is not None:
             self._take_over(state.servers)
-        for backend in self._pool.backends.values():
-            backend.admission.wake()
+        self._pool.grant(until, self._known.difference(self._holds))
         held = [backend for key, backend in self._pool.backends.items() if key in self._holds]
         await asyncio.gather(*(backend.admission.wait_arrived() for backend in held))
 
@@ -128,16 +121,15 @@ class Follower:
         """Doubts that the leader has been told of are settled when it says so."""
         for key, server in (state.servers or {}).items():
             if key in doubts and key in self._pool.backends:
-                self._pool.backends[key].health_check.settled = NEVER if server.unsure else doubts[key]
+                self._pool.backends[key].health_check.settle(NEVER if server.unsure else doubts[key])
 
     def _take_over(self, servers: Mapping[str, BackendState]) -> None:
         """First what the sidecars said: it decides which adapters there are records of."""
-        here = [(servers[key], backend) for key, backend in self._pool.backends.items() if key in servers]
-        for server, backend in here:
-            backend.report = server.report
-        self._pool.on_change()
-        for server, backend in here:
-            server.write(backend)
+        self._pool.set_reports({key: server.report for key, server in servers.items()})
+        for key, backend in self._pool.backends.items():
+            if key in servers:
+                servers[key].write(backend)
+        self._pool.resolve()
 
     def _cut_off(self, why: str) -> None:
         if self._pool.cut_off != why:
@@ -146,9 +138,6 @@ class Follower:
 
     def _untold(self, news: dict[str, OutcomeDelta]) -> None:
         """What could not be told is told next time."""
-        for key, one in news.items():
-            backend = self._pool.backends.get(key)
-            if backend is not None and backend.news is not None and one.incarnation == backend.registry.incarnation:
-                backend.gathered.answers += one.answers
-                backend.gathered.warm += one.warm
-                backend.gathered.failures = one.failures | backend.gathered.failures
+        for key, outcomes in news.items():
+            if key in self._pool.backends:
+                self._pool.backends[key].put_back(outcomes)

@@ -11,6 +11,7 @@ from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.health_check import metrics
 from boardroom.coordinator.backends.incarnation import RequestTarget
 from boardroom.coordinator.backends.pool import BackendPool
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.peers.protocol import GRANT_SECONDS, POLL_SECONDS, BackendState, GrantRequest, GrantResponse
 
 MARGIN_SECONDS: Final = 0.25
@@ -26,37 +27,36 @@ class FollowerState:
     holds: dict[str, int] = field(default_factory=dict)
     """The wave of a server for which it has said that it sends nothing."""
 
+    def polled(self, at: float, holds: dict[str, int]) -> None:
+        self.asked_at, self.holds = at, holds
+
     def may_send(self, key: str, wave: int, now: float) -> bool:
         return self.holds.get(key) != wave and self.granted.get(key, 0.0) > now
 
 
 class Leader:
-    """Holds nothing by itself: whoever leads answers polls through it."""
+    """Holds nothing by itself: whoever leads answers polls through it.
 
-    def __init__(self, pool: BackendPool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._pool, self._clock = pool, clock
+    The version of what followers are told is the generation of `changes`: it counts at once, so that no follower is
+    answered after a change, such as a wave that begins, as if nothing had changed.
+    """
+
+    def __init__(self, pool: BackendPool, changes: Changes, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool, self._changes, self._clock = pool, changes, clock
         self._followers: dict[str, FollowerState] = {}
-        self._version = 1
-        self._moved = asyncio.Event()
         self._heard = asyncio.Event()
-
-    def publish(self) -> None:
-        """What is known has changed: every follower hears of it at once."""
-        self._version += 1
-        self._moved.set()
-        self._moved = asyncio.Event()
 
     async def answer(self, poll: GrantRequest) -> GrantResponse:
         """The grant and the news for one follower, as soon as there are any."""
         arrived = self._clock()
         follower = self._followers.setdefault(poll.follower, FollowerState())
-        follower.asked_at, follower.holds = arrived, poll.holds
+        follower.polled(arrived, poll.holds)
         self._heard.set()
         self._heard = asyncio.Event()
         self._listen(poll)
-        if poll.version == self._version:
+        if poll.version == self._changes.generation:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), POLL_SECONDS)
+                await asyncio.wait_for(self._changes.after(poll.version), POLL_SECONDS)
         for key, backend in self._pool.backends.items():
             if not backend.admission.wave_under_way:
                 follower.granted[key] = arrived + GRANT_SECONDS + MARGIN_SECONDS
@@ -99,11 +99,12 @@ class Leader:
                 backend.health_check.doubt()
 
     def _state(self, known: int) -> GrantResponse:
-        if known == self._version:
+        version = self._changes.generation
+        if known == version:
             return GrantResponse(version=known)
         figures = metrics(backend.health_check for backend in self._pool.backends.values())
         return GrantResponse(
-            version=self._version,
+            version=version,
             servers={key: BackendState.of(backend) for key, backend in self._pool.backends.items()},
             metrics=figures.model_dump() if figures else None,
         )

@@ -17,8 +17,10 @@ from typing import Final
 import msgspec
 
 from boardroom.api.meta import coordinator_name
+from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.endpoints import addresses, slices
 from boardroom.coordinator.backends.pool import BackendPool
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.peers.follower import AGAIN_SECONDS, Follower, LeaderLostError
 from boardroom.coordinator.peers.leader import MARGIN_SECONDS, Leader
@@ -37,7 +39,9 @@ _LOG = logging.getLogger(__name__)
 
 
 class Peers:
-    """`address` (host:port of the metrics port) is where the others reach this one. `on_lead` hears when it leads."""
+    """`address` (host:port of the metrics port) is where the others reach this one. `on_started_leading` is called when
+    this one begins to lead, before anything else can ask whether it does.
+    """
 
     def __init__(
         self,
@@ -45,8 +49,10 @@ class Peers:
         board: str,
         namespace: str,
         address: str,
-        pool: BackendPool | None,
         *,
+        pool: BackendPool | None,
+        changes: Changes,
+        on_started_leading: Callable[[], None] = lambda: None,
         timing: LeaseTiming = TIMING,
         clock: Callable[[], float] = time.monotonic,
         age: float = 0.0,
@@ -58,9 +64,9 @@ class Peers:
         self.is_leader = False
         self.leader_identity = ""
         """The identity of whoever leads, as far as known."""
-        self.on_lead: Callable[[], None] = lambda: None
+        self._on_started_leading = on_started_leading
         self.follower = Follower(pool, self.identity, clock) if pool is not None else None
-        self._leader = Leader(pool, clock) if pool is not None else None
+        self._leader = Leader(pool, changes, clock) if pool is not None else None
         self._pool, self._clock, self._timing = pool, clock, timing
         self._elector = LeaderElector(
             kube,
@@ -74,28 +80,26 @@ class Peers:
             request_seconds=_LEASE_SECONDS,
             holder_override=self._holder,
         )
-        self._known = slices(kube, namespace, name, lambda: None)
+        self._addresses = slices(kube, namespace, name, lambda: None)
         self._jobs = Jobs()
         self._term = 0.0
         """Until when, on the clock, it may act as the leader without having asked again."""
-        if pool is not None and self._leader is not None:
-            pool.before_wave = self._leader.hold
 
     @property
     def is_confirmed_leader(self) -> bool:
         """Whether no other coordinator can lead now: only then may it write status."""
         return self.is_leader and self._elector.is_leader()
 
-    def publish(self) -> None:
-        """Something that followers should know has changed."""
-        if self.is_leader and self._leader is not None:
-            self._leader.publish()
+    async def hold(self, backend: Backend) -> None:
+        """Returns when no follower sends to that server any more."""
+        if self._leader is not None:
+            await self._leader.hold(backend)
 
     def start(self) -> None:
         """Lead or follow from now on."""
         if self._pool is not None:
             self._pool.grant(-math.inf)
-        self._jobs.start("peers", self._known.run)
+        self._jobs.start("peers", self._addresses.run)
         self._jobs.start("leadership", self._run)
 
     async def stop(self) -> None:
@@ -111,7 +115,7 @@ class Peers:
 
     def knows(self, remote: str) -> bool:
         """Whether a coordinator of this board has that address, as the API server says."""
-        return remote in addresses(self._known.objects.values())
+        return remote in addresses(self._addresses.objects.values())
 
     async def answer(self, body: bytes) -> tuple[int, bytes]:
         """HTTP status and body for a follower's poll."""
@@ -177,7 +181,7 @@ class Peers:
             self.is_leader, self.leader_identity = True, self.identity
             if self._pool is not None:
                 self._pool.lead()
-            self.on_lead()
+            self._on_started_leading()
         if self._pool is not None:
             self._pool.grant(self._term)
 
