@@ -204,10 +204,10 @@ class NearFollower(Follower):
         super().__init__(pool, "follower", clock)
         self.leading = leading
 
-    async def _ask(self, address: str, news: dict[str, OutcomeDelta]) -> GrantResponse:
-        poll = self._poll(news)
+    async def _ask(self, address: str, outcomes: dict[str, OutcomeDelta]) -> GrantResponse:
+        request = self._request(outcomes)
         await asyncio.sleep(AIR)
-        state = await self.leading.answer(poll_decoder.decode(encoder.encode(poll)))
+        state = await self.leading.answer(poll_decoder.decode(encoder.encode(request)))
         await asyncio.sleep(AIR)
         return state_decoder.decode(msgspec.json.encode(state))
 

@@ -1,4 +1,4 @@
-"""Where a board's LoRAX servers are: one address that was given, or the pods behind a Service as they come and go."""
+"""Where a board's LoRAX servers are: one address, or the pods behind a Service as they come and go."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +18,7 @@ ADAPTERS: Final = "adapters"
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One LoRAX server. `key` is the same for every coordinator and never that of another pod."""
+    """One LoRAX server. `key` is the same for every coordinator, and no other pod ever has it."""
 
     key: str
     name: str
@@ -28,16 +28,16 @@ class Endpoint:
 
 
 class Endpoints(Protocol):
-    """`found` is None until it is known. Notifies `changes` when it is another."""
+    """The servers that are found; `found` is None until they are known. Notifies of others."""
 
     found: tuple[Endpoint, ...] | None
 
     async def run(self) -> None:
-        """Keep `found` current, for ever."""
+        """Keep `found` up to date, for ever."""
 
 
 class GivenEndpoint:
-    """The one server at an address."""
+    """One server, whose address never changes."""
 
     def __init__(self, url: str, adapters_url: str | None = None) -> None:
         name = urlsplit(url).netloc or url
@@ -66,38 +66,39 @@ class ServiceEndpoints:
 
 
 def slices(kube: Kube, namespace: str, service: str, on_change: Callable[[], None]) -> Reflector:
-    """The EndpointSlices of a Service."""
+    """A reflector of the EndpointSlices of a Service."""
     selection = Selection(namespace=namespace, labels=f"kubernetes.io/service-name={service}")
     return Reflector(kube, ENDPOINT_SLICE, selection, on_change)
 
 
-def endpoints(found: Iterable[Mapping[str, Any]]) -> tuple[Endpoint, ...]:
-    """The servers in these slices, by name; a pod with addresses of both families counts once, by its IPv4 one."""
+def endpoints(slices_: Iterable[Mapping[str, Any]]) -> tuple[Endpoint, ...]:
+    """The servers in EndpointSlices, sorted by name; a pod with addresses of both families counts once, by IPv4."""
     servers: dict[str, Endpoint] = {}
-    for piece in sorted(found, key=lambda s: (s.get("addressType", ""), s["metadata"]["name"])):
+    for piece in sorted(slices_, key=lambda s: (s.get("addressType", ""), s["metadata"]["name"])):
         ports = {p.get("name"): p.get("port") for p in piece.get("ports") or ()}
         if piece.get("addressType") not in ("IPv4", "IPv6") or not ports.get(LORAX):
             continue
-        for one in piece.get("endpoints") or ():
-            server = _endpoint(one, ports)
-            pod = (one.get("targetRef") or {}).get("uid") or server.key
+        for live in piece.get("endpoints") or ():
+            server = _endpoint(live, ports)
+            pod = (live.get("targetRef") or {}).get("uid") or server.key
             servers.setdefault(pod, server)
     return tuple(sorted(servers.values(), key=lambda s: (s.name, s.key)))
 
 
-def addresses(found: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Every address in these slices."""
-    return frozenset(a for piece in found for one in piece.get("endpoints") or () for a in one.get("addresses") or ())
+def addresses(slices_: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Every address in EndpointSlices."""
+    live = [endpoint for piece in slices_ for endpoint in piece.get("endpoints") or ()]
+    return frozenset(address for endpoint in live for address in endpoint.get("addresses") or ())
 
 
-def _endpoint(one: Mapping[str, Any], ports: Mapping[Any, Any]) -> Endpoint:
-    address = one["addresses"][0]  # the API server takes none without
-    target = one.get("targetRef") or {}
+def _endpoint(live: Mapping[str, Any], ports: Mapping[Any, Any]) -> Endpoint:
+    address = live["addresses"][0]  # the API server takes no endpoint without one
+    target = live.get("targetRef") or {}
     host = f"[{address}]" if ":" in address else address
     return Endpoint(
         key=f"{target.get('uid', '')}@{host}:{ports[LORAX]}",  # a pod whose sandbox is made anew keeps its uid
         name=target.get("name") or host,
         url=f"http://{host}:{ports[LORAX]}",
         adapters_url=f"http://{host}:{ports[ADAPTERS]}" if ports.get(ADAPTERS) else None,
-        leaving=bool((one.get("conditions") or {}).get("terminating")),
+        leaving=bool((live.get("conditions") or {}).get("terminating")),
     )

@@ -1,4 +1,4 @@
-"""All LoRAX servers of a board, as their pods come and go."""
+"""The LoRAX servers of a board, as their pods come and go."""
 
 import asyncio
 import logging
@@ -28,14 +28,13 @@ from boardroom.engine.protocol import Engine
 from boardroom.telemetry.tracing import OFF, Tracer
 
 REFRESH_SECONDS: Final = 5.0
-"""How long a question waits for the sidecar's word on adapters that it has not spoken of yet."""
+"""How long a question waits for the sidecar's first report on an adapter."""
 
 NO_POD: Final = "LoRAX has no pod"
 _LOG = logging.getLogger(__name__)
 
-
 Sidecars = Callable[[str, Callable[[], DesiredSources | None]], SidecarClient]
-"""Makes the client of the sidecar at a URL; the client asks what that sidecar is to have."""
+"""Makes a client of the sidecar at a URL; the second argument tells what that sidecar is to fetch."""
 
 
 async def _nobody_else(_backend: Backend) -> None:
@@ -47,12 +46,12 @@ def _nothing() -> None:
 
 
 class BackendPool:
-    """Makes a Backend for each server that is found, and is alone in granting requests to them.
+    """One Backend for each server that is found. Only the pool grants this coordinator to send to them.
 
-    Notifies `changes` when something about a server has changed. `resolve` is called at once when a sidecar has
-    reported, or the leader has told what it knows: it calls `keep`, before anybody relies on that report. `before_wave`
-    is awaited before a server loads adapters, and returns when nobody else sends to it. `wanted` tells what sidecars
-    are to fetch; None where that is not known yet.
+    The pool notifies `changes` when something about a server has changed. It calls `resolve` at once when a sidecar has
+    reported or the leader has told its state: `resolve` calls `keep`, before anything relies on that report. The pool
+    awaits `before_wave` before a server loads adapters: it returns when no other coordinator sends to that server.
+    `wanted` tells what the sidecars are to fetch, None until that is known.
     """
 
     def __init__(
@@ -76,18 +75,18 @@ class BackendPool:
         self._resolve, self._before_wave, self._wanted = resolve, before_wave, wanted
         self._granted_until = math.inf
         self.schema: Final = LoraxEngine.schema
-        """A JSON schema as these servers may be sent it; raises SchemaRefused."""
+        """Rewrites a JSON schema as these servers take it; raises SchemaRefused."""
         self._endpoints, self._engine, self._sidecar = endpoints, engine, sidecar
         self._synced: tuple[Endpoint, ...] | None = None
         """The endpoints that the backends are of."""
         self._metrics, self._tracer = metrics, tracer
         self._paths: set[str] = set()
-        """What speaks for the members."""
+        """The adapters that serve members."""
         self._jobs = Jobs()
         self._closing: set[asyncio.Task[None]] = set()
         self._watching = False
         self.cut_off = ""
-        """Why nothing is known of the servers any more, and nothing is sent to them; empty where that is not so."""
+        """Why the leader grants nothing, so that nothing is sent; empty if it does, or if this coordinator leads."""
         self.sync()
 
     @property
@@ -97,17 +96,17 @@ class BackendPool:
 
     @property
     def adapters(self) -> AdapterSummary:
-        """What is known of the adapters."""
+        """The adapters on all servers."""
         return AdapterSummary([backend.registry for backend in self.backends.values()])
 
     @property
     def servers(self) -> list[BackendAdapters]:
-        """What each server's sidecar says, and what is known of its adapters."""
+        """Each server's last report of its sidecar, and its adapters."""
         return [BackendAdapters(backend.report, backend.registry) for backend in self.backends.values()]
 
     @property
     def running(self) -> bool | None:
-        """Whether some server answers; None before the first look."""
+        """Whether a server answers; None before the first health check."""
         states = {backend.health_check.running for backend in self.backends.values()}
         if True in states:
             return True
@@ -115,69 +114,72 @@ class BackendPool:
 
     @property
     def reason(self) -> str:
-        """Why no server answers, or the first that does not."""
+        """Why the first of the servers that don't answer does not; empty if all do."""
         reasons = [b.health_check.reason for b in self.backends.values() if not b.health_check.running]
         return reasons[0] if reasons else "" if self.backends else NO_POD
 
     @property
     def settling(self) -> bool:
-        """Whether a server that is up has adapters that can be proved now and have not been."""
+        """Whether a server that is up still has adapters to prove."""
         return any(b.health_check.running and not b.prober.idle for b in self.backends.values())
 
     def choose(self, paths: Sequence[str | None], besides: LoraxRoute | None = None) -> LoraxRoute | None:
-        """The way to the best server for a batch of these adapters; `besides` one: only to a server that is up."""
-        able = [
+        """The route to the best server for a batch of these adapters (None: the base model); None without a server.
+
+        With `besides`, only a server that is up, and not the one of that route.
+        """
+        candidates = [
             backend
             for backend in self.backends.values()
             if besides is None or (backend.route is not besides and backend.health_check.running)
         ]
-        if len(able) == 1:
-            return able[0].route
-        key = choose(backend.candidate(paths) for backend in able)
+        if len(candidates) == 1:
+            return candidates[0].route
+        key = choose(backend.candidate(paths) for backend in candidates)
         return None if key is None else self.backends[key].route
 
     def keep(self, roster: Roster, in_use: set[str]) -> None:
-        """The adapters of a resolved roster, and those that questions in flight still use."""
+        """Keep the adapters of a resolved roster, and those that questions in flight still use; forget the others."""
         self._paths = roster.adapter_ids
         for backend in self.backends.values():
             backend.keep(roster.all_adapter_ids | in_use, files_by_adapter(roster, backend.report))
         self._count()
 
     async def refresh_unknown(self, seconds: float) -> None:
-        """Before the first request to an adapter the sidecars are asked what lies there."""
+        """Have the sidecars report on adapters that no report has named yet; waits `seconds`, but not over 5."""
         if needs_refresh := [backend for backend in self.backends.values() if backend.needs_refresh]:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(seconds, REFRESH_SECONDS)):
                     await asyncio.gather(*(backend.refresh_unknown() for backend in needs_refresh))
 
     def start(self) -> None:
-        """Find the servers from now on."""
+        """Follow the endpoints from now on."""
         self._jobs.start("endpoints", self._endpoints.run)
 
     def lead(self) -> None:
-        """Watch over the servers: look, load adapters and prove them."""
+        """Watch over the servers from now on: check their health, load adapters and prove them."""
         self._watching, self.cut_off = True, ""
         for backend in self.backends.values():
             backend.start()
         self._changed()
 
     async def follow(self) -> None:
-        """Watch over them no more: another coordinator does."""
+        """Stop watching over the servers, and send nothing until the leader grants it."""
         self._watching = False
         self.grant(-math.inf)
         for backend in list(self.backends.values()):
             await backend.stop()
 
-    def cut(self, why: str) -> None:
-        """Nobody grants this coordinator to send, and why."""
-        self.cut_off = why
+    def cut(self, reason: str) -> None:
+        """No leader grants this coordinator to send any more: what waits is told the reason once its grant is over."""
+        self.cut_off = reason
         for backend in self.backends.values():
-            backend.admission.cut(why)
+            backend.admission.cut(reason)
         self._changed()
 
     def grant(self, until: float, keys: Collection[str] | None = None) -> None:
-        """Requests may leave until then (time.monotonic) for the servers with these keys, and for no other; None: for
-        every server, also for one that is still to come.
+        """Let requests leave until then (time.monotonic) for the servers with these keys, and for no other. Without
+        keys: for every server, also one that is still to come.
         """
         was_cut_off, self.cut_off = self.cut_off, ""
         self._granted_until = until if keys is None else -math.inf
@@ -187,17 +189,17 @@ class BackendPool:
             self._changed()
 
     def set_reports(self, reports: Mapping[str, SidecarReport | None]) -> None:
-        """Take over what the leader knows from the sidecars, by the servers' keys."""
+        """Take in the sidecars' reports as the leader has them, by the servers' keys."""
         for key in reports.keys() & self.backends.keys():
             self.backends[key].set_report(reports[key])
         self.resolve()
 
     def resolve(self) -> None:
-        """Have it decided now which version of each adapter serves, by what is known of the servers."""
+        """Have the coordinator decide now which versions serve."""
         self._resolve()
 
     async def close(self, seconds: float) -> None:
-        """Loads may go on for so long."""
+        """Close every connection; loads may go on for `seconds`."""
         await self._jobs.stop()
         for task in self._closing:
             task.cancel()
@@ -205,17 +207,17 @@ class BackendPool:
         await asyncio.gather(*(backend.close(seconds) for backend in self.backends.values()))
 
     def sync(self) -> None:
-        """Make a backend for each server that came, and close those of servers that went."""
+        """Make a backend for each server that came, and close those of servers that have gone."""
         if self._endpoints.found is None or self._endpoints.found == self._synced:
             return
         self._synced = self._endpoints.found
-        found = {endpoint.key: endpoint for endpoint in self._synced}
-        for key in self.backends.keys() - found.keys():
+        endpoints = {endpoint.key: endpoint for endpoint in self._synced}
+        for key in self.backends.keys() - endpoints.keys():
             backend = self.backends.pop(key)
             _LOG.info("a LoRAX server has gone", extra={"replica": backend.endpoint.name})
             self._closing.add(task := asyncio.create_task(backend.close()))
             task.add_done_callback(self._closing.discard)
-        for key, endpoint in found.items():
+        for key, endpoint in endpoints.items():
             if key in self.backends:
                 self.backends[key].set_endpoint(endpoint)
             else:
