@@ -33,7 +33,7 @@ from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.peers.membership import Peers
 from boardroom.coordinator.response import AskResponse
 from boardroom.coordinator.status.conditions import NO_LORAX, Observation
-from boardroom.coordinator.status.writer import HealthWriter
+from boardroom.coordinator.status.writer import StatusWriter
 from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import Engine, Inference
 from boardroom.kube.protocol import Kube
@@ -80,7 +80,7 @@ class Coordinator:
         self._kube, self._standard = kube, standard
         self._standard_route = StandardRoute(standard, self.metrics, tracer) if standard is not None else None
         self.pool = self._make_pool(endpoints, engine, sidecar) if endpoints is not None else None
-        self._writer: HealthWriter | None = None
+        self._writer: StatusWriter | None = None
         self.drain_seconds = DRAIN_SECONDS
         self._max_in_flight = max_in_flight
         self._in_flight = 0
@@ -94,7 +94,7 @@ class Coordinator:
         self._started = time.monotonic()
         self._jobs = Jobs()
         if kube is not None:
-            self._writer = HealthWriter(
+            self._writer = StatusWriter(
                 kube,
                 self.metrics,
                 roster=lambda: self.roster,
@@ -169,7 +169,9 @@ class Coordinator:
             )
             if request.conv_id is None:
                 return await deliberate(ask, roster, dispatcher)
-            return await self.conversations.ask(ask, roster, lambda resumed: deliberate(resumed, roster, dispatcher))
+            return await self.conversations.with_history(
+                ask, roster, lambda resumed: deliberate(resumed, roster, dispatcher)
+            )
         finally:
             del self._rosters[key]
             self._in_flight -= 1
@@ -187,7 +189,7 @@ class Coordinator:
         elif self.pool is not None:
             self.pool.lead()
         if self._writer is not None:
-            self._jobs.start("health writer", self._writer.run)
+            self._jobs.start("status writer", self._writer.run)
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""What the spans of a question say of it: who was asked, through what, how long it took; never a word of it.
+"""The spans of a question: the members asked, through what, and how long it took; never a word of the texts.
 
 Names of attributes are OpenTelemetry's where it has one (http.*, gen_ai.*, error.type), else boardroom.*.
 """
@@ -19,7 +19,7 @@ BATCH = "ask members"
 
 
 class Work:
-    """A span that ends where its block does; one that is cancelled is marked so."""
+    """A span that ends with its block; one that is cancelled has the error "cancelled"."""
 
     def __init__(self, tracer: Tracer, name: str, kind: Kind, attributes: Mapping[str, Value | None]) -> None:
         self._started = tracer.started(name, kind)
@@ -60,14 +60,14 @@ def attempt(
 
 
 def batch(tracer: Tracer, members: int) -> AbstractContextManager[Span]:
-    """Members that are asked together."""
+    """The span of members that are asked together."""
     if tracer is OFF:
         return OFF.started(BATCH, Kind.INTERNAL)
     return Work(tracer, BATCH, Kind.INTERNAL, {"boardroom.members": members})
 
 
 def tell(span: Span, result: Generation | EngineError, *, cold_load: bool, adapter: AdapterIdentity | None) -> None:
-    """What became of an attempt, and through which adapter; None is none."""
+    """Note the outcome of an attempt, and the adapter that it went through; None for the base model."""
     if span is NO_SPAN:
         return
     if adapter is not None:

@@ -1,4 +1,4 @@
-"""Where the roster comes from: the cluster, or a file."""
+"""Sources of the roster: the cluster, or files."""
 
 import asyncio
 import logging
@@ -22,17 +22,17 @@ _LOG = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """`roster` is None until the board is known, and then `problem` says why. Notifies of another one."""
+    """Keeps a roster, which is None until the board is known: `problem` then says why. Notifies of another roster."""
 
     roster: Roster | None
     problem: str
 
     async def run(self) -> None:
-        """Keep the roster current, for ever."""
+        """Keep the roster up to date, for ever."""
 
 
 class LiveSource:
-    """The board's objects in one namespace, by two watches."""
+    """Reads the board's objects in one namespace, by two watches."""
 
     def __init__(self, kube: Kube, board: str, namespace: str, defaults: Defaults, changes: Changes) -> None:
         self.roster: Roster | None = None
@@ -60,7 +60,7 @@ class LiveSource:
         self._dirty.set()
 
     async def _rebuild(self) -> None:
-        """Events come in bunches; one roster for all that came together."""
+        """Build one roster for all events that came together, for ever."""
         while True:
             await self._dirty.wait()
             self._dirty.clear()
@@ -86,9 +86,7 @@ class LiveSource:
 
 
 class FileSource:
-    """YAML or JSON in a file or a directory, read again when it changes; what can't be read leaves the last roster in
-    force.
-    """
+    """Reads YAML or JSON in a file or a directory, again when it changes. Files that can't be read change nothing."""
 
     def __init__(
         self, path: Path, board: str | None, defaults: Defaults, adapters_root: str | None, changes: Changes
@@ -97,13 +95,13 @@ class FileSource:
         self.problem = ""
         self._changes = changes
         self._files, self._board, self._defaults, self._root = BoardFiles(path), board, defaults, adapters_root
-        self._seen: Stamp = ()
+        self._stamp: Stamp = ()
 
     def load(self) -> None:
         """Read the files now; raises ManifestError and OSError."""
-        seen = self._files.stamp()  # before they are read: what is written meanwhile is read next time
+        stamp = self._files.stamp()  # before they are read: what is written meanwhile is read next time
         board, agents = self._files.read(self._board)
-        self._seen = seen
+        self._stamp = stamp
         self.roster = build(board, agents, self._defaults, self._root)
         self._changes.notify()
 
@@ -111,7 +109,7 @@ class FileSource:
         while True:
             await asyncio.sleep(FILE_SECONDS)
             try:
-                if self._files.stamp() != self._seen:
+                if self._files.stamp() != self._stamp:
                     self.load()
             except (OSError, ManifestError) as error:
                 if str(error) != self.problem:
