@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from boardroom.api.settings import Defaults
 from boardroom.coordinator.backends.endpoints import GivenEndpoint
 from boardroom.coordinator.backends.sidecar import SidecarClient, SidecarReport
 from boardroom.coordinator.board.roster import Roster, build
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.simulator.model_server.signature import signature
@@ -73,8 +74,8 @@ class VolumeFindings(SidecarClient):
         super().__init__("")
         self.report = SidecarReport(volume=volume.found)
 
-    async def poll(self) -> None:
-        self.on_report()
+    async def poll(self) -> bool:
+        return True
 
 
 class Members:
@@ -89,7 +90,7 @@ class Members:
         self._places = places
         self._names: dict[str, str] = {}
         self.roster: Roster | None = None
-        self.on_change: Callable[[], None] = lambda: None
+        self.changes = Changes()
 
     @property
     def adapters(self) -> dict[str, str]:
@@ -108,7 +109,7 @@ class Members:
             }
         )
         self.roster = build(board, list(self._agents()), Defaults(), str(self._volume.root))
-        self.on_change()
+        self.changes.notify()
 
     async def run(self) -> None:
         await asyncio.Event().wait()
@@ -130,9 +131,10 @@ async def coordinated(members: Members, volume: Volume, wire: Wire) -> AsyncIter
     """Their coordinator, running."""
     coordinator = Coordinator(
         members,
+        members.changes,
         endpoints=GivenEndpoint(wire.url, wire.url),
         engine=lambda _: LoraxEngine("", wire),
-        findings=lambda _: VolumeFindings(volume),
+        sidecar=lambda _url, _wanted: VolumeFindings(volume),
         max_in_flight=1024,
     )
     async with coordinator.running():

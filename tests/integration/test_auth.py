@@ -12,7 +12,7 @@ from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS
 from boardroom.api.meta import COORDINATOR_MANAGER
 from boardroom.cluster.controlplane import ControlPlane
 from boardroom.cluster.pki import Identity
-from boardroom.coordinator.auth.bearer import ends
+from boardroom.coordinator.auth.bearer import expiry
 from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, Reviews
 from boardroom.coordinator.errors import ApiError, AuthUnavailable, Forbidden, Unauthenticated
 from boardroom.kube.client import KubeClient
@@ -126,7 +126,7 @@ async def test_a_token_asks_for_as_long_as_it_has_the_right(
         asks = f"Bearer {given}"
         expected = f"system:serviceaccount:{kube.namespace}:executive-client"
         assert await reviews.caller(asks) == expected
-        assert 0 < ends(given) - time.time() <= STALE_IF_ERROR_SECONDS
+        assert 0 < expiry(given) - time.time() <= STALE_IF_ERROR_SECONDS
         with pytest.raises(Unauthenticated):  # a pod's own token is good for the API server, and not for a board
             await reviews.caller(f"Bearer {token(kube, 'executive-client', 'https://kubernetes.default.svc')}")
         with pytest.raises(Forbidden, match="boardrooms/ask"):

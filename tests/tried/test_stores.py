@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from boardroom.coordinator.conversations.redis_refusals import refusal
-from boardroom.coordinator.conversations.redis_store import RedisStore, connected
+from boardroom.coordinator.conversations.redis_store import RedisStore, connect
 from boardroom.coordinator.errors import ConversationsRefused, ConversationsUnavailable
 from component.coordinator.redis_server import redis_server
 
@@ -104,7 +104,7 @@ async def test_what_redis_refuses_is_said_without_keys_and_claims(made: Redis, t
         with server.client() as admin:
             for command in made.commands:
                 admin.execute_command(*command)
-        async with contextlib.aclosing(connected(f"{server.url[:-1]}{made.database}", made.password)) as client:
+        async with contextlib.aclosing(connect(f"{server.url[:-1]}{made.database}", made.password)) as client:
             with pytest.raises(ConversationsUnavailable) as refused:
                 await read(RedisStore(client, lambda: BOARD))
     said = str(refused.value)
@@ -118,7 +118,7 @@ async def test_what_redis_refuses_is_said_without_keys_and_claims(made: Redis, t
 
 
 async def read(store: RedisStore) -> None:
-    async with store.claimed(CONVERSATION):
+    async with store.claim(CONVERSATION):
         await store.read(CONVERSATION)
 
 

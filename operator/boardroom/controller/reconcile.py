@@ -244,7 +244,7 @@ class Reconciler:
         account, deployment = (
             self.store.get(kind, key[0], coordinator_name(key[1])) for kind in (SERVICE_ACCOUNT, DEPLOYMENT)
         )
-        return identity.outlived(account, deployment)
+        return identity.may_use_former_account(account, deployment)
 
     def _coordinator(self, key: Key, blueprint: Blueprint) -> ConditionValue:
         messages = coordinator_messages(blueprint)

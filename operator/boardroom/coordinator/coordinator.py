@@ -1,4 +1,4 @@
-"""The coordinator of one board: its parts, how they hear of each other, and what runs in the background."""
+"""The coordinator of one board: its parts, what follows when something changes, and what runs in the background."""
 
 import asyncio
 import time
@@ -7,16 +7,19 @@ from contextlib import asynccontextmanager
 from math import nan
 from typing import Final
 
+from boardroom.adapters.protocol import DesiredSources
 from boardroom.api.ask import AskRequest
 from boardroom.coordinator.backends.adapter_summary import AdapterSummary
 from boardroom.coordinator.backends.adapter_versions import AdapterVersions, wanted
+from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.endpoints import Endpoints
 from boardroom.coordinator.backends.health_check import metrics
-from boardroom.coordinator.backends.pool import BackendPool
+from boardroom.coordinator.backends.pool import BackendPool, Sidecars
 from boardroom.coordinator.backends.routes import StandardRoute
 from boardroom.coordinator.backends.sidecar import SidecarClient
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.board.sources import Source
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.conversations.conversations import Conversations
 from boardroom.coordinator.conversations.memory import MemoryStore
 from boardroom.coordinator.conversations.store import Store
@@ -30,7 +33,7 @@ from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.peers.membership import Peers
 from boardroom.coordinator.response import AskResponse
 from boardroom.coordinator.status.conditions import NO_LORAX, Observation
-from boardroom.coordinator.status.writer import HealthWriter
+from boardroom.coordinator.status.writer import StatusWriter
 from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import Engine, Inference
 from boardroom.kube.protocol import Kube
@@ -40,25 +43,32 @@ MAX_IN_FLIGHT: Final = 256
 """Questions at once; the next one gets 429."""
 
 SETTLE_SECONDS: Final = 10.0
-"""After the start, adapters are proved before the status is written: no flicker when a coordinator is replaced."""
+"""How long the first status waits for the adapters to be proved, so that a restart makes no condition flicker."""
 
 DRAIN_SECONDS: Final = 5.0
+"""How long loads may go on when the coordinator stops."""
 
 
 class Coordinator:
-    """Everything but HTTP. Without endpoints the board runs without LoRAX; without kube no status is written."""
+    """Everything of a coordinator but HTTP. Without `endpoints` the board runs without LoRAX, without `kube` nobody
+    writes its status, and without `peers` no other coordinator serves it.
+
+    Sources, endpoints and pool notify `changes`; one background job then does what follows from all changes that came
+    together. Whatever a question depends on at once is a constructor argument of the part that calls it.
+    """
 
     def __init__(
         self,
         source: Source,
+        changes: Changes,
         *,
         endpoints: Endpoints | None = None,
         engine: Callable[[str], Engine] = LoraxEngine,
-        findings: Callable[[str], SidecarClient] = SidecarClient,
+        sidecar: Sidecars = SidecarClient,
         standard: Inference | None = None,
         kube: Kube | None = None,
         store: Store | None = None,
-        peers: Callable[[BackendPool | None], Peers] | None = None,
+        peers: Callable[[BackendPool | None, Callable[[], None]], Peers] | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
         tracer: Tracer = OFF,
     ) -> None:
@@ -66,46 +76,42 @@ class Coordinator:
         self.metrics.most_in_flight.set(max_in_flight)
         self.tracer = tracer
         self.conversations = Conversations(self._memory() if store is None else store)
-        self._source, self._kube, self._standard = source, kube, standard
-        self._by_standard = StandardRoute(standard, self.metrics, tracer) if standard is not None else None
-        self.pool = (
-            BackendPool(endpoints, engine, findings, metrics=self.metrics, tracer=tracer)
-            if endpoints is not None
-            else None
-        )
-        self._writer: HealthWriter | None = None
+        self._source, self._changes = source, changes
+        self._kube, self._standard = kube, standard
+        self._standard_route = StandardRoute(standard, self.metrics, tracer) if standard is not None else None
+        self.pool = self._make_pool(endpoints, engine, sidecar) if endpoints is not None else None
+        self._writer: StatusWriter | None = None
         self.drain_seconds = DRAIN_SECONDS
-        """How long loads may go on when the coordinator stops."""
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self._versions = AdapterVersions()
         self._resolved: Roster | None = None
-        self._resolving = False
-        self._asked: dict[object, Roster] = {}
-        """The roster of each question in flight: a version that was replaced meanwhile still speaks there."""
+        self._taken_in = 0
+        """The generation of changes that the background job has worked on."""
+        self._passes = Changes()
+        self._rosters: dict[object, Roster] = {}
+        """The roster of each question in flight, which keeps the versions that it began with."""
         self._started = time.monotonic()
         self._jobs = Jobs()
         if kube is not None:
-            self._writer = HealthWriter(
-                kube, self.metrics, roster=lambda: self.roster, adapters=lambda: self.adapters, observed=self._settled
+            self._writer = StatusWriter(
+                kube,
+                self.metrics,
+                roster=lambda: self.roster,
+                adapters=lambda: self.adapters,
+                observed=self._observation_to_write,
             )
-        self.peers = peers(self.pool) if peers is not None else None
-        if self.peers is not None:
-            self.peers.on_lead = self._leads
-        if self.pool is not None:
-            self.pool.on_change = self._pool_changed
-            self.pool.wanted = lambda: wanted(self._resolved) if self._resolved else None
-        source.on_change = self._roster_changed
-        self._roster_changed()
+        self.peers = peers(self.pool, self._on_started_leading) if peers is not None else None
+        self._take_in()
 
     @property
     def roster(self) -> Roster | None:
-        """The board as it is now, each member with the version that speaks for it; None until it is known."""
+        """The board as it is now, each member with the version that serves it; None until the board is known."""
         return self._resolved
 
     @property
     def problem(self) -> str:
-        """Why the board can't be asked yet; empty where it can."""
+        """Why the board can't be asked yet; empty if it can."""
         if self.roster is None:
             return self._source.problem
         if self.pool is not None and not self.pool.known:
@@ -114,12 +120,12 @@ class Coordinator:
 
     @property
     def adapters(self) -> AdapterSummary:
-        """What is known of the adapters."""
+        """The adapters on all servers; none without LoRAX."""
         return self.pool.adapters if self.pool is not None else AdapterSummary([])
 
     def observation(self) -> Observation:
-        """LoRAX as of the last look."""
-        standard = self._by_standard is not None
+        """LoRAX as of the last health check."""
+        standard = self._standard_route is not None
         pool = self.pool
         if pool is None or (self.roster is not None and not self.roster.lorax_enabled):
             return Observation(running=None, reason=NO_LORAX, metrics=None, standard=standard)
@@ -137,7 +143,7 @@ class Coordinator:
         context: PromptContext = NO_CONTEXT,
         listener: Listener | None = None,
     ) -> AskResponse:
-        """The board's answer; raises ApiError. `began` is a time of the event loop's clock."""
+        """The board's answer. `began` is a time of the event loop's clock. Raises ApiError."""
         roster = self.roster
         if roster is None or self.problem:
             raise NotReady(self.problem)
@@ -145,13 +151,13 @@ class Coordinator:
             raise TooManyQuestions(f"{self._in_flight} questions are being asked; ask again in a moment")
         self._in_flight += 1
         self.metrics.in_flight.set(self._in_flight)
-        question = object()
-        self._asked[question] = roster
+        key = object()
+        self._rosters[key] = roster
         try:
             lorax = self.pool if roster.lorax_enabled else None
             if lorax is not None:
                 await lorax.refresh_unknown(request.timeout or roster.timeout_seconds)
-            dispatcher = Dispatcher(self.metrics, lorax=lorax, standard=self._by_standard, tracer=self.tracer)
+            dispatcher = Dispatcher(self.metrics, lorax=lorax, standard=self._standard_route, tracer=self.tracer)
 
             ask = AskContext(
                 request=request,
@@ -163,15 +169,18 @@ class Coordinator:
             )
             if request.conv_id is None:
                 return await deliberate(ask, roster, dispatcher)
-            return await self.conversations.ask(ask, roster, lambda resumed: deliberate(resumed, roster, dispatcher))
+            return await self.conversations.with_history(
+                ask, roster, lambda resumed: deliberate(resumed, roster, dispatcher)
+            )
         finally:
-            del self._asked[question]
+            del self._rosters[key]
             self._in_flight -= 1
             self.metrics.in_flight.set(self._in_flight)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Everything in the background; at the end loads may finish for a few seconds."""
+        """Runs the background jobs. At the end loads may go on for `drain_seconds`, and every connection is closed."""
+        self._jobs.start("changes", self._take_in_changes)
         self._jobs.start("roster", self._source.run)
         if self.pool is not None:
             self.pool.start()
@@ -180,7 +189,7 @@ class Coordinator:
         elif self.pool is not None:
             self.pool.lead()
         if self._writer is not None:
-            self._jobs.start("health writer", self._writer.run)
+            self._jobs.start("status writer", self._writer.run)
         try:
             yield
         finally:
@@ -194,66 +203,103 @@ class Coordinator:
                     await part.close()
             await asyncio.to_thread(self.tracer.close)
 
-    def _leads(self) -> None:
-        """From now on it is this one that writes status, after it has proved the adapters itself."""
+    async def settled(self) -> None:
+        """Returns when the coordinator has taken in everything that changed until now. Tests use it."""
+        changed = self._changes.generation
+        while self._taken_in < changed:
+            await self._passes.after(self._passes.generation)
+
+    def _on_started_leading(self) -> None:
+        """Write the status from now on, after this coordinator has proved the adapters itself."""
         self._started = time.monotonic()
         if self._writer is not None:
             self._writer.forget()
 
-    def _roster_changed(self) -> None:
+    async def _take_in_changes(self) -> None:
+        """Do what follows from the changes that came together, which may be changes again, for ever."""
+        while True:
+            generation = self._changes.generation
+            self._take_in()
+            self._taken_in = generation
+            self._passes.notify()
+            await asyncio.sleep(0)  # others may work between two passes
+            await self._changes.after(generation)
+
+    def _take_in(self) -> None:
+        """Bring up to date what is made of others' state: backends, the resolved roster, metrics and the status."""
+        if self.pool is not None:
+            self.pool.sync()
         self._resolve()
-        if self._resolved is not None:
-            roster = self._resolved
+        roster = self._resolved
+        if roster is not None:
             self.metrics.set_members(member.name for member in roster.members)
             self.metrics.lorax_latency_limit.set(roster.latency_warning_ms / 1000)
             self.metrics.lorax_wanted.set(roster.lorax_enabled and not roster.suspended)
-            self._count()
-
-    def _resolve(self) -> None:
-        """Decide anew which version speaks for whom: the board, what a sidecar says or an adapter's state moved."""
-        if self._resolving:
-            return  # what follows here moves the adapters itself
-        self._resolving = True
-        try:
-            source, servers = self._source.roster, self.pool.servers if self.pool is not None else []
-            self._resolved = self._versions.resolve(source, servers) if source else None
-            if self._resolved is not None and self.pool is not None:
-                in_use = {path for roster in self._asked.values() for path in roster.adapter_ids}
-                self.pool.keep(self._resolved, in_use)
-        finally:
-            self._resolving = False
+        self._count()
         if self._writer is not None:
             self._writer.wake()
 
-    def _memory(self) -> MemoryStore:
-        kept = MemoryStore()
-        self.metrics.conversations.set_function(lambda: len(kept))
-        return kept
+    def _resolve(self) -> None:
+        """Decide which version serves each member, by the board, the sidecars' reports and the adapters' states.
 
-    def _pool_changed(self) -> None:
-        self._resolve()
-        self._count()
+        The pool calls this as soon as a report is in: the registry must have the report's files before the report may
+        confirm that LoRAX has loaded them.
+        """
+        source, servers = self._source.roster, self.pool.servers if self.pool is not None else []
+        self._resolved = self._versions.resolve(source, servers) if source else None
+        if self._resolved is not None and self.pool is not None:
+            in_use = {path for roster in self._rosters.values() for path in roster.adapter_ids}
+            self.pool.keep(self._resolved, in_use)
+
+    def _wanted(self) -> DesiredSources | None:
+        """What the sidecars are to fetch; None until the board is known."""
+        return wanted(self._resolved) if self._resolved is not None else None
+
+    async def _before_wave(self, backend: Backend) -> None:
+        """Wait until no other coordinator sends to that server."""
         if self.peers is not None:
-            self.peers.publish()
+            await self.peers.hold(backend)
+
+    def _make_pool(self, endpoints: Endpoints, engine: Callable[[str], Engine], sidecar: Sidecars) -> BackendPool:
+        return BackendPool(
+            endpoints,
+            engine,
+            sidecar,
+            changes=self._changes,
+            metrics=self.metrics,
+            tracer=self.tracer,
+            resolve=self._resolve,
+            before_wave=self._before_wave,
+            wanted=self._wanted,
+        )
+
+    def _memory(self) -> MemoryStore:
+        store = MemoryStore()
+        self.metrics.conversations.set_function(lambda: len(store))
+        return store
 
     def _count(self) -> None:
-        """Show which members' adapters fail, and LoRAX's latency as the status has it."""
+        """Set the gauges of members' adapters, and of LoRAX's latency as the status has it."""
         adapters = self.adapters
         for member in self.roster.members if self.roster else ():
             state = adapters[member.adapter_id].best if member.adapter_id else None
             self.metrics.adapter_failed(member.name, failed=state is not None and state.is_blocked)
-        seen = self.observation().metrics
-        average = seen.average_latency_ms if seen else None
+        figures = self.observation().metrics
+        average = figures.average_latency_ms if figures else None
         self.metrics.lorax_latency.set(nan if average is None else average / 1000)
 
-    def _settled(self) -> Observation | None:
-        """What may be written; None while the first look and the first proofs are under way, and where others write."""
+    def _observation_to_write(self) -> Observation | None:
+        """What the status may say. None before the first health check and the first proofs, while a change has not been
+        taken in, and if another coordinator may write.
+        """
+        if self._taken_in != self._changes.generation:
+            return None  # else old versions might be written together with new states; the job wakes the writer
         if self.peers is not None and not self.peers.is_confirmed_leader:
             return None
-        seen = self.observation()
-        if seen.reason == NO_LORAX or self.pool is None:
-            return seen
-        if seen.running is None:
+        observation = self.observation()
+        if observation.reason == NO_LORAX or self.pool is None:
+            return observation
+        if observation.running is None:
             return None
         settling = self.pool.settling and time.monotonic() < self._started + SETTLE_SECONDS
-        return None if settling else seen
+        return None if settling else observation

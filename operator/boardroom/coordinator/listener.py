@@ -1,4 +1,4 @@
-"""Who listens to a question while it is answered: plain calls in the order in which things happen."""
+"""The calls that tell how a question goes while it is answered, in the order in which things happen."""
 
 from typing import Protocol
 
@@ -6,40 +6,40 @@ from boardroom.coordinator.response import MemberAnswer
 
 
 class Listener(Protocol):
-    """Hears one question. Every call must return at once."""
+    """Takes in what happens to one question. Every call must return at once."""
 
     def started(self, agent: str, role: str) -> None:
-        """The member was asked."""
+        """A member was asked."""
 
     def delta(self, agent: str, text: str) -> None:
-        """More of what it says."""
+        """The member's answer goes on with this text."""
 
     def restarted(self, agent: str, reason: str) -> None:
-        """What it said so far is void: it is asked again."""
+        """The text that came so far is void: the member is asked again."""
 
     def done(self, answer: MemberAnswer) -> None:
-        """It has answered, or will not."""
+        """The member has answered, or is absent."""
 
     def round_done(self, answers: list[MemberAnswer]) -> None:
-        """Everybody who was asked together has."""
+        """All members that were asked together have answered, or are absent."""
 
 
 class MemberStream:
-    """One member's part of it."""
+    """The stream of one member's answer to a listener."""
 
     def __init__(self, listener: Listener, agent: str) -> None:
         self._listener = listener
         self._agent = agent
-        self._spoken = False
+        self._has_text = False
 
     def text(self, piece: str) -> None:
-        """A piece of its answer, perhaps an empty one."""
+        """Pass on a piece of the answer, which may be empty."""
         if piece:
-            self._spoken = True
+            self._has_text = True
             self._listener.delta(self._agent, piece)
 
     def failed(self, reason: str) -> None:
-        """The attempt broke; what was said in it is void."""
-        if self._spoken:
-            self._spoken = False
+        """Pass on that the attempt failed, if some text of it was passed on."""
+        if self._has_text:
+            self._has_text = False
             self._listener.restarted(self._agent, reason)

@@ -1,4 +1,4 @@
-"""A coordinator from its options: standalone from a file, or live in a cluster."""
+"""Makes a coordinator from its options: standalone from a file, or live in a cluster."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ from boardroom.coordinator.auth.keys import ApiKeys
 from boardroom.coordinator.auth.reviews import Reviews
 from boardroom.coordinator.backends.endpoints import GivenEndpoint, ServiceEndpoints
 from boardroom.coordinator.board.sources import FileSource, LiveSource, Source
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.conversations.store import Store
 from boardroom.coordinator.coordinator import MAX_IN_FLIGHT, Coordinator
 from boardroom.coordinator.errors import NotReady
@@ -28,14 +29,14 @@ from boardroom.telemetry.tracing import OFF, Tracer
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a coordinator needs to know; with `file` it is standalone, else `board` is required."""
+    """The options of a coordinator. With `file` it is standalone, else `board` is required."""
 
     board: str | None = None
     namespace: str = "default"
     defaults: Defaults = field(default_factory=Defaults)
     lorax_url: str | None = None
     lorax_service: str | None = None
-    """In a cluster: the Service whose pods are LoRAX servers, instead of the one at `lorax_url`."""
+    """In a cluster: the Service whose pods are the LoRAX servers, instead of the server at `lorax_url`."""
     standard_url: str | None = None
     standard_model: str = ""
     standard_api_key: str = field(default="", repr=False)
@@ -44,7 +45,7 @@ class Options:
     redis_ca: str = ""
     adapters_url: str | None = None
     address: str = ""
-    """In a cluster: host:port at which other coordinators of the board reach the metrics port."""
+    """In a cluster: host:port at which the board's other coordinators reach the metrics port."""
     file: Path | None = None
     adapters_root: str | None = None
     max_in_flight: int = MAX_IN_FLIGHT
@@ -53,15 +54,17 @@ class Options:
     tracer: Tracer = OFF
     cors: CorsSpec = field(default_factory=CorsSpec)
     api_keys: Path | None = None
-    """A file or a directory of keys; required with ApiKey."""
+    """A file or a directory of API keys; required with ApiKey."""
 
 
 def standalone(options: Options, file: Path) -> Coordinator:
-    """The coordinator of a board in a file; raises ManifestError and OSError."""
-    source = FileSource(file, options.board, options.defaults, options.adapters_root)
+    """Makes the coordinator of a board in a file; raises ManifestError and OSError."""
+    changes = Changes()
+    source = FileSource(file, options.board, options.defaults, options.adapters_root, changes)
     source.load()
     return Coordinator(
         source,
+        changes,
         endpoints=_given(options),
         standard=_standard(options),
         store=_store(options, source),
@@ -71,17 +74,26 @@ def standalone(options: Options, file: Path) -> Coordinator:
 
 
 def live(options: Options, kube: KubeClient) -> Coordinator:
-    """The coordinator of a board in the cluster."""
-    source = LiveSource(kube, options.board or "", options.namespace, options.defaults)
+    """Makes the coordinator of a board in the cluster."""
+    changes = Changes()
+    source = LiveSource(kube, options.board or "", options.namespace, options.defaults, changes)
     service = options.lorax_service
     return Coordinator(
         source,
-        endpoints=ServiceEndpoints(kube, options.namespace, service) if service else _given(options),
+        changes,
+        endpoints=ServiceEndpoints(kube, options.namespace, service, changes) if service else _given(options),
         standard=_standard(options),
         kube=kube,
         store=_store(options, source),
-        peers=lambda pool: Peers(
-            kube, options.board or "", options.namespace, options.address, pool, age=process_age()
+        peers=lambda pool, on_started_leading: Peers(
+            kube,
+            options.board or "",
+            options.namespace,
+            options.address,
+            pool=pool,
+            changes=changes,
+            on_started_leading=on_started_leading,
+            age=process_age(),
         ),
         max_in_flight=options.max_in_flight,
         tracer=options.tracer,
@@ -117,14 +129,14 @@ async def _connect(stack: AsyncExitStack) -> KubeClient:
 
 
 def _authenticator(options: Options, kube: KubeClient | None) -> Authenticator | None:
-    """What decides who may ask; None lets in everybody."""
+    """Makes the authenticator that decides who may ask; None lets everybody ask."""
     if options.auth == "None":
         return None
     if options.auth == "ApiKey" and options.api_keys:
         return ApiKeys(options.api_keys)
     if options.auth == "Kubernetes" and kube and options.board:
         return Reviews(kube, options.board, options.namespace, stale_seconds=options.auth_stale_seconds)
-    raise OSError(f"--auth {options.auth}: what it needs is not there")
+    raise OSError(f"--auth {options.auth}: the options that it needs are missing")
 
 
 def _given(options: Options) -> GivenEndpoint | None:
@@ -138,19 +150,19 @@ def _standard(options: Options) -> StandardEngine | None:
 
 
 def _store(options: Options, source: Source) -> Store | None:
-    """Where conversations are kept beside the coordinator's own memory; raises OSError for a URL that is none."""
+    """Makes the store of conversations; None is the coordinator's memory. Raises OSError for an invalid URL."""
     if options.redis_url is None:
         return None
     # its client takes half a second to import, OpenTelemetry included
-    from boardroom.coordinator.conversations.redis_store import RedisStore, connected  # noqa: PLC0415
+    from boardroom.coordinator.conversations.redis_store import RedisStore, connect  # noqa: PLC0415
 
     try:
-        client = connected(options.redis_url, options.redis_password, options.redis_ca)
+        client = connect(options.redis_url, options.redis_password, options.redis_ca)
     except ValueError as error:
         raise OSError(f"--redis-url {options.redis_url}: {error}") from error
 
     def scope() -> str:
-        """A board made anew under the same name starts anew."""
+        """Begins the keys. A board that is made anew under the same name has a uid, and so keys, of its own."""
         roster = source.roster
         if roster is None:
             raise NotReady(source.problem)

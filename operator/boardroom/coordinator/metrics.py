@@ -1,4 +1,4 @@
-"""The coordinator's own metrics. Labels take values that are listed in code, or names of members that have a seat."""
+"""The coordinator's own metrics. Labels take values that are listed in code, or names of members."""
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -18,14 +18,14 @@ RATIOS = (1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10)
 
 
 class Basis(StrEnum):
-    """What an estimate of GPU-seconds rests on: see occupancy.py."""
+    """What an estimate of GPU-seconds is based on; gpu_seconds.py explains it."""
 
     ALONE = "alone"
     BATCH = "batch"
 
 
 class Metrics:
-    """One registry per coordinator, with the children of the hot path cached."""
+    """A registry for each coordinator, with the children of the hot path cached."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -74,7 +74,7 @@ class Metrics:
         self._of_batches(r)
 
     def _of_members(self, r: CollectorRegistry) -> None:
-        """`agent` is the name of a member with a seat: at most maxMembers values at a time."""
+        """Make the metrics whose label `agent` is a member's name: at most maxMembers values at a time."""
         self._names: frozenset[str] | None = None
         self.answers = Counter(
             "boardroom_member_answers",
@@ -108,7 +108,7 @@ class Metrics:
             self._cold_loads,
             self._failed_adapters,
         )
-        self._spoken: dict[tuple[str, EngineName], _Spoken] = {}
+        self._series: dict[tuple[str, EngineName], _AnswerSeries] = {}
 
     def _of_batches(self, r: CollectorRegistry) -> None:
         self.batch_size = Histogram(
@@ -135,21 +135,23 @@ class Metrics:
         self._separate = {basis: separate.labels(basis) for basis in Basis}
 
     def answered(self, agent: str, engine: EngineName, seconds: float, usage: Usage, *, cold: bool) -> None:
-        """A member answered."""
+        """Count a member's answer; `cold` if it waited for its adapter's load."""
         agent = self._label(agent)
-        spoken = self._spoken.get((agent, engine))
-        if spoken is None:
-            spoken = self._spoken[agent, engine] = _Spoken(self.answers, self._seconds, self._tokens, agent, engine)
-        spoken.observe(seconds, usage)
+        series = self._series.get((agent, engine))
+        if series is None:
+            series = self._series[agent, engine] = _AnswerSeries(
+                self.answers, self._seconds, self._tokens, agent, engine
+            )
+        series.observe(seconds, usage)
         if cold:
             self._cold_loads.labels(agent).inc()
 
     def missing(self, agent: str, status: AnswerStatus, cause: str, engine: str = "") -> None:
-        """A member did not; `cause` is a code."""
+        """Count a member that did not answer; `cause` is a code."""
         self.answers.labels(self._label(agent), engine, status, cause).inc()
 
     def batch(self, size: int, wall: float, latencies: Sequence[float]) -> None:
-        """Members were asked together; `latencies` are those of the answers."""
+        """Count members that were asked together; `latencies` are the answers', in seconds."""
         self.batch_size.observe(size)
         self.batch_seconds.observe(wall)
         middle = median(latencies) if len(latencies) > 1 else 0.0
@@ -157,15 +159,15 @@ class Metrics:
             self._straggling.observe(max(latencies) / middle)
 
     def busy(self, seconds: float) -> None:
-        """LoRAX was at work for so long since the last call."""
+        """Count the seconds that LoRAX was at work since the last call."""
         self._busy.inc(seconds)
 
     def separate(self, basis: Basis, seconds: float) -> None:
-        """An answer would have taken so long on a GPU of its own."""
+        """Count the seconds that an answer would have taken on a GPU of its own."""
         self._separate[basis].inc(seconds)
 
     def request(self, route: str, mode: str, code: int, seconds: float, error: str = "") -> None:
-        """A request was answered; `error` is the API's code if it was by an error."""
+        """Count a request; `error` is the API's code if it was answered with an error."""
         self.requests.labels(route, mode, code).inc()
         child = self._modes.get(mode)  # type: ignore[call-overload]
         (child if child is not None and route == "/v1/ask" else self.duration.labels(route, mode)).observe(seconds)
@@ -173,26 +175,26 @@ class Metrics:
             self.errors.labels(route, mode, error).inc()
 
     def adapter_failed(self, agent: str, *, failed: bool) -> None:
-        """Whether LoRAX can't answer through the adapter of this member, who has a seat."""
+        """Set whether LoRAX can't answer through a member's adapter."""
         self._failed_adapters.labels(agent).set(failed)
 
     def set_members(self, agents: Iterable[str]) -> None:
-        """Who has a seat; the series of those who no longer do are dropped."""
+        """Set the board's members; the series of former members are dropped."""
         names = frozenset(agents)
         for agent in (self._names or frozenset()) - names:
             for metric in self._by_member:
                 metric.remove_by_labels({"agent": agent})
-        self._spoken = {key: spoken for key, spoken in self._spoken.items() if key[0] in names}
+        self._series = {key: series for key, series in self._series.items() if key[0] in names}
         self._names = names
         self.members.set(len(names))
 
     def _label(self, agent: str) -> str:
-        """The name of a member with a seat, else nothing: who has none, or lost it while it was being asked."""
+        """The name of a member; empty for an agent that is none, or is none any more."""
         return agent if self._names is None or agent in self._names else ""
 
 
-class _Spoken:
-    """The series that one member's answers by one engine go to."""
+class _AnswerSeries:
+    """The series of one member's answers by one engine."""
 
     def __init__(self, answers: Counter, seconds: Histogram, tokens: Counter, agent: str, engine: EngineName) -> None:
         self._answers = answers.labels(agent, engine, AnswerStatus.ANSWERED, "")
@@ -201,7 +203,7 @@ class _Spoken:
         self._completion = tokens.labels(agent, engine, "completion")
 
     def observe(self, seconds: float, usage: Usage) -> None:
-        """One answer."""
+        """Count one answer."""
         self._answers.inc()
         self._seconds.observe(seconds)
         self._prompt.inc(usage.prompt_tokens)

@@ -1,4 +1,4 @@
-"""What the spans of a question say of it: who was asked, through what, how long it took; never a word of it.
+"""The spans of a question: the members asked, through what, and how long it took; never a word of the texts.
 
 Names of attributes are OpenTelemetry's where it has one (http.*, gen_ai.*, error.type), else boardroom.*.
 """
@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 
 from boardroom.api.ask import EngineName
-from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.response import AdapterIdentity
 from boardroom.engine.errors import EngineError
 from boardroom.engine.protocol import Generation
@@ -20,7 +19,7 @@ BATCH = "ask members"
 
 
 class Work:
-    """A span that ends where its block does; one that is cancelled is marked so."""
+    """A span that ends with its block; one that is cancelled has the error "cancelled"."""
 
     def __init__(self, tracer: Tracer, name: str, kind: Kind, attributes: Mapping[str, Value | None]) -> None:
         self._started = tracer.started(name, kind)
@@ -41,31 +40,34 @@ class Work:
 
 
 def attempt(
-    tracer: Tracer, member: Member, engine: EngineName, replica: str | None = None
+    tracer: Tracer, engine: EngineName, *, agent: str, role: str, server: str | None = None, adapter: str | None = None
 ) -> AbstractContextManager[Span]:
-    """One request to an engine for a member, with the wait until it may be sent; `replica` names the LoRAX server."""
+    """One request to an engine for a member, with the wait until it may be sent.
+
+    `server` names the LoRAX server and `adapter` is the directory that LoRAX reads; None with another engine.
+    """
     if tracer is OFF:
         return OFF.started(ATTEMPT, Kind.CLIENT)
-    asked = {
+    attributes = {
         "gen_ai.operation.name": "chat",
-        "boardroom.agent": member.name,
-        "boardroom.role": member.role,
+        "boardroom.agent": agent,
+        "boardroom.role": role,
         "boardroom.engine": engine,
-        "boardroom.replica": replica,
-        "boardroom.adapter.path": member.adapter_id if replica is not None else None,
+        "boardroom.replica": server,
+        "boardroom.adapter.path": adapter,
     }
-    return Work(tracer, ATTEMPT, Kind.CLIENT, asked)
+    return Work(tracer, ATTEMPT, Kind.CLIENT, attributes)
 
 
 def batch(tracer: Tracer, members: int) -> AbstractContextManager[Span]:
-    """Members that are asked together."""
+    """The span of members that are asked together."""
     if tracer is OFF:
         return OFF.started(BATCH, Kind.INTERNAL)
     return Work(tracer, BATCH, Kind.INTERNAL, {"boardroom.members": members})
 
 
 def tell(span: Span, result: Generation | EngineError, *, cold_load: bool, adapter: AdapterIdentity | None) -> None:
-    """What became of an attempt, and through which adapter; None is none."""
+    """Note the outcome of an attempt, and the adapter that it went through; None for the base model."""
     if span is NO_SPAN:
         return
     if adapter is not None:

@@ -62,15 +62,15 @@ ACCESS_REVIEW: Final = Kind(
 LEASE: Final = Kind(group="coordination.k8s.io", version="v1", name="Lease", plural="leases")
 
 CHILDREN: Final = (CLAIM, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, NETWORK_POLICY, SERVICE, DISRUPTION_BUDGET, DEPLOYMENT)
-"""What a board owns, in the order in which it is applied: a pod's needs before the pod."""
+"""The kinds of objects that a board owns, in the order in which they are applied: what a pod needs before the pod."""
 CLUSTER_SCOPED: Final = (CLUSTER_ROLE_BINDING,)
-"""Seen only by an operator that looks at all namespaces."""
+"""Kinds that only an operator of all namespaces watches."""
 LABELLED: Final = (*CHILDREN, POD, *CLUSTER_SCOPED)
-"""Watched by label only: the cluster holds many more of these than are ours."""
+"""Kinds that are watched by label: the cluster has many more objects of them than ours."""
 WATCHED: Final = (BOARDROOM, BOARDAGENT, *LABELLED)
 
 Key = tuple[str, str]
-"""Namespace and name of a Boardroom: what a reconcile is about."""
+"""Namespace and name of a Boardroom, the key of a reconcile."""
 
 
 def selector(kind: Kind) -> str:
@@ -79,17 +79,17 @@ def selector(kind: Kind) -> str:
 
 
 def key_of(obj: Object) -> Key:
-    """An object's own namespace and name."""
+    """An object's namespace and name."""
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
 def version_of(obj: Object) -> int:
-    """An object's resource version."""
+    """An object's resource version as a number."""
     return version_number(obj["metadata"].get("resourceVersion", ""))
 
 
 def version_number(resource_version: str) -> int:
-    """Resource versions of one kind compare as numbers (KEP-5504); 0 of a text that is none."""
+    """A resource version as a number; those of one kind compare as such (KEP-5504). 0 if the text is no number."""
     return int(resource_version) if resource_version.isdigit() else 0
 
 
@@ -99,9 +99,9 @@ def controller_of(obj: Object) -> dict[str, Any] | None:
 
 
 def owned_by(obj: Object, board: str, uid: str) -> bool:
-    """Whether an object is that board's: it controls it, or nobody does and the labels are those that we give.
+    """Whether an object is that board's: the board controls it, or nobody does and it has our labels.
 
-    The second is what an orphaning deletion of a board leaves, what lost its owner by hand, and a claim that is kept.
+    An object without a controller was orphaned by its board's deletion, lost its owner by hand, or is a kept claim.
     """
     owner = controller_of(obj)
     if owner is not None:
@@ -111,7 +111,7 @@ def owned_by(obj: Object, board: str, uid: str) -> bool:
 
 
 def boards_of(kind: Kind, obj: Object) -> frozenset[Key]:
-    """The boards that an object concerns; a relabelled child concerns its owner and the board it claims to be of."""
+    """The boards that an object concerns; a relabelled child concerns its owner and the board of its label."""
     labels = obj["metadata"].get("labels") or {}
     if kind in CLUSTER_SCOPED:
         key = (labels.get(meta.NAMESPACE_LABEL, ""), labels.get(meta.BOARD_LABEL, ""))

@@ -7,7 +7,7 @@ ends its listener closes first, and with it the connections that nobody uses; th
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -17,12 +17,13 @@ from unittest.mock import patch
 import msgspec
 
 from boardroom.adapters.protocol import AdapterFiles
-from boardroom.coordinator.backends.backend import OutcomeDelta
+from boardroom.coordinator.backends.backend import Backend, OutcomeDelta
 from boardroom.coordinator.backends.endpoints import Endpoint
 from boardroom.coordinator.backends.pool import BackendPool
 from boardroom.coordinator.backends.routes import Outcome
 from boardroom.coordinator.backends.sidecar import SidecarClient, SidecarReport
 from boardroom.coordinator.board.roster import Member, Roster
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.peers.follower import Follower, LeaderLostError
 from boardroom.coordinator.peers.leader import Leader
@@ -192,27 +193,38 @@ class StillFindings(SidecarClient):
         super().__init__("")
         self.report = SidecarReport(volume=VOLUME)
 
-    async def poll(self) -> None:
-        self.on_report()
+    async def poll(self) -> bool:
+        return True
 
 
 class NearFollower(Follower):
     """To a leader in the same process, over the same JSON."""
 
-    leading: Leader
+    def __init__(self, leading: Leader, pool: BackendPool, clock: Callable[[], float]) -> None:
+        super().__init__(pool, "follower", clock)
+        self.leading = leading
 
-    async def _ask(self, address: str, news: dict[str, OutcomeDelta]) -> GrantResponse:
-        poll = self._poll(news)
+    async def _ask(self, address: str, outcomes: dict[str, OutcomeDelta]) -> GrantResponse:
+        request = self._request(outcomes)
         await asyncio.sleep(AIR)
-        state = await self.leading.answer(poll_decoder.decode(encoder.encode(poll)))
+        state = await self.leading.answer(poll_decoder.decode(encoder.encode(request)))
         await asyncio.sleep(AIR)
         return state_decoder.decode(msgspec.json.encode(state))
 
 
-def pool(lorax: MortalLorax) -> BackendPool:
+async def nobody_else(_backend: Backend) -> None:
+    return
+
+
+def pool(lorax: MortalLorax, changes: Changes, before_wave: Callable[[Backend], Awaitable[None]]) -> BackendPool:
     endpoint = Endpoint(key="lorax", name="lorax", url="virtual://lorax", adapters_url="virtual://adapters")
     made = BackendPool(
-        ListedEndpoints(endpoint), lambda _: lorax.client(), lambda _: StillFindings(), metrics=Metrics()
+        ListedEndpoints(endpoint),
+        lambda _: lorax.client(),
+        lambda _url, _wanted: StillFindings(),
+        changes=changes,
+        metrics=Metrics(),
+        before_wave=before_wave,
     )
     made.keep(ROSTER, set())
     return made
@@ -225,6 +237,8 @@ class Pair:
     lorax: MortalLorax
     leader: BackendPool
     follower: BackendPool
+    changes: Changes
+    """The leader's."""
 
     async def ask(self, who: str, member: Member, tokens: int, seconds: float = 60.0) -> Outcome:
         """One question."""
@@ -249,10 +263,11 @@ class Pair:
 @asynccontextmanager
 async def pair(lorax: MortalLorax) -> AsyncIterator[Pair]:
     clock = asyncio.get_running_loop().time
-    leader, follower = pool(lorax), pool(lorax)
-    leading, following = Leader(leader, clock), NearFollower(follower, "follower", clock)
-    following.leading = leading
-    leader.on_change, leader.before_wave = leading.publish, leading.hold
+    changes = Changes()
+    leader = pool(lorax, changes, lambda backend: leading.hold(backend))  # noqa: PLW0108 (the leader is of the pool)
+    follower = pool(lorax, Changes(), nobody_else)
+    leading = Leader(leader, changes, clock)
+    following = NearFollower(leading, follower, clock)
 
     async def follow() -> None:
         while True:
@@ -267,8 +282,23 @@ async def pair(lorax: MortalLorax) -> AsyncIterator[Pair]:
         leader.lead()
         polls = asyncio.create_task(follow())
         try:
-            yield Pair(lorax, leader, follower)
+            yield Pair(lorax, leader, follower, changes)
         finally:
             polls.cancel()
             for one in (leader, follower):
                 await one.close(0)
+
+
+def pool_of_one(changes: Changes, resolve: Callable[[], None] = lambda: None) -> BackendPool:
+    """In front of one LoRAX, which nobody watches over."""
+    endpoint = Endpoint(key="lorax", name="lorax", url="virtual://lorax", adapters_url="virtual://adapters")
+    pool = BackendPool(
+        ListedEndpoints(endpoint),
+        lambda _: MortalLorax().client(),
+        lambda _url, _wanted: StillFindings(),
+        changes=changes,
+        metrics=Metrics(),
+        resolve=resolve,
+    )
+    pool.keep(ROSTER, set())
+    return pool

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from boardroom.cli.processes import free_port
 from boardroom.cluster import debian
-from boardroom.coordinator.conversations.redis_store import RedisStore, connected
+from boardroom.coordinator.conversations.redis_store import RedisStore, connect
 
 LEASE_SECONDS = 0.6
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -79,5 +79,5 @@ def redis_server(directory: Path, *options: str) -> Iterator[RedisServer]:
 
 def store(url: str, scope: str = "default/executive/1") -> tuple[RedisStore, Redis]:
     """A store whose claims end soon, and its client."""
-    client = connected(url)
+    client = connect(url)
     return RedisStore(client, lambda: scope, lease_seconds=LEASE_SECONDS), client

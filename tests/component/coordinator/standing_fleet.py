@@ -1,7 +1,7 @@
 """A board with several LoRAX servers that come and go, all of them simulators in the test's own loop."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from boardroom.api.settings import Defaults
 from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.endpoints import Endpoint
 from boardroom.coordinator.board.sources import FileSource
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.coordinator.http.server import serving
 from boardroom.simulator.router.engine import Engine
@@ -23,14 +24,14 @@ class ListedEndpoints:
 
     def __init__(self, *found: Endpoint) -> None:
         self.found: tuple[Endpoint, ...] | None = found
-        self.on_change: Callable[[], None] = lambda: None
+        self.changes = Changes()
 
     async def run(self) -> None:
         await until(lambda: False, seconds=3600)
 
     def list(self, *found: Endpoint) -> None:
         self.found = found
-        self.on_change()
+        self.changes.notify()
 
 
 @dataclass
@@ -79,6 +80,7 @@ class StandingPool:
 
     async def wait_ready(self, count: int, *names: str) -> None:
         """Wait until so many adapters are proved on each of these servers, and their waves are over."""
+        await self.coordinator.settled()
         await until(
             lambda: all(
                 len(self.backend(n).registry.ready()) == count and self.backend(n).admission.is_open for n in names
@@ -88,9 +90,9 @@ class StandingPool:
 
 @contextlib.asynccontextmanager
 async def standing_pool(board: Board, endpoints: ListedEndpoints) -> AsyncIterator[StandingPool]:
-    source = FileSource(board.file, None, Defaults(), str(board.models))
+    source = FileSource(board.file, None, Defaults(), str(board.models), endpoints.changes)
     source.load()
-    coordinator = Coordinator(source, endpoints=endpoints)
+    coordinator = Coordinator(source, endpoints.changes, endpoints=endpoints)
     coordinator.drain_seconds = 0.1
     async with (
         serving(coordinator) as addresses,

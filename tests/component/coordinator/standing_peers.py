@@ -120,13 +120,24 @@ class StandingPeers:
             await self.stop(name)
 
     async def _run(self, name: str, started: asyncio.Event, stop: asyncio.Event) -> None:
-        source = FileSource(self.board.file, None, Defaults(), str(self.board.models))
+        endpoints = ListedEndpoints(*self.endpoints)
+        source = FileSource(self.board.file, None, Defaults(), str(self.board.models), endpoints.changes)
         source.load()
         kube, port = FakeKube(self.cluster, COORDINATOR_MANAGER), free_port()
         coordinator = Coordinator(
             source,
-            endpoints=ListedEndpoints(*self.endpoints),
-            peers=lambda pool: Peers(kube, "executive", "default", f"127.0.0.1:{port}", pool, timing=self.timing),
+            endpoints.changes,
+            endpoints=endpoints,
+            peers=lambda pool, on_started_leading: Peers(
+                kube,
+                "executive",
+                "default",
+                f"127.0.0.1:{port}",
+                pool=pool,
+                changes=endpoints.changes,
+                on_started_leading=on_started_leading,
+                timing=self.timing,
+            ),
         )
         coordinator.drain_seconds = 0.1
         async with (

@@ -115,7 +115,7 @@ class Loading:
 
 
 async def test_a_load_is_not_cancelled_at_a_questions_deadline(board: Board) -> None:
-    """LoRAX's router aborts when a client leaves while its adapter's download fails (LORAX.md, trap 5)."""
+    """The router aborts when a client leaves while a download fails (docs/lorax.md#disconnect-abort)."""
     board.write(agent("CEO"))
     loading = Loading()
     lorax = answers_unless(loading)
@@ -192,7 +192,7 @@ async def test_a_member_that_is_proved_is_cancelled_at_the_deadline(board: Board
 
 
 async def test_an_error_that_fails_the_whole_batch_is_retried_one_by_one(board: Board) -> None:
-    """An error in a batch fails every request in it (trap 10)."""
+    """An error in a batch fails every request in it (docs/lorax.md#batch-error)."""
     asked: Counter[str] = Counter()
     at_once = most = 0
 
@@ -314,7 +314,7 @@ async def test_fewer_answers_than_asked_for_is_an_error_with_the_reasons(board: 
 
 
 async def test_nothing_is_sent_to_a_loaded_adapter_while_another_loads(board: Board) -> None:
-    """It may be on its way out, and then the base model answers (LORAX.md, trap 3); what is in LoRAX goes on."""
+    """Its adapter may be leaving (docs/lorax.md#stale-adapter-race); requests that are in LoRAX go on."""
     board.write(agent("CEO"))
     loading, early = Loading(), asyncio.Event()
 

@@ -64,7 +64,7 @@ async def happens(  # noqa: C901 (a table of what may happen)
             for backend in board.leader.backends.values():
                 backend.health_check.check_now()
         case ("change roster",):
-            board.leader.on_change()
+            board.changes.notify()
 
 
 async def told(story: Sequence[tuple[Event, float]], lorax: MortalLorax) -> list[Outcome]:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from boardroom.coordinator.backends.adapter_state import AdapterPhase
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.peers.leader import MARGIN_SECONDS
 from boardroom.coordinator.peers.membership import Peers
 from boardroom.coordinator.peers.protocol import GRANT_SECONDS, OutcomeReport
@@ -51,7 +52,7 @@ async def test_a_follower_answers_by_what_the_leader_proved_and_loads_nothing(bo
 
 
 async def test_nobody_is_answered_by_the_base_model_through_any_of_them(board: Board) -> None:
-    """LORAX.md, trap 3, with the race at probability 1: while the leader loads, followers hold too."""
+    """With the race always lost (docs/lorax.md#stale-adapter-race): while the leader loads, followers hold too."""
     board.write(*(agent(role, tokens=24) for role in (*ROLES, "CLO")))
     board.make_adapters("CLO")
     texts: list[str] = []
@@ -105,7 +106,7 @@ async def test_a_follower_that_is_cut_off_sends_nothing_and_says_why(board: Boar
         await second.wait_ready(5)
         second.kube.away = True
         set_addresses(stand.cluster)
-        first.peers._known.objects.clear()
+        first.peers._addresses.objects.clear()
         await until(lambda: second.coordinator.pool and second.coordinator.pool.cut_off)
         before = len(servers.asked("a"))
         response = await second.ask(timeout=0.5)
@@ -223,18 +224,18 @@ async def test_a_process_takes_the_lease_of_its_pods_former_one_when_that_ones_g
     age: float, leads: bool
 ) -> None:
     kube = FakeKube()
-    former = Peers(kube, "executive", "default", "10.0.0.1:9090", None)
+    former = Peers(kube, "executive", "default", "10.0.0.1:9090", pool=None, changes=Changes())
     await former._try_acquire_or_renew()
-    peers = Peers(kube, "executive", "default", "10.0.0.1:9090", None, age=age)
+    peers = Peers(kube, "executive", "default", "10.0.0.1:9090", pool=None, changes=Changes(), age=age)
     await peers._try_acquire_or_renew()
     assert (peers.is_leader, lease_holder(kube.cluster) == peers.identity) == (leads, leads)
 
 
 async def test_a_process_does_not_take_another_pods_lease_however_old_it_is() -> None:
     kube = FakeKube()
-    other = Peers(kube, "executive", "default", "10.0.0.2:9090", None)
+    other = Peers(kube, "executive", "default", "10.0.0.2:9090", pool=None, changes=Changes())
     await other._try_acquire_or_renew()
-    peers = Peers(kube, "executive", "default", "10.0.0.1:9090", None, age=1000.0)
+    peers = Peers(kube, "executive", "default", "10.0.0.1:9090", pool=None, changes=Changes(), age=1000.0)
     await peers._try_acquire_or_renew()
     assert (peers.is_leader, lease_holder(kube.cluster)) == (False, other.identity)
 

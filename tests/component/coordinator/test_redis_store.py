@@ -14,7 +14,7 @@ import pytest
 from boardroom.cli.processes import free_port
 from boardroom.cluster.pki import Authority, Identity
 from boardroom.coordinator.conversations import redis_store as redisstore
-from boardroom.coordinator.conversations.redis_store import RedisStore, connected
+from boardroom.coordinator.conversations.redis_store import RedisStore, connect
 from boardroom.coordinator.errors import ConversationBusy, ConversationsUnavailable
 from component.coordinator.redis_server import LEASE_SECONDS, NOWHERE, RedisServer, redis_server, store
 from component.coordinator.standing_board import Board, Standing, agent, served, standing, until
@@ -51,13 +51,13 @@ DOCS = Path(__file__).parents[3] / "docs/how-to/conversations.md"
 
 
 async def claim_once(one: RedisStore, conv_id: str = "c") -> None:
-    async with one.claimed(conv_id):
+    async with one.claim(conv_id):
         pass
 
 
 async def test_what_one_wrote_the_other_reads_and_deletes(server: RedisServer) -> None:
     async with stores(server.url, BOARD, BOARD) as (one, other):
-        async with one.claimed("c") as claim:
+        async with one.claim("c") as claim:
             await one.write(conversation("c", "ja: 是"), 60, claim)
         assert await other.read("c") == conversation("c", "ja: 是")
         assert (await other.delete("c"), await one.delete("c"), await one.read("c")) == (True, False, None)
@@ -66,7 +66,7 @@ async def test_what_one_wrote_the_other_reads_and_deletes(server: RedisServer) -
 async def test_boards_of_one_redis_know_nothing_of_each_other(server: RedisServer) -> None:
     scopes = (BOARD, "default/executive/2", "default/other/1", "sales/executive/1")
     async with stores(server.url, *scopes) as made:
-        async with made[0].claimed("c") as claim:
+        async with made[0].claim("c") as claim:
             await made[0].write(conversation("c"), 60, claim)
             for other in made[1:]:
                 await claim_once(other)
@@ -74,7 +74,7 @@ async def test_boards_of_one_redis_know_nothing_of_each_other(server: RedisServe
 
 
 async def test_the_server_forgets_a_conversation_and_leaves_no_claim_behind(server: RedisServer) -> None:
-    async with stores(server.url, BOARD) as (one,), one.claimed("c") as claim:
+    async with stores(server.url, BOARD) as (one,), one.claim("c") as claim:
         await one.write(conversation("c"), 100, claim)
     with server.client() as client:
         assert client.keys() == [f"boardroom:{BOARD}:conversation:c"]
@@ -83,7 +83,7 @@ async def test_the_server_forgets_a_conversation_and_leaves_no_claim_behind(serv
 
 async def test_a_claim_shuts_out_every_other_coordinator_for_as_long_as_it_takes(server: RedisServer) -> None:
     async with stores(server.url, BOARD, BOARD) as (one, other):
-        async with one.claimed("c") as claim:
+        async with one.claim("c") as claim:
             await asyncio.sleep(2 * LEASE_SECONDS)  # it is renewed
             with pytest.raises(ConversationBusy):
                 await claim_once(other)
@@ -95,11 +95,11 @@ async def test_a_claim_shuts_out_every_other_coordinator_for_as_long_as_it_takes
 
 HOLDER = """
 import asyncio, sys
-from boardroom.coordinator.conversations.redis_store import RedisStore, connected
+from boardroom.coordinator.conversations.redis_store import RedisStore, connect
 
 async def main():
-    store = RedisStore(connected(sys.argv[1]), lambda: sys.argv[2], lease_seconds=float(sys.argv[3]))
-    async with store.claimed("c"):
+    store = RedisStore(connect(sys.argv[1]), lambda: sys.argv[2], lease_seconds=float(sys.argv[3]))
+    async with store.claim("c"):
         print("claimed", flush=True)
         await asyncio.sleep(600)
 
@@ -131,10 +131,10 @@ async def until_free(one: RedisStore) -> None:
 
 async def test_who_lost_the_claim_neither_writes_over_nor_releases_what_another_has(server: RedisServer) -> None:
     async with stores(server.url, BOARD, BOARD) as (one, other), AsyncExitStack() as held:
-        async with one.claimed("c") as lost:
+        async with one.claim("c") as lost:
             with server.client() as client:
                 client.delete(f"boardroom:{BOARD}:claim:c")
-            claim = await held.enter_async_context(other.claimed("c"))
+            claim = await held.enter_async_context(other.claim("c"))
             await other.write(conversation("c", "the other's"), 60, claim)
             with pytest.raises(ConversationsUnavailable, match="another may have been"):
                 await one.write(conversation("c", "mine"), 60, lost)
@@ -144,7 +144,7 @@ async def test_who_lost_the_claim_neither_writes_over_nor_releases_what_another_
 
 
 async def test_a_step_that_is_repeated_because_its_answer_was_lost_claims_once(server: RedisServer) -> None:
-    client = connected(server.url)
+    client = connect(server.url)
     claim = client.register_script(redisstore._CLAIM)
     assert [await claim(keys=["k"], args=[token, 1000]) for token in ("a", "a", "b")] == [1, 1, 0]
     await client.aclose()
@@ -155,7 +155,7 @@ async def test_a_conversation_too_large_is_not_kept_and_says_so(
 ) -> None:
     monkeypatch.setattr(redisstore, "MAX_BYTES", 500)
     async with stores(server.url, BOARD) as (one,):
-        async with one.claimed("c") as claim:
+        async with one.claim("c") as claim:
             with pytest.raises(ConversationsUnavailable, match=r"500 are kept: lower .*maxTokens"):
                 await one.write(conversation("c", "x" * 500), 60, claim)
         assert await one.read("c") is None
@@ -171,7 +171,7 @@ async def test_what_is_not_ours_says_so_and_can_be_deleted(server: RedisServer) 
 
 
 async def claim_at(url: str, password: str = "", ca: str = "") -> None:
-    async with contextlib.aclosing(connected(url, password, ca)) as client:
+    async with contextlib.aclosing(connect(url, password, ca)) as client:
         await claim_once(RedisStore(client, lambda: BOARD))
 
 
@@ -191,9 +191,9 @@ async def test_an_acl_user_needs_the_rights_that_the_docs_name_and_no_others(tmp
         with server.client() as admin:
             admin.execute_command("ACL", "SETUSER", "board", "on", ">sesame", *rights.split())
         url = server.url.replace("redis://", "redis://board@")
-        async with contextlib.aclosing(connected(url, "sesame")) as client:
+        async with contextlib.aclosing(connect(url, "sesame")) as client:
             one = RedisStore(client, lambda: BOARD, lease_seconds=LEASE_SECONDS)
-            async with one.claimed("c") as claim:
+            async with one.claim("c") as claim:
                 await asyncio.sleep(LEASE_SECONDS)
                 await one.write(conversation("c"), 60, claim)
             assert (await one.read("c"), await one.delete("c")) == (conversation("c"), True)
@@ -214,7 +214,7 @@ async def test_tls_is_spoken_with_whom_the_given_authority_signed_for_that_name_
 
 
 def test_the_password_is_kept_out_of_the_url() -> None:
-    assert connected("redis://board@redis:6379/2", "sesame").get_connection_kwargs().items() >= {
+    assert connect("redis://board@redis:6379/2", "sesame").get_connection_kwargs().items() >= {
         ("host", "redis"),
         ("port", 6379),
         ("db", 2),

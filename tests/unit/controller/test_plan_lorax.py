@@ -1,4 +1,4 @@
-"""The LoRAX pod is what LORAX.md asks for, and changes only when it must."""
+"""The LoRAX pod has what LoRAX needs (docs/lorax.md), and changes only when it must."""
 
 import copy
 from typing import Any

@@ -110,7 +110,7 @@ BROKEN = AdapterFiles(problem="AdapterInvalid", message="torn")
 
 @pytest.mark.parametrize("finding", [GONE, BROKEN])
 def test_lorax_is_not_asked_to_load_what_is_not_there(registry: AdapterRegistry, finding: AdapterFiles) -> None:
-    """Each failed load evicts a good adapter (trap 1)."""
+    """Each failed load evicts a good adapter (docs/lorax.md#idle-eviction)."""
     registry.update_files({PATH: finding})
     refused = registry.block_reason(PATH), registry.unverified(), registry[PATH].is_blocked
     registry.update_files({PATH: GOOD})

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from boardroom.coordinator.auth import reviews
-from boardroom.coordinator.auth.bearer import ends
+from boardroom.coordinator.auth.bearer import expiry
 from boardroom.coordinator.auth.reviews import ALLOWED_SECONDS, MAX_REVIEWS, REFUSED_SECONDS, Reviews
 from boardroom.coordinator.errors import AuthUnavailable, Forbidden, Unauthenticated
 from boardroom.kube.errors import KubeError
@@ -254,7 +254,7 @@ async def test_a_refusal_ends_it_at_once(refusal: str) -> None:
 async def test_while_the_api_server_is_known_to_hang_nobody_who_is_known_waits_for_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(reviews, "SILENT_SECONDS", 0)
+    monkeypatch.setattr(reviews, "UNAVAILABLE_SECONDS", 0)
     stand = Stand()
     await stand.ask(HOUR)
     stand.kube.error = KubeError(0, "away")
@@ -265,7 +265,7 @@ async def test_while_the_api_server_is_known_to_hang_nobody_who_is_known_waits_f
     assert stand.reviewed == 3, "one that was allowed, one that failed, and one that hangs"
     stand.kube.error = None
     stand.kube.gate.set()
-    await asyncio.gather(*stand.reviews._underway.values())
+    await asyncio.gather(*stand.reviews._reviews.values())
     assert [record.message for record in caplog.records if record.name == reviews.__name__] == [
         "no token can be reviewed: only callers that were allowed lately are let in",
     ]
@@ -290,4 +290,4 @@ async def test_strangers_that_wait_keep_no_verdict_from_those_who_are_known(allo
 
 @pytest.mark.parametrize("claims", ["", "e", "####", "bnVsbA", "W10", "eyJleHAiOiAic29vbiJ9", "\u00e9"])
 def test_what_is_no_jwt_has_ended(claims: str) -> None:
-    assert ends(f"e30.{claims}.s") == -math.inf
+    assert expiry(f"e30.{claims}.s") == -math.inf

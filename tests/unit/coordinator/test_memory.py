@@ -56,14 +56,14 @@ async def test_what_was_deleted_is_gone_and_its_room_is_free() -> None:
 
 
 async def claim(store: MemoryStore, conv_id: str, fault: Exception | None = None) -> None:
-    async with store.claimed(conv_id):
+    async with store.claim(conv_id):
         if fault:
             raise fault
 
 
 async def test_a_claim_shuts_out_the_next_one_of_that_conversation_only() -> None:
     store = MemoryStore()
-    async with store.claimed("a"):
+    async with store.claim("a"):
         await claim(store, "b")
         with pytest.raises(ConversationBusy):
             await claim(store, "a")

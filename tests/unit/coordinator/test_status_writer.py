@@ -16,7 +16,7 @@ from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.status import conditions as health
 from boardroom.coordinator.status.conditions import Observation
-from boardroom.coordinator.status.writer import HealthWriter
+from boardroom.coordinator.status.writer import StatusWriter
 from boardroom.engine.errors import AdapterFailed, AdapterFault
 from boardroom.kube.errors import ConflictError, KubeError, NotFoundError, RefusedError
 from boardroom.kube.kinds import BOARDAGENT, BOARDROOM, Object
@@ -41,7 +41,7 @@ class World:
         self.registry = AdapterRegistry(lambda: 0.0)
         self.registry.keep([PATH])
         self.registry.update_files({PATH: GOOD})
-        self.writer = HealthWriter(
+        self.writer = StatusWriter(
             self.kube,
             Metrics(),
             roster=lambda: self.roster,
@@ -136,7 +136,7 @@ async def test_what_an_earlier_coordinator_wrote_is_not_written_again(world: Wor
         replace(CEO, status=BoardAgentStatus.model_validate(ceo)),
     )
     world.roster = replace(BOARD, members=members, status=BoardroomStatus.model_validate(board))
-    fresh = HealthWriter(
+    fresh = StatusWriter(
         world.kube,
         Metrics(),
         roster=lambda: world.roster,

@@ -1,4 +1,4 @@
-"""Every refusal of LORAX.md becomes one of our errors."""
+"""Each of LoRAX's failures becomes one of our errors (docs/lorax.md#errors-by-text)."""
 
 import orjson
 import pytest

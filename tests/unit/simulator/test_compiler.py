@@ -1,5 +1,5 @@
 """Schemas are compiled inside prefill, everything standing still; and a prefill that fails while others decode ends all
-(LORAX.md, 11 and 12).
+(docs/lorax.md#schema-compilation, docs/lorax.md#prefill-abort).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""LORAX.md, 13: where memory for adapters is short, one may be taken away in the middle of an answer."""
+"""Short of memory, LoRAX removes an adapter in the middle of an answer (docs/lorax.md#mid-answer-eviction)."""
 
 import asyncio
 from pathlib import Path

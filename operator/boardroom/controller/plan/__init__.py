@@ -1,1 +1,1 @@
-"""What a board becomes: pure functions from a board and its settings to the manifests of the objects it owns."""
+"""Pure functions from a board and its settings to the manifests of the objects that it owns."""

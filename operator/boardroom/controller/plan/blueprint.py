@@ -1,4 +1,4 @@
-"""All that the builders know: the board, the settings in force for it, and the operator's own image."""
+"""The input of all builders: a board, its settings, and the operator's own image."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from boardroom.kube.kinds import Kind, Object
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """A container image and when the node pulls it."""
+    """A container image and its pull policy."""
 
     name: str
     pull_policy: str = "IfNotPresent"
@@ -23,22 +23,22 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class Blueprint:
-    """What one board's objects are built from."""
+    """The input for one board's objects."""
 
     board: Boardroom
     defaults: Defaults
     image: Image
-    """Our own image: coordinator and adapters sidecar run from it."""
+    """The operator's own image, from which coordinator and adapters sidecar run."""
     members: tuple[str, ...] = ()
     """Names of the BoardAgents whose status the coordinator writes."""
     in_force: EffectiveSettings | None = None
-    """The settings by which the board's pods run, where those are not yet what the defaults say."""
+    """The settings by which the board's pods run, while the operator's new defaults wait for the rollout."""
     clusterwide: bool = True
-    """Whether the operator looks at all namespaces, and so may have tokens reviewed for its boards."""
+    """Whether the operator watches all namespaces, and so may grant its boards TokenReview."""
     preloaded: Mapping[str, str] = field(default_factory=dict)
-    """The adapters that LoRAX loads when it starts: digests by path; empty unless the policy is Preloaded."""
+    """The adapters that LoRAX loads at its start: digests by path; empty unless adapterPolicy is Preloaded."""
     sources: tuple[Source, ...] = ()
-    """Where their adapters are fetched from."""
+    """The servers that the members' adapters are fetched from."""
     settings: EffectiveSettings = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,10 +51,10 @@ class Blueprint:
 
     @property
     def auth(self) -> AuthSpec:
-        """Who may ask the board; a spec that says nothing never means everybody."""
-        given = self.spec.coordinator.auth
-        if given is not None:
-            return given
+        """Who may ask the board; an empty spec never admits everybody."""
+        auth = self.spec.coordinator.auth
+        if auth is not None:
+            return auth
         if self.clusterwide:
             return AuthSpec(mode="Kubernetes")
         return AuthSpec(mode="ApiKey", api_key_secret_ref=ApiKeySecretRef(name=meta.api_keys_name(self.name)))
@@ -70,7 +70,7 @@ class Blueprint:
         return self.board.metadata.namespace
 
     def manifest(self, kind: Kind, name: str, component: str, **body: object) -> Object:
-        """An object that the board owns, labelled and named, with `body` as its further top-level fields."""
+        """The manifest of an object that the board owns; `body` are its top-level fields beside metadata."""
         owner = meta.owner_reference(meta.BOARDROOM, {"name": self.name, "uid": self.board.metadata.uid})
         return {
             "apiVersion": kind.api_version,
@@ -85,6 +85,6 @@ class Blueprint:
         }
 
     def pull_secrets(self) -> Object:
-        """ImagePullSecrets of a pod, or nothing."""
+        """The field imagePullSecrets of a pod; empty if there are none."""
         references = [reference.to_object() for reference in self.spec.image_pull_secrets]
         return {"imagePullSecrets": references} if references else {}

@@ -1,4 +1,4 @@
-"""Every object that a board may own, with its manifest, or None where it should not exist: deleting it is data too."""
+"""Every object that a board may own, with its manifest; None: the object should not exist, so delete it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from boardroom.kube.kinds import (
 )
 
 Live = Callable[[Kind, str], Object | None]
-"""The live object of a kind and name in the board's namespace."""
+"""Returns the live object of a kind and name in the board's namespace."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Child:
-    """One object as it should be."""
+    """One object that a board may own."""
 
     kind: Kind
     name: str
@@ -33,7 +33,7 @@ class Child:
 
 
 def children(blueprint: Blueprint, live: Live) -> tuple[Child, ...]:
-    """All of them, in the order in which they are applied: what a pod needs, and what guards it, before the pod."""
+    """All objects in the order in which they are applied: what a pod needs, and its policies, before the pod."""
     board = blueprint.name
     cache = storage.model_cache(blueprint, live(CLAIM, model_cache_name(board)))
     lorax_deployment = lorax.deployment(blueprint, live(DEPLOYMENT, lorax_name(board)))

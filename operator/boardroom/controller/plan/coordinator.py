@@ -27,16 +27,16 @@ KEYS_PATH: Final = "/etc/boardroom/api-keys"
 _KEYS = "api-keys"
 _POD_IP = "POD_IP"
 _READABLE = 0o444
-"""The container's user is not the files' owner, and nobody else is in the pod."""
+"""The container's user does not own the files, and nobody else is in the pod."""
 
 
 def endpoint(board: str, namespace: str) -> str:
-    """Where a board takes questions inside the cluster."""
+    """URL at which a board takes questions inside the cluster."""
     return f"http://{coordinator_name(board)}.{namespace}.svc:{COORDINATOR_PORT}"
 
 
 def deployment(blueprint: Blueprint, account: Object | None = None, live: Object | None = None) -> Object:
-    """The Deployment, given its live self and the live ServiceAccount."""
+    """The Deployment; `account` and `live` are the live ServiceAccount and Deployment."""
     labels = selector(blueprint.name, COMPONENT)
     plain = {"metadata": {"labels": labels}, "spec": _pod(blueprint)}
     template = plain | {"metadata": {"labels": labels, **_annotations(account, live)}}
@@ -52,13 +52,11 @@ def deployment(blueprint: Blueprint, account: Object | None = None, live: Object
             "template": template,
         },
     )
-    return with_template_hash(
-        manifest, template_hash(plain)
-    )  # a new account is no change of the operator's, and waits for no turn
+    return with_template_hash(manifest, template_hash(plain))  # without the account: a new one waits for no rollout
 
 
 def service(blueprint: Blueprint) -> Object:
-    """The Service that applications ask."""
+    """The Service that takes questions."""
     return blueprint.manifest(
         SERVICE,
         coordinator_name(blueprint.name),
@@ -75,15 +73,15 @@ def service(blueprint: Blueprint) -> Object:
 
 
 def budget(blueprint: Blueprint) -> Object | None:
-    """Drains take one pod at a time; None where there is only one."""
+    """The PodDisruptionBudget: a drain evicts one pod at a time; None if there is only one."""
     if blueprint.spec.coordinator.replicas == 1:
         return None
     return scheduling.disruption_budget(blueprint, coordinator_name(blueprint.name), COMPONENT)
 
 
 def _annotations(account: Object | None, live: Object | None) -> Object:
-    found = identity.replaced(account, live)
-    return {"annotations": found} if found else {}
+    annotations = identity.pod_annotations(account, live)
+    return {"annotations": annotations} if annotations else {}
 
 
 def _pod(blueprint: Blueprint) -> Object:
@@ -92,7 +90,7 @@ def _pod(blueprint: Blueprint) -> Object:
         "serviceAccountName": coordinator_name(blueprint.name),
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
-        # A question in flight may take its whole deadline.
+        # A question in flight may take until its deadline.
         "terminationGracePeriodSeconds": timeout + _DRAIN_SECONDS,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [_container(blueprint)],
@@ -103,7 +101,7 @@ def _pod(blueprint: Blueprint) -> Object:
 
 
 def _container(blueprint: Blueprint) -> Object:
-    given = blueprint.spec.coordinator.resources
+    resources = blueprint.spec.coordinator.resources
     return {
         "name": CONTAINER,
         "image": blueprint.image.name,
@@ -115,7 +113,7 @@ def _container(blueprint: Blueprint) -> Object:
             {"name": "http", "containerPort": COORDINATOR_PORT, "protocol": "TCP"},
             {"name": "metrics", "containerPort": COORDINATOR_METRICS_PORT, "protocol": "TCP"},
         ],
-        "resources": given.to_object() if given else _RESOURCES,
+        "resources": resources.to_object() if resources else _RESOURCES,
         "securityContext": security.restricted(),
         "readinessProbe": {
             "httpGet": {"path": "/readyz", "port": "metrics"},
@@ -148,7 +146,7 @@ def _environment(blueprint: Blueprint) -> list[Object]:
 
 
 def _secrets(blueprint: Blueprint) -> dict[str, SecretKeyRef | None]:
-    """Without a Secret that is named here the pod does not start, and the board's status says so."""
+    """The Secrets of the environment by variable. If one is missing the pod does not start, and status reports it."""
     standard, redis = blueprint.spec.standard_inference, blueprint.spec.coordinator.conversations.redis
     return {
         STANDARD_API_KEY: standard.api_key_secret_ref if standard else None,
@@ -158,7 +156,7 @@ def _secrets(blueprint: Blueprint) -> dict[str, SecretKeyRef | None]:
 
 
 def _volumes(blueprint: Blueprint) -> Object:
-    """The Secret of API keys; without it the pod starts all the same, is not ready, and sees it once it is there."""
+    """The Secret of API keys. If it is missing the pod starts, is not ready, and reads it once it exists."""
     keys = blueprint.auth.api_key_secret_ref
     if keys is None:
         return {}

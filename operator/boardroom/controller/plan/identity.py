@@ -1,8 +1,8 @@
-"""Pods whose ServiceAccount was replaced: their tokens died with the one before, and only new pods get others.
+"""Pods whose ServiceAccount was replaced: their tokens died with the former account, and only new pods get valid ones.
 
-The kubelet keeps a token until it is nearly over, whatever becomes of the account. So the uid of an account that is
-younger than the Deployment stands in the pod template, which replaces the pods once for each such account. A first
-installation needs none: there the account is older than the Deployment, and so than every pod.
+The kubelet keeps a token until shortly before it expires, even if the account is deleted. So the pod template has the
+uid of an account that is younger than the Deployment, which replaces the pods once for each such account. A first
+installation needs no annotation: its account is older than the Deployment, and so than every pod.
 """
 
 from datetime import datetime, timedelta
@@ -13,29 +13,29 @@ from boardroom.kube.kinds import Object
 
 ANNOTATION: Final = f"{GROUP}/service-account"
 _SKEW: Final = timedelta(seconds=5)
-"""What the clocks of several API servers, and full seconds, may make an account younger than it is."""
+"""Skew of the clocks of several API servers, and of times in whole seconds."""
 
 
-def replaced(account: Object | None, deployment: Object | None) -> dict[str, str]:
-    """The pod template's annotations, of the live account and the live Deployment; None where there is none."""
+def pod_annotations(account: Object | None, deployment: Object | None) -> dict[str, str]:
+    """The annotations of the pod template, by the live account and Deployment; None: it does not exist."""
     if deployment is None:
         return {}
-    if account is None:  # it is about to be made anew: nothing moves before it is there
+    if account is None:  # it is about to be created again: the template stays until then
         return _annotations(deployment)
-    return {ANNOTATION: account["metadata"]["uid"]} if _made(account) - _made(deployment) > _SKEW else {}
+    return {ANNOTATION: account["metadata"]["uid"]} if _created(account) - _created(deployment) > _SKEW else {}
 
 
-def outlived(account: Object | None, deployment: Object | None) -> bool:
-    """Whether pods by the live Deployment's template may be of an account before this one."""
+def may_use_former_account(account: Object | None, deployment: Object | None) -> bool:
+    """Whether pods of the live Deployment may have a former account's token."""
     if account is None or deployment is None:
         return False
-    return replaced(account, deployment) != _annotations(deployment)
+    return pod_annotations(account, deployment) != _annotations(deployment)
 
 
 def _annotations(deployment: Object) -> dict[str, str]:
-    found = deployment["spec"]["template"]["metadata"].get("annotations") or {}
-    return {ANNOTATION: found[ANNOTATION]} if ANNOTATION in found else {}
+    annotations = deployment["spec"]["template"]["metadata"].get("annotations") or {}
+    return {ANNOTATION: annotations[ANNOTATION]} if ANNOTATION in annotations else {}
 
 
-def _made(live: Object) -> datetime:
+def _created(live: Object) -> datetime:
     return datetime.fromisoformat(live["metadata"]["creationTimestamp"])

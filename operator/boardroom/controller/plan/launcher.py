@@ -1,4 +1,4 @@
-"""The flags and environment of lorax-launcher, out of a board's spec (LORAX.md, "Launcher")."""
+"""The flags and environment of lorax-launcher for a board (docs/lorax.md)."""
 
 from collections.abc import Iterable
 
@@ -9,15 +9,15 @@ from boardroom.controller.plan.environment import variables
 from boardroom.kube.kinds import Object
 
 CACHE_PATH = "/data"
-"""Where LoRAX keeps downloaded weights."""
+"""Directory of downloaded weights in the LoRAX container."""
 
 
 def launcher_args(
     spec: BoardroomSpec, settings: EffectiveSettings, *, hostname: str = "0.0.0.0", preloaded: Iterable[str] = ()
 ) -> list[str]:
-    """The launcher's arguments: ours first, then the board's extraArgs, which may not name one of ours (CEL).
+    """The launcher's arguments: ours, then the board's extraArgs, which may repeat none of ours (a CEL rule).
 
-    `preloaded` are the adapters to load at the start, by path.
+    `preloaded` are the paths of the adapters to load at the start.
     """
     flags: list[tuple[str, object | None]] = [
         ("--model-id", spec.model.id),
@@ -34,15 +34,15 @@ def launcher_args(
         ("--dtype", spec.lorax.dtype),
         ("--num-shard", spec.lorax.shard_count if spec.lorax.shard_count > 1 else None),
     ]
-    given = [word for flag, value in flags if value is not None for word in (flag, str(value))]
-    adapters = [word for path in preloaded for word in ("--preloaded-adapter-ids", path)]
+    args = [arg for flag, value in flags if value is not None for arg in (flag, str(value))]
+    adapters = [arg for path in preloaded for arg in ("--preloaded-adapter-ids", path)]
     if adapters:
         adapters += ["--preloaded-adapter-source", "local"]
-    return [*given, *adapters, "--json-output", *spec.lorax.extra_args]
+    return [*args, *adapters, "--json-output", *spec.lorax.extra_args]
 
 
 def environment(blueprint: Blueprint) -> list[Object]:
-    """The container's environment."""
+    """The field env of the LoRAX container."""
     env: list[Object] = [{"name": "HUGGINGFACE_HUB_CACHE", "value": CACHE_PATH}]
     token = blueprint.spec.model.token_secret_ref
     if token is not None:

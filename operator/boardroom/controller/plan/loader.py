@@ -1,4 +1,4 @@
-"""The Job by which `boardroom adapters push` fills a board's adapters volume. The operator itself never makes one."""
+"""The Job by which `boardroom adapters push` fills a board's adapters volume. The operator itself creates none."""
 
 from typing import Final
 
@@ -11,28 +11,28 @@ from boardroom.kube.kinds import JOB, Object
 COMPONENT: Final = "adapters-loader"
 CONTAINER: Final = "loader"
 IDLE_SECONDS: Final = 120
-"""The loader ends when it has heard nothing from the command for so long."""
+"""The loader ends after so many seconds without a request of the command."""
 _MAX_SECONDS: Final = 6 * 3600
 _SHOWN_SECONDS: Final = 300
-"""How long a finished Job stays, for who looks why."""
+"""How long a finished Job stays, so that a user can read its logs."""
 _RESOURCES: Final = {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "512Mi"}}
 
 
 def has_volume(blueprint: Blueprint) -> bool:
-    """Whether there is a volume that could be filled: an emptyDir goes with its pod."""
+    """Whether the board has a volume that can be filled: an emptyDir is deleted with its pod."""
     return bool(blueprint.spec.adapters.volume.to_object())
 
 
 def job(blueprint: Blueprint, *, beside_lorax: bool) -> Object:
-    """The Job, to be created under a name that the API server completes.
+    """The Job, created under a name that the API server generates.
 
-    `beside_lorax` puts it on the node of a LoRAX pod that runs: a ReadWriteOnce claim is attached to one node. Else it
-    goes where LoRAX could, so that a claim without a volume yet gets one that LoRAX reaches.
+    `beside_lorax` places it on the node of a running LoRAX pod, because a ReadWriteOnce claim is attached to one node.
+    Otherwise it goes to a node that LoRAX could run on, so that a new claim is bound to a volume that LoRAX reaches.
     """
     manifest = blueprint.manifest(JOB, "", COMPONENT)
     metadata = manifest["metadata"] | {"generateName": f"{blueprint.name}-adapters-"}
     del metadata["name"]
-    # The garbage collector takes it with the board; it is not the operator's, and who makes it may not block deletion.
+    # The garbage collector deletes it with the board; its creator, a user, may not set blockOwnerDeletion.
     metadata["ownerReferences"] = [
         {key: value for key, value in owner.items() if key not in ("controller", "blockOwnerDeletion")}
         for owner in metadata["ownerReferences"]

@@ -20,18 +20,18 @@ _SIDECAR_RESOURCES = {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"
 
 
 def deployment(blueprint: Blueprint, live: Object | None = None) -> Object | None:
-    """The Deployment, or None where the board runs without LoRAX.
+    """The Deployment; None if the board runs without LoRAX.
 
-    Where nothing but our own image differs from the `live` one, its sidecar keeps the image it runs: an upgrade of the
-    operator must not restart a GPU pod. A suspended board has no such pod. What is preloaded follows the members, not
-    the operator, so it is no part of what the pod is compared by either.
+    If only our own image differs from the `live` Deployment, the sidecar keeps its running image: an upgrade of the
+    operator must not restart a GPU pod, which a suspended board does not have. Preloaded adapters follow the members
+    and not the operator, so they are no part of the template's hash either.
     """
     if not blueprint.settings.enabled:
         return None
     pod = _pod(blueprint)
     sidecar = _sidecar(blueprint)
     pod["spec"]["containers"].append(sidecar)
-    built = template_hash(pod)  # without the sidecar's image: tells whether the pod must be replaced anyway
+    built = template_hash(pod)  # without the sidecar's image: another hash replaces the pod anyway
     _preload(pod, blueprint)
     suspended = blueprint.spec.suspend
     image = (None if suspended else _running_sidecar(live, built)) or blueprint.image
@@ -53,15 +53,15 @@ def deployment(blueprint: Blueprint, live: Object | None = None) -> Object | Non
 
 
 def deadline(blueprint: Blueprint) -> int:
-    """Seconds within which a new pod is up, or will not be by itself."""
+    """Progress deadline in seconds: a new pod that is not up by then needs an edit."""
     return blueprint.spec.lorax.startup_timeout_seconds + _PULL_SECONDS
 
 
 def service(blueprint: Blueprint) -> Object | None:
-    """The headless Service, or None where the board runs without LoRAX.
+    """The headless Service; None if the board runs without LoRAX.
 
-    It names pods that are not ready too: the coordinator tells a server that is starting (connection refused) from one
-    that has no pod (no address), and reads the adapters while the model still loads.
+    It publishes pods that are not ready, too: the coordinator distinguishes a server that starts (connection refused)
+    from one without a pod (no address), and reads the adapters while the model still loads.
     """
     if not blueprint.settings.enabled:
         return None
@@ -82,21 +82,21 @@ def service(blueprint: Blueprint) -> Object | None:
 
 
 def budget(blueprint: Blueprint) -> Object | None:
-    """Drains take one pod at a time; None where there is no other pod that could go on."""
+    """The PodDisruptionBudget: a drain evicts one pod at a time; None if there is at most one."""
     if not blueprint.settings.enabled or blueprint.spec.suspend or blueprint.spec.lorax.replicas == 1:
         return None
     return scheduling.disruption_budget(blueprint, lorax_name(blueprint.name), COMPONENT)
 
 
 def _strategy(replicas: int) -> Object:
-    """A rolling update that surges wants one more GPU, and waits for ever where there is none."""
+    """Never surge: a surge needs one more GPU, and waits for ever if there is none."""
     if replicas == 1:
         return {"type": "Recreate"}
     return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
 
 
 def _running_sidecar(live: Object | None, built: str) -> Image | None:
-    """The sidecar's image that runs, if the pod would be the same but for that image and has been up once."""
+    """The running image of the sidecar, if the pod differs in nothing else and has been up once."""
     if live is None or hash_of(live) != built:
         return None
     conditions = live.get("status", {}).get("conditions") or ()
@@ -132,7 +132,7 @@ def _preload(pod: Object, blueprint: Blueprint) -> None:
 
 
 def _group(blueprint: Blueprint) -> Object:
-    """A claim for fetched adapters must be writable for the sidecar, which is not root."""
+    """fsGroup, by which a claim for fetched adapters is writable for the sidecar, which is not root."""
     if blueprint.spec.adapters.downloads.claim_name is None:
         return {}
     return {"fsGroup": security.USER, "fsGroupChangePolicy": "OnRootMismatch"}
@@ -153,7 +153,7 @@ def _container(blueprint: Blueprint) -> Object:
         "securityContext": security.baseline(),
         "startupProbe": {**health, "periodSeconds": _PROBE_SECONDS, "timeoutSeconds": 10, "failureThreshold": window},
         "readinessProbe": {**health, "periodSeconds": _PROBE_SECONDS, "timeoutSeconds": 10, "failureThreshold": 3},
-        # /health waits behind a forward pass: a busy server is slow to answer, not dead.
+        # Shallow health (docs/lorax.md): /health waits behind a forward pass, so a busy server is slow and not dead.
         "livenessProbe": {**health, "periodSeconds": 30, "timeoutSeconds": 30, "failureThreshold": 6},
         "lifecycle": {"preStop": {"sleep": {"seconds": _PRE_STOP_SECONDS}}},
         "volumeMounts": storage.lorax_mounts(blueprint),
@@ -161,9 +161,9 @@ def _container(blueprint: Blueprint) -> Object:
 
 
 def _sidecar(blueprint: Blueprint) -> Object:
-    """Serves what is on the adapters volume, and fetches what is elsewhere.
+    """The sidecar, which serves the adapters volume and fetches adapters from elsewhere; still without its image.
 
-    It has no readiness probe: the pod is ready when LoRAX is. Its image is still to come.
+    It has no readiness probe: the pod is ready when LoRAX is.
     """
     health = {"httpGet": {"path": "/healthz", "port": "adapters"}, "timeoutSeconds": 10}
     adapters = blueprint.spec.adapters

@@ -1,4 +1,4 @@
-"""Who may reach a board's pods, and what LoRAX may reach; a network plugin that knows no policies lets all through."""
+"""NetworkPolicies: who may reach a board's pods, and what LoRAX may reach, if the network plugin enforces them."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,14 +19,14 @@ from boardroom.kube.kinds import NETWORK_POLICY, Object
 _DNS: Final = 53
 _HTTPS: Final = 443
 _ADDRESSES: Final = ("HF_ENDPOINT", "HTTPS_PROXY", "HTTP_PROXY")
-"""Variables by which spec.lorax.env may send downloads elsewhere."""
+"""Variables of spec.lorax.env that direct downloads to another server."""
 
 
 def lorax_policy(blueprint: Blueprint) -> Object | None:
-    """LoRAX answers its own coordinator only, and goes nowhere unless it must download; None where there is no LoRAX.
+    """Ingress from the board's coordinator only, and egress for downloads only; None if there is no LoRAX.
 
-    Its paths are not confined and it has no authentication (LORAX.md): whoever reaches it can name any directory. The
-    kubelet's probes come from the pod's own node, which no policy shuts out.
+    Unconfined paths (docs/lorax.md): LoRAX has no authentication, and a client may name any directory. The kubelet's
+    probes come from the pod's own node, which no policy blocks.
     """
     if not blueprint.settings.enabled:
         return None
@@ -45,7 +45,7 @@ def lorax_policy(blueprint: Blueprint) -> Object | None:
 
 
 def coordinator_policy(blueprint: Blueprint) -> Object:
-    """The coordinator takes questions and shows its metrics, also in a namespace that is shut by default."""
+    """Ingress to the coordinator's ports, also in a namespace with a policy that denies by default."""
     return blueprint.manifest(
         NETWORK_POLICY,
         coordinator_name(blueprint.name),
@@ -59,10 +59,10 @@ def coordinator_policy(blueprint: Blueprint) -> Object:
 
 
 def _downloads(blueprint: Blueprint) -> list[Object]:
-    """Names, and the ports of a model's hub, of a mirror or proxy that the board names, and of the adapters' servers;
-    nothing where there is nothing to download.
+    """Egress to DNS, and to the ports of the model's hub, its mirror or proxy, and the adapters' servers; empty if
+    nothing is downloaded.
 
-    The sidecar shares the pod's network. A hub sends on to its storage, whose address no policy can know beforehand.
+    The sidecar shares the pod's network. A hub redirects to its storage, whose addresses no policy can list.
     """
     hub = {_HTTPS, *_ports(blueprint.spec.lorax)} if blueprint.spec.model.source == "Hub" else set()
     adapters = {source.port for source in blueprint.sources}
@@ -82,7 +82,7 @@ def _ports(spec: LoraxSpec) -> set[int]:
 
 
 def _port(url: str) -> int | None:
-    """The port of a URL, or None of a text that is none."""
+    """The port of a URL; None if the text is no URL."""
     try:
         parts = urlsplit(url)
         return parts.port or {"http": 80, "https": _HTTPS}.get(parts.scheme)

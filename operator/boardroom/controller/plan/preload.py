@@ -1,8 +1,9 @@
-"""adapterPolicy Preloaded: what LoRAX loads when it starts, and keeps; it refuses any other (LORAX.md, trap 7).
+"""adapterPolicy Preloaded: the adapters that LoRAX loads at its start and keeps; it refuses others ("preloaded only",
+docs/lorax.md).
 
-One that can't be loaded keeps LoRAX from starting. So an adapter is on the list once the sidecar has found its files
-and they fit the board, which BoardAgent.status says. Each change of the list is a restart, so the list stays as it is
-while it is not known of some member yet: those that come together cost one.
+An adapter that can't be loaded keeps LoRAX from starting. So an adapter is listed once BoardAgent.status says that the
+sidecar has found its files and that they fit the board. Each change of the list is a restart, so the list stays as it
+is until the files of every member are known: members that are created together cost one restart.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ from boardroom.api.resources import BoardAgent
 from boardroom.kube.kinds import Object
 
 ANNOTATION: Final = f"{GROUP}/preloaded-adapters"
-"""On the pod template: the digest of each adapter by its path. New files under the same path are a reason, too."""
+"""On the pod template: the digest of each adapter by its path, so that new files under a path restart LoRAX too."""
 
 _UNFIT: Final = frozenset(
     {
@@ -24,14 +25,14 @@ _UNFIT: Final = frozenset(
         *("DownloadFailed", "CredentialsMissing"),
     }
 )
-"""Reasons of AdapterReady=False by which LoRAX would not start, or get the adapter wrong."""
+"""Reasons of AdapterReady=False with which LoRAX would not start, or would apply the adapter wrongly."""
 
 Preloaded = Mapping[str, str]
 """Digests by path."""
 
 
 def preloaded(members: Iterable[BoardAgent], live: Object | None) -> Preloaded:
-    """The adapters of these members that LoRAX is to load; `live` is its Deployment as it is."""
+    """The adapters of these members that LoRAX loads; `live` is its Deployment."""
     before = on(live)
     try:
         entries = [_entry(member, before) for member in members if member.spec.adapter_key is not None]
@@ -41,24 +42,24 @@ def preloaded(members: Iterable[BoardAgent], live: Object | None) -> Preloaded:
 
 
 def on(deployment: Object | None) -> Preloaded:
-    """What a Deployment has LoRAX load."""
+    """The adapters that a Deployment preloads."""
     if deployment is None:
         return {}
     annotations = deployment["spec"]["template"].get("metadata", {}).get("annotations") or {}
     try:
-        found: Any = orjson.loads(annotations.get(ANNOTATION, "{}"))
-    except orjson.JSONDecodeError:  # edited by hand: our next apply mends it
+        adapters: Any = orjson.loads(annotations.get(ANNOTATION, "{}"))
+    except orjson.JSONDecodeError:  # edited by hand: our next apply corrects it
         return {}
-    return found if isinstance(found, dict) else {}
+    return adapters if isinstance(adapters, dict) else {}
 
 
 def annotations(adapters: Preloaded) -> Object:
-    """The pod template's annotations, empty where nothing is preloaded."""
+    """The annotations of the pod template; empty if nothing is preloaded."""
     return {ANNOTATION: orjson.dumps(adapters).decode()} if adapters else {}
 
 
 def change(before: Preloaded, after: Preloaded) -> str:
-    """What has changed, for people; empty where nothing has."""
+    """The difference as a message; empty if there is none."""
     parts = {
         "added": [path for path in after if path not in before],
         "removed": [path for path in before if path not in after],
@@ -68,19 +69,19 @@ def change(before: Preloaded, after: Preloaded) -> str:
 
 
 class _UnknownError(Exception):
-    """Nobody has said yet whether a member's adapter is there."""
+    """The files of a member's adapter are not known yet."""
 
 
 def _entry(member: BoardAgent, before: Preloaded) -> tuple[str, str] | None:
-    """Path and digest; None where the adapter is missing or unfit. Raises _UnknownError."""
-    adapter, said = member.status.adapter, find(member.status.conditions, AgentCondition.ADAPTER_READY)
-    if said is None or (said.observed_generation or 0) < member.metadata.generation:
+    """Path and digest of an adapter; None if it is missing or does not fit. Raises _UnknownError."""
+    adapter, ready = member.status.adapter, find(member.status.conditions, AgentCondition.ADAPTER_READY)
+    if ready is None or (ready.observed_generation or 0) < member.metadata.generation:
         raise _UnknownError
-    if said.status == "False" and said.reason in _UNFIT:
+    if ready.status == "False" and ready.reason in _UNFIT:
         return None
     if adapter is None or adapter.path is None:
         raise _UnknownError
-    digest = adapter.digest or before.get(adapter.path)  # of a pod that is going nothing is known any more
+    digest = adapter.digest or before.get(adapter.path)  # the status of a pod that ends is unknown
     if digest is None:
         raise _UnknownError
     return adapter.path, digest

@@ -1,4 +1,4 @@
-"""Who the coordinator is, and the little that it may do."""
+"""The coordinator's ServiceAccount and rights, and those of the account that `boardroom ask` uses."""
 
 from boardroom.api.meta import (
     ASK,
@@ -21,14 +21,14 @@ _RBAC_GROUP = "rbac.authorization.k8s.io"
 
 
 def service_account(blueprint: Blueprint) -> Object:
-    """The coordinator's identity; only its own pod mounts the token."""
+    """The coordinator's ServiceAccount; only its own pods mount a token."""
     name = coordinator_name(blueprint.name)
     return blueprint.manifest(SERVICE_ACCOUNT, name, COMPONENT, automountServiceAccountToken=False)
 
 
 def role(blueprint: Blueprint) -> Object:
-    """Its own board by name; the namespace's agents and EndpointSlices, because RBAC can't select them by board; its
-    members' status.
+    """The coordinator's rights: its board by name, its members' status, and all agents and EndpointSlices of the
+    namespace, because RBAC can't select those by board.
 
     The operator's own rules must contain these (manifests/base), else the API server refuses the Role as an escalation.
     """
@@ -50,14 +50,14 @@ def role(blueprint: Blueprint) -> Object:
 
 
 def role_binding(blueprint: Blueprint) -> Object:
-    """Gives the Role to the ServiceAccount."""
+    """Binds the Role to the ServiceAccount."""
     return _binding(blueprint, coordinator_name(blueprint.name), COMPONENT)
 
 
 def auth_binding(blueprint: Blueprint) -> Object | None:
-    """Lets the coordinator have tokens reviewed, which no Role can: TokenReview is cluster-scoped.
+    """Allows the coordinator TokenReview, which is cluster-scoped, so that no Role can; None with another auth mode.
 
-    It can have no owner in a namespace: its labels say whose it is.
+    The binding can have no owner in a namespace: its labels name the board.
     """
     if blueprint.auth.mode != "Kubernetes":
         return None
@@ -75,7 +75,7 @@ def auth_binding(blueprint: Blueprint) -> Object | None:
 
 
 def client_account(blueprint: Blueprint) -> Object | None:
-    """The identity that `boardroom ask` takes a token of; only who may create its tokens can use it."""
+    """The ServiceAccount of `boardroom ask`; only users who may create its tokens can use it."""
     if blueprint.auth.mode != "Kubernetes":
         return None
     name = client_name(blueprint.name)
@@ -83,7 +83,7 @@ def client_account(blueprint: Blueprint) -> Object | None:
 
 
 def client_role(blueprint: Blueprint) -> Object | None:
-    """The right to ask this board, and no other."""
+    """The right to ask this board and no other."""
     if blueprint.auth.mode != "Kubernetes":
         return None
     rules = [_rule(GROUP, f"{BOARDROOMS}/{ASK}", ["create"], [blueprint.name])]
@@ -91,14 +91,14 @@ def client_role(blueprint: Blueprint) -> Object | None:
 
 
 def client_binding(blueprint: Blueprint) -> Object | None:
-    """Gives that right to that identity."""
+    """Binds that right to that ServiceAccount."""
     if blueprint.auth.mode != "Kubernetes":
         return None
     return _binding(blueprint, client_name(blueprint.name), CLIENT)
 
 
 def _binding(blueprint: Blueprint, name: str, component: str) -> Object:
-    """Role and ServiceAccount of one name."""
+    """The RoleBinding of a Role and a ServiceAccount of the same name."""
     return blueprint.manifest(
         ROLE_BINDING,
         name,

@@ -1,4 +1,4 @@
-"""What of a board may change now, where the change is the operator's own: its pods are replaced when its turn comes."""
+"""Which objects of a board wait for its rollout, if the change is the operator's own."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,25 +9,25 @@ from boardroom.controller.plan.template import hash_of
 from boardroom.kube.kinds import DEPLOYMENT, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, Object, owned_by
 
 _MEMBERS: Final = (SERVICE_ACCOUNT, ROLE, ROLE_BINDING)
-"""What follows the members, and no pod runs by."""
+"""Kinds that follow the members and replace no pod."""
 
 
 def replaces_pods(blueprint: Blueprint, wanted: Sequence[Child], live: Live) -> bool:
-    """Whether to apply these objects replaces or removes pods of the board that may run."""
+    """Whether applying these objects replaces or removes running pods of the board."""
     return any(
         child.kind is DEPLOYMENT and _replaces(blueprint, child, live(child.kind, child.name)) for child in wanted
     )
 
 
 def disturbs_pods(blueprint: Blueprint, wanted: Sequence[Child], live: Live) -> bool:
-    """The same, and where all pods of a Deployment go or come, as suspending and resuming a board does."""
+    """Whether it replaces pods, or starts or ends all pods of a Deployment, as suspending and resuming a board does."""
     return replaces_pods(blueprint, wanted, live) or any(
         child.kind is DEPLOYMENT and _switches(child.manifest, live(child.kind, child.name)) for child in wanted
     )
 
 
 def applied_while_waiting(wanted: Sequence[Child], live: Live) -> tuple[Child, ...]:
-    """Those that are applied while the board waits: what follows the members, and what is missing."""
+    """The objects that are applied while the board waits: those that follow the members, and missing ones."""
     return tuple(
         child
         for child in wanted

@@ -1,4 +1,4 @@
-"""Where a board's pods run, what of them a drain may take at once, and the GPUs that LoRAX gets."""
+"""Where a board's pods run, how many of them a drain may evict at once, and LoRAX's GPUs."""
 
 from boardroom.api.lorax import LoraxSpec
 from boardroom.api.meta import selector
@@ -8,7 +8,7 @@ from boardroom.kube.kinds import DISRUPTION_BUDGET, Object
 
 
 def spread(board: str, component: str) -> list[Object]:
-    """Rather on different nodes. Also for one replica, so that a second one does not change the first one's pod."""
+    """Prefer different nodes. Also for one replica, so that a second one does not change the first one's pod."""
     return [
         {
             "maxSkew": 1,
@@ -20,13 +20,13 @@ def spread(board: str, component: str) -> list[Object]:
 
 
 def disruption_budget(blueprint: Blueprint, name: str, component: str) -> Object:
-    """A PodDisruptionBudget that lets one pod go at a time."""
+    """A PodDisruptionBudget that allows one eviction at a time."""
     spec = {"maxUnavailable": 1, "selector": {"matchLabels": selector(blueprint.name, component)}}
     return blueprint.manifest(DISRUPTION_BUDGET, name, component, spec=spec)
 
 
 def placement(lorax: LoraxSpec) -> Object:
-    """The pod's fields that the scheduler, admission and the container runtime go by; only those that are set."""
+    """The pod's fields for scheduler, admission and container runtime; only those that are set."""
     fields = nodes(lorax)
     if lorax.runtime_class_name is not None:
         fields["runtimeClassName"] = lorax.runtime_class_name
@@ -38,24 +38,24 @@ def placement(lorax: LoraxSpec) -> Object:
 
 
 def nodes(lorax: LoraxSpec) -> Object:
-    """The part of it that says on which nodes."""
+    """The pod's fields that select nodes."""
     fields: Object = {"tolerations": _tolerations(lorax.tolerations)}
     if lorax.node_selector:
         fields["nodeSelector"] = dict(lorax.node_selector)
-    # One that asks for nothing is left out: applied over another, an empty map stands or goes by what was there before.
-    if lorax.affinity is not None and (asked := _filled(lorax.affinity.node_affinity.to_object())):
-        fields["affinity"] = {"nodeAffinity": asked}
+    # Empty affinity is left out: whether an apply keeps an empty map depends on the live object.
+    if lorax.affinity is not None and (affinity := _filled(lorax.affinity.node_affinity.to_object())):
+        fields["affinity"] = {"nodeAffinity": affinity}
     return fields
 
 
 def resources(lorax: LoraxSpec) -> Object:
-    """The container's resources: what the board gives, and its GPUs as a limit or as claims."""
+    """The container's resources: those of the board, and its GPUs as a limit or as claims."""
     gpu, given = lorax.gpu, lorax.resources
     requests = dict(given.requests or {}) if given else {}
     limits = dict(given.limits or {}) if given else {}
     claims = [{"name": claim.name} for claim in lorax.resource_claims]
     if not claims:
-        # Requests of an extended resource must equal its limit, so what was given for it elsewhere does not count.
+        # The request of an extended resource must equal its limit, so spec.lorax.resources does not count here.
         requests.pop(gpu.resource_name, None)
         limits[gpu.resource_name] = str(gpu.count)
     named = {"requests": requests, "limits": limits, "claims": claims}
@@ -69,11 +69,11 @@ def _tolerations(given: tuple[Toleration, ...] | None) -> list[Object]:
 
 
 def _filled(fields: Object) -> Object:
-    """Without empty lists: the API server drops them, and what it drops would look like drift."""
-    return {name: _shorn(value) for name, value in fields.items() if value != []}
+    """Remove empty lists: the API server drops them, which would look like drift."""
+    return {name: _filled_value(value) for name, value in fields.items() if value != []}
 
 
-def _shorn(value: object) -> object:
+def _filled_value(value: object) -> object:
     if isinstance(value, dict):
         return _filled(value)
-    return [_shorn(item) for item in value] if isinstance(value, list) else value
+    return [_filled_value(item) for item in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Security contexts: our own containers meet Pod Security restricted, LoRAX's image (it runs as root) baseline."""
+"""Security contexts: Pod Security "restricted" for our own containers, "baseline" for LoRAX, which runs as root."""
 
 from boardroom.kube.kinds import Object
 
@@ -7,7 +7,7 @@ USER = 65532
 
 
 def restricted() -> Object:
-    """Of a container from our own image."""
+    """The security context of a container of our own image."""
     return {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -20,5 +20,5 @@ def restricted() -> Object:
 
 
 def baseline() -> Object:
-    """Of the LoRAX container, whose image runs as root and writes into its own file system."""
+    """The security context of the LoRAX container, which runs as root and writes into its own file system."""
     return {"allowPrivilegeEscalation": False, "seccompProfile": {"type": "RuntimeDefault"}}

@@ -1,4 +1,4 @@
-"""The volumes of the LoRAX pod, and the claim for model weights where the operator makes it."""
+"""The volumes of the LoRAX pod, and the claim for model weights that the operator creates."""
 
 from boardroom.api.meta import DOWNLOADS_PATH, model_cache_name
 from boardroom.controller.plan.blueprint import Blueprint
@@ -10,14 +10,14 @@ ADAPTERS = "adapters"
 CREDENTIALS = "adapter-credentials"
 CREDENTIALS_PATH = "/etc/boardroom/adapter-credentials"
 _READABLE = 0o444
-"""The sidecar's user is not the files' owner, and LoRAX does not mount them."""
+"""The sidecar's user does not own the files, and LoRAX does not mount them."""
 
 
 def model_cache(blueprint: Blueprint, live: Object | None = None) -> Object | None:
-    """The claim for the model's weights; None where the board names one of its own, or none.
+    """The claim for the model's weights; None if the board names a claim of its own, or none.
 
-    A claim that is there outlives `enableLorax: false`: weights that took an hour to download are not thrown away.
-    One that is to outlive its board has no owner; a later board of the name finds it by its labels.
+    An existing claim outlives `enableLorax: false`, because its weights took long to download. A claim that outlives
+    its board has no owner; a later board of the same name finds it by its labels.
     """
     cache = blueprint.spec.model.cache
     if cache is None or cache.size is None or not (blueprint.settings.enabled or live):
@@ -30,12 +30,12 @@ def model_cache(blueprint: Blueprint, live: Object | None = None) -> Object | No
         spec["storageClassName"] = cache.storage_class_name
     manifest = blueprint.manifest(CLAIM, model_cache_name(blueprint.name), COMPONENT, spec=spec)
     if cache.when_deleted == "Retain":
-        del manifest["metadata"]["ownerReferences"]  # or the garbage collector would take it with the board
+        del manifest["metadata"]["ownerReferences"]  # else the garbage collector deletes it with the board
     return manifest
 
 
 def volumes(blueprint: Blueprint) -> list[Object]:
-    """The LoRAX pod's volumes."""
+    """The volumes of the LoRAX pod."""
     shm = {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": blueprint.spec.lorax.shm_size}}
     return [
         shm,
@@ -47,7 +47,7 @@ def volumes(blueprint: Blueprint) -> list[Object]:
 
 
 def lorax_mounts(blueprint: Blueprint) -> list[Object]:
-    """What the LoRAX container sees of them."""
+    """The mounts of the LoRAX container."""
     return [
         {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 (the pod's shared memory, not a temporary file)
         {"name": "cache", "mountPath": CACHE_PATH},
@@ -57,7 +57,7 @@ def lorax_mounts(blueprint: Blueprint) -> list[Object]:
 
 
 def sidecar_mounts(blueprint: Blueprint) -> list[Object]:
-    """What the adapters sidecar sees: only it writes down what is fetched, and only it sees the credentials."""
+    """The mounts of the adapters sidecar: it alone may write downloads and read the credentials."""
     mounts: list[Object] = [adapters_mount(blueprint), {"name": "downloads", "mountPath": DOWNLOADS_PATH}]
     if _credentials(blueprint):
         mounts.append({"name": CREDENTIALS, "mountPath": CREDENTIALS_PATH, "readOnly": True})
@@ -65,7 +65,7 @@ def sidecar_mounts(blueprint: Blueprint) -> list[Object]:
 
 
 def adapters_mount(blueprint: Blueprint) -> Object:
-    """The adapters, read-only: nothing in the pod changes them."""
+    """The mount of the adapters, read-only for every container of the pod."""
     return {"name": ADAPTERS, "mountPath": blueprint.spec.adapters.mount_path, "readOnly": True}
 
 
@@ -86,7 +86,7 @@ def _downloads(blueprint: Blueprint) -> Object:
 
 
 def _credentials(blueprint: Blueprint) -> list[Object]:
-    """The Secret for fetching; where it is missing the pod starts all the same, and sees it once it is there."""
+    """The volume of the Secret for fetching. If it is missing the pod starts, and reads it once it exists."""
     reference = blueprint.spec.adapters.credentials_secret_ref
     if reference is None:
         return []
@@ -95,11 +95,11 @@ def _credentials(blueprint: Blueprint) -> list[Object]:
 
 
 def adapters_volume(blueprint: Blueprint, *, written: bool = False) -> Object:
-    """The source of the adapters volume; `written` where a pod fills it."""
+    """The source of the adapters volume; `written`: the pod fills it."""
     volume = blueprint.spec.adapters.volume
     only = {} if written else {"readOnly": True}
     if volume.persistent_volume_claim is not None:
-        # Not readOnly here: that would refuse to attach a claim that its writer holds on the same node. The mounts are.
+        # Not readOnly, which would refuse a claim that its writer mounts on the same node; the mounts are read-only.
         return {"persistentVolumeClaim": volume.persistent_volume_claim.to_object()}
     if volume.nfs is not None:
         return {"nfs": volume.nfs.to_object() | only}

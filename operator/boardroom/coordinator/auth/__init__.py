@@ -1,1 +1,1 @@
-"""Who may ask: bearer tokens against the API server, or against keys in files. Everything fails closed."""
+"""Who may ask: bearer tokens reviewed by the API server, or compared with keys in files. Everything fails closed."""

@@ -1,4 +1,4 @@
-"""The bearer token of a request, and what can be found of it."""
+"""The bearer token of a request, and when it expires."""
 
 import math
 from base64 import urlsafe_b64decode
@@ -13,13 +13,13 @@ MAX_TOKEN: Final = 16_384
 
 
 class Authenticator(Protocol):
-    """Decides on each request, before its body is read."""
+    """Decides on each request before its body is read."""
 
     async def caller(self, authorization: str | None) -> str:
-        """The name of who asks, for the log; raises Unauthenticated, Forbidden and AuthUnavailable."""
+        """The caller's name, for the log; raises Unauthenticated, Forbidden and AuthUnavailable."""
 
     async def problem(self) -> str:
-        """Why nobody at all can be let in, and the remedy; empty where all is well."""
+        """Why no caller at all can be let in, and the remedy; empty if callers can."""
 
 
 def bearer(authorization: str | None) -> str:
@@ -39,10 +39,10 @@ class _Claims(msgspec.Struct):
     exp: float | None = None
 
 
-def ends(token: str) -> float:
-    """When a token that was verified ends by its own word, in seconds since 1970: never, if it is a JWT without `exp`.
+def expiry(token: str) -> float:
+    """When a verified token expires, in seconds since 1970: `exp` of a JWT, and never without one.
 
-    Of any other token nobody but who gave it can tell: it has ended already.
+    Only the issuer can tell of a token that is no JWT: such a token counts as expired.
     """
     parts = token.split(".")
     if len(parts) != 3:  # noqa: PLR2004 (header, claims and signature)

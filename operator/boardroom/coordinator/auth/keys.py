@@ -1,4 +1,4 @@
-"""API keys out of a file or a mounted Secret, read again as they change."""
+"""API keys from a file or a mounted Secret, read again when they change."""
 
 import asyncio
 import hashlib
@@ -13,11 +13,11 @@ from boardroom.coordinator.auth.bearer import bearer
 from boardroom.coordinator.errors import AuthUnavailable, Unauthenticated
 
 REREAD_SECONDS: Final = 5.0
-"""A key that was taken out of the files is refused at the latest so long after."""
+"""How long a key that was taken out of the files is still accepted at most."""
 MAX_BYTES: Final = 1_048_576
-"""What a Secret holds at most."""
+"""The most that a Secret holds."""
 MIN_KEY: Final = 16
-"""Characters; a shorter line is no key."""
+"""The characters of the shortest key; a shorter line is none."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ Named = tuple[str, bytes]
 
 
 class ApiKeys:
-    """The keys of a file, one a line, or of each file in a directory; each is called by its file's name and line."""
+    """The keys in a file, one a line, or in each file of a directory. A key's name is its file's name and line."""
 
     def __init__(self, path: Path, *, now: Callable[[], float] = time.monotonic) -> None:
         self._path = path
@@ -41,7 +41,7 @@ class ApiKeys:
         return self._problem
 
     async def _refresh(self) -> None:
-        """Read the files where that is due."""
+        """Read the files if that is due."""
         if self._now() - self._read_at < REREAD_SECONDS:
             return
         async with self._reading:
@@ -58,38 +58,38 @@ class ApiKeys:
         token = bearer(authorization)
         if self._problem:
             raise AuthUnavailable(f"nobody can be let in: {self._problem}")
-        found = match(self._keys, token)
-        if found is None:
+        name = match(self._keys, token)
+        if name is None:
             raise Unauthenticated("the API key is not one of this board's")
-        return f"key:{found}"
+        return f"key:{name}"
 
 
 def match(keys: tuple[Named, ...], token: str) -> str | None:
-    """The name of the key that the token is; takes as long whichever it is, and whether it is one."""
-    given = digest(token)
-    found = None
-    for name, known in keys:
-        if hmac.compare_digest(known, given):
-            found = name
-    return found
+    """The name of the key that the token is; None if it is none. Takes the same time for every token."""
+    token_digest = digest(token)
+    match = None
+    for name, key_digest in keys:
+        if hmac.compare_digest(key_digest, token_digest):
+            match = name
+    return match
 
 
 def digest(key: str) -> bytes:
-    """What is kept and compared of a key."""
+    """The digest of a key, which is kept and compared in its place."""
     return hashlib.sha256(key.encode()).digest()
 
 
 def _read(path: Path) -> tuple[tuple[Named, ...], str]:
-    """The keys, or none and why."""
+    """The keys and an empty text; or no keys, and why."""
     try:
-        # A mounted Secret holds links of its own, whose names begin with two dots.
+        # a mounted Secret has links of its own, whose names begin with two dots
         files = [path] if not path.is_dir() else sorted(f for f in path.iterdir() if f.is_file() and f.name[:2] != "..")
-        found = tuple(named for file in files for named in _keys(file))
+        keys = tuple(named for file in files for named in _keys(file))
     except (OSError, UnicodeDecodeError) as error:
         return (), f"{path} can't be read: {error}"
-    if not found:
+    if not keys:
         return (), f"{path} holds no key: put in one of at least {MIN_KEY} characters, one a line"
-    return found, ""
+    return keys, ""
 
 
 def _keys(file: Path) -> list[Named]:

@@ -1,4 +1,4 @@
-"""Tokens of the cluster: TokenReview says who asks, LocalSubjectAccessReview whether they may ask this board."""
+"""Tokens of the cluster: a TokenReview tells the user, a LocalSubjectAccessReview whether it may ask this board."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from boardroom.api.coordinator import STALE_IF_ERROR_SECONDS
 from boardroom.api.meta import ASK, AUDIENCE, BOARDROOMS, GROUP
-from boardroom.coordinator.auth.bearer import bearer, ends
+from boardroom.coordinator.auth.bearer import bearer, expiry
 from boardroom.coordinator.auth.verdicts import Hasher, Verdicts
 from boardroom.coordinator.errors import ApiError, AuthUnavailable, Forbidden, Unauthenticated
 from boardroom.kube.errors import KubeError
@@ -17,23 +17,24 @@ from boardroom.kube.kinds import ACCESS_REVIEW, TOKEN_REVIEW
 from boardroom.kube.protocol import Kube
 
 ALLOWED_SECONDS: Final = 60.0
-"""A right that was taken away ends at the latest so long after, while the API server answers."""
+"""How long a right that was taken away lasts at most while the API server answers."""
 REFUSED_SECONDS: Final = 10.0
 CACHED: Final = 4096
-"""Verdicts of either kind: refused tokens never push out those that are allowed."""
+"""The most verdicts of each kind: refused tokens never push out allowed ones."""
 REVIEW_SECONDS: Final = 10.0
 MAX_REVIEWS: Final = 16
 MAX_WAITING: Final = 256
-SILENT_SECONDS: Final = 0.5
-"""How long somebody who is known waits for a verdict while the API server gives none."""
+UNAVAILABLE_SECONDS: Final = 0.5
+"""How long a known caller waits for a verdict while the API server gives none."""
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 class Reviews:
-    """Asks the API server once for each token, and remembers the verdict for a while.
+    """Asks the API server once for each token, and caches the verdict for a while.
 
-    While it gives none, whom it allowed lately is let in for `stale_seconds` since then, and until the token's own end.
+    While the API server gives no verdict, a caller that it allowed within `stale_seconds` is let in, until its token
+    expires.
     """
 
     def __init__(
@@ -54,15 +55,15 @@ class Reviews:
         self._stale: Verdicts[str] = Verdicts(CACHED, stale_seconds, now)
         self._refused: Verdicts[ApiError] = Verdicts(CACHED, REFUSED_SECONDS, now)
         self._stale_seconds, self._wall_clock = stale_seconds, wall_clock
-        self._silent = False
-        """Whether the API server gave no verdict when it was asked last."""
-        self._underway: dict[bytes, asyncio.Task[str]] = {}
+        self._unavailable = False
+        """Whether the API server gave no verdict the last time."""
+        self._reviews: dict[bytes, asyncio.Task[str]] = {}
         self._strangers = 0
-        """How many of them are of tokens that were not allowed lately."""
+        """How many reviews under way are of tokens that were not allowed lately."""
         self._places = {known: asyncio.Semaphore(MAX_REVIEWS) for known in (False, True)}
 
     async def problem(self) -> str:
-        return ""  # that the API server is away shows elsewhere, and those who are known may still ask
+        return ""  # an API server that is away is reported elsewhere, and known callers may still ask
 
     async def caller(self, authorization: str | None) -> str:
         token = bearer(authorization)
@@ -72,36 +73,36 @@ class Reviews:
         if (refused := self._refused.get(key)) is not None:
             raise refused.copy()
         stale = self._stale.get(key)
-        review = self._underway.get(key)
+        review = self._reviews.get(key)
         if review is None and stale is None and self._strangers >= MAX_WAITING:
             raise AuthUnavailable(f"{MAX_WAITING} tokens wait for the API server's review")
         if review is None:
-            review = self._begin(key, token, known=stale is not None)
+            review = self._start(key, token, known=stale is not None)
         if stale is not None:
             return await self._reviewed_or(stale, review)
         # a caller that leaves does not take the review from the others that wait for it
         return await asyncio.shield(review)
 
     async def _reviewed_or(self, stale: str, review: asyncio.Task[str]) -> str:
-        """What a review says; `stale` where it says nothing, which is not awaited each time while that is known."""
-        await asyncio.wait({review}, timeout=SILENT_SECONDS if self._silent else None)
+        """The review's verdict; `stale` if it gives none, soon while the API server is known to be away."""
+        await asyncio.wait({review}, timeout=UNAVAILABLE_SECONDS if self._unavailable else None)
         try:
             return review.result() if review.done() else stale
         except AuthUnavailable:
             return stale
 
-    def _begin(self, key: bytes, token: str, *, known: bool) -> asyncio.Task[str]:
-        """Review a token. Strangers never keep it from those who are known: whose right has gone would gain by that."""
-        task = self._underway[key] = asyncio.create_task(self._review(key, token, self._places[known]))
+    def _start(self, key: bytes, token: str, *, known: bool) -> asyncio.Task[str]:
+        """Start a review. Unknown callers never delay known ones: that would prolong rights that were taken away."""
+        task = self._reviews[key] = asyncio.create_task(self._review(key, token, self._places[known]))
         self._strangers += not known
         task.add_done_callback(lambda done: self._ended(key, done, known=known))
         return task
 
     def _ended(self, key: bytes, done: asyncio.Task[str], *, known: bool) -> None:
-        del self._underway[key]
+        del self._reviews[key]
         self._strangers -= not known
         if not done.cancelled():
-            done.exception()  # those that waited have it; where none is left, it was heard all the same
+            done.exception()  # retrieved, or asyncio would report it if no caller waits any more
 
     async def _review(self, key: bytes, token: str, places: asyncio.Semaphore) -> str:
         try:
@@ -109,18 +110,18 @@ class Reviews:
         except (Unauthenticated, Forbidden) as refused:
             self._refused.put(key, refused)
             self._stale.drop(key)
-            self._heard()
+            self._log_available()
             raise
-        except AuthUnavailable as silent:
-            self._unheard(silent)
+        except AuthUnavailable as unavailable:
+            self._log_unavailable(unavailable)
             raise
         self._allowed.put(key, name)
-        self._stale.put(key, name, ends(token) - self._wall_clock())
-        self._heard()
+        self._stale.put(key, name, expiry(token) - self._wall_clock())
+        self._log_available()
         return name
 
     async def _verdict(self, token: str, places: asyncio.Semaphore) -> str:
-        """The caller's name; raises Unauthenticated, Forbidden and AuthUnavailable."""
+        """The user's name; raises Unauthenticated, Forbidden and AuthUnavailable."""
         try:
             async with asyncio.timeout(REVIEW_SECONDS), places:
                 user = await self._user(token)
@@ -131,16 +132,16 @@ class Reviews:
             raise AuthUnavailable(_why(error)) from error
         return str(user["username"])
 
-    def _unheard(self, silent: AuthUnavailable) -> None:
-        if not self._silent:
-            extra = {"reason": str(silent), "stale_if_error_seconds": self._stale_seconds}
+    def _log_unavailable(self, unavailable: AuthUnavailable) -> None:
+        if not self._unavailable:
+            extra = {"reason": str(unavailable), "stale_if_error_seconds": self._stale_seconds}
             _LOG.warning("no token can be reviewed: only callers that were allowed lately are let in", extra=extra)
-        self._silent = True
+        self._unavailable = True
 
-    def _heard(self) -> None:
-        if self._silent:
+    def _log_available(self) -> None:
+        if self._unavailable:
             _LOG.info("tokens are reviewed again")
-        self._silent = False
+        self._unavailable = False
 
     async def _user(self, token: str) -> dict[str, Any]:
         body = {
@@ -150,7 +151,7 @@ class Reviews:
         }
         status = (await self._kube.create(TOKEN_REVIEW, body)).get("status") or {}
         user: dict[str, Any] = status.get("user") or {}
-        # An authenticator that knows no audiences names none: such a token may be meant for anything.
+        # an authenticator that knows no audiences names none, and such a token may be meant for any server
         if status.get("authenticated") is not True or AUDIENCE not in (status.get("audiences") or ()):
             raise Unauthenticated(
                 f"the token is not valid for the audience {AUDIENCE!r}: `kubectl create token SERVICEACCOUNT "

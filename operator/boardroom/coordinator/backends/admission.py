@@ -79,7 +79,7 @@ class Admission:
     @property
     def hold_reason(self) -> str:
         """What whoever waits here waits for."""
-        if self.cut_off and not self._granted:
+        if self.cut_off and not self.granted:
             return f"{self.cut_off}, and nothing is sent to LoRAX meanwhile"
         if not self._wave_under_way and self._unsure():
             return "a connection to LoRAX broke, and nothing is sent until it is known whether it has started anew"
@@ -92,10 +92,11 @@ class Admission:
     @property
     def is_open(self) -> bool:
         """Whether requests may leave at all."""
-        return not self._wave_under_way and self._granted and not self._unsure()
+        return not self._wave_under_way and self.granted and not self._unsure()
 
     @property
-    def _granted(self) -> bool:
+    def granted(self) -> bool:
+        """Whether this coordinator may send there now, as far as others that send there are concerned."""
         return time.monotonic() < self.granted_until
 
     def is_ready(self, path: str | None) -> bool:
@@ -115,6 +116,15 @@ class Admission:
                 return error
             await self._changed.wait()
         return None
+
+    def grant(self, until: float) -> None:
+        """Requests may leave until then (time.monotonic)."""
+        self.granted_until, self.cut_off = until, ""
+        self.wake()
+
+    def cut(self, reason: str) -> None:
+        """The grant is not renewed, and why: whoever waits is told so once it has run out."""
+        self.cut_off = reason
 
     def wake(self) -> None:
         """Something may have changed: who is held looks again."""

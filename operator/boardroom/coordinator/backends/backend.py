@@ -1,4 +1,4 @@
-"""One LoRAX server: what is known of it, the gate before it, the way to it, and what watches over it."""
+"""One LoRAX server: its adapters, health, admission, route and prober, and the client of its sidecar."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,36 +25,52 @@ from boardroom.engine.protocol import Engine
 from boardroom.telemetry.tracing import Tracer
 
 CLOSE_SECONDS: Final = 120.0
-"""How long what is under way at a server whose pod is gone may still take."""
+"""How long requests to a server whose pod is gone may still take."""
 _AGAIN_SECONDS: Final = 0.2
 
 
 @dataclass
 class OutcomeDelta:
-    """What came of questions since the last time that it was told."""
+    """The outcomes of questions that the leader has not been told yet."""
 
     incarnation: str = ""
-    """Of the server that they are of."""
+    """The server's incarnation that the questions were put to."""
     answers: int = 0
     warm: int = 0
     failures: dict[tuple[str | None, str], EngineError] = field(default_factory=dict)
-    """The last of each adapter and code: a forward pass that fails takes every question along, and once says it all."""
+    """The last error of each adapter and code: a forward pass that fails ends every question in it alike."""
+
+    def count(self, *, warm: bool) -> None:
+        """Count one answer; `warm` if it waited for no load."""
+        self.answers += 1
+        self.warm += warm
+
+    def add(self, other: "OutcomeDelta") -> None:
+        """Add outcomes that came before these."""
+        self.answers += other.answers
+        self.warm += other.warm
+        self.failures = other.failures | self.failures
 
 
 class Backend:
-    """Made when its pod comes, closed when it goes. `on_change` is called when something about it moved."""
+    """The pool makes a backend when a pod comes, and closes it when the pod goes.
+
+    The backend calls `on_change` when something about its server has changed, and `on_report` as soon as its sidecar
+    has reported, before the report confirms anything. It awaits `before_wave` before the server loads adapters.
+    """
 
     def __init__(
         self,
         endpoint: Endpoint,
         engine: Engine,
-        findings: SidecarClient | None,
+        sidecar: SidecarClient | None,
         *,
         metrics: Metrics,
         tracer: Tracer,
         held: HeldTasks,
         quarantine: Quarantine,
         on_change: Callable[[], None],
+        on_report: Callable[[], None],
         before_wave: Callable[["Backend"], Awaitable[None]],
     ) -> None:
         self.endpoint = endpoint
@@ -76,11 +92,11 @@ class Backend:
             metrics=metrics,
             held=held,
             losses=LossTracker(quarantine),
+            on_answer=self._answered,
+            on_failure=self.failed,
             tracer=tracer,
         )
-        self.route.on_answer = self._answered
-        self.route.on_failure = self.failed
-        engine.on_hangup = health_check.doubt
+        engine.on_hangup = health_check.doubt  # set from outside: an engine is made before who watches over it
         self.prober = Prober(
             engine,
             registry=self.registry,
@@ -92,16 +108,15 @@ class Backend:
         )
         self._paths: set[str] = set()
         self.news: OutcomeDelta | None = OutcomeDelta()
-        """What whoever watches over it has not heard yet; None where that is this coordinator."""
-        self._engine, self._findings, self._on_change = engine, findings, on_change
+        """Outcomes that the leader has not been told; None if this coordinator leads."""
+        self._engine, self._sidecar = engine, sidecar
+        self._on_change, self._on_report = on_change, on_report
         self._jobs = Jobs()
         self._poll_now = asyncio.Event()
-        self._looking = asyncio.Lock()
-        if findings is not None:
-            findings.on_report = on_change
+        self._polling = asyncio.Lock()
 
     def candidate(self, paths: Sequence[str | None]) -> Candidate:
-        """The server as it is now, in view of a batch of these adapters (None: the base model)."""
+        """The server as the load balancer sees it for a batch of these adapters (None: the base model)."""
         return Candidate(
             key=self.endpoint.key,
             running=self.health_check.running,
@@ -113,16 +128,20 @@ class Backend:
 
     @property
     def report(self) -> SidecarReport | None:
-        """What its sidecar said last, to this coordinator or to the one that leads."""
-        return self._findings.report if self._findings is not None else None
+        """The sidecar's last report, to this coordinator or to the leader."""
+        return self._sidecar.report if self._sidecar is not None else None
 
-    @report.setter
-    def report(self, told: SidecarReport | None) -> None:
-        if self._findings is not None:
-            self._findings.report = told
+    def set_report(self, report: SidecarReport | None) -> None:
+        """Take in the sidecar's report as the leader has it."""
+        if self._sidecar is not None:
+            self._sidecar.set_remote(report)
+
+    def set_endpoint(self, endpoint: Endpoint) -> None:
+        """Take in how the Service has the same server now."""
+        self.endpoint = endpoint
 
     def keep(self, paths: set[str], findings: Mapping[str, AdapterFiles]) -> None:
-        """The adapters that are or will be asked, and what is known of their files here."""
+        """Keep these adapters and forget the others; `findings` are their files on this server."""
         self.registry.keep(paths)
         self.registry.update_files(findings)
         if paths != self._paths:
@@ -131,76 +150,96 @@ class Backend:
         self.wake()
 
     def start(self) -> None:
-        """Watch over it from now on, and begin with a wave: what was proved may have been evicted since."""
-        self.news, self.prober.idle = None, False
+        """Watch over the server from now on, and prove every adapter anew: it may have been evicted since."""
+        self.news = None
+        self.prober.begin()
         self.admission.base = False, None
         self.health_check.take_over()
         self.registry.begin_incarnation()
         prober = self.prober
         self._jobs.start("health check", self.health_check.run)
         self._jobs.start("prober", lambda: prober.run(_now))
-        if self._findings is not None:
-            self._jobs.start("findings", self._poll)
+        if self._sidecar is not None:
+            self._jobs.start("sidecar", self._poll)
 
     async def stop(self) -> None:
-        """Watch over it no more: somebody else does."""
+        """Stop watching over the server: another coordinator does."""
         self.news = OutcomeDelta()
         await self._jobs.stop()
 
+    def take_outcomes(self) -> OutcomeDelta | None:
+        """Take the outcomes to tell them to the leader; None if this coordinator leads."""
+        outcomes = self.news
+        if outcomes is not None:
+            self.news = OutcomeDelta()
+        return outcomes
+
+    def put_back(self, outcomes: OutcomeDelta) -> None:
+        """Keep outcomes that could not be told for the next time, unless their incarnation has ended."""
+        if self.news is None or outcomes.incarnation != self.registry.incarnation:
+            return
+        self.gathered.add(outcomes)
+
     async def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Let what is under way there end, for at most so long, and close every connection."""
+        """Wait at most `seconds` for requests under way to end, and close every connection."""
         await self.stop()
         self.health_check.mark_gone()
         under_way = {*self.prober.under_way, *self.route.tasks}
         if under_way:
             await asyncio.wait(under_way, timeout=seconds)
         await self._engine.close()
-        if self._findings is not None:
-            await self._findings.close()
+        if self._sidecar is not None:
+            await self._sidecar.close()
 
     def wake(self) -> None:
-        """Who waits here looks again."""
+        """Have waiting requests and the prober look again."""
         self.admission.wake()
         self.prober.wake()
 
     async def refresh(self) -> None:
-        """Ask the sidecar, one after another: most answers are 304."""
-        if self._findings is not None:
-            async with self._looking:
-                looked = _now()
-                await self._findings.poll()
-                if not self._findings.error:
-                    self.registry.confirm(looked)
+        """Poll the sidecar, and take its report in; polls follow one another. Most are answered 304."""
+        if self._sidecar is not None:
+            async with self._polling:
+                polled_at = _now()
+                if await self._reported():
+                    self.registry.confirm(polled_at)
+
+    async def _reported(self) -> bool:
+        """Poll the sidecar and take its report in; whether the sidecar has answered."""
+        if self._sidecar is None or not await self._sidecar.poll():
+            return False
+        self._on_report()
+        self._on_change()
+        return True
 
     async def wait_for_report(self) -> None:
-        """Ask the sidecar, again until it has ever said something: where it starts beside LoRAX it may be later."""
+        """Poll the sidecar until it has ever reported: it may start later than LoRAX."""
         await self.refresh()
-        while self._findings is not None and self._findings.report is None:
+        while self._sidecar is not None and self._sidecar.report is None:
             await asyncio.sleep(_AGAIN_SECONDS)
             await self.refresh()
 
     @property
     def gathered(self) -> OutcomeDelta:
-        """What is to be told of the incarnation that is known; what was gathered of another is dropped."""
+        """The outcomes of the current incarnation; those of an earlier one are dropped."""
         if self.news is None or self.news.incarnation != self.registry.incarnation:
             self.news = OutcomeDelta(self.registry.incarnation)
         return self.news
 
     @property
     def needs_refresh(self) -> bool:
-        """Whether its sidecar, if it has one and it is for us to ask, has not said yet what lies there."""
-        findings = self._findings
-        return findings is not None and self.news is None and not findings.error and self.registry.lacks_files()
+        """Whether this coordinator polls the sidecar, and no report names every adapter yet."""
+        sidecar = self._sidecar
+        return sidecar is not None and self.news is None and not sidecar.error and self.registry.lacks_files()
 
     async def refresh_unknown(self) -> None:
-        """Ask the sidecar what lies where nobody has looked yet."""
-        if self._findings is not None:
-            async with self._looking:
-                if self.needs_refresh:
-                    await self._findings.poll()
+        """Poll the sidecar if no report names every adapter yet."""
+        async with self._polling:
+            if self.needs_refresh:
+                await self._reported()
 
     def failed(self, path: str | None, error: EngineError, asked: RequestTarget) -> None:
-        """A request broke. An end that is of an earlier incarnation has been seen."""
+        """Take in that a request failed. A failure of an earlier incarnation changes nothing: its end has been seen."""
         if asked.incarnation != self.registry.incarnation:
             return
         if self.news is not None:
@@ -223,20 +262,19 @@ class Backend:
         if self.news is None:
             self.health_check.note_answer(warm=warm)
         else:
-            self.gathered.answers += 1
-            self.gathered.warm += warm
+            self.gathered.count(warm=warm)
 
     def _moved(self) -> None:
         self.wake()
         self._on_change()
 
     def _restarted(self, seen: bool) -> None:
-        """It has lost its adapters."""
+        """Take in that LoRAX has started anew, and has lost its adapters."""
         self.admission.restarted()
         self.registry.restarted(seen=seen)
 
     async def _poll(self) -> None:
-        """Every few seconds, and at once when the roster changed."""
+        """Poll the sidecar every few seconds, and at once when the roster has changed, for ever."""
         while True:
             self._poll_now.clear()
             await self.refresh()
@@ -245,5 +283,5 @@ class Backend:
 
 
 def _now() -> float:
-    """Seconds of the event loop's clock, as everything that waits here counts them."""
+    """Seconds on the event loop's clock."""
     return asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""Where a board's LoRAX servers are: one address that was given, or the pods behind a Service as they come and go."""
+"""Where a board's LoRAX servers are: one address, or the pods behind a Service as they come and go."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
+from boardroom.coordinator.changes import Changes
 from boardroom.kube.kinds import ENDPOINT_SLICE
 from boardroom.kube.protocol import Kube, Selection
 from boardroom.kube.reflector import Reflector
@@ -17,7 +18,7 @@ ADAPTERS: Final = "adapters"
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One LoRAX server. `key` is the same for every coordinator and never that of another pod."""
+    """One LoRAX server. `key` is the same for every coordinator, and no other pod ever has it."""
 
     key: str
     name: str
@@ -27,22 +28,20 @@ class Endpoint:
 
 
 class Endpoints(Protocol):
-    """`found` is None until it is known; `on_change` is called when it moves."""
+    """The servers that are found; `found` is None until they are known. Notifies of others."""
 
     found: tuple[Endpoint, ...] | None
-    on_change: Callable[[], None]
 
     async def run(self) -> None:
-        """Keep `found` current, for ever."""
+        """Keep `found` up to date, for ever."""
 
 
 class GivenEndpoint:
-    """The one server at an address."""
+    """One server, whose address never changes."""
 
     def __init__(self, url: str, adapters_url: str | None = None) -> None:
         name = urlsplit(url).netloc or url
         self.found: tuple[Endpoint, ...] | None = (Endpoint(key=url, name=name, url=url, adapters_url=adapters_url),)
-        self.on_change: Callable[[], None] = lambda: None
 
     async def run(self) -> None:
         await asyncio.Event().wait()
@@ -51,9 +50,9 @@ class GivenEndpoint:
 class ServiceEndpoints:
     """The pods behind a Service of one namespace, by a watch on its EndpointSlices."""
 
-    def __init__(self, kube: Kube, namespace: str, service: str) -> None:
+    def __init__(self, kube: Kube, namespace: str, service: str, changes: Changes) -> None:
         self.found: tuple[Endpoint, ...] | None = None
-        self.on_change: Callable[[], None] = lambda: None
+        self._changes = changes
         self._slices = slices(kube, namespace, service, self._changed)
 
     async def run(self) -> None:
@@ -63,42 +62,43 @@ class ServiceEndpoints:
         found = endpoints(self._slices.objects.values())
         if found != self.found:
             self.found = found
-            self.on_change()
+            self._changes.notify()
 
 
 def slices(kube: Kube, namespace: str, service: str, on_change: Callable[[], None]) -> Reflector:
-    """The EndpointSlices of a Service."""
+    """A reflector of the EndpointSlices of a Service."""
     selection = Selection(namespace=namespace, labels=f"kubernetes.io/service-name={service}")
     return Reflector(kube, ENDPOINT_SLICE, selection, on_change)
 
 
-def endpoints(found: Iterable[Mapping[str, Any]]) -> tuple[Endpoint, ...]:
-    """The servers in these slices, by name; a pod with addresses of both families counts once, by its IPv4 one."""
+def endpoints(slices_: Iterable[Mapping[str, Any]]) -> tuple[Endpoint, ...]:
+    """The servers in EndpointSlices, sorted by name; a pod with addresses of both families counts once, by IPv4."""
     servers: dict[str, Endpoint] = {}
-    for piece in sorted(found, key=lambda s: (s.get("addressType", ""), s["metadata"]["name"])):
+    for piece in sorted(slices_, key=lambda s: (s.get("addressType", ""), s["metadata"]["name"])):
         ports = {p.get("name"): p.get("port") for p in piece.get("ports") or ()}
         if piece.get("addressType") not in ("IPv4", "IPv6") or not ports.get(LORAX):
             continue
-        for one in piece.get("endpoints") or ():
-            server = _endpoint(one, ports)
-            pod = (one.get("targetRef") or {}).get("uid") or server.key
+        for live in piece.get("endpoints") or ():
+            server = _endpoint(live, ports)
+            pod = (live.get("targetRef") or {}).get("uid") or server.key
             servers.setdefault(pod, server)
     return tuple(sorted(servers.values(), key=lambda s: (s.name, s.key)))
 
 
-def addresses(found: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Every address in these slices."""
-    return frozenset(a for piece in found for one in piece.get("endpoints") or () for a in one.get("addresses") or ())
+def addresses(slices_: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Every address in EndpointSlices."""
+    live = [endpoint for piece in slices_ for endpoint in piece.get("endpoints") or ()]
+    return frozenset(address for endpoint in live for address in endpoint.get("addresses") or ())
 
 
-def _endpoint(one: Mapping[str, Any], ports: Mapping[Any, Any]) -> Endpoint:
-    address = one["addresses"][0]  # the API server takes none without
-    target = one.get("targetRef") or {}
+def _endpoint(live: Mapping[str, Any], ports: Mapping[Any, Any]) -> Endpoint:
+    address = live["addresses"][0]  # the API server takes no endpoint without one
+    target = live.get("targetRef") or {}
     host = f"[{address}]" if ":" in address else address
     return Endpoint(
         key=f"{target.get('uid', '')}@{host}:{ports[LORAX]}",  # a pod whose sandbox is made anew keeps its uid
         name=target.get("name") or host,
         url=f"http://{host}:{ports[LORAX]}",
         adapters_url=f"http://{host}:{ports[ADAPTERS]}" if ports.get(ADAPTERS) else None,
-        leaving=bool((one.get("conditions") or {}).get("terminating")),
+        leaving=bool((live.get("conditions") or {}).get("terminating")),
     )

@@ -1,4 +1,4 @@
-"""LoRAX as seen from here: is it up, has it started anew, what do its metrics say."""
+"""Whether a LoRAX server is up, whether it has started anew, and what its metrics say."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -14,14 +14,14 @@ from boardroom.engine.protocol import Engine
 CHECK_SECONDS: Final = 5.0
 CHECK_SECONDS_DOWN: Final = 1.0
 HEALTH_SECONDS: Final = 10.0
-"""/health waits behind a forward pass and has no limit of its own."""
+"""LoRAX's /health waits behind a forward pass, and has no time-out of its own."""
 METRICS_SECONDS: Final = 10.0
 NEVER: Final = -1
-"""What has settled no doubt."""
+"""`settled` while doubts remain, whatever their number."""
 
 
 def metrics(checks: Iterable["HealthCheck"]) -> LoraxMetrics | None:
-    """The figures of the status, over all servers that are up; None while none is."""
+    """status.lorax.metrics over all servers that are up; None if none is."""
     up = [(c, c.counters) for c in checks if c.running and c.counters is not None]
     if not up:
         return None
@@ -39,13 +39,13 @@ def metrics(checks: Iterable["HealthCheck"]) -> LoraxMetrics | None:
 
 
 class HealthCheck:
-    """Checks a server every few seconds. Calls `on_change` after every check, and `on_restart` when another incarnation
-    of LoRAX is there, or none any more, with whether that was seen before anything could be sent to it.
+    """Checks a server every few seconds. Calls `on_change` after every check, and `on_restart` when an incarnation of
+    LoRAX has ended, with whether that was seen before anything could be sent to the next one.
 
-    A process ends in steps: its listener closes, idle connections with it, answers in flight come seconds later, and
-    then another may be at the same address. So whatever breaks is a doubt, and nothing is sent until a check has
-    settled it: the same process goes on only where it answers, and has counted every request that it answered. A check
-    that finds no LoRAX ends the incarnation, and the first after it that finds one begins another.
+    A process ends in steps: its listener closes with its idle connections, answers in flight come seconds later, and
+    then another process may be at the same address. So every broken connection is a doubt, and nothing is sent until a
+    check has settled it: the same process goes on only if it answers, and has counted every request that it answered. A
+    check that finds no LoRAX ends the incarnation; the next check that finds one begins another.
     """
 
     def __init__(
@@ -59,63 +59,63 @@ class HealthCheck:
         self.on_restart = on_restart
         self.on_change = on_change
         self.running: bool | None = None
-        """None before the first check."""
-        self.reason = "LoRAX has not been looked at yet"
+        """None before the first health check."""
+        self.reason = "LoRAX has not been checked yet"
         self.trouble: EngineError | None = None
-        """What the last check met."""
+        """The error of the last check; None if LoRAX answered."""
         self.latency = LatencyWindow()
         self.hits = HitWindow()
         self.counters: EngineMetrics | None = None
         self._check_now = asyncio.Event()
         self._counted: RequestCounter | None = None
-        """None: nothing to tell this process from another by."""
+        """How many requests this process has counted; None if that is not known, and tells it from no other."""
         self._gone = False
-        """Whether it was not there, and nobody has found it since."""
+        """Whether a check found no LoRAX, and none has found one since."""
         self.doubts = 0
-        """How often something broke."""
+        """How often a connection broke."""
         self.settled = 0
-        """How many of these a check has settled."""
+        """How many of the doubts a check has settled."""
 
     @property
     def unsure(self) -> bool:
-        """Whether another process may be there than the one that is known."""
+        """Whether another process may be at the address by now."""
         return self.doubts != self.settled
 
     @property
     def least(self) -> int | None:
-        """How many requests this process must have counted, at least."""
+        """How many requests this process must have counted at least."""
         return self._counted.minimum if self._counted is not None else None
 
     def check_now(self) -> None:
-        """Something happened at LoRAX: check at once."""
+        """Check at once, because something has happened at LoRAX."""
         self._check_now.set()
 
     def doubt(self) -> None:
-        """Something broke on the way to LoRAX, as it does when the process ends."""
+        """Take in that a connection to LoRAX broke, as it does when the process ends."""
         was, self.doubts = self.unsure, self.doubts + 1
         self.check_now()
         if not was:
             self.on_change()
 
     def lost(self) -> None:
-        """Nobody can connect: the process that was there has ended, or is about to."""
+        """Take in that nothing listens any more: the process has ended, or is about to."""
         self._end()
         self.doubt()
 
     def note_answer(self, *, warm: int, answers: int = 1) -> None:
-        """So many answers of this incarnation came through adapters, `warm` of them without a wait for a load."""
+        """Count answers of this incarnation through adapters, `warm` of them without a wait for a load."""
         if self._counted is not None:
             self._counted.add_answers(answers)
         self.hits.add(asyncio.get_running_loop().time(), warm=warm, answers=answers)
 
     def note_probe(self, seconds: float) -> None:
-        """A probe of ours, of this incarnation, took so long in LoRAX."""
+        """Count a probe of this incarnation, and the seconds that it took in LoRAX."""
         if self._counted is not None:
             self._counted.add_answers(1)
         self.latency.add_probe(asyncio.get_running_loop().time(), seconds)
 
     async def run(self) -> None:
-        """Look, for ever."""
+        """Check every few seconds, for ever."""
         while True:
             self._check_now.clear()
             await self.check()
@@ -127,7 +127,7 @@ class HealthCheck:
             await asyncio.sleep(CHECK_SECONDS_DOWN / 10)  # many questions may break at once: one check for all of them
 
     async def check(self) -> None:
-        """One check at /health and /metrics."""
+        """Ask /health and /metrics once."""
         doubts = self.doubts
         try:
             await self._engine.health(HEALTH_SECONDS)
@@ -144,19 +144,23 @@ class HealthCheck:
         self.settled = doubts
         self.on_change()
 
+    def settle(self, doubts: int) -> None:
+        """Take in that the leader's check has settled so many doubts; NEVER: that some remain."""
+        self.settled = doubts
+
     def take_over(self) -> None:
-        """Look from now on, where somebody else has: whether it is still the same process is to be seen."""
+        """Check from now on, as another coordinator did: whether the process is still the same is in doubt."""
         self.doubts += 1
 
     def set_remote(self, running: bool | None, reason: str, trouble: EngineError | None, least: int | None) -> None:
-        """Somebody else has looked."""
+        """Take in the leader's check. `least` is how many requests the process must have counted."""
         self.running, self.reason, self.trouble = running, reason, trouble
         self._counted = None if least is None else RequestCounter(least)
         self._gone = False
         self.on_change()
 
     def mark_gone(self) -> None:
-        """The server is there no more, and nobody will check again."""
+        """Take in that the server's pod has gone, and nobody will check it again."""
         trouble = Unreachable("the pod of this LoRAX server has gone")
         self.set_remote(False, str(trouble), trouble, None)
 
@@ -167,7 +171,7 @@ class HealthCheck:
             return None  # the last figures stand until the next check
 
     def _found(self, counters: EngineMetrics | None) -> None:
-        """It is there, and says so many requests: the process that is known, or another?"""
+        """LoRAX answers: tell by its counters whether it is the process that is known, or another."""
         same = counters is None or self._counted is None or self._counted.is_same_process(counters.requests)
         uncounted = self._counted is None and counters is not None
         unverified = self.unsure and (counters is None or self._counted is None)
@@ -184,7 +188,7 @@ class HealthCheck:
             self._begin(seen=True)
 
     def _begin(self, *, seen: bool) -> None:
-        """Nothing that was known of LoRAX holds any more."""
+        """Forget what was known of the process that has ended."""
         self.counters = self._counted = None
         self.latency.clear()
         self.hits.clear()

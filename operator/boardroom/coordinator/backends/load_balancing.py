@@ -1,4 +1,4 @@
-"""Which LoRAX server a batch goes to, all of it. Pure."""
+"""Which LoRAX server a whole batch goes to. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """One server as it is now, in view of one batch."""
+    """One server as it is now, for one batch."""
 
     key: str
     running: bool | None
-    """None before the first look."""
+    """None before the first health check."""
     leaving: bool
-    """Its pod is being ended."""
+    """Whether its pod is being terminated."""
     proved: int
-    """How many of the batch's adapters have answered there."""
+    """How many of the batch's adapters have answered on the server."""
     open: bool
-    """Whether requests may leave for it now: it loads no adapters."""
+    """Whether requests may be sent to the server now: it loads no adapters."""
     load: int
-    """Requests of ours that are under way there."""
+    """Members whose requests are under way on the server."""
 
 
 def choose(candidates: Iterable[Candidate]) -> str | None:
-    """The key of the best: one that is up, does not leave, has the most of the adapters warm, and the least to do.
+    """The key of the best server: it is up, is not terminating, has most of the adapters warm, and the least to do.
 
-    Where none is up it is one that is down: why, is then the reason that the batch is not answered. None of none.
+    If no server is up, returns one that is down, whose reason is reported. None if there are no servers.
     """
     return min((_rank(c) for c in candidates), default=(None,))[-1]
 

@@ -1,9 +1,9 @@
-"""All LoRAX servers of a board, as their pods come and go."""
+"""The LoRAX servers of a board, as their pods come and go."""
 
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -18,8 +18,9 @@ from boardroom.coordinator.backends.held import HeldTasks
 from boardroom.coordinator.backends.load_balancing import choose
 from boardroom.coordinator.backends.quarantine import Quarantine
 from boardroom.coordinator.backends.routes import LoraxRoute
-from boardroom.coordinator.backends.sidecar import SidecarClient
+from boardroom.coordinator.backends.sidecar import SidecarClient, SidecarReport
 from boardroom.coordinator.board.roster import Roster
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.metrics import Metrics
 from boardroom.engine.lorax.driver import LoraxEngine
@@ -27,71 +28,85 @@ from boardroom.engine.protocol import Engine
 from boardroom.telemetry.tracing import OFF, Tracer
 
 REFRESH_SECONDS: Final = 5.0
-"""How long a question waits for the sidecar's word on adapters that it has not spoken of yet."""
+"""How long a question waits for the sidecar's first report on an adapter."""
 
 NO_POD: Final = "LoRAX has no pod"
 _LOG = logging.getLogger(__name__)
+
+Sidecars = Callable[[str, Callable[[], DesiredSources | None]], SidecarClient]
+"""Makes a client of the sidecar at a URL; the second argument tells what that sidecar is to fetch."""
 
 
 async def _nobody_else(_backend: Backend) -> None:
     return
 
 
+def _nothing() -> None:
+    return
+
+
 class BackendPool:
-    """Makes a Backend for each server that is found. Calls `on_change` when something about one of them moved."""
+    """One Backend for each server that is found. Only the pool grants this coordinator to send to them.
+
+    The pool notifies `changes` when something about a server has changed. It calls `resolve` at once when a sidecar has
+    reported or the leader has told its state: `resolve` calls `keep`, before anything relies on that report. The pool
+    awaits `before_wave` before a server loads adapters: it returns when no other coordinator sends to that server.
+    `wanted` tells what the sidecars are to fetch, None until that is known.
+    """
 
     def __init__(
         self,
         endpoints: Endpoints,
         engine: Callable[[str], Engine],
-        findings: Callable[[str], SidecarClient] = SidecarClient,
+        sidecar: Sidecars = SidecarClient,
         *,
+        changes: Changes,
         metrics: Metrics,
         tracer: Tracer = OFF,
-        on_change: Callable[[], None] = lambda: None,
+        resolve: Callable[[], None] = _nothing,
+        before_wave: Callable[[Backend], Awaitable[None]] = _nobody_else,
+        wanted: Callable[[], DesiredSources | None] = _nothing,
     ) -> None:
         self.backends: dict[str, Backend] = {}
         self.breaker = CircuitBreaker(metrics.breaker_open.set)
         self.held = HeldTasks(metrics.held.set)
         self._quarantine = Quarantine()
-        self.on_change = on_change
-        self.before_wave: Callable[[Backend], Awaitable[None]] = _nobody_else
-        """Called before a server loads adapters; returns when nobody else sends to it."""
+        self._changes = changes
+        self._resolve, self._before_wave, self._wanted = resolve, before_wave, wanted
         self._granted_until = math.inf
-        self.wanted: Callable[[], DesiredSources | None] = lambda: None
-        """What the sidecars are to fetch."""
         self.schema: Final = LoraxEngine.schema
-        """A JSON schema as these servers may be sent it; raises SchemaRefused."""
-        self._endpoints, self._engine, self._look = endpoints, engine, findings
+        """Rewrites a JSON schema as these servers take it; raises SchemaRefused."""
+        self._endpoints, self._engine, self._sidecar = endpoints, engine, sidecar
+        self._synced: tuple[Endpoint, ...] | None = None
+        """The endpoints that the backends are of."""
         self._metrics, self._tracer = metrics, tracer
         self._paths: set[str] = set()
-        """What speaks for the members."""
+        """The adapters that serve members."""
         self._jobs = Jobs()
         self._closing: set[asyncio.Task[None]] = set()
         self._watching = False
         self.cut_off = ""
-        """Why nothing is known of the servers any more, and nothing is sent to them; empty where that is not so."""
-        endpoints.on_change = self._sync
-        self._sync()
+        """Why the leader grants nothing, so that nothing is sent; empty if it does, or if this coordinator leads."""
+        self.sync()
 
     @property
     def known(self) -> bool:
         """Whether it is known where the servers are."""
-        return self._endpoints.found is not None
+        return self._synced is not None
 
     @property
     def adapters(self) -> AdapterSummary:
-        """What is known of the adapters."""
+        """The adapters on all servers."""
         return AdapterSummary([backend.registry for backend in self.backends.values()])
 
     @property
     def servers(self) -> list[BackendAdapters]:
-        """What each server's sidecar says, and what is known of its adapters."""
+        """Each server's last report of its sidecar, and its adapters."""
         return [BackendAdapters(backend.report, backend.registry) for backend in self.backends.values()]
 
     @property
     def running(self) -> bool | None:
-        """Whether some server answers; None before the first look."""
+        """Whether a server answers; None before the first health check."""
         states = {backend.health_check.running for backend in self.backends.values()}
         if True in states:
             return True
@@ -99,121 +114,133 @@ class BackendPool:
 
     @property
     def reason(self) -> str:
-        """Why no server answers, or the first that does not."""
+        """Why the first of the servers that don't answer does not; empty if all do."""
         reasons = [b.health_check.reason for b in self.backends.values() if not b.health_check.running]
         return reasons[0] if reasons else "" if self.backends else NO_POD
 
     @property
     def settling(self) -> bool:
-        """Whether a server that is up has adapters that can be proved now and have not been."""
+        """Whether a server that is up still has adapters to prove."""
         return any(b.health_check.running and not b.prober.idle for b in self.backends.values())
 
     def choose(self, paths: Sequence[str | None], besides: LoraxRoute | None = None) -> LoraxRoute | None:
-        """The way to the best server for a batch of these adapters; `besides` one: only to a server that is up."""
-        able = [
+        """The route to the best server for a batch of these adapters (None: the base model); None without a server.
+
+        With `besides`, only a server that is up, and not the one of that route.
+        """
+        candidates = [
             backend
             for backend in self.backends.values()
             if besides is None or (backend.route is not besides and backend.health_check.running)
         ]
-        if len(able) == 1:
-            return able[0].route
-        key = choose(backend.candidate(paths) for backend in able)
+        if len(candidates) == 1:
+            return candidates[0].route
+        key = choose(backend.candidate(paths) for backend in candidates)
         return None if key is None else self.backends[key].route
 
     def keep(self, roster: Roster, in_use: set[str]) -> None:
-        """The adapters of a resolved roster, and those that questions in flight still use."""
+        """Keep the adapters of a resolved roster, and those that questions in flight still use; forget the others."""
         self._paths = roster.adapter_ids
         for backend in self.backends.values():
             backend.keep(roster.all_adapter_ids | in_use, files_by_adapter(roster, backend.report))
         self._count()
 
     async def refresh_unknown(self, seconds: float) -> None:
-        """Before the first request to an adapter the sidecars are asked what lies there."""
+        """Have the sidecars report on adapters that no report has named yet; waits `seconds`, but not over 5."""
         if needs_refresh := [backend for backend in self.backends.values() if backend.needs_refresh]:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(seconds, REFRESH_SECONDS)):
                     await asyncio.gather(*(backend.refresh_unknown() for backend in needs_refresh))
 
     def start(self) -> None:
-        """Find the servers from now on."""
+        """Follow the endpoints from now on."""
         self._jobs.start("endpoints", self._endpoints.run)
 
     def lead(self) -> None:
-        """Watch over the servers: look, load adapters and prove them."""
+        """Watch over the servers from now on: check their health, load adapters and prove them."""
         self._watching, self.cut_off = True, ""
         for backend in self.backends.values():
             backend.start()
         self._changed()
 
     async def follow(self) -> None:
-        """Watch over them no more: another coordinator does."""
+        """Stop watching over the servers, and send nothing until the leader grants it."""
         self._watching = False
         self.grant(-math.inf)
         for backend in list(self.backends.values()):
             await backend.stop()
 
-    def cut(self, why: str) -> None:
-        """Nobody grants this coordinator to send, and why."""
-        self.cut_off = why
+    def cut(self, reason: str) -> None:
+        """No leader grants this coordinator to send any more: what waits is told the reason once its grant is over."""
+        self.cut_off = reason
         for backend in self.backends.values():
-            backend.admission.cut_off = why
+            backend.admission.cut(reason)
         self._changed()
 
-    def grant(self, until: float) -> None:
-        """Requests may leave until then (time.monotonic) for every server, also for one that is still to come."""
-        self._granted_until = until
-        for backend in self.backends.values():
-            backend.admission.granted_until = until
-            backend.admission.cut_off = ""
-            backend.admission.wake()
+    def grant(self, until: float, keys: Collection[str] | None = None) -> None:
+        """Let requests leave until then (time.monotonic) for the servers with these keys, and for no other. Without
+        keys: for every server, also one that is still to come.
+        """
+        was_cut_off, self.cut_off = self.cut_off, ""
+        self._granted_until = until if keys is None else -math.inf
+        for key, backend in self.backends.items():
+            backend.admission.grant(until if keys is None or key in keys else -math.inf)
+        if was_cut_off:
+            self._changed()
+
+    def set_reports(self, reports: Mapping[str, SidecarReport | None]) -> None:
+        """Take in the sidecars' reports as the leader has them, by the servers' keys."""
+        for key in reports.keys() & self.backends.keys():
+            self.backends[key].set_report(reports[key])
+        self.resolve()
+
+    def resolve(self) -> None:
+        """Have the coordinator decide now which versions serve."""
+        self._resolve()
 
     async def close(self, seconds: float) -> None:
-        """Loads may go on for so long."""
+        """Close every connection; loads may go on for `seconds`."""
         await self._jobs.stop()
         for task in self._closing:
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
         await asyncio.gather(*(backend.close(seconds) for backend in self.backends.values()))
 
-    def _sync(self) -> None:
-        """Make what came, close what went."""
-        if self._endpoints.found is None:
+    def sync(self) -> None:
+        """Make a backend for each server that came, and close those of servers that have gone."""
+        if self._endpoints.found is None or self._endpoints.found == self._synced:
             return
-        found = {endpoint.key: endpoint for endpoint in self._endpoints.found}
-        for key in self.backends.keys() - found.keys():
+        self._synced = self._endpoints.found
+        endpoints = {endpoint.key: endpoint for endpoint in self._synced}
+        for key in self.backends.keys() - endpoints.keys():
             backend = self.backends.pop(key)
             _LOG.info("a LoRAX server has gone", extra={"replica": backend.endpoint.name})
             self._closing.add(task := asyncio.create_task(backend.close()))
             task.add_done_callback(self._closing.discard)
-        for key, endpoint in found.items():
+        for key, endpoint in endpoints.items():
             if key in self.backends:
-                self.backends[key].endpoint = endpoint
+                self.backends[key].set_endpoint(endpoint)
             else:
                 self._add(endpoint)
         self._changed()
 
     def _add(self, endpoint: Endpoint) -> None:
-        look = self._look(endpoint.adapters_url) if endpoint.adapters_url else None
-        if look is not None:
-            look.wanted = lambda: self.wanted()  # noqa: PLW0108 (it is set later)
         backend = self.backends[endpoint.key] = Backend(
             endpoint,
             self._engine(endpoint.url),
-            look,
+            self._sidecar(endpoint.adapters_url, self._wanted) if endpoint.adapters_url else None,
             metrics=self._metrics,
             tracer=self._tracer,
             held=self.held,
             quarantine=self._quarantine,
             on_change=self._changed,
+            on_report=self._resolve,
             before_wave=self._before_wave,
         )
-        backend.admission.granted_until = self._granted_until
+        backend.admission.grant(self._granted_until)
         _LOG.info("a LoRAX server has come", extra={"replica": endpoint.name, "url": endpoint.url})
         if self._watching:
             backend.start()
-
-    async def _before_wave(self, backend: Backend) -> None:
-        await self.before_wave(backend)
 
     def _changed(self) -> None:
         self._count()
@@ -224,7 +251,7 @@ class BackendPool:
             self.breaker.trip(f"LoRAX is down: {self.reason}")
         elif any(b.registry.ready() or not b.registry.phases() for b in running):
             self.breaker.reset()
-        self.on_change()
+        self._changes.notify()
 
     def _count(self) -> None:
         adapters = self.adapters

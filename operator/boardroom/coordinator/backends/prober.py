@@ -70,6 +70,10 @@ class Prober:
         self.idle = False
         """Whether every adapter that can be proved now has been."""
 
+    def begin(self) -> None:
+        """Nothing has been proved yet: another coordinator watched over the server."""
+        self.idle = False
+
     def wake(self) -> None:
         """There may be something to prove."""
         self._wake.set()

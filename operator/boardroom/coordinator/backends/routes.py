@@ -83,16 +83,18 @@ class LoraxRoute:
         metrics: Metrics,
         held: HeldTasks,
         losses: LossTracker,
+        on_answer: Callable[[bool, RequestTarget], None] = lambda _warm, _target: None,
+        on_failure: Callable[[str | None, EngineError, RequestTarget], None] = lambda _path, _error, _target: None,
         tracer: Tracer = OFF,
     ) -> None:
+        """`on_answer` hears whether an answer through an adapter waited for no load, and the target; `on_failure`
+        the adapter that was asked for, what came instead of an answer, and the target.
+        """
         self.name = name
         self.engine = engine
         self.registry = registry
         self.admission = admission
-        self.on_answer: Callable[[bool, RequestTarget], None] = lambda _warm, _target: None
-        """Called with whether an answer through an adapter waited for no load, and the request's target."""
-        self.on_failure: Callable[[str | None, EngineError, RequestTarget], None] = lambda _path, _error, _target: None
-        """Called with the adapter that was asked for, what came instead of an answer, and the request's target."""
+        self._on_answer, self._on_failure = on_answer, on_failure
         self.tasks: set[asyncio.Task[Any]] = set()
         """Runs of members that were sent this way and have not ended."""
         self._held = held
@@ -157,7 +159,14 @@ class LoraxRoute:
     async def _traced(
         self, member: Member, request: GenerationRequest, deadline: float, stream: MemberStream | None
     ) -> Outcome:
-        with spans.attempt(self._tracer, member, EngineName.LORAX, self.name) as span:
+        with spans.attempt(
+            self._tracer,
+            EngineName.LORAX,
+            agent=member.name,
+            role=member.role,
+            server=self.name,
+            adapter=member.adapter_id,
+        ) as span:
             outcome = await self._send(member, request, deadline, stream)
             spans.tell(span, outcome.result, cold_load=outcome.cold_load, adapter=outcome.adapter)
             return outcome
@@ -189,7 +198,7 @@ class LoraxRoute:
         except EngineError as failure:
             if isinstance(failure, ConnectionLost):
                 self._losses.record_loss(request, losses)
-            self.on_failure(path, failure, target)
+            self._on_failure(path, failure, target)
             return failed(failure, loop.time())
         finally:
             self.admission.request_done()
@@ -198,7 +207,7 @@ class LoraxRoute:
         if target.incarnation in self.registry.ended_unseen:
             return superseded(loop.time(), stream)
         if path is not None:
-            self.on_answer(not cold, target)
+            self._on_answer(not cold, target)
         if not generation.text.strip():
             return empty_response(request, loop.time(), EngineName.LORAX, stream)
         answer = Outcome(generation, loop.time(), cold, replica=self.name)
@@ -242,7 +251,7 @@ class StandardRoute:
         """One request, repeated after each 429 while there is time."""
         waits = iter(OVERLOAD_WAITS)
         while True:
-            with spans.attempt(self._tracer, member, EngineName.STANDARD) as span:
+            with spans.attempt(self._tracer, EngineName.STANDARD, agent=member.name, role=member.role) as span:
                 outcome = await self._request(request, deadline, stream)
                 spans.tell(span, outcome.result, cold_load=False, adapter=None)
             overloaded = isinstance(outcome.result, Overloaded)

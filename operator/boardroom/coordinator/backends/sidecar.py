@@ -45,20 +45,14 @@ def parse(body: bytes) -> SidecarReport:
 
 
 class SidecarClient:
-    """Polls the sidecar; what it said last stands while it can't be reached. Calls `on_report` after each good look.
+    """Polls the sidecar; what it said last stands while it can't be reached.
 
     `wanted` says what the sidecar is to fetch; None where that isn't known yet.
     """
 
-    def __init__(
-        self,
-        url: str,
-        on_report: Callable[[], None] = lambda: None,
-        wanted: Callable[[], DesiredSources | None] = lambda: None,
-    ) -> None:
+    def __init__(self, url: str, wanted: Callable[[], DesiredSources | None] = lambda: None) -> None:
         self._url = f"{url.rstrip('/')}/v1"
-        self.on_report = on_report
-        self.wanted = wanted
+        self._wanted = wanted
         self._etag = ""
         self._session: aiohttp.ClientSession | None = None
         self._sent: DesiredSources | None = None
@@ -68,8 +62,8 @@ class SidecarClient:
         self.error = ""
         """Why the last look failed."""
 
-    async def poll(self) -> None:
-        """One look."""
+    async def poll(self) -> bool:
+        """Asks once; whether the sidecar has answered, and `report` is what it says now."""
         try:
             await self._get_report()
             if await self._put_wanted():
@@ -79,9 +73,13 @@ class SidecarClient:
             if failure != self.error:
                 _LOG.warning("the adapters service can't be read", extra={"url": self._url, "error": failure})
             self.error = failure
-        else:
-            self.error = ""
-            self.on_report()
+            return False
+        self.error = ""
+        return True
+
+    def set_remote(self, report: SidecarReport | None) -> None:
+        """Another coordinator has polled the sidecar."""
+        self.report = report
 
     async def close(self) -> None:
         """Close the connection."""
@@ -110,7 +108,7 @@ class SidecarClient:
 
     async def _put_wanted(self) -> bool:
         """Tell the sidecar what is wanted, where it may not know; whether it was told."""
-        wanted = self.wanted()
+        wanted = self._wanted()
         if wanted is None or not (wanted.sources or wanted.keep or self._sent):
             return False
         known = self.report.fetched if self.report else {}

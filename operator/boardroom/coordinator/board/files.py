@@ -1,4 +1,4 @@
-"""A board out of YAML or JSON: one file, or all of a directory, as `kubectl -f` takes them."""
+"""A board from YAML or JSON: one file, or all files of a directory, as `kubectl -f` takes them."""
 
 from pathlib import Path
 from typing import Final
@@ -11,17 +11,17 @@ Stamp = tuple[tuple[Path, int], ...]
 
 
 class BoardFiles:
-    """The files at a path; nothing is read before it is asked for."""
+    """The files at a path, which are read on demand only."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def stamp(self) -> Stamp:
-        """Which files there are, and when each was written: it differs once there is something new to read."""
+        """The files, and when each was written; another stamp means that there is something new to read."""
         return tuple((file, file.stat().st_mtime_ns) for file in self._files())
 
     def read(self, board: str | None) -> tuple[Boardroom, list[BoardAgent]]:
-        """The board of that name, or the only one, and the agents beside it that name it, or no board that is here.
+        """The board of that name, or the only one, and the agents in its namespace that name no other board here.
 
         Raises ManifestError and OSError.
         """
@@ -41,8 +41,8 @@ class BoardFiles:
     def _files(self) -> list[Path]:
         if not self._path.is_dir():
             return [self._path]
-        found = self._path.iterdir()
-        return sorted(f for f in found if f.suffix in _SUFFIXES and not f.name.startswith(".") and f.is_file())
+        files = self._path.iterdir()
+        return sorted(f for f in files if f.suffix in _SUFFIXES and not f.name.startswith(".") and f.is_file())
 
 
 def _text(file: Path) -> str:
@@ -53,6 +53,6 @@ def _text(file: Path) -> str:
 
 
 def _beside(board: Boardroom, agent: BoardAgent) -> bool:
-    """Whether they are in one namespace, as far as they name one: kubectl puts both where it is told to."""
+    """Whether both are in one namespace; an object that names none is in the namespace that kubectl is given."""
     namespaces = [o.metadata.namespace for o in (board, agent) if "namespace" in o.metadata.model_fields_set]
     return len(set(namespaces)) <= 1

@@ -1,4 +1,4 @@
-"""Who sits on the board: the objects of one Boardroom, reduced to what asking needs. Pure."""
+"""The members of a board: one Boardroom and its BoardAgents, reduced to what a question needs. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,15 +19,15 @@ from boardroom.api.settings import Defaults, effective
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus
 
 VOLUME: Final = "Volume"
-"""Origin of what lies on the adapters volume."""
+"""The origin of adapters on the adapters volume."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """An agent with a seat.
+    """An agent that is a member of the board.
 
-    `adapter` is its adapter's name below the mount, or `source` where the sidecar fetches it from; `adapter_id` the
-    directory that LoRAX reads. `origin` and `revision` tell where what lies there came from.
+    `adapter` is the adapter's name below the mount; or else `source` is where the sidecar fetches the adapter from.
+    `adapter_id` is the directory that LoRAX reads; `origin` and `revision` tell where its files came from.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class RejectedAgent:
-    """An agent of this board without a seat, and why."""
+    """An agent of this board that is no member, and why."""
 
     name: str
     role: str
@@ -64,17 +64,17 @@ class RejectedAgent:
 
 @dataclass(frozen=True, kw_only=True)
 class Roster:
-    """One board as of one moment; `members` and `rejected` are sorted by name."""
+    """A board at one moment; `members` and `rejected` are sorted by name."""
 
     board: str
     namespace: str = "default"
     uid: str = ""
     observed_generation: int = 0
     root: str = ""
-    """Where the adapters volume is mounted."""
+    """The path at which the adapters volume is mounted."""
     rules: AdapterPolicy = field(default_factory=AdapterPolicy)
     preloaded: bool = False
-    """Whether LoRAX has the adapters of its start only: another one speaks after a restart."""
+    """Whether LoRAX has only the adapters of its start: a new one serves after a restart."""
     base_model: str = ""
     lorax_enabled: bool = True
     suspended: bool = False
@@ -95,8 +95,9 @@ class Roster:
 
     @cached_property
     def chair(self) -> Member | None:
-        """The member that spec.deliberation.chairRef names, else the one with the role CEO, else the first by name; it
-        chairs whether or not it is asked. None without members.
+        """The member that spec.deliberation.chairRef names, else the one with the role CEO, else the first by name.
+
+        The chair chairs whether or not it is asked. None without members.
         """
         by_name = {m.name: m for m in self.members}
         by_role = {m.role.lower(): m for m in self.members}
@@ -105,19 +106,19 @@ class Roster:
 
     @property
     def adapter_ids(self) -> set[str]:
-        """What speaks for the members."""
+        """The adapters that serve the members."""
         return {m.adapter_id for m in self.members if m.adapter_id}
 
     @property
     def all_adapter_ids(self) -> set[str]:
-        """The same, and what is to speak once it has been proved."""
+        """The adapters that serve the members, and those that are to once they have been proved."""
         return self.adapter_ids | {m.pending_adapter_id for m in self.members if m.pending_adapter_id}
 
 
 def build(
     board: Boardroom, agents: Iterable[BoardAgent | RejectedAgent], defaults: Defaults, adapters_root: str | None = None
 ) -> Roster:
-    """The roster of a board: seats by the same rule as the controller's. `adapters_root` stands in for the mount."""
+    """The roster of a board, by the controller's rule of membership. `adapters_root` stands in for the mount."""
     own = [a for a in agents if isinstance(a, RejectedAgent) or a.spec.boardroom_ref.name == board.metadata.name]
     present = {a.metadata.name: a for a in own if isinstance(a, BoardAgent) and not a.metadata.deletion_timestamp}
     settings = effective(board.spec, defaults)
@@ -160,7 +161,7 @@ def build(
 
 
 def read_agent(live: Mapping[str, Any]) -> BoardAgent | RejectedAgent:
-    """A live object as a BoardAgent, or rejected with the reason where our model can't read it."""
+    """A live object as a BoardAgent; rejected with the reason if the model can't read it."""
     try:
         return BoardAgent.model_validate(live)
     except ValidationError as error:

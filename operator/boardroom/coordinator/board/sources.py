@@ -1,8 +1,7 @@
-"""Where the roster comes from: the cluster, or a file."""
+"""Sources of the roster: the cluster, or files."""
 
 import asyncio
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -13,6 +12,7 @@ from boardroom.api.resources import Boardroom
 from boardroom.api.settings import Defaults
 from boardroom.coordinator.board.files import BoardFiles, Stamp
 from boardroom.coordinator.board.roster import Roster, build, read_agent
+from boardroom.coordinator.changes import Changes
 from boardroom.kube.kinds import BOARDAGENT, BOARDROOM
 from boardroom.kube.protocol import Kube, Selection
 from boardroom.kube.reflector import Reflector
@@ -22,23 +22,22 @@ _LOG = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """`roster` is None until the board is known, and then `problem` says why. `on_change` is called when it moves."""
+    """Keeps a roster, which is None until the board is known: `problem` then says why. Notifies of another roster."""
 
     roster: Roster | None
     problem: str
-    on_change: Callable[[], None]
 
     async def run(self) -> None:
-        """Keep the roster current, for ever."""
+        """Keep the roster up to date, for ever."""
 
 
 class LiveSource:
-    """The board's objects in one namespace, by two watches."""
+    """Reads the board's objects in one namespace, by two watches."""
 
-    def __init__(self, kube: Kube, board: str, namespace: str, defaults: Defaults) -> None:
+    def __init__(self, kube: Kube, board: str, namespace: str, defaults: Defaults, changes: Changes) -> None:
         self.roster: Roster | None = None
         self.problem = "the Boardroom has not been read from the API server yet"
-        self.on_change: Callable[[], None] = lambda: None
+        self._changes = changes
         self._board, self._namespace, self._defaults = board, namespace, defaults
         self._boards = Reflector(
             kube, BOARDROOM, Selection(namespace=namespace, fields=f"metadata.name={board}"), self._changed
@@ -61,13 +60,13 @@ class LiveSource:
         self._dirty.set()
 
     async def _rebuild(self) -> None:
-        """Events come in bunches; one roster for all that came together."""
+        """Build one roster for all events that came together, for ever."""
         while True:
             await self._dirty.wait()
             self._dirty.clear()
             if self._boards.synced and self._agents.synced:
                 self._read()
-                self.on_change()
+                self._changes.notify()
             await asyncio.sleep(0.02)
 
     def _read(self) -> None:
@@ -87,30 +86,30 @@ class LiveSource:
 
 
 class FileSource:
-    """YAML or JSON in a file or a directory, read again when it changes; what can't be read leaves the last roster in
-    force.
-    """
+    """Reads YAML or JSON in a file or a directory, again when it changes. Files that can't be read change nothing."""
 
-    def __init__(self, path: Path, board: str | None, defaults: Defaults, adapters_root: str | None) -> None:
+    def __init__(
+        self, path: Path, board: str | None, defaults: Defaults, adapters_root: str | None, changes: Changes
+    ) -> None:
         self.roster: Roster | None = None
         self.problem = ""
-        self.on_change: Callable[[], None] = lambda: None
+        self._changes = changes
         self._files, self._board, self._defaults, self._root = BoardFiles(path), board, defaults, adapters_root
-        self._seen: Stamp = ()
+        self._stamp: Stamp = ()
 
     def load(self) -> None:
         """Read the files now; raises ManifestError and OSError."""
-        seen = self._files.stamp()  # before they are read: what is written meanwhile is read next time
+        stamp = self._files.stamp()  # before they are read: what is written meanwhile is read next time
         board, agents = self._files.read(self._board)
-        self._seen = seen
+        self._stamp = stamp
         self.roster = build(board, agents, self._defaults, self._root)
-        self.on_change()
+        self._changes.notify()
 
     async def run(self) -> None:
         while True:
             await asyncio.sleep(FILE_SECONDS)
             try:
-                if self._files.stamp() != self._seen:
+                if self._files.stamp() != self._stamp:
                     self.load()
             except (OSError, ManifestError) as error:
                 if str(error) != self.problem:

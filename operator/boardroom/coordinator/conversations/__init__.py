@@ -1,1 +1,1 @@
-"""What members said before in the same conversation."""
+"""Conversations: what members were asked and answered before."""

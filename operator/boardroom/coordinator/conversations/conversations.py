@@ -1,4 +1,4 @@
-"""Questions of one conversation: one at a time, each member with what it said before."""
+"""Questions of one conversation, one at a time, each member with its own past turns."""
 
 from collections.abc import Awaitable, Callable
 
@@ -14,38 +14,39 @@ from boardroom.coordinator.response import AskResponse
 
 
 class Conversations:
-    """The board's; who knows a conversation's id and may ask the board may continue, read and delete it."""
+    """A board's conversations. A caller that may ask the board may continue, read and delete each whose id it knows."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def ask(
-        self, context: AskContext, roster: Roster, ask: Callable[[AskContext], Awaitable[AskResponse]]
+    async def with_history(
+        self, context: AskContext, roster: Roster, answer: Callable[[AskContext], Awaitable[AskResponse]]
     ) -> AskResponse:
-        """The answer of `ask` to a question with a conv_id, to which each member's history is added; kept when it is
-        whole. Raises what `ask` raises, ConversationBusy and ConversationsUnavailable.
+        """Calls `answer` with a question that has a conv_id and the members' past turns, and keeps its response.
+
+        Raises what `answer` raises, and ConversationBusy and ConversationsUnavailable.
         """
         request = context.request
         conv_id = request.conv_id or ""
-        async with self._store.claimed(conv_id) as claim:
+        async with self._store.claim(conv_id) as claim:
             before = await self._store.read(conv_id) or Conversation(conv_id=conv_id)
             prompt = replace(context.prompt, histories=threads.histories(before, roster))
-            answer = await ask(replace(context, prompt=prompt))
-            after = threads.extended(before, request, answer, roster, roster.conversations)
-            lost = await self._kept(after, roster.conversations.ttl_seconds, claim)
-        warnings = [warning for warning in (threads.warning(before, answer), lost) if warning]
-        return replace(answer, warnings=[*answer.warnings, *warnings]) if warnings else answer
+            response = await answer(replace(context, prompt=prompt))
+            after = threads.extended(before, request, response, roster, roster.conversations)
+            lost = await self._keep(after, roster.conversations.ttl_seconds, claim)
+        warnings = [warning for warning in (threads.warning(before, response), lost) if warning]
+        return replace(response, warnings=[*response.warnings, *warnings]) if warnings else response
 
     async def read(self, conv_id: str) -> Conversation:
-        """Raises UnknownConversation."""
-        found = await self._store.read(conv_id)
-        if found is None:
+        """The conversation; raises UnknownConversation."""
+        conversation = await self._store.read(conv_id)
+        if conversation is None:
             raise _unknown()
-        return found
+        return conversation
 
     async def delete(self, conv_id: str) -> None:
-        """Raises UnknownConversation, and ConversationBusy: an answer on its way would bring it back."""
-        async with self._store.claimed(conv_id):
+        """Forget it. Raises UnknownConversation, and ConversationBusy: an answer on its way would bring it back."""
+        async with self._store.claim(conv_id):
             if not await self._store.delete(conv_id):
                 raise _unknown()
 
@@ -53,8 +54,8 @@ class Conversations:
         """Close the store."""
         await self._store.close()
 
-    async def _kept(self, conversation: Conversation, ttl_seconds: float, claim: str) -> str | None:
-        """Keep it; or the warning why not. The answer is there, and worth more than its place in the conversation."""
+    async def _keep(self, conversation: Conversation, ttl_seconds: float, claim: str) -> str | None:
+        """Write the conversation. A warning if that fails: the answer is worth more than its place in it."""
         try:
             await self._store.write(conversation, ttl_seconds, claim)
         except ConversationsUnavailable as problem:
@@ -63,4 +64,4 @@ class Conversations:
 
 
 def _unknown() -> UnknownConversation:
-    return UnknownConversation("there is no such conversation: it never was, was deleted, or its time is over")
+    return UnknownConversation("there is no such conversation: it was never begun, was deleted, or has expired")

@@ -1,4 +1,4 @@
-"""Conversations in the coordinator's memory: they end with the process."""
+"""Conversations in the coordinator's memory, which end with the process."""
 
 import time
 from collections import OrderedDict
@@ -13,7 +13,7 @@ from boardroom.coordinator.errors import ConversationBusy
 
 MAX_CONVERSATIONS: Final = 10_000
 MAX_BYTES: Final = 64 * 1024 * 1024
-"""Of all conversations together, so that they fit the container's memory; those not used for longest are forgotten."""
+"""Of all conversations together, as the container's memory allows; the least recently used are forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class _Kept:
 
 
 class MemoryStore:
-    """At most MAX_CONVERSATIONS, of MAX_BYTES as JSON; `clock` counts seconds."""
+    """Keeps at most `max_conversations`, of `max_bytes` as JSON together; `clock` counts seconds."""
 
     def __init__(
         self,
@@ -39,12 +39,12 @@ class MemoryStore:
         self._claimed: set[str] = set()
 
     def __len__(self) -> int:
-        """How many are kept, with those whose time is over and nobody asked for since."""
+        """How many conversations are kept, expired ones included that nobody has read since."""
         return len(self._kept)
 
     @asynccontextmanager
-    async def claimed(self, conv_id: str) -> AsyncIterator[str]:
-        """Have the conversation to oneself; raises ConversationBusy where another has it."""
+    async def claim(self, conv_id: str) -> AsyncIterator[str]:
+        """Claim the conversation for one question; raises ConversationBusy if another has it."""
         if conv_id in self._claimed:
             raise ConversationBusy(BUSY)
         self._claimed.add(conv_id)
@@ -54,7 +54,7 @@ class MemoryStore:
             self._claimed.discard(conv_id)
 
     async def read(self, conv_id: str) -> Conversation | None:
-        """The conversation, unless there is none or its time is over."""
+        """The conversation; None if there is none or it has expired."""
         kept = self._kept.get(conv_id)
         if kept is not None and kept.until <= self._clock():
             self._forget(conv_id)
@@ -62,7 +62,7 @@ class MemoryStore:
         return Conversation.model_validate_json(kept.body) if kept else None
 
     async def write(self, conversation: Conversation, ttl_seconds: float, claim: str = "") -> None:  # noqa: ARG002 (Store)
-        """Keep it for so long, in the place of what was kept before."""
+        """Keep the conversation for `ttl_seconds`, in the place of what was kept before."""
         self._forget(conversation.conv_id)
         body = conversation.model_dump_json().encode()
         self._kept[conversation.conv_id] = _Kept(body, self._clock() + ttl_seconds)
@@ -71,13 +71,13 @@ class MemoryStore:
             self._forget(next(iter(self._kept)))
 
     async def delete(self, conv_id: str) -> bool:
-        """Whether there was one to forget."""
-        found = await self.read(conv_id)
+        """Forget the conversation; whether there was one."""
+        conversation = await self.read(conv_id)
         self._forget(conv_id)
-        return found is not None
+        return conversation is not None
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: memory has no connections."""
 
     def _forget(self, conv_id: str) -> None:
         kept = self._kept.pop(conv_id, None)

@@ -1,4 +1,4 @@
-"""What Redis says where it refuses a step: its own words without our keys and claims, and what helps. Pure."""
+"""Redis's refusals: its own message without our keys and claims, and the remedy. Pure."""
 
 import re
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from redis.exceptions import RedisError, ResponseError
 
 _OPTION: Final = "spec.coordinator.conversations.redis"
-_CLUSTER: Final = "it is a node of a cluster, and clusters are not spoken to: name another Redis"
+_CLUSTER: Final = "it is a node of a cluster, and clusters are not supported: name another Redis"
 _REMEDIES: Final = {
     "NOAUTH": f"give its password ({_OPTION}.passwordSecretRef)",
     "WRONGPASS": f"check {_OPTION}.username and passwordSecretRef; a new password counts after a restart",
@@ -19,23 +19,23 @@ _REMEDIES: Final = {
     "CLUSTERDOWN": _CLUSTER,
     "TRYAGAIN": _CLUSTER,
 }
-"""What passes only when somebody mends it, by the code that an error begins with."""
+"""Remedies of refusals that last until somebody mends them, by the code that an error begins with."""
 _ERR_REMEDIES: Final = (
     ("AUTH", "the server asks for no password, or knows no users: see passwordSecretRef and username"),
     ("DB index", f"the server has no such database: see {_OPTION}.database"),
     ("unknown command", "the server lacks a command that docs/how-to/conversations.md names, or has renamed it"),
 )
-"""The same for errors without a code of their own, by what stands in them."""
+"""Remedies of errors without a code of their own, by a part of their message."""
 _HINTS: Final = {
     "READONLY": f"; if it stays so, {_OPTION}.host leads to a replica: name the primary",
     "OOM": "; if it stays so, raise its maxmemory, or lower spec.coordinator.conversations.ttlSeconds",
     "MISCONF": "; if it stays so, its disk is full or not writable",
 }
-"""What passes by itself, mostly."""
+"""Hints for refusals that mostly pass by themselves."""
 
 _CODE: Final = re.compile(r"-?([A-Z]{3,}) (.*)", re.DOTALL)
 _IN_SCRIPT: Final = re.compile(r".*@user_script: ?\d+: ?(?=-?[A-Z]{3,} )", re.DOTALL)
-"""Before Redis 7 the error of a script's step stands behind the script's."""
+"""Before Redis 7 the error of a script's command follows the script's."""
 _OURS: Final = re.compile(r"boardroom:\S*|\b[0-9a-f]{28,}\b")
 _TAILS: Final = (" script: ", ", with args beginning with:")
 _ADDRESS: Final = re.compile(r"\d+ \S+:\d+")
@@ -43,7 +43,7 @@ MAX_CHARS: Final = 300
 
 
 class RedisRefusal:
-    """A server's answer that it does not do what was asked."""
+    """A server's answer that it refuses a command."""
 
     def __init__(self, code: str, text: str) -> None:
         self.code = code
@@ -51,7 +51,7 @@ class RedisRefusal:
 
     @property
     def remedy(self) -> str:
-        """What somebody has to mend before it can pass; empty where it passes by itself."""
+        """What somebody has to mend; empty if the refusal passes by itself."""
         if self.code == "ERR":
             return next((remedy for part, remedy in _ERR_REMEDIES if part in self.text), "")
         return _REMEDIES.get(self.code, "")
@@ -64,23 +64,23 @@ class RedisRefusal:
 
 
 def refusal(error: Exception) -> RedisRefusal | None:
-    """The server's refusal in an error of its client; None where the server gave no answer."""
+    """The server's refusal in an error of its client; None if the server did not answer."""
     code = error.status_code if isinstance(error, RedisError) else None
     if code is None and not isinstance(error, ResponseError):
         return None
-    said = _IN_SCRIPT.sub("", str(error))
-    whole = code is None or said != str(error)  # the client takes some codes off, and leaves others
-    if whole and (found := _CODE.fullmatch(said)) is not None:
-        code, said = found.groups()
-    return RedisRefusal(code or "ERR", _words(code or "", said))
+    text = _IN_SCRIPT.sub("", str(error))
+    has_code = code is None or text != str(error)  # the client takes some codes off, and leaves others
+    if has_code and (match := _CODE.fullmatch(text)) is not None:
+        code, text = match.groups()
+    return RedisRefusal(code or "ERR", _redacted(code or "", text))
 
 
-def _words(code: str, said: str) -> str:
-    """The words alone: whoever asks has no business with keys, claims and addresses."""
+def _redacted(code: str, text: str) -> str:
+    """The message without keys, claims and addresses, which are no caller's business."""
     for tail in _TAILS:
-        said = said.partition(tail)[0]
-    said = _OURS.sub("…", said)
+        text = text.partition(tail)[0]
+    text = _OURS.sub("…", text)
     if code in ("MOVED", "ASK"):
-        said = _ADDRESS.sub("to another node", said)
-    line = " ".join("".join(c if c.isprintable() else " " for c in said).split()).rstrip(".")
+        text = _ADDRESS.sub("to another node", text)
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split()).rstrip(".")
     return line if len(line) <= MAX_CHARS else line[: MAX_CHARS - 1] + "…"

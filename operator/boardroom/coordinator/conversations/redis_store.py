@@ -1,8 +1,8 @@
-"""Conversations in Redis or Valkey: any coordinator of the board goes on with them, and they outlive its pod.
+"""Conversations in Redis or Valkey: any coordinator of the board continues them, and they outlive its pod.
 
-A claim is a key with a token of the question that holds it. It ends by itself soon after its coordinator died, and is
-renewed while that lives; whoever lost it (the server forgot it, or could not be reached for too long) can neither write
-nor release what another has claimed since, because both look at the token first, in one step of the server.
+A claim is a key that holds a token of one question. The coordinator renews its claims, and a claim expires soon after
+its coordinator has died. A question that lost its claim (the server forgot it, or could not be reached for too long)
+can neither write nor release: both compare the token first, in one script on the server.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ LEASE_SECONDS: Final = 15.0
 """How long a conversation stays claimed by a coordinator that died."""
 
 OPERATION_SECONDS: Final = 2.0
-"""No question waits longer for one step, reconnecting included."""
+"""The longest wait for one command, reconnecting included."""
 
 MAX_BYTES: Final = 8 * 1024 * 1024
-"""Of one conversation as JSON."""
+"""The most that one conversation may have as JSON."""
 
 _MAX_CONNECTIONS: Final = 32
 _LOG = logging.getLogger(__name__)
 
-# the token may be there already where an answer of the server was lost and the step is repeated
+# the token is there already if the server's answer was lost and the command is repeated
 _CLAIM: Final = """
 local held = redis.call('GET', KEYS[1])
 if held and held ~= ARGV[1] then return 0 end
@@ -57,10 +57,10 @@ return 1
 """
 
 
-def connected(url: str, password: str = "", ca: str = "") -> Redis:
-    """A client with a pool; it connects when it is first used. `ca` is PEM. Raises ValueError for a URL that is none.
+def connect(url: str, password: str = "", ca: str = "") -> Redis:
+    """A client with a connection pool, which connects on first use. `ca` is PEM. Raises ValueError for an invalid URL.
 
-    The password has no place in the URL: that stands in a pod's arguments.
+    The password is not part of the URL, because the URL is one of the pod's arguments.
     """
     own = {"ssl_ca_data": ca} if ca and url.startswith("rediss://") else {}
     pool = BlockingConnectionPool.from_url(
@@ -71,7 +71,7 @@ def connected(url: str, password: str = "", ca: str = "") -> Redis:
         socket_connect_timeout=OPERATION_SECONDS,
         retry=Retry(NoBackoff(), 1),  # a server closes connections that were idle for long
         client_name="boardroom",
-        protocol=2,  # nothing here needs more, and older servers know no other
+        protocol=2,  # older servers know no other version, and this one is enough
         **({"password": password} if password else {}),
         **own,
     )
@@ -79,7 +79,7 @@ def connected(url: str, password: str = "", ca: str = "") -> Redis:
 
 
 class RedisStore:
-    """One board's; `scope` begins its keys, and is asked each time. Raises what `scope` raises."""
+    """Keeps one board's conversations. Every key begins with what `scope` returns. Raises what `scope` raises."""
 
     def __init__(self, client: Redis, scope: Callable[[], str], *, lease_seconds: float = LEASE_SECONDS) -> None:
         self._client, self._scope = client, scope
@@ -91,22 +91,22 @@ class RedisStore:
         self._problem = ""
 
     @asynccontextmanager
-    async def claimed(self, conv_id: str) -> AsyncIterator[str]:
-        """Have the conversation to oneself, among all coordinators; raises ConversationBusy where another has it."""
+    async def claim(self, conv_id: str) -> AsyncIterator[str]:
+        """Claim the conversation for one question of all coordinators; raises ConversationBusy if another has it."""
         key, claim = self._claim_key(conv_id), secrets.token_hex(16)
         lease = round(1000 * self._lease_seconds)
         if not await self._reach(self._claim(keys=[key], args=[claim, lease])):
             raise ConversationBusy(BUSY)
-        renewing = asyncio.create_task(self._renewed(key, claim, lease))
+        renewing = asyncio.create_task(self._keep_claim(key, claim, lease))
         try:
             yield claim
         finally:
             renewing.cancel()
-            with suppress(ConversationsUnavailable):  # then it ends by itself
+            with suppress(ConversationsUnavailable):  # the claim then expires
                 await self._reach(self._release(keys=[key], args=[claim]))
 
     async def read(self, conv_id: str) -> Conversation | None:
-        """The conversation, unless there is none or its time is over."""
+        """The conversation; None if there is none or it has expired."""
         body = await self._reach(self._client.get(self._key(conv_id)))
         try:
             return Conversation.model_validate_json(body) if body is not None else None
@@ -114,7 +114,7 @@ class RedisStore:
             raise ConversationsUnavailable("what is kept of this conversation can't be read: DELETE it") from error
 
     async def write(self, conversation: Conversation, ttl_seconds: float, claim: str) -> None:
-        """Keep it for so long, unless the claim was lost."""
+        """Keep the conversation for `ttl_seconds`, unless the claim was lost."""
         body = conversation.model_dump_json().encode()
         if len(body) > MAX_BYTES:
             raise ConversationsUnavailable(
@@ -125,29 +125,29 @@ class RedisStore:
             raise ConversationsUnavailable("Redis forgot that this question was at it, and another may have been")
 
     async def delete(self, conv_id: str) -> bool:
-        """Whether there was one to forget."""
+        """Forget the conversation; whether there was one."""
         return bool(await self._reach(self._client.delete(self._key(conv_id))))
 
     async def close(self) -> None:
         """Close every connection."""
         await self._client.aclose()
 
-    async def _renewed(self, key: str, claim: str, lease: int) -> None:
-        """Renew a claim until it is lost; what keeps Redis from answering may pass before it ends."""
+    async def _keep_claim(self, key: str, claim: str, lease: int) -> None:
+        """Renew a claim until it is lost; Redis may answer again before the claim expires."""
         held = True
         while held:
             await asyncio.sleep(self._lease_seconds / 3)
             with suppress(ConversationsUnavailable):
                 held = bool(await self._reach(self._renew(keys=[key], args=[claim, lease])))
 
-    async def _reach(self, step: Awaitable[Any]) -> Any:
-        """The step's result; raises ConversationsUnavailable where the server gives none, and says so once."""
+    async def _reach(self, command: Awaitable[Any]) -> Any:
+        """The command's reply; raises ConversationsUnavailable if the server gives none, and logs that once."""
         try:
             async with asyncio.timeout(OPERATION_SECONDS):
-                found = await step
+                reply = await command
         except (RedisError, OSError) as error:  # TimeoutError is an OSError
             refused = refusal(error)
-            self._told(_unanswered(error) if refused is None else str(refused))
+            self._log_problem(_unanswered(error) if refused is None else str(refused))
             if refused is None:
                 raise ConversationsUnavailable(_unanswered(error), field="conv_id") from error
             if refused.code == "READONLY":  # its primary may be another by now, under the same name
@@ -157,10 +157,10 @@ class RedisStore:
         if self._problem:
             _LOG.info("conversations can be reached again")
         self._problem = ""
-        return found
+        return reply
 
-    def _told(self, problem: str) -> None:
-        """Say in the log what is wrong, unless that was said last."""
+    def _log_problem(self, problem: str) -> None:
+        """Log a problem, unless it was logged last."""
         if problem != self._problem:
             _LOG.warning("conversations can't be reached", extra={"reason": problem})
         self._problem = problem

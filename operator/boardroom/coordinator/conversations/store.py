@@ -1,4 +1,4 @@
-"""Where conversations are kept: what the coordinator asks of it."""
+"""The store of conversations, as the coordinator uses it."""
 
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
@@ -9,19 +9,19 @@ BUSY: Final = "this conversation is at another question: ask again when that is 
 
 
 class Store(Protocol):
-    """Everything may raise ConversationsUnavailable."""
+    """Keeps conversations by their ids. Every call may raise ConversationsUnavailable."""
 
-    def claimed(self, conv_id: str) -> AbstractAsyncContextManager[str]:
-        """Have the conversation to oneself; gives the claim. Raises ConversationBusy where another has it."""
+    def claim(self, conv_id: str) -> AbstractAsyncContextManager[str]:
+        """Claim the conversation for one question; gives the claim. Raises ConversationBusy if another has it."""
 
     async def read(self, conv_id: str) -> Conversation | None:
-        """The conversation, unless there is none or its time is over."""
+        """The conversation; None if there is none or it has expired."""
 
     async def write(self, conversation: Conversation, ttl_seconds: float, claim: str) -> None:
-        """Keep it for so long, in the place of what was kept before. Raises where the claim was lost meanwhile."""
+        """Keep the conversation for `ttl_seconds`, in the place of the one before. Raises if the claim was lost."""
 
     async def delete(self, conv_id: str) -> bool:
-        """Whether there was one to forget."""
+        """Forget the conversation; whether there was one."""
 
     async def close(self) -> None:
         """Close every connection."""

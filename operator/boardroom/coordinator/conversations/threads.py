@@ -1,4 +1,4 @@
-"""Each member's thread of a conversation: what goes into its prompt, and what is kept of an answer. Pure."""
+"""Each member's thread of a conversation: the turns for its prompt, and the turn to keep of an answer. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ BYTES_PER_TOKEN: Final = 3
 
 
 def histories(conversation: Conversation, roster: Roster) -> dict[str, tuple[PastTurn, ...]]:
-    """What each member on the board said itself, by name."""
+    """The past turns of each member of the board, by its name."""
     return {
         thread.agent: tuple(PastTurn(turn.asked, turn.answered) for turn in thread.turns)
         for thread in _threads(conversation, roster).values()
@@ -25,19 +25,20 @@ def histories(conversation: Conversation, roster: Roster) -> dict[str, tuple[Pas
 def extended(
     conversation: Conversation, request: AskRequest, answer: AskResponse, roster: Roster, spec: ConversationsSpec
 ) -> Conversation:
-    """The conversation with this question in the threads of those who answered it; who left the board is left out."""
+    """The conversation with a turn more for each member that answered; threads of agents that left the board go."""
     threads = _threads(conversation, roster)
     members = {member.name: member for member in roster.members}
-    for said in with_text(answer.answers):
-        if said.text and said.text.strip() and said.agent in members:
-            thread = threads.get(said.agent) or _new(members[said.agent])
-            threads[said.agent] = _cut(thread, [*thread.turns, _turn(request, answer, said)], spec)
+    for member_answer in with_text(answer.answers):
+        agent, text = member_answer.agent, member_answer.text
+        if text and text.strip() and agent in members:
+            thread = threads.get(agent) or _new(members[agent])
+            threads[agent] = _cut(thread, [*thread.turns, _turn(request, answer, member_answer)], spec)
     return Conversation(conv_id=conversation.conv_id, members=[threads[name] for name in sorted(threads)])
 
 
 def warning(conversation: Conversation, answer: AskResponse) -> str | None:
-    """Who was asked without the beginning of its thread."""
-    asked = {said.agent for said in answer.answers}
+    """The warning that names members which were asked without their oldest turns; None without any."""
+    asked = {member_answer.agent for member_answer in answer.answers}
     cut = [f"{m.role} ({m.agent}) {m.forgotten}" for m in conversation.members if m.forgotten and m.agent in asked]
     if not cut:
         return None
@@ -56,28 +57,29 @@ def _new(member: Member) -> ConversationMember:
     return ConversationMember(agent=member.name, role=member.role, uid=member.uid)
 
 
-def _turn(request: AskRequest, answer: AskResponse, said: MemberAnswer) -> ConversationTurn:
+def _turn(request: AskRequest, answer: AskResponse, member_answer: MemberAnswer) -> ConversationTurn:
+    adapter = member_answer.adapter
     return ConversationTurn(
         request_id=answer.request_id,
         asked=request.user_input,
-        answered=said.text or "",
-        engine=said.engine,
-        adapter=said.adapter and AdapterIdentity(path=said.adapter.path, digest=said.adapter.digest),
-        tokens=_reckoned(request.user_input) + (_counted(said) or _reckoned(said.text or "")),
+        answered=member_answer.text or "",
+        engine=member_answer.engine,
+        adapter=adapter and AdapterIdentity(path=adapter.path, digest=adapter.digest),
+        tokens=_estimate(request.user_input) + (_count(member_answer) or _estimate(member_answer.text or "")),
     )
 
 
-def _counted(said: MemberAnswer) -> int:
-    return said.usage.completion_tokens if said.usage else 0
+def _count(answer: MemberAnswer) -> int:
+    return answer.usage.completion_tokens if answer.usage else 0
 
 
-def _reckoned(text: str) -> int:
-    """More tokens than most tokenizers make of a text: English has about 4 bytes a token, Chinese 3 to a character."""
+def _estimate(text: str) -> int:
+    """An upper estimate of a text's tokens: English has about 4 bytes a token, Chinese 3 to a character."""
     return math.ceil(len(text.encode("utf-8", "surrogatepass")) / BYTES_PER_TOKEN)
 
 
 def _cut(thread: ConversationMember, turns: Sequence[ConversationTurn], spec: ConversationsSpec) -> ConversationMember:
-    """The newest whole turns that fit; one that is too long by itself leaves none."""
+    """The thread with its newest whole turns that fit; none if the newest is too long by itself."""
     kept: list[ConversationTurn] = []
     tokens = 0
     for turn in reversed(turns):

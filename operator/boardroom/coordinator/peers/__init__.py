@@ -1,1 +1,1 @@
-"""Several coordinators of one board: one leads, and the others send to LoRAX only while it lets them."""
+"""Several coordinators of one board: one leads, and the others send to LoRAX only while it grants that."""

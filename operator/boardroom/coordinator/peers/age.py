@@ -1,4 +1,4 @@
-"""How long this process has run, imports included: by then a former one of its pod has ended."""
+"""How long this process has run, imports included. A former process of its pod ended before that."""
 
 import os
 import time
@@ -7,11 +7,11 @@ from typing import Final
 
 _STAT: Final = Path("/proc/self/stat")
 _START_TIME: Final = 19
-"""Of the fields after the command's name: ticks from the machine's start to the process's."""
+"""The index, after the command's name, of the ticks from the machine's start to the process's."""
 
 
 def process_age() -> float:
-    """Seconds, to a hundredth; 0 where no Linux kernel says so."""
+    """Seconds, to a hundredth; 0 without a Linux kernel that tells."""
     try:
         ticks = int(_STAT.read_text(encoding="utf-8").rpartition(")")[2].split()[_START_TIME])
     except OSError:

@@ -1,4 +1,4 @@
-"""A follower's side: asks the leader for grants, does as it says, and holds when it can't be reached."""
+"""A follower's side: polls the leader for grants, applies them, and sends nothing when they run out."""
 
 import asyncio
 import logging
@@ -34,11 +34,11 @@ _LOG = logging.getLogger(__name__)
 
 
 class LeaderLostError(Exception):
-    """The one that is taken for the leader gave no grant, and why."""
+    """The leader, as far as known, gave no grant; the message says why."""
 
 
 class Follower:
-    """To one leader after another. `metrics` are the board's figures as the leader last told them."""
+    """Follows one leader after another. `metrics` are the board's figures as the leader told them last."""
 
     def __init__(self, pool: BackendPool, identity: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool, self._identity, self._clock = pool, identity, clock
@@ -50,28 +50,27 @@ class Follower:
         self.metrics: LoraxMetrics | None = None
 
     def heard_within(self, seconds: float) -> bool:
-        """Whether the leader has granted something not longer ago."""
+        """Whether the leader's last grant is not older than this."""
         return self._clock() < self._granted_at + seconds
 
     async def follow(self, leader: str, address: str) -> None:
-        """Ask for one grant and do as it says; raises LeaderLostError."""
+        """Ask for one grant and apply it; raises LeaderLostError."""
         if leader != self._leader:
             self._leader, self._version, self._holds, self._granted_at = leader, 0, {}, -math.inf
-        news = {key: backend.news for key, backend in self._pool.backends.items() if backend.news is not None}
-        for backend in self._pool.backends.values():
-            backend.news = OutcomeDelta()
+        pending = {key: backend.take_outcomes() for key, backend in self._pool.backends.items()}
+        outcomes = {key: delta for key, delta in pending.items() if delta is not None}
         doubts = {key: backend.health_check.doubts for key, backend in self._pool.backends.items()}
-        asked = self._clock()
+        asked_at = self._clock()
         try:
-            state = await self._ask(address, news)
+            state = await self._ask(address, outcomes)
         except LeaderLostError as error:
-            self._untold(news)
+            self._put_back(outcomes)
             if not self.heard_within(GRANT_SECONDS):
                 self._cut_off(f"{leader}, the coordinator that leads, can't be reached ({error})")
             raise
-        self._granted_at, self._version = asked, state.version
+        self._granted_at, self._version = asked_at, state.version
         self._settle(state, doubts)
-        await self._apply_grant(state, asked + GRANT_SECONDS)
+        await self._apply_grant(state, asked_at + GRANT_SECONDS)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -79,23 +78,23 @@ class Follower:
             await self._session.close()
             self._session = None
 
-    def _poll(self, news: Mapping[str, OutcomeDelta]) -> GrantRequest:
+    def _request(self, outcomes: Mapping[str, OutcomeDelta]) -> GrantRequest:
         backends = self._pool.backends
         return GrantRequest(
             leader=self._leader,
             follower=self._identity,
             version=self._version,
             holds=self._holds,
-            told={key: OutcomeReport.of(backends[key], one) for key, one in news.items()},
+            told={key: OutcomeReport.of(backends[key], delta) for key, delta in outcomes.items()},
         )
 
-    async def _ask(self, address: str, news: dict[str, OutcomeDelta]) -> GrantResponse:
-        poll = self._poll(news)
+    async def _ask(self, address: str, outcomes: dict[str, OutcomeDelta]) -> GrantResponse:
+        request = self._request(outcomes)
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar())
         try:
             async with self._session.post(
-                f"http://{address}{PATH}", data=encoder.encode(poll), headers=_JSON
+                f"http://{address}{PATH}", data=encoder.encode(request), headers=_JSON
             ) as response:
                 body = await response.content.read(_MAX_BYTES)
                 while more := await response.content.read(_MAX_BYTES):
@@ -107,48 +106,37 @@ class Follower:
             raise LeaderLostError(f"{type(error).__name__}: {error}") from error
 
     async def _apply_grant(self, state: GrantResponse, until: float) -> None:
-        """Take over what the leader knows; send where it lets, and let what is on its way elsewhere arrive."""
+        """Take in the leader's state, send where it grants that, and wait until requests elsewhere have arrived."""
         if state.servers is not None:
             self.metrics = LoraxMetrics.model_validate(state.metrics) if state.metrics else None
             self._holds = {key: server.wave for key, server in state.servers.items() if server.wave is not None}
             self._known = frozenset(state.servers)
-        self._pool.cut_off = ""
-        for key, backend in self._pool.backends.items():
-            backend.admission.cut_off = ""
-            granted = key in self._known and key not in self._holds
-            backend.admission.granted_until = until if granted else -math.inf
-        if state.servers is not None:
-            self._take_over(state.servers)
-        for backend in self._pool.backends.values():
-            backend.admission.wake()
+            self._take_in(state.servers)
+        self._pool.grant(until, self._known.difference(self._holds))
         held = [backend for key, backend in self._pool.backends.items() if key in self._holds]
         await asyncio.gather(*(backend.admission.wait_arrived() for backend in held))
 
     def _settle(self, state: GrantResponse, doubts: Mapping[str, int]) -> None:
-        """Doubts that the leader has been told of are settled when it says so."""
+        """Settle the doubts that the leader was told of, if its health check has settled them."""
         for key, server in (state.servers or {}).items():
             if key in doubts and key in self._pool.backends:
-                self._pool.backends[key].health_check.settled = NEVER if server.unsure else doubts[key]
+                self._pool.backends[key].health_check.settle(NEVER if server.unsure else doubts[key])
 
-    def _take_over(self, servers: Mapping[str, BackendState]) -> None:
-        """First what the sidecars said: it decides which adapters there are records of."""
-        here = [(servers[key], backend) for key, backend in self._pool.backends.items() if key in servers]
-        for server, backend in here:
-            backend.report = server.report
-        self._pool.on_change()
-        for server, backend in here:
-            server.write(backend)
+    def _take_in(self, servers: Mapping[str, BackendState]) -> None:
+        """Take in the sidecars' reports first: they decide which adapters the registries have states of."""
+        self._pool.set_reports({key: server.report for key, server in servers.items()})
+        for key, backend in self._pool.backends.items():
+            if key in servers:
+                servers[key].write(backend)
+        self._pool.resolve()
 
-    def _cut_off(self, why: str) -> None:
-        if self._pool.cut_off != why:
-            _LOG.warning("cut off from the leading coordinator", extra={"leader": self._leader, "error": why})
-        self._pool.cut(why)
+    def _cut_off(self, reason: str) -> None:
+        if self._pool.cut_off != reason:
+            _LOG.warning("cut off from the leading coordinator", extra={"leader": self._leader, "error": reason})
+        self._pool.cut(reason)
 
-    def _untold(self, news: dict[str, OutcomeDelta]) -> None:
-        """What could not be told is told next time."""
-        for key, one in news.items():
-            backend = self._pool.backends.get(key)
-            if backend is not None and backend.news is not None and one.incarnation == backend.registry.incarnation:
-                backend.gathered.answers += one.answers
-                backend.gathered.warm += one.warm
-                backend.gathered.failures = one.failures | backend.gathered.failures
+    def _put_back(self, outcomes: dict[str, OutcomeDelta]) -> None:
+        """Keep outcomes that could not be told for the next request."""
+        for key, delta in outcomes.items():
+            if key in self._pool.backends:
+                self._pool.backends[key].put_back(delta)

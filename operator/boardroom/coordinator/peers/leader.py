@@ -1,4 +1,4 @@
-"""The leader's side: tells followers what it knows, grants them to send, and has them hold before a wave."""
+"""The leader's side: tells followers its state, grants them to send, and has them hold before a wave."""
 
 import asyncio
 import time
@@ -11,59 +11,64 @@ from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.health_check import metrics
 from boardroom.coordinator.backends.incarnation import RequestTarget
 from boardroom.coordinator.backends.pool import BackendPool
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.peers.protocol import GRANT_SECONDS, POLL_SECONDS, BackendState, GrantRequest, GrantResponse
 
 MARGIN_SECONDS: Final = 0.25
-"""Clocks of two machines run a little differently."""
+"""How much longer the leader counts a grant than its follower: clocks of two machines run a little differently."""
 FORGET_SECONDS: Final = 60.0
+"""How long after its last request a follower is forgotten."""
 
 
 @dataclass
 class FollowerState:
+    """What the leader knows of a follower; times are on the leader's clock."""
+
     asked_at: float = 0.0
     granted: dict[str, float] = field(default_factory=dict)
-    """Until when it may send to a server, by the leader's clock."""
+    """Until when it may send to each server."""
     holds: dict[str, int] = field(default_factory=dict)
-    """The wave of a server for which it has said that it sends nothing."""
+    """The wave of each server that it holds for: it sends nothing until that wave is over."""
+
+    def polled(self, at: float, holds: dict[str, int]) -> None:
+        """Take in a request."""
+        self.asked_at, self.holds = at, holds
 
     def may_send(self, key: str, wave: int, now: float) -> bool:
+        """Whether it may still send to the server of this key before that wave."""
         return self.holds.get(key) != wave and self.granted.get(key, 0.0) > now
 
 
 class Leader:
-    """Holds nothing by itself: whoever leads answers polls through it."""
+    """Answers followers' requests while this coordinator leads; who leads is for Peers to say.
 
-    def __init__(self, pool: BackendPool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._pool, self._clock = pool, clock
+    The version of the state that followers are told is the generation of `changes`. The generation counts at once:
+    after a change, such as a wave that begins, no follower is answered as if nothing had changed.
+    """
+
+    def __init__(self, pool: BackendPool, changes: Changes, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool, self._changes, self._clock = pool, changes, clock
         self._followers: dict[str, FollowerState] = {}
-        self._version = 1
-        self._moved = asyncio.Event()
         self._heard = asyncio.Event()
-
-    def publish(self) -> None:
-        """What is known has changed: every follower hears of it at once."""
-        self._version += 1
-        self._moved.set()
-        self._moved = asyncio.Event()
 
     async def answer(self, poll: GrantRequest) -> GrantResponse:
-        """The grant and the news for one follower, as soon as there are any."""
+        """The grant of one follower, with the leader's state if that has changed; waits a second for a change."""
         arrived = self._clock()
         follower = self._followers.setdefault(poll.follower, FollowerState())
-        follower.asked_at, follower.holds = arrived, poll.holds
+        follower.polled(arrived, poll.holds)
         self._heard.set()
         self._heard = asyncio.Event()
-        self._listen(poll)
-        if poll.version == self._version:
+        self._take_in(poll)
+        if poll.version == self._changes.generation:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), POLL_SECONDS)
+                await asyncio.wait_for(self._changes.after(poll.version), POLL_SECONDS)
         for key, backend in self._pool.backends.items():
             if not backend.admission.wave_under_way:
                 follower.granted[key] = arrived + GRANT_SECONDS + MARGIN_SECONDS
         return self._state(poll.version)
 
     async def hold(self, backend: Backend) -> None:
-        """Returns when no follower sends to that server any more: each has said so, or its grant has run out."""
+        """Wait until no follower sends to that server any more: each holds for the wave, or its grant has run out."""
         key, wave = backend.endpoint.key, backend.admission.waves
         while True:
             now = self._clock()
@@ -76,34 +81,36 @@ class Leader:
         self._followers = {n: f for n, f in self._followers.items() if f.asked_at > now - FORGET_SECONDS}
 
     async def close(self) -> None:
-        """Grants no more; returns when every grant has run out."""
+        """Grant nothing more, and wait until every grant has run out."""
         last = max((until for f in self._followers.values() for until in f.granted.values()), default=0.0)
         self._followers.clear()
         await asyncio.sleep(max(0.0, last - self._clock()))
 
-    def _listen(self, poll: GrantRequest) -> None:
-        for key, told in poll.told.items():
+    def _take_in(self, poll: GrantRequest) -> None:
+        """Take in the outcomes of a follower's questions; those of an earlier incarnation tell nothing."""
+        for key, report in poll.told.items():
             backend = self._pool.backends.get(key)
             if backend is None:
                 continue
-            if told.base:
+            if report.base:
                 backend.admission.want_base()
-            if told.incarnation != backend.registry.incarnation:
+            if report.incarnation != backend.registry.incarnation:
                 continue
-            if told.answers:
-                backend.health_check.note_answer(warm=told.warm, answers=told.answers)
-            for path, failure in told.failures:
+            if report.answers:
+                backend.health_check.note_answer(warm=report.warm, answers=report.answers)
+            for path, failure in report.failures:
                 if path is not None:
-                    backend.registry.record_failure(path, failure.error(), RequestTarget(told.incarnation))
-            if told.doubt:
+                    backend.registry.record_failure(path, failure.error(), RequestTarget(report.incarnation))
+            if report.doubt:
                 backend.health_check.doubt()
 
     def _state(self, known: int) -> GrantResponse:
-        if known == self._version:
+        version = self._changes.generation
+        if known == version:
             return GrantResponse(version=known)
         figures = metrics(backend.health_check for backend in self._pool.backends.values())
         return GrantResponse(
-            version=self._version,
+            version=version,
             servers={key: BackendState.of(backend) for key, backend in self._pool.backends.items()},
             metrics=figures.model_dump() if figures else None,
         )

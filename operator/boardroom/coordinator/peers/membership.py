@@ -1,7 +1,8 @@
-"""One coordinator among those of its board: who leads is said by a Lease.
+"""One coordinator among those of its board: the holder of the board's Lease leads.
 
-The leader alone looks at LoRAX, loads adapters, proves them and writes status. The others answer questions by what it
-tells them, and send to LoRAX while it grants that (leader.py, follower.py). docs/decisions/0010 says what may go wrong.
+Only the leader checks LoRAX's health, loads adapters, proves them and writes status. The others answer questions by the
+state that it tells them, and send to LoRAX while it grants that (leader.py, follower.py). docs/decisions/0010 tells
+what may go wrong.
 """
 
 import asyncio
@@ -17,8 +18,10 @@ from typing import Final
 import msgspec
 
 from boardroom.api.meta import coordinator_name
+from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.endpoints import addresses, slices
 from boardroom.coordinator.backends.pool import BackendPool
+from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.peers.follower import AGAIN_SECONDS, Follower, LeaderLostError
 from boardroom.coordinator.peers.leader import MARGIN_SECONDS, Leader
@@ -37,7 +40,10 @@ _LOG = logging.getLogger(__name__)
 
 
 class Peers:
-    """`address` (host:port of the metrics port) is where the others reach this one. `on_lead` hears when it leads."""
+    """Leads or follows the board's other coordinators, which reach this one at `address` (host:port of metrics).
+
+    `on_started_leading` is called in the same moment in which `is_leader` becomes true.
+    """
 
     def __init__(
         self,
@@ -45,22 +51,24 @@ class Peers:
         board: str,
         namespace: str,
         address: str,
-        pool: BackendPool | None,
         *,
+        pool: BackendPool | None,
+        changes: Changes,
+        on_started_leading: Callable[[], None] = lambda: None,
         timing: LeaseTiming = TIMING,
         clock: Callable[[], float] = time.monotonic,
         age: float = 0.0,
     ) -> None:
-        """`age`: seconds since this process began; a former one of the same pod ended before that."""
+        """`age` is how many seconds this process has run: a former process of its pod ended before that."""
         name = coordinator_name(board)
         self.identity = f"{address}_{secrets.token_hex(6)}"
         self._address, self._born = address, clock() - age
         self.is_leader = False
         self.leader_identity = ""
-        """The identity of whoever leads, as far as known."""
-        self.on_lead: Callable[[], None] = lambda: None
+        """The leader's identity, as far as known."""
+        self._on_started_leading = on_started_leading
         self.follower = Follower(pool, self.identity, clock) if pool is not None else None
-        self._leader = Leader(pool, clock) if pool is not None else None
+        self._leader = Leader(pool, changes, clock) if pool is not None else None
         self._pool, self._clock, self._timing = pool, clock, timing
         self._elector = LeaderElector(
             kube,
@@ -74,32 +82,30 @@ class Peers:
             request_seconds=_LEASE_SECONDS,
             holder_override=self._holder,
         )
-        self._known = slices(kube, namespace, name, lambda: None)
+        self._addresses = slices(kube, namespace, name, lambda: None)
         self._jobs = Jobs()
         self._term = 0.0
-        """Until when, on the clock, it may act as the leader without having asked again."""
-        if pool is not None and self._leader is not None:
-            pool.before_wave = self._leader.hold
+        """Until when, on the clock, this coordinator may lead without renewing the Lease."""
 
     @property
     def is_confirmed_leader(self) -> bool:
-        """Whether no other coordinator can lead now: only then may it write status."""
+        """Whether no other coordinator can lead now; only then may this one write status."""
         return self.is_leader and self._elector.is_leader()
 
-    def publish(self) -> None:
-        """Something that followers should know has changed."""
-        if self.is_leader and self._leader is not None:
-            self._leader.publish()
+    async def hold(self, backend: Backend) -> None:
+        """Wait until no follower sends to that server any more."""
+        if self._leader is not None:
+            await self._leader.hold(backend)
 
     def start(self) -> None:
         """Lead or follow from now on."""
         if self._pool is not None:
             self._pool.grant(-math.inf)
-        self._jobs.start("peers", self._known.run)
+        self._jobs.start("peers", self._addresses.run)
         self._jobs.start("leadership", self._run)
 
     async def stop(self) -> None:
-        """Let another lead, once nobody sends by a grant of this one any more."""
+        """Release the Lease once every grant of this coordinator has run out."""
         await self._jobs.stop()
         if self.is_leader:
             self.is_leader = False
@@ -110,11 +116,11 @@ class Peers:
             await self.follower.close()
 
     def knows(self, remote: str) -> bool:
-        """Whether a coordinator of this board has that address, as the API server says."""
-        return remote in addresses(self._known.objects.values())
+        """Whether the Service of the board's coordinators has that IP address."""
+        return remote in addresses(self._addresses.objects.values())
 
     async def answer(self, body: bytes) -> tuple[int, bytes]:
-        """HTTP status and body for a follower's poll."""
+        """The HTTP status and body that answer a follower's request."""
         try:
             poll = poll_decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -122,7 +128,7 @@ class Peers:
         if self._leader is None or not self._may_lead(poll.leader):
             return _CONFLICT, b"another coordinator leads"
         state = await self._leader.answer(poll)
-        if not self._may_lead(poll.leader):  # that was while it waited
+        if not self._may_lead(poll.leader):  # it may have stopped while the request waited
             return _CONFLICT, b"another coordinator leads"
         return 200, encoder.encode(state)
 
@@ -142,7 +148,7 @@ class Peers:
                     await asyncio.sleep(AGAIN_SECONDS if self.follower else self._timing.retry_period)
 
     async def _follow(self, follower: Follower) -> None:
-        """By the leader's grants, for as long as it gives them: whoever gives them leads, whatever the Lease says."""
+        """Follow for as long as the leader gives grants; who gives them leads, whatever the Lease says."""
         try:
             await follower.follow(self.leader_identity, self.leader_identity.rpartition("_")[0])
             await asyncio.sleep(_PAUSE)
@@ -166,7 +172,7 @@ class Peers:
         if follower is not None and named == self.leader_identity and follower.heard_within(self._timing.duration):
             return named  # it has granted since this one last saw it renew
         if holder.startswith(f"{self._address}_"):
-            # A former process of this pod, which has ended; what it granted runs out.
+            # a former process of this pod, which has ended; its grants run out
             return "" if self._clock() > self._born + GRANT_SECONDS + MARGIN_SECONDS else holder
         return holder
 
@@ -177,7 +183,7 @@ class Peers:
             self.is_leader, self.leader_identity = True, self.identity
             if self._pool is not None:
                 self._pool.lead()
-            self.on_lead()
+            self._on_started_leading()
         if self._pool is not None:
             self._pool.grant(self._term)
 

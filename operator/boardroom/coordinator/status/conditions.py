@@ -1,4 +1,4 @@
-"""What the coordinator writes into status: its observation of LoRAX and of every member's adapter. Pure."""
+"""The coordinator's part of status: its observation of LoRAX and of every member's adapter. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def lorax_status(roster: Roster, adapters: AdapterSummary, seen: Observation, no
 
 
 def latency_high(roster: Roster, seen: Observation) -> Condition:
-    """LatencyHigh. Its message names no figure that moves: those stand in status.lorax.metrics."""
+    """The condition LatencyHigh. Its message has no figure that moves; status.lorax.metrics has those."""
     limit = roster.latency_warning_ms
     average = seen.metrics.average_latency_ms if seen.metrics else None
     facts: tuple[Status, str, str]
@@ -67,7 +67,7 @@ def latency_high(roster: Roster, seen: Observation) -> Condition:
 
 
 def adapter_ready(member: Member, aggregate: AdapterAggregate | None, seen: Observation) -> Condition:
-    """AdapterReady: True only because the adapter gave tokens since LoRAX started, on at least one server."""
+    """The condition AdapterReady: True only if the adapter gave tokens since LoRAX started, on at least one server."""
     return condition(
         AgentCondition.ADAPTER_READY, *_adapter_facts(member, aggregate, seen), generation=member.observed_generation
     )
@@ -108,10 +108,10 @@ def _ready_facts(member: Member, aggregate: AdapterAggregate) -> tuple[Status, s
 
 
 def adapter_status(member: Member, aggregate: AdapterAggregate | None) -> AdapterStatus | None:
-    """status.adapter of a member; None when the base model speaks.
+    """status.adapter of a member; None if the base model serves it.
 
-    The first load of these files stands: LoRAX doesn't say what it loads, and an adapter that it has already may wait
-    as long for the GPU (a new coordinator's first wave, a busy server).
+    `load_ms` stays that of the files' first load: LoRAX doesn't tell what it loads, and a probe of a loaded adapter may
+    wait as long for the GPU (a new coordinator's first wave, a busy server).
     """
     if aggregate is None:
         return None
@@ -133,7 +133,7 @@ def adapter_status(member: Member, aggregate: AdapterAggregate | None) -> Adapte
 
 
 def board_object(roster: Roster, lorax: LoraxStatus, conditions: Sequence[Condition]) -> dict[str, Any]:
-    """The Boardroom as this field manager applies it; the uid keeps it off a namesake made later."""
+    """The Boardroom to apply. With its uid, a board that is made later under the same name is left alone."""
     status = {"lorax": lorax.to_object(), "conditions": [c.to_object() for c in conditions]}
     return _object(BOARDROOM, roster.board, roster.namespace, roster.uid, status)
 
@@ -141,7 +141,7 @@ def board_object(roster: Roster, lorax: LoraxStatus, conditions: Sequence[Condit
 def agent_object(
     member: Member, namespace: str, adapter: AdapterStatus | None, conditions: Sequence[Condition]
 ) -> dict[str, Any]:
-    """The BoardAgent as this field manager applies it."""
+    """The BoardAgent to apply; `adapter` is left out if it is None."""
     status: dict[str, Any] = {"conditions": [c.to_object() for c in conditions]}
     if adapter is not None:
         status["adapter"] = adapter.to_object()
@@ -171,7 +171,7 @@ def owned(conditions: Iterable[Condition], type_: str) -> list[dict[str, Any]]:
 
 
 def high_latency_event(roster: Roster, lorax: LoraxStatus, now: datetime) -> dict[str, Any]:
-    """The one Warning of an episode of high latency."""
+    """The Event of type Warning that is written once for each time that latency becomes high."""
     average = lorax.metrics.average_latency_ms if lorax.metrics else None
     at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {

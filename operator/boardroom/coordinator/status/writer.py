@@ -1,4 +1,4 @@
-"""Writes what was observed into status: only when it moved, and seldom."""
+"""Writes the coordinator's part of status when it has changed, and seldom."""
 
 import asyncio
 import logging
@@ -27,17 +27,17 @@ from boardroom.kube.protocol import Kube
 
 WRITE_SECONDS: Final = 10.0
 URGENT_SECONDS: Final = 1.0
-"""A turn of LoRAX or of an adapter is written sooner, but not in a flood."""
+"""How soon a change of LoRAX's or an adapter's verdict is written after the last write."""
 MAX_PAUSE: Final = 30.0
 _IGNORED: Final = (NotFoundError, ConflictError)
-"""The object is gone, or a namesake with another uid is there: the watch will tell."""
+"""The object has gone, or another of its name is there; the watch will tell."""
 
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass
 class _Written:
-    """What stands in the status as far as we know; `at` is a time of the event loop's clock."""
+    """An object's status as far as known; `at` is when it was written, on the event loop's clock."""
 
     uid: str
     comparable: dict[str, Any]
@@ -45,8 +45,8 @@ class _Written:
     at: float = float("-inf")
 
 
-class HealthWriter:
-    """Applies status of the Boardroom and of its members under the coordinator's field manager."""
+class StatusWriter:
+    """Applies the status of the Boardroom and of its members under the coordinator's field manager."""
 
     def __init__(
         self,
@@ -66,19 +66,19 @@ class HealthWriter:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Something may have moved."""
+        """Compare the status again: something may have changed."""
         self._wake.set()
 
     def forget(self) -> None:
-        """Others may have written since: what stands in the live objects counts."""
+        """Compare with the live objects again: other coordinators may have written."""
         self._written.clear()
         self.wake()
 
     async def run(self) -> None:
-        """Write what moved, for ever."""
+        """Write each status that has changed, for ever."""
         pause = URGENT_SECONDS
         while True:
-            with suppress(TimeoutError):  # what had to wait for its ten seconds may be due
+            with suppress(TimeoutError):  # a change that had to wait for its ten seconds may be due
                 await asyncio.wait_for(self._wake.wait(), WRITE_SECONDS)
             self._wake.clear()
             try:
@@ -92,7 +92,7 @@ class HealthWriter:
             await asyncio.sleep(pause)
 
     async def write(self) -> None:
-        """Write every object whose status moved and whose time has come; raises KubeError after trying all."""
+        """Write every object whose status has changed and is due; raises KubeError after trying all."""
         roster, seen = self._roster(), self._observed()
         if roster is None or seen is None:
             return
@@ -133,8 +133,8 @@ class HealthWriter:
     def _known(
         self, key: str, uid: str, live: dict[str, Any], conditions: tuple[Condition, ...], type_: str
     ) -> _Written:
-        """What we wrote last; before our first write, what stands in the live object (the last coordinator's), and
-        also where the operator took back our word while we could not renew it.
+        """The status as written last. Before the first write, and after the operator expired a condition that could not
+        be renewed, the status of the live object counts.
         """
         known, own = self._written.get(key), tuple(c for c in conditions if c.type == type_)
         if known is None or known.uid != uid or any(c.reason == COORDINATOR_NOT_READY for c in own):
@@ -144,7 +144,7 @@ class HealthWriter:
         return known
 
     async def _apply(self, kind: Kind, manifest: Object, written: _Written, conditions: tuple[Condition, ...]) -> bool:
-        """Apply if it moved and its time has come; whether it was applied."""
+        """Apply the manifest if its status has changed and is due; whether it was applied."""
         comparable, now = health.comparable(manifest["status"]), asyncio.get_running_loop().time()
         wait = URGENT_SECONDS if health.is_urgent(comparable, written.comparable) else WRITE_SECONDS
         if comparable == written.comparable or now < written.at + wait:
@@ -162,5 +162,5 @@ class HealthWriter:
     async def _event(self, event: Object) -> None:
         try:
             await self._kube.create(CORE_EVENT, event)
-        except KubeError as error:  # an event lost is no reason to write the status again
+        except KubeError as error:  # the status was written, and is not written again for an Event
             _LOG.warning("event can't be written", extra={"error": f"{error} (HTTP {error.status})"})
