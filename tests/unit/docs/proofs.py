@@ -23,6 +23,7 @@ NEEDS: Final = frozenset(
 PROOFS: Final[dict[str, str]] = {
     r"make try": "tests/component/cli/test_serve.py::test_one_question_gets_five_attributed_answers_in_one_batch",
     r"make demo": _DEMO,
+    r"make dev": "tests/component/tools/test_changed.py::test_a_file_has_the_tests",
     r"make (setup|test|help)": CI,
     r"[A-Z_]+=.* make conformance": "needs a LoRAX of yours",
     r"docker ": "needs Docker",
