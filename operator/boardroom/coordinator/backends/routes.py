@@ -62,7 +62,7 @@ class Outcome(msgspec.Struct, frozen=True):
     adapter: AdapterIdentity | None = None
     no_digest_reason: str = ""
     replica: str | None = None
-    """Name of the LoRAX server that spoke."""
+    """Name of the LoRAX server that answered."""
 
 
 RETRY_ELSEWHERE: Final = (
@@ -211,9 +211,15 @@ class LoraxRoute:
         if not generation.text.strip():
             return empty_response(request, loop.time(), EngineName.LORAX, stream)
         answer = Outcome(generation, loop.time(), cold, replica=self.name)
+        return self._attributed(answer, path, state(), target, waves_begun)
+
+    def _attributed(
+        self, answer: Outcome, path: str | None, state: AdapterState, target: RequestTarget, waves_begun: int
+    ) -> Outcome:
+        """The answer with the weights that gave it; one of the base model as it is."""
         if path is None:
             return answer
-        no_digest_reason = self._no_digest_reason(state(), target, waves_begun)
+        no_digest_reason = self._no_digest_reason(state, target, waves_begun)
         identity = AdapterIdentity(path=path, digest=None if no_digest_reason else target.digest)
         return replace(answer, adapter=identity, no_digest_reason=no_digest_reason)
 
