@@ -6,22 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boardroom.api.ask import MAX_ROUND_CHARS, AnswerStatus
+from boardroom.api.ask import MAX_ROUND_CHARS
 from boardroom.coordinator.deliberation.modes import collaborative, hierarchical
-from boardroom.coordinator.deliberation.modes.registry import load
-from boardroom.coordinator.deliberation.positions import current_position, keeps_position
 from boardroom.coordinator.errors import InvalidQuestion, NotEnoughAnswers
-from boardroom.coordinator.response import MemberAnswer
 from unit.coordinator.scripted_board import ask
 
 NAMES = ("ceo", "cfo", "coo", "cto")
 BROKEN = st.sets(st.sampled_from(NAMES))
 SAYING = st.sampled_from(["grow", "Grow!", "cut", "UNCHANGED", "unchanged.", "UNCHANGED: grow", None])
-
-
-def test_every_mode_that_a_question_can_name_is_there() -> None:
-    modes = load()
-    assert {mode.value: function.__name__ for mode, function in modes.items()} == {m.value: m.value for m in modes}
 
 
 @given(broken=BROKEN, members=st.sets(st.sampled_from(NAMES), min_size=1), chair=st.sampled_from(NAMES))
@@ -171,32 +163,3 @@ async def test_rounds_in_a_mode_without_rounds_are_refused(mode: str) -> None:
     with pytest.raises(InvalidQuestion) as refused:
         await ask(NAMES, lambda *_: "yes", coordination_mode=mode, rounds=2)
     assert refused.value.field == "rounds"
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "kept"),
-    [
-        ("Grow.", "grow", True),
-        ("Grow slowly", "Grow\n  SLOWLY!", True),
-        ("Grow", "UNCHANGED", True),
-        ("Grow", "  **Unchanged** - grow", True),
-        ("Grow", "I am unchanged", False),
-        ("Grow", "Grow slowly", False),
-        ("成長", "成長。", True),
-        ("成長", "縮小", False),
-    ],
-)
-def test_a_position_is_kept_when_its_words_are(before: str, now: str, kept: bool) -> None:
-    assert keeps_position(before, now) is kept
-
-
-@given(st.text(), st.text())
-def test_a_position_always_is_one_of_the_two_answers(before: str, now: str) -> None:
-    first, second = (answer(text) for text in (before, now))
-    assert current_position(first, second) is (first if keeps_position(before, now) else second)
-    assert current_position(first, answer(None)) is first
-
-
-def answer(text: str | None) -> MemberAnswer:
-    status = AnswerStatus.FAILED if text is None else AnswerStatus.ANSWERED
-    return MemberAnswer(agent="ceo", role="CEO", status=status, text=text)

@@ -4,10 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boardroom.api.ask import Parameters
 from boardroom.api.boardagent import GenerationSpec
 from boardroom.coordinator.board.roster import Member
-from boardroom.coordinator.deliberation.sampling import resolve
 from boardroom.coordinator.errors import MemberFailed
 from unit.coordinator.scripted_board import ask
 
@@ -45,31 +43,6 @@ async def test_on_error_fail_ends_the_question_after_the_batch_with_a_failure(mo
 async def test_on_error_skip_names_the_member_and_goes_on() -> None:
     answer, _ = await ask(NAMES, lambda m, *_: None if m == "cfo" else m, on_error="skip")
     assert answer.agents_involved == [n for n in ORDER if n != "cfo"]
-
-
-NUMBER = st.integers(1, 300)
-HEAT = st.integers(0, 20).map(lambda tenths: tenths / 10)
-
-
-@given(asked=st.none() | NUMBER, own=NUMBER, limit=st.none() | NUMBER)
-def test_tokens_are_the_questions_else_the_members_and_never_above_the_limit(
-    asked: int | None, own: int, limit: int | None
-) -> None:
-    spec = GenerationSpec.model_validate({"maxNewTokens": own, "limits": {"maxNewTokens": limit}})
-    resolved = resolve(Parameters(max_new_tokens=asked), spec)
-    assert resolved.max_new_tokens == min(own if asked is None else asked, limit or 300)
-    assert bool(resolved.clamped) is (asked is not None and limit is not None and asked > limit)
-
-
-@given(asked=st.none() | HEAT, own=HEAT, limit=st.none() | HEAT)
-def test_temperature_is_the_questions_else_the_members_and_never_above_the_limit(
-    asked: float | None, own: float, limit: float | None
-) -> None:
-    limits = {"temperature": None if limit is None else f"{limit:g}"}
-    spec = GenerationSpec.model_validate({"temperature": f"{own:g}", "limits": limits})
-    resolved = resolve(Parameters(temperature=asked), spec)
-    assert resolved.temperature == min(own if asked is None else asked, 2 if limit is None else limit)
-    assert bool(resolved.clamped) is (asked is not None and limit is not None and asked > limit)
 
 
 async def test_a_parameter_above_a_members_limit_is_cut_for_it_alone_and_warned_of() -> None:
