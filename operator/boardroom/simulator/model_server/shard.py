@@ -19,7 +19,7 @@ from boardroom.simulator.model_server.answer import Author
 from boardroom.simulator.model_server.compatibility import incompatibility
 from boardroom.simulator.model_server.cost import CostModel
 from boardroom.simulator.model_server.sources import AdapterSources, SourceError, Weights
-from boardroom.simulator.router.steps import StepLog
+from boardroom.simulator.model_server.steps import StepLog
 
 SCHEMAS_KEPT: Final = 32
 """Compiled ones, each for the next request; LoRAX forgets the one that was not used for longest."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 from typing import Final
 
 from boardroom.simulator.clock import Clock
@@ -14,22 +13,12 @@ from boardroom.simulator.router.loader import Loader
 from boardroom.simulator.router.metrics import Metrics
 from boardroom.simulator.router.queues import AdapterQueues, Status
 from boardroom.simulator.router.race import Race
+from boardroom.simulator.settings import BatchLimits
 
 FAILED_PREFILL: Final = "ID not found in entries"
 """How the router aborts when a prefill has failed while others decode."""
 
 Step = Callable[[list[Entry]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchLimits:
-    """The launcher's flags of the same names."""
-
-    max_batch_prefill_tokens: int
-    max_batch_total_tokens: int
-    waiting_served_ratio: float
-    max_waiting_tokens: int
-    eager_prefill: bool
 
 
 class Batcher:
