@@ -73,7 +73,7 @@ class Entry:
     abandoned: bool = False
     """The client has disconnected: the request is dropped at the next step, as in LoRAX."""
     loses_adapter_at: float | None = None
-    """The share of the answer after which the base model takes over, because the adapter is being offloaded; 0 is all."""
+    """The share of the answer after which the base model takes over, as the adapter is being offloaded; 0 is all."""
     gpu_seconds: float = field(default=0.0)
 
     @property
