@@ -9,7 +9,6 @@ from boardroom import coordinator
 ROOM = Path(coordinator.__file__).parent
 
 SET_FROM_OUTSIDE = {
-    ("backends/adapter_registry.py", "entry"): "the module's own dataclass: where the current state stands",
     ("backends/backend.py", "engine"): "on_hangup: an engine is made before who watches over it; its protocol says so",
     ("backends/gpu_seconds.py", "other"): "the meter's own dataclass",
     ("backends/quarantine.py", "suspect"): "the module's own struct",
