@@ -125,6 +125,10 @@ docs: .venv/installed .venv-docs/installed ## Build the documentation's site int
 	@PYTHONPATH=tests $(BIN)/python -m tools.drawing
 	@PYTHONPATH=tests $(BIN)/python -m tools.site
 
+.PHONY: dev
+dev: lint ## Lint, types, and the unit tests of what changed since this branch left main (seconds).
+	@PYTHONPATH=tests $(BIN)/python -m tools.changed | xargs -r $(PYTEST) -q
+
 .PHONY: format
 format: .venv/installed ## Format the code and mend what ruff can mend.
 	$(BIN)/ruff check --fix -q . || true

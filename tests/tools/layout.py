@@ -7,7 +7,7 @@ follow: `test_<module>_<aspect>.py`. `tests/integration/` is one folder, so a na
 """
 
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
@@ -26,7 +26,7 @@ def all_tests(root: Path = ROOT) -> list[Path]:
     return sorted(file.relative_to(root) for folder in folders for file in folder.rglob("test_*.py"))
 
 
-def owners(test: Path, names: Iterable[str]) -> list[str]:
+def owners(test: PurePath, names: Iterable[str]) -> list[str]:
     """The modules that a test file is named after: those with the longest fit, several if the name is unclear."""
     level, *folders = test.parts[1:-1]
     words = test.stem.split("_")[1:]

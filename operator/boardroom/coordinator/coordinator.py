@@ -248,7 +248,7 @@ class Coordinator:
         source, servers = self._source.roster, self.pool.servers if self.pool is not None else []
         self._resolved = self._versions.resolve(source, servers) if source else None
         if self._resolved is not None and self.pool is not None:
-            in_use = {path for roster in self._rosters.values() for path in roster.adapter_ids}
+            in_use = {member.adapter_id for roster in self._rosters.values() for member in roster.members}
             self.pool.keep(self._resolved, in_use)
 
     def _wanted(self) -> DesiredSources | None:

@@ -252,12 +252,13 @@ class Pair:
 
     def open(self) -> bool:
         """Whether every member may be asked through both."""
-        return all(
-            backend.admission.is_open_for(member.adapter_id)
-            for one in (self.leader, self.follower)
-            for backend in one.backends.values()
-            for member in MEMBERS
-        )
+        return self.is_open("leader") and self.is_open("follower")
+
+    def is_open(self, who: str) -> bool:
+        """Whether every member may be asked through one of them."""
+        pool = self.leader if who == "leader" else self.follower
+        gates = [backend.admission for backend in pool.backends.values()]
+        return all(gate.is_open_for(member.adapter_id) for gate in gates for member in MEMBERS)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import yaml
 from boardroom.adapters.server import application
 from boardroom.adapters.synthetic import Shape, make, make_one
 from boardroom.coordinator.auth.bearer import Authenticator
-from boardroom.coordinator.backends.adapter_state import AdapterRegistry
+from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
 from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.coordinator import Coordinator
 from boardroom.coordinator.http.server import serving
@@ -165,7 +166,7 @@ class Standing:
         paths = sorted(f"{role.lower()}_lora_adapter" for role in roles)
         await until(
             lambda: (
-                sorted(p.rpartition("/")[2] for p in registry.ready()) == paths
+                sorted(path.rpartition("/")[2] for path in registry.ready() if path) == paths
                 and not registry.unverified()
                 and self.backend.admission.is_open
             )
@@ -204,11 +205,17 @@ async def standing(
 
 async def try_again(backend: Backend, path: str) -> None:
     """The prober asks once more for an adapter that can't be loaded: LoRAX evicts good ones for it."""
-    record = backend.registry[path]
     await until(lambda: backend.prober.idle)  # else it rests, as after a wave that told nothing
-    failures, record.retry_at = record.failures, 0.0
-    backend.registry.on_change()
-    await until(lambda: record.failures > failures)
+    failures = backend.registry[path].failures
+    retry_at(backend.registry, path, 0.0)
+    backend.wake()
+    await until(lambda: backend.registry[path].failures > failures)
+
+
+def retry_at(registry: AdapterRegistry, path: str, seconds: float) -> None:
+    """As if the back-off of a failed adapter ended then."""
+    entry = registry._entries[path]  # no clock to move
+    entry.state = dataclasses.replace(entry.state, retry_at=seconds)
 
 
 def by_role(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:

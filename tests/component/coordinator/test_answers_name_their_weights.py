@@ -8,7 +8,7 @@ import pytest
 
 from boardroom.adapters.protocol import AdapterFiles
 from boardroom.adapters.server import application
-from boardroom.coordinator.backends.adapter_state import AdapterRegistry
+from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
 from boardroom.coordinator.backends.held import HeldTasks
 from boardroom.coordinator.backends.quarantine import LossTracker, Quarantine
@@ -33,7 +33,7 @@ async def test_a_member_that_leaves_while_it_speaks_is_still_named_with_its_dige
             registry.keep([])
             return Generation(text="Grow.", finish_reason="stop", prompt_tokens=1, completion_tokens=1)
 
-    admission = Admission(registry, outage=lambda: None, request_wave=lambda: None)
+    admission = Admission(registry, outage=lambda: None)
     engine: Any = Engine()  # all of the protocol that is called here
     route = LoraxRoute(
         "lorax",

@@ -17,6 +17,7 @@ from component.coordinator.standing_board import (
     Board,
     agent,
     by_role,
+    retry_at,
     simulated_lorax,
     standing,
     until,
@@ -170,7 +171,7 @@ async def test_files_that_appear_are_proved_without_waiting_for_the_back_off(boa
     shutil.rmtree(board.adapter("CFO"))
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         await stand.wait_ready("CEO", "COO", "CMO", "CTO")
-        stand.registry[str(board.adapter("CFO"))].retry_at = float("inf")
+        retry_at(stand.registry, str(board.adapter("CFO")), float("inf"))
         board.make_adapters("CFO")
         await stand.wait_ready(*ROLES)
         assert (await stand.answer())["agents_involved"] == NAMES
@@ -181,8 +182,7 @@ async def test_weights_replaced_under_their_path_are_not_attributed(board: Board
     async with simulated_lorax() as (url, _), standing(board, url) as stand:
         await stand.wait_ready(*ROLES)
         board.replace_adapter("CFO")
-        record = stand.registry[str(board.adapter("CFO"))]
-        await until(lambda: record.replaced)
+        await until(lambda: stand.registry[str(board.adapter("CFO"))].replaced)
         answer = await stand.answer()
     assert by_role(answer)["CFO"]["adapter"] == {"path": str(board.adapter("CFO")), "digest": None}
     assert [w for w in answer["warnings"] if "new path" in w] != []

@@ -132,3 +132,27 @@ def test_without_the_gate_the_base_model_speaks_after_a_restart() -> None:
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         assert runner.run(tried()) == [BASE]
+
+
+def test_a_follower_sends_nothing_while_its_leader_does_not_know_which_process_is_there() -> None:
+    """The follower has seen nothing break, and asks again and again: only the leader's word keeps its gate closed."""
+
+    async def opened() -> tuple[bool, set[bool], bool]:
+        lorax = MortalLorax()
+        async with pair(lorax) as board:
+            await asyncio.sleep(4)
+            before = board.is_open("follower")
+            lorax.health_hangs = True
+            for backend in board.leader.backends.values():
+                backend.health_check.doubt()
+            await asyncio.sleep(0.1)  # until the follower has been told
+            meanwhile = set()
+            for _ in range(50):
+                meanwhile.add(board.is_open("follower"))
+                await asyncio.sleep(0.1)
+            lorax.health_hangs = False
+            await asyncio.sleep(20)  # the check that hangs has ended, and the next has settled the doubt
+            return before, meanwhile, board.is_open("follower")
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        assert runner.run(opened()) == (True, {False}, True)

@@ -7,6 +7,9 @@ import uvloop
 
 from component.coordinator.standing_board import ROLES, Board
 
+BOTH = ("test_address", "test_connection", "test_http", "test_pool")
+"""Files whose tests run on both loops."""
+
 
 @pytest.fixture
 def board(tmp_path: Path) -> Board:
@@ -22,4 +25,4 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
         "asyncio": asyncio.SelectorEventLoop,
         "uvloop": uvloop.new_event_loop,
     }
-    return both if item.path.name.startswith("test_transport") else {"asyncio": asyncio.SelectorEventLoop}
+    return both if item.path.name.startswith(BOTH) else {"asyncio": asyncio.SelectorEventLoop}

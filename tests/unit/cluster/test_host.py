@@ -1,53 +1,9 @@
 """What is read of the machine: processes, control groups, firewall rules."""
 
-from pathlib import Path
-
 import pytest
 
-from boardroom.cluster import cgroups, host, processes
+from boardroom.cluster import host
 from boardroom.cluster.addresses import Addresses
-from boardroom.cluster.processes import Process
-
-STATUS = "Name:\tkubelet\nUmask:\t0022\nState:\tS (sleeping)\nPid:\t77\nPPid:\t12\nNSpid:\t77\t5\n"
-
-
-@pytest.mark.parametrize(
-    ("status", "cmdline", "expected"),
-    [
-        (STATUS, b"/bin/kubelet\0--config\0", Process(77, 12, "S", "kubelet", 5)),
-        (STATUS, b"", Process(77, 12, "S", "kubelet", 5)),
-        (
-            STATUS.replace("NSpid:\t77\t5\n", "").replace("S (sleeping)", "Z (zombie)"),
-            b"",
-            Process(77, 12, "Z", "kubelet", 77),
-        ),
-        (
-            STATUS,
-            b"/cache/bin/kube-controller-manager\0",
-            Process(77, 12, "S", "kube-controller-manager", 5),
-        ),
-    ],
-)
-def test_a_process_is_read_from_proc(status: str, cmdline: bytes, expected: Process) -> None:
-    assert processes.parse(77, status, cmdline) == expected
-
-
-@pytest.mark.parametrize(
-    ("mounts", "expected"),
-    [
-        ("cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\nproc /proc proc rw 0 0\n", ["/sys/fs/cgroup"]),
-        (
-            (
-                "tmpfs /sys/fs/cgroup tmpfs rw 0 0\ncgroup /sys/fs/cgroup/cpu cgroup rw,cpu 0 0\n"
-                "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n"
-            ),
-            ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/unified"],
-        ),
-    ],
-)
-def test_control_groups_of_either_version_are_found(mounts: str, expected: list[str]) -> None:
-    assert cgroups.hierarchies(mounts) == [Path(place) for place in expected]
-
 
 SAVED = """\
 *filter

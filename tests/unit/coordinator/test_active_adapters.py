@@ -7,7 +7,7 @@ import pytest
 from boardroom.adapters.protocol import AdapterFiles
 from boardroom.coordinator.backends.active_adapters import ActiveWindow, largest_overlap, overlap
 from boardroom.coordinator.backends.adapter_failures import no_memory
-from boardroom.coordinator.backends.adapter_state import AdapterRegistry
+from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
 from boardroom.coordinator.backends.held import HeldTasks
 from boardroom.coordinator.backends.quarantine import LossTracker, Quarantine
@@ -83,7 +83,7 @@ class Asking:
         self.registry.keep([A])
         self.registry.update_files({A: AdapterFiles(digest="sha256:1")})
         self.registry.record_answer(A, None, self.registry.target(A))
-        self.admission = Admission(self.registry, outage=lambda: None, request_wave=lambda: None)
+        self.admission = Admission(self.registry, outage=lambda: None)
         self.lorax = Lorax()
         self.route = LoraxRoute(
             "lorax",

@@ -3,7 +3,8 @@
 import pytest
 
 from boardroom.adapters.protocol import AdapterFiles, missing_directory
-from boardroom.coordinator.backends.adapter_state import AdapterPhase, AdapterRegistry, load_ms
+from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
+from boardroom.coordinator.backends.adapter_state import AdapterPhase, load_ms
 from boardroom.coordinator.backends.incarnation import CHANGED, UNCONFIRMED, RequestCounter
 from boardroom.engine.errors import (
     AdapterFailed,
@@ -139,8 +140,8 @@ def test_new_files_under_a_loaded_path_are_proved_again_but_not_attributed(regis
 
 def test_a_digest_that_is_learnt_after_the_proof_is_that_of_the_loaded_files(registry: AdapterRegistry) -> None:
     fresh = AdapterRegistry(lambda: 0.0)
-    fresh.record_answer(PATH, 30, fresh.target(PATH))
     fresh.keep([PATH])
+    fresh.record_answer(PATH, 30, fresh.target(PATH))
     fresh.update_files({PATH: GOOD})
     assert (fresh[PATH].phase, fresh[PATH].digest) == (AdapterPhase.READY, "sha256:1")
 

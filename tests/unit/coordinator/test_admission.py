@@ -6,9 +6,10 @@ import pytest
 
 from boardroom.adapters.protocol import AdapterFiles
 from boardroom.coordinator.backends import admission
-from boardroom.coordinator.backends.adapter_state import AdapterRegistry
+from boardroom.coordinator.backends.adapter_failures import FIRST_RETRY_SECONDS
+from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
-from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError, Starting, Unhealthy
+from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError, GenerationFailed, Starting, Unhealthy
 
 CEO, CFO = "/models/ceo", "/models/cfo"
 MISSING = AdapterFailed(AdapterFault.MISSING, "No valid adapter config file found")
@@ -19,16 +20,13 @@ class Gate:
 
     def __init__(self) -> None:
         self.trouble: EngineError | None = None
-        self.waves_wanted = 0
-        self.registry = AdapterRegistry(lambda: 0.0, self._changed)
-        self.admission = Admission(self.registry, outage=lambda: self.trouble, request_wave=self._wave_please)
-        self.registry.keep([CEO, CFO])
+        self.now = 0.0
+        self.registry = AdapterRegistry(lambda: self.now, self._changed)
+        self.admission = Admission(self.registry, outage=lambda: self.trouble)
+        self.registry.keep([None, CEO, CFO])
 
     def _changed(self) -> None:
         self.admission.wake()
-
-    def _wave_please(self) -> None:
-        self.waves_wanted += 1
 
     async def asks(self, path: str | None) -> asyncio.Task[EngineError | None]:
         """Ask for admission; returns when the gate has decided or holds."""
@@ -108,30 +106,28 @@ async def test_a_lorax_in_trouble_is_waited_for_while_a_wave_is_under_way(gate: 
 
 async def test_the_base_model_is_one_more_adapter_that_a_wave_loads(gate: Gate) -> None:
     asked = await gate.asks(None)
-    before = (asked.done(), gate.waves_wanted, gate.admission.base_is_due)
-    gate.admission.base_probed(None, gate.registry.target(None))
-    gate.admission.wake()
-    assert (before, await asked, gate.admission.base_is_due) == ((False, 1, True), None, False)
+    before = asked.done(), None in gate.registry.unverified()
+    gate.registry.record_answer(None, 0, gate.registry.target(None))
+    assert (before, await asked, None in gate.registry.unverified()) == ((False, True), None, False)
 
 
-async def test_a_base_model_that_fails_is_its_members_failure_and_due_again(gate: Gate) -> None:
-    failure = Unhealthy("x")
+async def test_a_base_model_that_fails_is_its_members_failure_and_is_due_again_after_a_back_off(gate: Gate) -> None:
+    failure = GenerationFailed("CUDA out of memory")
     asked = await gate.asks(None)
-    gate.admission.base_probed(failure, gate.registry.target(None))
-    gate.admission.wake()
-    assert (await asked, gate.admission.base_is_due) == (failure, True)
+    gate.registry.record_failure(None, failure, gate.registry.target(None))
+    at_once = None in gate.registry.unverified()
+    gate.now += FIRST_RETRY_SECONDS
+    assert (await asked, at_once, None in gate.registry.unverified()) == (failure, False, True)
 
 
 async def test_after_a_restart_nothing_is_loaded(gate: Gate) -> None:
     gate.registry.record_answer(CEO, 0, gate.registry.target(CEO))
-    await gate.asks(None)
-    gate.admission.base_probed(None, gate.registry.target(None))
+    gate.registry.record_answer(None, 0, gate.registry.target(None))
     gate.registry.restarted()
-    gate.admission.restarted()
-    assert (gate.admission.is_open_for(CEO), gate.admission.is_open_for(None), gate.admission.base_is_due) == (
+    assert (gate.admission.is_open_for(CEO), gate.admission.is_open_for(None), gate.registry.unverified()) == (
         False,
         False,
-        True,
+        [None, CEO, CFO],
     )
 
 

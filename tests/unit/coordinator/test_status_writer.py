@@ -10,7 +10,7 @@ import pytest
 from boardroom.adapters.protocol import AdapterFiles, missing_directory
 from boardroom.api.conditions import COORDINATOR_NOT_READY, AgentCondition, condition
 from boardroom.api.status import BoardAgentStatus, BoardroomStatus, LoraxMetrics
-from boardroom.coordinator.backends.adapter_state import AdapterRegistry
+from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
 from boardroom.coordinator.backends.adapter_summary import AdapterSummary
 from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.metrics import Metrics

@@ -15,7 +15,6 @@ _PLUGIN = "tests/e2e/test_board.py::test_the_commands_work_as_a_kubectl_plugin"
 _PEOPLE = "tests/e2e/test_board.py::test_the_commands_for_people_work_against_the_cluster"
 _UP = "tests/e2e/test_cluster.py::test_up_again_changes_nothing_and_says_so"
 _ABSENT = "tests/e2e/test_board.py::test_a_sixth_member_without_files_is_a_named_absence_with_its_cause"
-_MAKE = "tests/unit/adapters/test_synthetic.py"
 
 CI: Final = "CI runs it: .ci/run"
 NEEDS: Final = frozenset(
@@ -24,6 +23,7 @@ NEEDS: Final = frozenset(
 PROOFS: Final[dict[str, str]] = {
     r"make try": "tests/component/cli/test_serve.py::test_one_question_gets_five_attributed_answers_in_one_batch",
     r"make demo": _DEMO,
+    r"make dev": "tests/component/tools/test_changed.py::test_a_file_has_the_tests",
     r"make (setup|test|help)": CI,
     r"[A-Z_]+=.* make conformance": "needs a LoRAX of yours",
     r"docker ": "needs Docker",
@@ -51,8 +51,10 @@ PROOFS: Final[dict[str, str]] = {
     r"boardroom ask ": _PEOPLE,
     r"boardroom adapters push .*--dry-run": "tests/unit/cli/test_push.py::test_a_dry_run_says_what_would_be_sent",
     r"boardroom adapters push ": "tests/e2e/test_adapters.py::test_a_push_fills_an_empty_volume_and_the_board_heals",
-    r"boardroom adapters make ": f"{_MAKE}::test_made_adapters_are_whole_and_differ_by_role",
-    r"boardroom adapters check ": f"{_MAKE}::test_check_prints_a_line_per_adapter",
+    r"boardroom adapters make ": (
+        "tests/unit/adapters/test_synthetic.py::test_made_adapters_are_whole_and_differ_by_role"
+    ),
+    r"boardroom adapters check ": "tests/unit/cli/test_adapters.py::test_check_prints_a_line_per_adapter",
     r"boardroom coordinator ": (
         "tests/component/coordinator/test_main.py::test_sigterm_lets_the_question_in_flight_finish"
     ),

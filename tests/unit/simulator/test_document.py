@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from boardroom.simulator.entry import Sampling
 from boardroom.simulator.json_schema.document import document
-from boardroom.simulator.json_schema.pattern import PatternError, matching
 from boardroom.simulator.json_schema.text import SchemaError
 from boardroom.simulator.model_server.answer import Author
 from boardroom.simulator.tokenizer.simple import SimpleTokenizer
@@ -133,33 +132,6 @@ def test_a_schema_with_one_answer_gets_it(schema: object, expected: Any) -> None
 def test_a_schema_that_can_not_be_followed_is_refused(schema: object, said: str) -> None:
     with pytest.raises(SchemaError, match=re.escape(said)):
         made(schema)
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        r"^\d{3}-\d{4}$",
-        r"^(yes|no)$",
-        r"[^a-z\s]+",
-        r"(?:ab)*c?",
-        r"(?P<year>20\d\d)/x{1,2}",
-        r"^[\w.+-]+@[a-z]+\.(com|org)$",
-        r"\u0041\x42\.",
-        r"a|b|",
-        r"^[]x]$",
-        r"(a(b|c){2}){2}",
-        r"x{2,}?",
-    ],
-)
-@given(seed=st.integers(min_value=0, max_value=2**63))
-def test_a_text_is_made_for_a_pattern(pattern: str, seed: int) -> None:
-    assert re.search(pattern, matching(pattern, bytes_of(seed))) is not None
-
-
-@pytest.mark.parametrize("pattern", ["(a", "[a", "a)", "*a", r"(a)\1", "(?<=a)b", "a{3,2}"])
-def test_a_pattern_that_is_not_followed_is_refused(pattern: str) -> None:
-    with pytest.raises(PatternError):
-        matching(pattern, bytes_of(1))
 
 
 def write(schema: object, **sampling: Any) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from boardroom.simulator.entry import Sampling
 from boardroom.simulator.model_server.answer import Author
 from boardroom.simulator.settings import Settings, SettingsError
 from boardroom.simulator.tokenizer.file import FileTokenizer, TokenizerError, load_tokenizer
-from boardroom.simulator.tokenizer.simple import SimpleTokenizer, Token, TokenSpan
+from boardroom.simulator.tokenizer.simple import Token, TokenSpan
 from unit.simulator.simulation import serving
 
 installed = pytest.mark.skipif(find_spec("tokenizers") is None, reason="the optional package tokenizers isn't here")
@@ -38,15 +38,6 @@ def trained(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(tmp_path_factory.mktemp("tokenizer"))
-
-
-def test_the_simple_tokenizer_is_what_there_is_without_a_file() -> None:
-    assert isinstance(load_tokenizer(None), SimpleTokenizer)
-
-
-def test_the_simple_tokenizer_cuts_as_documented() -> None:
-    texts = [token.text for token in SimpleTokenizer().encode("Strategically,  why?</s>", special=True)]
-    assert texts == ["<s>", "Strategi", "cally", ",", " ", " why", "?", "</s>"]
 
 
 @pytest.mark.skipif(find_spec("tokenizers") is not None, reason="the optional package tokenizers is here")

@@ -12,6 +12,7 @@ LAST_RETRY_SECONDS: Final = 300.0
 CAPACITY_RETRY_SECONDS: Final = 300.0, 4800.0
 """The first and the last wait where LoRAX can't serve all adapters together: each try has every question wait."""
 
+BASE_MODEL: Final = "the base model"
 
 _REASONS: Final[Mapping[AdapterFault | None, str]] = {
     AdapterFault.MISSING: MISSING,
@@ -33,22 +34,22 @@ def exceeds_capacity(error: EngineError | None) -> bool:
     return isinstance(error, AdapterFailed) and error.fault in (AdapterFault.NO_MEMORY, AdapterFault.NO_PERMIT)
 
 
-def no_memory(path: str, loaded: int) -> AdapterFailed:
+def no_memory(path: str | None, loaded: int) -> AdapterFailed:
     """LoRAX never had the adapter on the GPU at the same time as so many others."""
     return AdapterFailed(
         AdapterFault.NO_MEMORY,
-        f"LoRAX can't hold {path} together with the {loaded} adapters that it holds, and would swap them while they "
-        "speak: give adapters more memory (spec.lorax.extraArgs: --adapter-memory-fraction), use adapters of a lower "
-        "rank, or delete another BoardAgent",
+        f"LoRAX can't hold {path or BASE_MODEL} together with the {loaded} adapters that it holds, and would swap them "
+        "during answers: give adapters more memory (spec.lorax.extraArgs: --adapter-memory-fraction), use adapters of "
+        "a lower rank, or delete another BoardAgent",
     )
 
 
-def no_permit(path: str, loaded: int) -> AdapterFailed:
+def no_permit(path: str | None, loaded: int) -> AdapterFailed:
     """LoRAX refused the adapter's probe while it answered so many others."""
     return AdapterFailed(
         AdapterFault.NO_PERMIT,
-        f"LoRAX answers {loaded} requests at once, {path} is one too many, and it would evict another for it: raise "
-        "spec.lorax.maxConcurrentRequests, or delete another BoardAgent",
+        f"LoRAX answers {loaded} requests at once, {path or BASE_MODEL} is one too many, and LoRAX would evict another "
+        "for it: raise spec.lorax.maxConcurrentRequests, or delete another BoardAgent",
     )
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from boardroom.coordinator.backends.adapter_state import AdapterPhase, AdapterRegistry, AdapterState
+from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
+from boardroom.coordinator.backends.adapter_state import AdapterPhase, AdapterState
 
 _BEST_FIRST = (AdapterPhase.READY, AdapterPhase.FAILED, AdapterPhase.UNKNOWN)
 
@@ -24,10 +25,10 @@ class AdapterSummary:
         self._registries = registries
 
     def __getitem__(self, path: str) -> AdapterAggregate:
-        states = [registry[path] for registry in self._registries] or [AdapterState(path)]
+        states = [registry[path] for registry in self._registries] or [AdapterState(path=path)]
         best = min(states, key=lambda s: _BEST_FIRST.index(s.phase))
         return AdapterAggregate(best, sum(s.phase is AdapterPhase.READY for s in states), len(self._registries))
 
-    def ready(self) -> set[str]:
+    def ready(self) -> set[str | None]:
         """Adapters that have answered on some server since it started."""
         return {path for registry in self._registries for path in registry.ready()}

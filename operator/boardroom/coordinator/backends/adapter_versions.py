@@ -12,7 +12,8 @@ from typing import Final
 from boardroom.adapters.compatibility import check
 from boardroom.adapters.protocol import AdapterFiles, DesiredSource, DesiredSources, missing_directory
 from boardroom.api.conditions import AgentCondition, find
-from boardroom.coordinator.backends.adapter_state import DOWNLOADING, AdapterPhase, AdapterRegistry
+from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
+from boardroom.coordinator.backends.adapter_state import DOWNLOADING, AdapterPhase
 from boardroom.coordinator.backends.sidecar import SidecarReport
 from boardroom.coordinator.board.roster import VOLUME, Member, Roster
 

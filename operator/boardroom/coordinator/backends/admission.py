@@ -24,8 +24,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from boardroom.coordinator.backends.adapter_state import AdapterRegistry
-from boardroom.coordinator.backends.incarnation import RequestTarget
+from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
 from boardroom.engine.errors import EngineError
 
 AIR_SECONDS: Final = 1.0
@@ -40,7 +39,7 @@ async def _nothing() -> None:
 
 class Admission:
     """The gate to one LoRAX. `outage` is why it can't be asked, as far as known, and `unsure` whether it may be
-    another process by now; `request_wave` asks for a wave, and `before_wave` returns when nobody but this coordinator
+    another process by now; `before_wave` returns when nobody but this coordinator
     sends there either; `on_wave` hears when one begins and ends.
     """
 
@@ -50,13 +49,11 @@ class Admission:
         *,
         outage: Callable[[], EngineError | None],
         unsure: Callable[[], bool] = lambda: False,
-        request_wave: Callable[[], None],
         before_wave: Callable[[], Awaitable[None]] = _nothing,
         on_wave: Callable[[], None] = lambda: None,
     ) -> None:
         self._registry = registry
         self._outage, self._unsure = outage, unsure
-        self._request_wave = request_wave
         self._before_wave, self._on_wave = before_wave, on_wave
         self._changed = asyncio.Event()
         self._wave_under_way = False
@@ -71,10 +68,6 @@ class Admission:
         """How many waves there were, the one under way included."""
         self.waves_begun = 0
         """How many waves have begun."""
-        self.base_wanted = False
-        """Whether a member speaks as the base model: to LoRAX that is one more adapter, which it loads and evicts."""
-        self._base_loaded = False
-        self._base_error: EngineError | None = None
 
     @property
     def hold_reason(self) -> str:
@@ -101,15 +94,13 @@ class Admission:
 
     def is_ready(self, path: str | None) -> bool:
         """Whether it has answered a wave since LoRAX started."""
-        return self._base_loaded if path is None else self._registry.is_ready(path)
+        return self._registry.is_ready(path)
 
     async def admit(self, path: str | None) -> EngineError | None:
         """Wait until a request may leave; or the error why it may not, which is then the member's outcome.
 
         Waits as long as a load takes; whoever calls has a deadline and cancels.
         """
-        if path is None:
-            self.want_base()
         while not self.is_open_for(path):
             error = self._no_admission(path) if self.is_open else None
             if error is not None:
@@ -172,43 +163,15 @@ class Admission:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), remaining)
 
+    def observe_waves(self, begun: int) -> None:
+        """The leading coordinator has begun so many waves."""
+        self.waves_begun = begun
+
     @property
     def wave_under_way(self) -> bool:
         """Whether a wave is under way."""
         return self._wave_under_way
 
-    @property
-    def base_is_due(self) -> bool:
-        """Whether the base model is to be part of a wave that has not been yet."""
-        return self.base_wanted and not self._base_loaded
-
-    def want_base(self) -> None:
-        """A member speaks as the base model: a wave has to load it too."""
-        if not self.base_wanted:
-            self.base_wanted = True
-            self._request_wave()
-
-    @property
-    def base(self) -> tuple[bool, EngineError | None]:
-        """Whether the base model has answered, and why not."""
-        return self._base_loaded, self._base_error
-
-    @base.setter
-    def base(self, state: tuple[bool, EngineError | None]) -> None:
-        self._base_loaded, self._base_error = state
-
-    def base_probed(self, error: EngineError | None, target: RequestTarget) -> None:
-        """The base model answered a wave, or failed in it."""
-        if target.incarnation != self._registry.incarnation:
-            return
-        self._base_loaded = self._base_loaded or error is None
-        self._base_error = error
-
-    def restarted(self) -> None:
-        """LoRAX has started anew."""
-        self._base_loaded, self._base_error = False, None
-
     def _no_admission(self, path: str | None) -> EngineError | None:
         """Why waiting on would not help: the load failed, or LoRAX is not there to load anything."""
-        failure = self._base_error if path is None else self._registry.block_reason(path)
-        return failure or self._outage()
+        return self._registry.block_reason(path) or self._outage()

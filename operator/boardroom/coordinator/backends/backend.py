@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from boardroom.adapters.protocol import AdapterFiles
-from boardroom.coordinator.backends.adapter_state import AdapterRegistry
+from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
 from boardroom.coordinator.backends.endpoints import Endpoint
 from boardroom.coordinator.backends.health_check import HealthCheck
@@ -80,7 +80,6 @@ class Backend:
             self.registry,
             outage=lambda: health_check.trouble,
             unsure=lambda: health_check.unsure,
-            request_wave=self.wake,
             before_wave=lambda: before_wave(self),
             on_wave=on_change,
         )
@@ -104,9 +103,9 @@ class Backend:
             health_check=health_check,
             metrics=metrics,
             refresh_files=self.wait_for_report,
-            on_failure=self._probe_failed,
+            on_failure=self.failed,
         )
-        self._paths: set[str] = set()
+        self._paths: set[str | None] = set()
         self.news: OutcomeDelta | None = OutcomeDelta()
         """Outcomes that the leader has not been told; None if this coordinator leads."""
         self._engine, self._sidecar = engine, sidecar
@@ -140,7 +139,7 @@ class Backend:
         """Take in how the Service has the same server now."""
         self.endpoint = endpoint
 
-    def keep(self, paths: set[str], findings: Mapping[str, AdapterFiles]) -> None:
+    def keep(self, paths: set[str | None], findings: Mapping[str, AdapterFiles]) -> None:
         """Keep these adapters and forget the others; `findings` are their files on this server."""
         self.registry.keep(paths)
         self.registry.update_files(findings)
@@ -153,7 +152,6 @@ class Backend:
         """Watch over the server from now on, and prove every adapter anew: it may have been evicted since."""
         self.news = None
         self.prober.begin()
-        self.admission.base = False, None
         self.health_check.take_over()
         self.registry.begin_incarnation()
         prober = self.prober
@@ -244,17 +242,11 @@ class Backend:
             return
         if self.news is not None:
             self.gathered.failures[path, error.code] = error
-        if path is not None:
-            self.registry.record_failure(path, error, asked)
+        self.registry.record_failure(path, error, asked)
         if isinstance(error, Unreachable) and self.news is None:
             self.health_check.lost()
         elif isinstance(error, (Unreachable, ConnectionLost)):
             self.health_check.doubt()
-
-    def _probe_failed(self, path: str | None, error: EngineError, asked: RequestTarget) -> None:
-        if path is None:
-            self.admission.base_probed(error, asked)
-        self.failed(path, error, asked)
 
     def _answered(self, warm: bool, asked: RequestTarget) -> None:
         if asked.incarnation != self.registry.incarnation:
@@ -270,7 +262,6 @@ class Backend:
 
     def _restarted(self, seen: bool) -> None:
         """Take in that LoRAX has started anew, and has lost its adapters."""
-        self.admission.restarted()
         self.registry.restarted(seen=seen)
 
     async def _poll(self) -> None:

@@ -138,7 +138,7 @@ class BackendPool:
         key = choose(backend.candidate(paths) for backend in candidates)
         return None if key is None else self.backends[key].route
 
-    def keep(self, roster: Roster, in_use: set[str]) -> None:
+    def keep(self, roster: Roster, in_use: set[str | None]) -> None:
         """Keep the adapters of a resolved roster, and those that questions in flight still use; forget the others."""
         self._paths = roster.adapter_ids
         for backend in self.backends.values():
@@ -249,7 +249,7 @@ class BackendPool:
             self.breaker.trip(self.cut_off)
         elif not running and self.running is False:
             self.breaker.trip(f"LoRAX is down: {self.reason}")
-        elif any(b.registry.ready() or not b.registry.phases() for b in running):
+        elif any(b.registry.ready() or not b.registry.states for b in running):
             self.breaker.reset()
         self._changes.notify()
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from boardroom.coordinator.backends.active_adapters import ActiveSet, ActiveWindow, largest_overlap, overlap
 from boardroom.coordinator.backends.adapter_failures import no_memory, no_permit
-from boardroom.coordinator.backends.adapter_state import AdapterRegistry
+from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
 from boardroom.coordinator.backends.health_check import HealthCheck
 from boardroom.coordinator.backends.incarnation import RequestTarget
@@ -83,12 +83,12 @@ class Prober:
         rest = REST_SECONDS
         while True:
             self._wake.clear()
-            before = self._due()
+            before = self._registry.unverified()
             there = bool(self._health_check.running) and not self._health_check.unsure
             if there and before:
                 self.idle = False
                 await self.wave()
-                after = self._due()
+                after = self._registry.unverified()
                 self.idle = not after
                 if set(after) & set(before):
                     rest = REST_SECONDS if after != before else min(MAX_REST_SECONDS, 2 * rest)
@@ -104,16 +104,13 @@ class Prober:
         await self._refresh_files()
         async with self._admission.wave():
             self._registry.loads_started()
-            await self._probe_all(self._wave_paths(), 1)
+            await self._probe_all([*self._registry.unverified(), *self._registry.ready()], 1)
             while active := await self._verify_together():
                 self._exclude_others(active)
             self._registry.loads_finished()
             if not self._registry.lacks_files():
                 await self._refresh_files()
         self._health_check.check_now()
-
-    def _wave_paths(self) -> list[str]:
-        return [*self._registry.unverified(), *self._registry.ready()]
 
     async def _refresh_files(self) -> None:
         """What lies there: before the loads, and again after them, because files may change meanwhile."""
@@ -126,7 +123,7 @@ class Prober:
         those that can.
         """
         incarnation = self._registry.incarnation
-        unanswered: list[str] = []
+        unanswered: list[str | None] = []
         windows: dict[str | None, ActiveWindow] = {}
         for tokens in ROUND_TOKENS:
             if tokens == ROUND_TOKENS[-1]:
@@ -136,9 +133,7 @@ class Prober:
             if self._registry.incarnation != incarnation:
                 return None
             windows = {path: window for path, window in probed.items() if window is not None}
-            unanswered = [
-                p for p, window in probed.items() if p is not None and window is None and self._registry.is_ready(p)
-            ]
+            unanswered = [p for p, window in probed.items() if window is None and self._registry.is_ready(p)]
             if not unanswered and overlap(windows.values()):
                 return None
         self._registry.invalidate(unanswered)
@@ -165,13 +160,9 @@ class Prober:
         """The probes that are in LoRAX."""
         return frozenset(self._probes)
 
-    def _due(self) -> list[str | None]:
-        return [*self._registry.unverified(), *([None] if self._admission.base_is_due else [])]
-
-    async def _probe_all(self, paths: Iterable[str], tokens: int) -> dict[str | None, ActiveWindow | None]:
+    async def _probe_all(self, paths: Iterable[str | None], tokens: int) -> dict[str | None, ActiveWindow | None]:
         """When each was speaking, None where none answered. Probes outlive whoever waits for them."""
-        targets: list[str | None] = [*paths, *([None] if self._admission.base_wanted else [])]
-        tasks = {path: asyncio.create_task(self._probe(path, tokens)) for path in targets}
+        tasks = {path: asyncio.create_task(self._probe(path, tokens)) for path in paths}
         self._probes |= set(tasks.values())
         for task in tasks.values():
             task.add_done_callback(self._probes.discard)
@@ -201,10 +192,7 @@ class Prober:
         if target.incarnation != self._registry.incarnation:
             return None  # it has ended since, and what it said proves nothing of the next
         self._health_check.note_probe((generation.total_ms or 0.0) / 1000)
-        if path is None:
-            self._admission.base_probed(None, target)
-        else:
-            self._registry.record_answer(path, generation.queue_ms, target)
+        self._registry.record_answer(path, generation.queue_ms, target)
         return ActiveWindow.of(generation, sent, loop.time())
 
     async def _generate(self, request: GenerationRequest) -> tuple[Generation, float]:

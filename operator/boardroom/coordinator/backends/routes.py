@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from boardroom.api.ask import EngineName
 from boardroom.coordinator import spans
-from boardroom.coordinator.backends.adapter_state import AdapterRegistry, AdapterState
+from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
+from boardroom.coordinator.backends.adapter_state import AdapterState
 from boardroom.coordinator.backends.admission import Admission
 from boardroom.coordinator.backends.gpu_seconds import GpuSecondsMeter
 from boardroom.coordinator.backends.held import HeldTasks
@@ -61,7 +62,7 @@ class Outcome(msgspec.Struct, frozen=True):
     adapter: AdapterIdentity | None = None
     no_digest_reason: str = ""
     replica: str | None = None
-    """Name of the LoRAX server that spoke."""
+    """Name of the LoRAX server that answered."""
 
 
 RETRY_ELSEWHERE: Final = (
@@ -105,7 +106,7 @@ class LoraxRoute:
 
     def block_reason(self, member: Member) -> EngineError | None:
         """Why nothing may be sent for this member, as far as known."""
-        return self.registry.block_reason(member.adapter_id) if member.adapter_id else None
+        return self.registry.block_reason(member.adapter_id)
 
     async def generate(
         self,
@@ -182,10 +183,9 @@ class LoraxRoute:
         remaining = deadline - loop.time()
         if error is not None or remaining <= 0:
             return failed(error or EngineTimeout("no time was left to ask"), loop.time())
-        # Of the board that was asked: it may change, and the registry forget the adapter, before the answer is there.
-        state = None if path is None else self.registry[path]
-        target = RequestTarget(self.registry.incarnation, state.digest if state is not None else None)
-        risks = self.admission.waves_begun
+        state = self.registry.watch(path)
+        target = RequestTarget(self.registry.incarnation, state().digest)
+        waves_begun = self.admission.waves_begun
         quarantined = self._losses.refusal(request)
         if quarantined is not None:
             return failed(quarantined, loop.time())
@@ -211,21 +211,25 @@ class LoraxRoute:
         if not generation.text.strip():
             return empty_response(request, loop.time(), EngineName.LORAX, stream)
         answer = Outcome(generation, loop.time(), cold, replica=self.name)
-        return answer if state is None else self._attributed(answer, state, target, risks)
+        return self._attributed(answer, path, state(), target, waves_begun)
 
-    def _attributed(self, answer: Outcome, state: AdapterState, target: RequestTarget, risks: int) -> Outcome:
-        """The answer with the weights that gave it."""
-        no_digest_reason = self._no_digest_reason(state, target, risks)
-        identity = AdapterIdentity(path=state.path, digest=None if no_digest_reason else target.digest)
+    def _attributed(
+        self, answer: Outcome, path: str | None, state: AdapterState, target: RequestTarget, waves_begun: int
+    ) -> Outcome:
+        """The answer with the weights that gave it; one of the base model as it is."""
+        if path is None:
+            return answer
+        no_digest_reason = self._no_digest_reason(state, target, waves_begun)
+        identity = AdapterIdentity(path=path, digest=None if no_digest_reason else target.digest)
         return replace(answer, adapter=identity, no_digest_reason=no_digest_reason)
 
-    def _no_digest_reason(self, state: AdapterState, target: RequestTarget, risks: int) -> str:
+    def _no_digest_reason(self, state: AdapterState, target: RequestTarget, waves_begun: int) -> str:
         """Why an answer that is there now can't be called that of the weights that were asked; empty where it can.
 
         An incarnation that has ended meanwhile, and was seen to, has answered with what it had loaded.
         """
         if target.incarnation == self.registry.incarnation:
-            if self.admission.waves_begun != risks:
+            if self.admission.waves_begun != waves_begun:
                 return MAY_BE_EVICTED
             if state.digest != target.digest:
                 return state.no_digest_reason

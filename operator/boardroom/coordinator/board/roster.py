@@ -110,9 +110,12 @@ class Roster:
         return {m.adapter_id for m in self.members if m.adapter_id}
 
     @property
-    def all_adapter_ids(self) -> set[str]:
-        """The adapters that serve the members, and those that are to once they have been proved."""
-        return self.adapter_ids | {m.pending_adapter_id for m in self.members if m.pending_adapter_id}
+    def all_adapter_ids(self) -> set[str | None]:
+        """The adapters that serve the members, those that are to once they are ready, and None if a member uses the
+        base model.
+        """
+        pending = {m.pending_adapter_id for m in self.members if m.pending_adapter_id}
+        return {m.adapter_id for m in self.members} | pending
 
 
 def build(

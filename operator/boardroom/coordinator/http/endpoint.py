@@ -20,7 +20,8 @@ from boardroom.coordinator.http.requests import JSON, valid_request_id
 from boardroom.coordinator.http.sse import EventBuffer, EventResponse
 from boardroom.coordinator.metrics import Metrics
 from boardroom.telemetry import propagation
-from boardroom.telemetry.tracing import Kind, Tracer
+from boardroom.telemetry.span import Kind
+from boardroom.telemetry.tracing import Tracer
 
 _LOG = logging.getLogger(__name__)
 

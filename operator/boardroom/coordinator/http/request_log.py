@@ -9,7 +9,7 @@ from boardroom.coordinator.errors import ApiError
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.response import AskResponse
 from boardroom.telemetry import propagation
-from boardroom.telemetry.tracing import Span
+from boardroom.telemetry.span import Span
 
 CLIENT_CLOSED: Final = 499
 QUESTIONS: Final = ("/v1/ask", "/v1/chat/completions")

@@ -92,15 +92,12 @@ class Leader:
             backend = self._pool.backends.get(key)
             if backend is None:
                 continue
-            if report.base:
-                backend.admission.want_base()
             if report.incarnation != backend.registry.incarnation:
                 continue
             if report.answers:
                 backend.health_check.note_answer(warm=report.warm, answers=report.answers)
             for path, failure in report.failures:
-                if path is not None:
-                    backend.registry.record_failure(path, failure.error(), RequestTarget(report.incarnation))
+                backend.registry.record_failure(path, failure.error(), RequestTarget(report.incarnation))
             if report.doubt:
                 backend.health_check.doubt()
 

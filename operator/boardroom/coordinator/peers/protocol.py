@@ -20,6 +20,9 @@ the leader from when it was asked: so the follower always stops first, and clock
 POLL_SECONDS: Final = 1.0
 """The leader answers after so long, or at once when something moved."""
 
+BASE_MODEL: Final = ""
+"""LoRAX takes an empty adapter_id for the base model too; a coordinator of a version before knows no such adapter."""
+
 _ERRORS: Final = {
     error.code: error
     for error in vars(errors).values()
@@ -56,7 +59,7 @@ class OutcomeReport(msgspec.Struct, kw_only=True):
     doubt: bool = False
     """Whether something broke on the way there, and the follower holds until the leader has looked."""
     base: bool = False
-    """Whether a member of its questions speaks as the base model."""
+    """Whether a member uses the base model: a leader of a version before loads it only if a follower says so."""
 
     @classmethod
     def of(cls, backend: Backend, news: OutcomeDelta) -> "OutcomeReport":
@@ -67,7 +70,7 @@ class OutcomeReport(msgspec.Struct, kw_only=True):
             warm=news.warm,
             failures=failures,
             doubt=backend.health_check.unsure,
-            base=backend.admission.base_wanted,
+            base=None in backend.registry,
         )
 
 
@@ -88,6 +91,7 @@ class AdapterReport(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What the leader knows of one adapter on one server."""
 
     path: str
+    """BASE_MODEL stands for the base model."""
     state: AdapterPhase
     finding: AdapterFiles | None = None
     failure: ErrorBody | None = None
@@ -99,33 +103,41 @@ class AdapterReport(msgspec.Struct, kw_only=True, omit_defaults=True):
     last_probe: datetime | None = None
 
     @classmethod
-    def of(cls, record: AdapterState) -> "AdapterReport":
+    def of(cls, state: AdapterState) -> "AdapterReport":
         return cls(
-            path=record.path,
-            state=record.phase,
-            finding=record.files,
-            failure=ErrorBody.of(record.error) if record.error else None,
-            fault=record.reason,
-            loaded_digest=record.loaded_digest,
-            replaced=record.replaced,
-            confirmed=record.confirmed,
-            load_ms=record.load_ms,
-            last_probe=record.last_probe,
+            path=BASE_MODEL if state.path is None else state.path,
+            state=state.phase,
+            finding=state.files,
+            failure=ErrorBody.of(state.error) if state.error else None,
+            fault=state.reason,
+            loaded_digest=state.loaded_digest,
+            replaced=state.replaced,
+            confirmed=state.confirmed,
+            load_ms=state.load_ms,
+            last_probe=state.last_probe,
         )
 
-    def write(self, record: AdapterState) -> None:
-        """The same here."""
-        record.phase, record.files, record.reason = self.state, self.finding, self.fault
-        record.error = self.failure.error() if self.failure else None
-        record.loaded_digest, record.replaced, record.confirmed = self.loaded_digest, self.replaced, self.confirmed
-        record.load_ms, record.last_probe = self.load_ms, self.last_probe
+    def to_state(self) -> AdapterState:
+        """The same state here, but for when a failed adapter is tried again: that is the leader's concern."""
+        return AdapterState(
+            path=None if self.path == BASE_MODEL else self.path,
+            phase=self.state,
+            files=self.finding,
+            error=self.failure.error() if self.failure else None,
+            reason=self.fault,
+            loaded_digest=self.loaded_digest,
+            replaced=self.replaced,
+            confirmed=self.confirmed,
+            load_ms=self.load_ms,
+            last_probe=self.last_probe,
+        )
 
 
 class BackendState(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What the leader knows of one LoRAX server."""
 
     incarnation: str = ""
-    """Which life of the server all of this is of; a leader of a version before does not say."""
+    """The incarnation of the server that all of this is of; a leader of a version before does not say."""
     ended_unseen: tuple[str, ...] = ()
     running: bool | None
     why_not: str = ""
@@ -133,47 +145,47 @@ class BackendState(msgspec.Struct, kw_only=True, omit_defaults=True):
     wave: int | None = None
     """The wave that is under way there, or is about to begin: nothing may be sent."""
     risks: int = 0
+    """How many waves have begun."""
     unsure: bool = False
     """Whether another process may be there by now: nothing may be sent."""
     least: int | None = None
     """How many requests this one must have counted."""
     base: bool = False
-    base_failure: ErrorBody | None = None
+    """Whether the base model is ready, for coordinators of a version before: they find no record of it."""
     records: list[AdapterReport] = []
     report: SidecarReport | None = None
-    """What its sidecar said last: by it every coordinator finds the same version for a member."""
+    """What its sidecar reported last: by it every coordinator finds the same version for a member."""
 
     @classmethod
     def of(cls, backend: Backend) -> "BackendState":
-        seen, admission = backend.health_check, backend.admission
-        base, base_error = admission.base
+        health, admission, registry = backend.health_check, backend.admission, backend.registry
         return cls(
-            incarnation=backend.registry.incarnation,
-            ended_unseen=backend.registry.ended_unseen,
-            running=seen.running,
-            why_not=seen.reason,
-            trouble=ErrorBody.of(seen.trouble) if seen.trouble else None,
+            incarnation=registry.incarnation,
+            ended_unseen=registry.ended_unseen,
+            running=health.running,
+            why_not=health.reason,
+            trouble=ErrorBody.of(health.trouble) if health.trouble else None,
             wave=admission.waves if admission.wave_under_way else None,
             risks=admission.waves_begun,
-            unsure=seen.unsure,
-            least=seen.least,
-            base=base,
-            base_failure=ErrorBody.of(base_error) if base_error else None,
-            records=[AdapterReport.of(record) for record in backend.registry.states],
+            unsure=health.unsure,
+            least=health.least,
+            base=registry.is_ready(None),
+            records=[AdapterReport.of(state) for state in registry.states],
             report=backend.report,
         )
 
+    def states(self) -> list[AdapterState]:
+        """The state of every adapter that the leader knows. A leader of a version before tells of the base model apart
+        from adapters, and only whether it is ready.
+        """
+        states = [record.to_state() for record in self.records]
+        apart = self.base and all(state.path is not None for state in states)
+        return [*states, AdapterState(path=None, phase=AdapterPhase.READY)] if apart else states
+
     def write(self, backend: Backend) -> None:
-        """The same here; an adapter that only one of the two knows is of the incarnation that was known before."""
-        registry = backend.registry
-        if registry.incarnation != self.incarnation:
-            registry.begin_incarnation()
-        registry.incarnation, registry.ended_unseen = self.incarnation, self.ended_unseen
-        backend.admission.waves_begun = self.risks
-        for record in self.records:
-            if any(own.path == record.path for own in registry.states):
-                record.write(registry[record.path])
-        backend.admission.base = self.base, self.base_failure.error() if self.base_failure else None
+        """The same here."""
+        backend.registry.observe(self.incarnation, self.ended_unseen, self.states())
+        backend.admission.observe_waves(self.risks)
         trouble = self.trouble.error() if self.trouble else None
         backend.health_check.set_remote(self.running, self.why_not, trouble, self.least)
 

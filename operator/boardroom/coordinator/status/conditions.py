@@ -121,7 +121,7 @@ def adapter_status(member: Member, aggregate: AdapterAggregate | None) -> Adapte
     standing = live.load_ms if live and files and live.digest == files.digest else None
     return AdapterStatus(
         source=member.origin,
-        path=state.path if state.path.startswith("/") else None,
+        path=state.path if state.path and state.path.startswith("/") else None,
         revision=member.revision,
         size_bytes=files.size_bytes if files else None,
         digest=files.digest if files else None,
