@@ -57,7 +57,7 @@ def test_a_namespace_that_is_deleted_takes_no_other_board_along(
         second_kube.create(rights(kube.namespace))
         second_kube.create(board())
         assert until("it ends, to begin anew", lambda: ended(process), 60) == 1
-        assert f"namespace {second_kube.namespace} can be looked at" in process.log.read_text()
+        assert f"namespace {second_kube.namespace} can be listed now" in process.log.read_text()
         process.start()
         until("the other board is built", lambda: reason(second_kube) not in ("", "LoraxCreating"))
         second_kube.delete("RoleBinding", "operator")

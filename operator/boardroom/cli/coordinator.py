@@ -118,7 +118,8 @@ def coordinator(
     """
     from boardroom.coordinator.main import Options, start
     from boardroom.telemetry.logs import configure
-    from boardroom.telemetry.tracing import TracingError, tracer
+    from boardroom.telemetry.span import TracingError
+    from boardroom.telemetry.tracing import tracer
 
     if file is None and board is None:
         raise click.UsageError("give --board (and --namespace), or --file")

@@ -34,7 +34,7 @@ async def run(options: Options, env: Mapping[str, str]) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises StartError, ConnectionConfigError, KubeError or OSError when it can't start, LeadershipLostError when another
-    operator has taken over, and NamespaceAppearedError when it must begin anew.
+    operator has taken over, and NamespaceAppearedError when it must restart.
     """
     metrics, health, stop = Metrics(), Health(), asyncio.Event()
     stop_on_signals(stop)

@@ -75,7 +75,7 @@ class Rollouts:
         """A board whose reconcile fails again and again never finishes its rollout; the others must not wait for it."""
         overdue = [b for b, until in self._rolling.items() if until is not None and until <= self.clock() and b != but]
         for board in overdue:
-            _log.warning("board %s/%s has had its turn and was not done with it", *board)
+            _log.warning("board %s/%s did not finish its rollout in time", *board)
             del self._rolling[board]
 
     def _load_unfinished(self) -> None:
@@ -83,7 +83,7 @@ class Rollouts:
             self._loaded = True
             self._rolling = dict.fromkeys(self.unfinished())
             if self._rolling:
-                _log.info("boards in their turn: %s", ", ".join("/".join(key) for key in self._rolling))
+                _log.info("boards that roll out already: %s", ", ".join("/".join(key) for key in self._rolling))
 
 
 def unfinished(boards: Iterable[Object]) -> list[Key]:

@@ -32,7 +32,7 @@ from boardroom.coordinator.listener import Listener
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.peers.membership import Peers
 from boardroom.coordinator.response import AskResponse
-from boardroom.coordinator.status.conditions import NO_LORAX, Observation
+from boardroom.coordinator.status.conditions import LoraxHealth, Observation
 from boardroom.coordinator.status.writer import StatusWriter
 from boardroom.engine.lorax.driver import LoraxEngine
 from boardroom.engine.protocol import Engine, Inference
@@ -128,12 +128,13 @@ class Coordinator:
         standard = self._standard_route is not None
         pool = self.pool
         if pool is None or (self.roster is not None and not self.roster.lorax_enabled):
-            return Observation(running=None, reason=NO_LORAX, metrics=None, standard=standard)
+            return Observation(lorax=LoraxHealth.ABSENT, standard=standard)
         if self.peers is not None and self.peers.follower is not None and not self.peers.is_leader:
             figures = self.peers.follower.metrics
         else:
             figures = metrics(backend.health_check for backend in pool.backends.values())
-        return Observation(running=pool.running, reason=pool.reason, metrics=figures, standard=standard)
+        lorax = LoraxHealth.of(pool.running)
+        return Observation(lorax=lorax, reason=pool.reason, metrics=figures, standard=standard)
 
     async def ask(
         self,
@@ -297,9 +298,9 @@ class Coordinator:
         if self.peers is not None and not self.peers.is_confirmed_leader:
             return None
         observation = self.observation()
-        if observation.reason == NO_LORAX or self.pool is None:
+        if observation.lorax is LoraxHealth.ABSENT or self.pool is None:
             return observation
-        if observation.running is None:
+        if observation.lorax is LoraxHealth.UNCHECKED:
             return None
         settling = self.pool.settling and time.monotonic() < self._started + SETTLE_SECONDS
         return None if settling else observation

@@ -69,6 +69,7 @@ class Metrics:
         )
         self.members = Gauge("boardroom_members", "Members with a seat.", registry=r)
         self.status_writes = Counter("boardroom_status_writes", "Writes of status.", ("outcome",), registry=r)
+        self._requests: dict[tuple[str, str, int], Counter] = {}
         self._modes = {m: self.duration.labels("/v1/ask", m) for m in CoordinationMode}
         self._of_members(r)
         self._of_batches(r)
@@ -168,7 +169,10 @@ class Metrics:
 
     def request(self, route: str, mode: str, code: int, seconds: float, error: str = "") -> None:
         """Count a request; `error` is the API's code if it was answered with an error."""
-        self.requests.labels(route, mode, code).inc()
+        counter = self._requests.get((route, mode, code))
+        if counter is None:
+            counter = self._requests[route, mode, code] = self.requests.labels(route, mode, code)
+        counter.inc()
         child = self._modes.get(mode)  # type: ignore[call-overload]
         (child if child is not None and route == "/v1/ask" else self.duration.labels(route, mode)).observe(seconds)
         if error:

@@ -12,7 +12,8 @@ from boardroom.api.ask import EngineName
 from boardroom.coordinator.response import AdapterIdentity
 from boardroom.engine.errors import EngineError
 from boardroom.engine.protocol import Generation
-from boardroom.telemetry.tracing import NO_SPAN, OFF, Kind, Span, Tracer, Value
+from boardroom.telemetry.span import Kind, Span, Value
+from boardroom.telemetry.tracing import NO_SPAN, OFF, Tracer
 
 ATTEMPT = "ask member"
 BATCH = "ask members"

@@ -39,6 +39,8 @@ class StopCut:
 
 def cut(generation: Generation, sequences: Sequence[str]) -> Generation:
     """Return the answer up to its first stop sequence; its token counts stay those of the engine."""
+    if not sequences:
+        return generation
     stops = StopCut(sequences)
     text = stops.feed(generation.text)
     return msgspec.structs.replace(generation, text=text, finish_reason="stop") if stops.found else generation

@@ -1,7 +1,7 @@
 """A list that a watch keeps current: client-go's reflector, for the few objects of one board.
 
 The controller watches by Kopf instead, and keeps a thousand boards' objects as text with an index (watch/informer.py,
-watch/cache.py). Both list by Kube.pages, and both list anew after 410 Gone.
+watch/cache.py). Both list by Kube.pages, and both list again after 410 Gone.
 """
 
 import asyncio

@@ -1,11 +1,11 @@
-"""LoRAX's errors: JSON with an error_type once a request was understood, plain text before that."""
+"""LoRAX's errors: JSON with an error_type once a request has been parsed, plain text before that."""
 
 from http import HTTPStatus
 from typing import Final
 
 
 class LoraxError(Exception):
-    """Answered as `{"error": ..., "error_type": ...}`; label is that of lorax_request_failure, None if not counted."""
+    """An error that is answered as `{"error": ..., "error_type": ...}`."""
 
     status: HTTPStatus
     error_type: str
@@ -16,7 +16,7 @@ class LoraxError(Exception):
 
 
 class GenerationError(LoraxError):
-    """Everything that goes wrong behind the router, adapters included."""
+    """Any failure behind the router, also of adapters."""
 
     status = HTTPStatus.FAILED_DEPENDENCY
     error_type = "generation"
@@ -26,7 +26,7 @@ class GenerationError(LoraxError):
 
 
 class OverloadedError(LoraxError):
-    """More requests than --max-concurrent-requests."""
+    """More requests than --max-concurrent-requests (docs/lorax.md#concurrency-limit)."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     error_type = "overloaded"
@@ -36,7 +36,7 @@ class OverloadedError(LoraxError):
 
 
 class ValidationError(LoraxError):
-    """A value that LoRAX refuses."""
+    """A parameter that LoRAX refuses."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     error_type = "validation"
@@ -46,7 +46,7 @@ class ValidationError(LoraxError):
 
 
 class TemplateError(LoraxError):
-    """The chat template is missing or raised."""
+    """The model has no chat template, or the template raised."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     error_type = "template_error"
@@ -56,7 +56,7 @@ class TemplateError(LoraxError):
 
 
 class ToolError(LoraxError):
-    """Tools that can't be used."""
+    """Tools that are not supported."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     error_type = "tool_error"
@@ -66,7 +66,7 @@ class ToolError(LoraxError):
 
 
 class IncompleteGenerationError(LoraxError):
-    """The answer ended without its end."""
+    """The stream of tokens ended before the answer was complete."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     error_type = "incomplete_generation"
@@ -76,7 +76,7 @@ class IncompleteGenerationError(LoraxError):
 
 
 class UnhealthyError(LoraxError):
-    """What a health check says of a model server that doesn't answer."""
+    """The health check of a model server that doesn't answer."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     error_type = "healthcheck"
@@ -86,7 +86,7 @@ class UnhealthyError(LoraxError):
 
 
 class StartupError(LoraxError):
-    """What /startup says when its own request fails: 500, whatever went wrong."""
+    """The answer of /startup when its own request fails: 500, whatever the cause."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
 
@@ -96,15 +96,15 @@ class StartupError(LoraxError):
 
 
 class StepError(Exception):
-    """A forward pass that failed, and with it every request in it."""
+    """A forward pass failed, and every request in it (docs/lorax.md#batch-error)."""
 
 
 class RouterAborted(BaseException):
-    """The router has aborted: every request in flight is lost, and nothing catches this."""
+    """The router has aborted: every request in flight is lost. A BaseException, so that no handler catches it."""
 
 
 class Rejection(Exception):  # noqa: N818 (the field's word: an extractor's rejection)
-    """A body that was never understood: answered as plain text, as axum does."""
+    """A body that can't be parsed; answered in plain text, as axum does."""
 
     def __init__(self, status: HTTPStatus, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Faults to order: what goes wrong, for whom, how often. Given by flag or at run time (POST /simulator/faults)."""
+"""Fault injection: what fails, for which adapters, how often. Set by flags or by POST /simulator/faults."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,73 +16,73 @@ Seconds = Annotated[float, msgspec.Meta(ge=0)]
 KINDS: Final = {
     "latency": "requests wait `seconds` before anything else",
     "error": "requests fail with `error`: generation, overloaded, validation, incomplete, batch (a forward pass fails "
-    "with everybody in it), unhealthy (/health says 503)",
-    "slow-adapter": "an adapter's download takes `seconds` longer, and holds up everything behind it",
+    "with every request in it), unhealthy (/health answers 503)",
+    "slow-adapter": "an adapter's download takes `seconds` longer, and delays every load behind it",
     "failing-adapter": "an adapter's download fails with `message`",
-    "crash": "the process exits in a forward pass, after `after` that it lets through",
-    "hang": "the model server stands still, /health too, for `seconds` or until the fault is removed",
-    "slow-stream": "each event of a stream comes in two halves, `seconds` apart",
+    "crash": "the process exits in a forward pass, after `after` successful ones",
+    "hang": "the model server hangs, /health too, for `seconds` or until the fault is removed",
+    "slow-stream": "each event of a stream is sent in two halves, `seconds` apart",
     "drop": "the connection closes after `after` events, or in the middle of a whole answer",
 }
 
 
 class FaultError(ValueError):
-    """A fault that can't be read, and what is wrong with it."""
+    """A fault that can't be parsed; the message says why."""
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One fault. `adapter` is a pattern of adapter ids (fnmatch), "" the base model, absent everybody."""
+    """One fault. `adapter` is a pattern of adapter ids (fnmatch): "" is the base model, None is every adapter."""
 
     kind: Kind
     adapter: str | None = None
     rate: Rate = 1.0
-    """Share of the requests that it hits."""
+    """The share of requests that the fault hits."""
     times: Count | None = None
-    """How often it triggers before it is gone."""
+    """How often the fault triggers before it is removed."""
     seconds: Seconds | None = None
     error: Literal["generation", "overloaded", "validation", "incomplete", "batch", "unhealthy"] = "generation"
     message: str | None = None
     after: Count = 0
     id: Count = 0
-    """Given by the server."""
+    """Assigned by the server."""
 
     @property
     def pause(self) -> float:
-        """`seconds`, one where not said."""
+        """`seconds`, by default 1."""
         return 1.0 if self.seconds is None else self.seconds
 
 
 class Faults:
-    """The faults in force; draws by its own generator, so that the same run goes wrong in the same way."""
+    """The active faults. They draw from one seeded generator, so that a run can be repeated."""
 
-    def __init__(self, given: Iterable[Fault], random: Random) -> None:
+    def __init__(self, faults: Iterable[Fault], random: Random) -> None:
         self._faults: dict[int, Fault] = {}
         self._random = random
         self._last = 0
         self._removed = asyncio.Event()
-        for fault in given:
+        for fault in faults:
             self.add(fault)
 
     def __iter__(self) -> Iterator[Fault]:
         return iter(tuple(self._faults.values()))
 
     def add(self, fault: Fault) -> Fault:
-        """Bring a fault into force; returns it with its id."""
+        """Activate a fault; return it with its id."""
         self._last += 1
         fault = msgspec.structs.replace(fault, id=self._last)
         self._faults[fault.id] = fault
         return fault
 
     def remove(self, fault_id: int | None = None) -> bool:
-        """End one fault, or all; False when there was none."""
-        found = [fault_id] if fault_id in self._faults else list(self._faults) if fault_id is None else []
-        for each in found:
-            del self._faults[each]
+        """Remove one fault, or all; return whether there was any."""
+        ids = [fault_id] if fault_id in self._faults else list(self._faults) if fault_id is None else []
+        for id_ in ids:
+            del self._faults[id_]
         self._removed.set()
-        return bool(found)
+        return bool(ids)
 
     def trigger(self, kind: Kind, adapter_ids: Sequence[str] = ("",), *, error: str | None = None) -> Fault | None:
-        """The fault of that kind that triggers now, counted; the first of several."""
+        """Return the first fault of this kind that triggers now, and count it; None if none does."""
         for fault in self._faults.values():
             if fault.kind != kind or (error is not None and fault.error != error):
                 continue
@@ -99,7 +99,7 @@ class Faults:
         return None
 
     async def wait_while_hung(self) -> None:
-        """Returns when nothing hangs, which may be never."""
+        """Wait until no fault of kind hang is active."""
         while fault := next((fault for fault in self._faults.values() if fault.kind == "hang"), None):
             self._removed.clear()
             try:
@@ -117,14 +117,14 @@ class Faults:
 
 
 def parse_fault(text: str) -> Fault:
-    """A fault from a flag, `KIND` or `KIND:key=value,key=value`. Raises FaultError."""
+    """Parse a fault from a flag, `KIND` or `KIND:key=value,key=value`; raises FaultError."""
     kind, _, rest = text.partition(":")
     pairs = (pair.partition("=") for pair in rest.split(",") if pair)
     return convert_fault({"kind": kind, **{key.strip(): value for key, _, value in pairs}})
 
 
 def convert_fault(fields: Any) -> Fault:
-    """A fault from its fields, numbers perhaps as text. Raises FaultError."""
+    """Build a fault from its fields; numbers may be text. Raises FaultError."""
     try:
         return msgspec.convert(fields, Fault, strict=False)
     except msgspec.ValidationError as error:

@@ -1,8 +1,8 @@
-"""A simulated LoRAX without a socket: the engine drivers' transport, straight into the application.
+"""A transport from an engine driver straight into a simulated LoRAX, without sockets.
 
-It ends as the real process does: `refuse` closes the listener, `drained` returns when what is in flight has its answer.
-For tests and benchmarks on virtual time: a question goes through the real driver and the whole of LoRAX's surface, and
-takes moments. What sockets add is tested elsewhere.
+For tests and benchmarks on virtual time: a question goes through the real driver and all of LoRAX's routes, in moments.
+The simulated process ends as a real one does: `refuse` closes the listener, `drained` waits for the requests in flight.
+Sockets are tested elsewhere.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _END = b""
 
 
 class InProcessTransport:
-    """Implements `boardroom.engine.transport.Transport`; the engine must run on the same event loop."""
+    """Implements `boardroom.engine.transport.Transport`. The simulated engine must run on the same event loop."""
 
     def __init__(self, engine: Engine, url: str = "inprocess://lorax") -> None:
         self._application = Application(engine, inspect=False)
@@ -30,14 +30,14 @@ class InProcessTransport:
         self._in_flight: set[asyncio.Task[None]] = set()
         self.url = url
         self.on_hangup: Callable[[], None] = lambda: None
-        """There are no connections that could be closed."""
+        """Never called: there are no idle connections."""
 
     def refuse(self) -> None:
-        """Close the listener, as SIGTERM does first: who is in flight stays."""
+        """Close the listener, as SIGTERM does first; requests in flight stay."""
         self._listens = False
 
     async def drained(self, seconds: float) -> None:
-        """Returns when every answer is out, or after so many seconds."""
+        """Wait until every request in flight has ended, at most so many seconds."""
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=seconds)
 
@@ -52,7 +52,7 @@ class InProcessTransport:
     async def request(
         self, method: str, path: str, *, timeout: float, limit: int, body: bytes | None = None, request_id: str = ""
     ) -> Reply:
-        """Send and read the whole answer; raises only EngineError."""
+        """Send a request and return the whole response; raises only EngineError."""
         call = self._call(method, path, body or b"", request_id)
         try:
             async with asyncio.timeout(timeout):
@@ -69,7 +69,7 @@ class InProcessTransport:
     async def stream(
         self, path: str, *, timeouts: StreamTimeouts, limit: int, body: bytes, request_id: str = ""
     ) -> AsyncIterator[ChunkedReply]:
-        """POST, and read chunk by chunk; leaving early disconnects."""
+        """POST, and read the response by chunks; leaving early disconnects."""
         call = self._call("POST", path, body, request_id)
         try:
             await call.started(min(timeouts.first_byte, timeouts.whole))
@@ -78,11 +78,11 @@ class InProcessTransport:
             call.leave()
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""
 
 
 class _Call:
-    """One request on its way through the application."""
+    """One request to the application, and its response while it arrives."""
 
     def __init__(self, application: Application, method: str, path: str, body: bytes, request_id: str) -> None:
         self.status = 0
@@ -123,7 +123,7 @@ class _Call:
             raise EngineTimeout(f"LoRAX did not answer within {seconds:.1f} s") from error
 
     def leave(self) -> None:
-        """Close the connection; what the application makes of it is LoRAX's business."""
+        """Close the connection; the application sees a disconnect."""
         self._client_left.set()
 
     async def _receive(self) -> MutableMapping[str, Any]:
@@ -146,17 +146,17 @@ class _Call:
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         with suppress(asyncio.CancelledError):
-            task.exception()  # a router that aborted; whoever waits sees the connection close
+            task.exception()  # the router may have aborted; readers see the connection close
         self._started.set()
         self._chunks.put_nowait(_END)
 
 
 class _StreamedReply:
-    """ChunkedReply of a call."""
+    """The ChunkedReply of a call."""
 
     def __init__(self, call: _Call, limit: int, between_bytes: float) -> None:
         self._call = call
-        self._left = limit
+        self._remaining = limit
         self._between_bytes = between_bytes
 
     @property
@@ -170,20 +170,20 @@ class _StreamedReply:
         return self._call.headers.get("content-type", "").partition(";")[0]
 
     async def read(self, within: float | None = None) -> bytes:
-        """What comes next; b"" at the end."""
+        """Return the next chunk; b"" at the end."""
         seconds = self._between_bytes if within is None else within
         try:
             async with asyncio.timeout(seconds):
                 chunk = await anext(self._call, _END)
         except TimeoutError as error:
             raise EngineTimeout(f"LoRAX sent nothing for {seconds:g} s within its stream") from error
-        self._left -= len(chunk)
-        if self._left < 0:
+        self._remaining -= len(chunk)
+        if self._remaining < 0:
             raise BadResponse("the stream is longer than what is read of one")
         return chunk
 
     async def read_all(self, limit: int) -> bytes:
-        """The rest."""
+        """Return the rest."""
         whole = b"".join([chunk async for chunk in self._call])
         if len(whole) > limit:
             raise BadResponse("the answer is longer than what is read of one")

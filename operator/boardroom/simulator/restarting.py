@@ -1,7 +1,7 @@
-"""One simulated LoRAX process after another at the same address, in this process and on its clock.
+"""A simulated LoRAX that restarts: one process after another at the same address, in this process and on its clock.
 
-A process ends as Kubernetes and LoRAX end it: killed, with all that is in flight lost; or by SIGTERM, which closes the
-listener first, so that who comes is refused while who was there still gets an answer. The next one has nothing loaded.
+A process ends as in Kubernetes: killed, which loses the requests in flight; or by SIGTERM, which closes the listener
+first, so that new requests are refused and those in flight are answered. The next process has no adapter loaded.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from boardroom.simulator.router.engine import Engine
 from boardroom.simulator.settings import Settings
 
 DRAIN_SECONDS: Final = 90
-"""LoRAX kills what is still in flight after this."""
+"""LoRAX aborts requests that are still in flight after this."""
 AFTER_ABORT_SECONDS: Final = 60.0
 
 T = TypeVar("T")
 
 
 class RestartingLorax:
-    """Implements `boardroom.engine.transport.Transport`; use as an async context manager."""
+    """Implements `boardroom.engine.transport.Transport`; use it as an async context manager."""
 
     def __init__(self, settings: Settings, url: str = "inprocess://lorax") -> None:
         self._settings = settings
@@ -38,13 +38,13 @@ class RestartingLorax:
         self._transport: InProcessTransport | None = None
         self.url = url
         self.on_hangup: Callable[[], None] = lambda: None
-        """Called when it closes the connections that nobody uses: when the listener closes, or with all the others."""
+        """Called when a process closes its idle connections: with the listener, or when it is killed."""
         self.aborts: list[str] = []
-        """Why its router aborted, each time it did."""
+        """The reason of each abort of a router."""
 
     @property
     def loads(self) -> int:
-        """Adapters brought onto the GPU, process_ended all its lives."""
+        """Adapters loaded onto the GPU, by all processes so far."""
         return self._ended_loads + (self._engine.shard.loads if self._engine else 0)
 
     async def __aenter__(self) -> Self:
@@ -58,7 +58,7 @@ class RestartingLorax:
         await self._end()
 
     async def kill(self, seconds: float) -> None:
-        """End with all that is in flight, refuse connections for so long, and begin anew with nothing loaded."""
+        """Kill the process, refuse connections for so many seconds, and start the next."""
         if self._engine is None:
             return
         await self._end()
@@ -66,20 +66,20 @@ class RestartingLorax:
         await self._start()
 
     async def terminate(self, seconds: float) -> None:
-        """The same, but what is in flight still gets its answer, for as long as LoRAX waits for it."""
+        """End the process by SIGTERM: requests in flight are answered first, for as long as LoRAX waits."""
         if self._transport is None:
             return
         ending = self._transport
         ending.refuse()
         self.on_hangup()
         await ending.drained(DRAIN_SECONDS)
-        if self._transport is ending:  # it may have aborted meanwhile
+        if self._transport is ending:  # the process may have aborted meanwhile
             await self.kill(seconds)
 
     async def request(
         self, method: str, path: str, *, timeout: float, limit: int, body: bytes | None = None, request_id: str = ""
     ) -> Reply:
-        """Send and read the whole answer; raises only EngineError."""
+        """Send a request and return the whole response; raises only EngineError."""
         call = self._listening().request(method, path, timeout=timeout, limit=limit, body=body, request_id=request_id)
         return await _unless_ended(self._process_ended, call)
 
@@ -87,13 +87,13 @@ class RestartingLorax:
     async def stream(
         self, path: str, *, timeouts: StreamTimeouts, limit: int, body: bytes, request_id: str = ""
     ) -> AsyncIterator[ChunkedReply]:
-        """POST, and read chunk by chunk; leaving early disconnects."""
+        """POST, and read the response by chunks; leaving early disconnects."""
         transport = self._listening()
         async with transport.stream(path, timeouts=timeouts, limit=limit, body=body, request_id=request_id) as reply:
             yield _StreamedReply(reply, self._process_ended)
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""
 
     def _listening(self) -> InProcessTransport:
         if self._transport is None:
@@ -117,7 +117,7 @@ class RestartingLorax:
         self._process = AsyncExitStack()
 
     def _on_abort(self, reason: str) -> None:
-        """Kubernetes starts it again."""
+        """Restart the process, as Kubernetes does."""
         self.aborts.append(reason)
         task = asyncio.create_task(self.kill(AFTER_ABORT_SECONDS))
         self._restarting.add(task)
@@ -155,9 +155,9 @@ class _StreamedReply:
         return self._reply.content_type
 
     async def read(self, within: float | None = None) -> bytes:
-        """What comes next; b"" at the end."""
+        """Return the next chunk; b"" at the end."""
         return await _unless_ended(self._process_ended, self._reply.read(within))
 
     async def read_all(self, limit: int) -> bytes:
-        """The rest."""
+        """Return the rest."""
         return await _unless_ended(self._process_ended, self._reply.read_all(limit))

@@ -1,4 +1,4 @@
-"""What a simulated server is started with: LoRAX's launcher flags that matter here, and the simulator's own."""
+"""The settings of a simulated server: LoRAX's launcher flags that matter here, and the simulator's own."""
 
 import operator
 from dataclasses import dataclass, field
@@ -7,14 +7,13 @@ from typing import Final, Literal, Self
 
 from boardroom.simulator.faults import Fault
 from boardroom.simulator.model_server.cost import DEFAULT_PROFILE, CostModel, profiles
-from boardroom.simulator.router.batcher import BatchLimits
 from boardroom.simulator.tokenizer.file import TokenizerError, check_tokenizer
 
 MAX_POSITIONS: Final = 4096
-"""LoRAX takes at most this from the model's config when no limit is given."""
+"""LoRAX's upper bound on the context length of the model's config, if no limit is given."""
 
 STALE_READY_PROBABILITY: Final = 3 / 483
-"""As often as the real router was seen to answer through the base model (LORAX.md, trap 3)."""
+"""Measured: 3 of 483 requests to a real router (docs/lorax.md#stale-adapter-race)."""
 
 _PREFILL_MARGIN: Final = 50
 
@@ -23,12 +22,23 @@ ChatTemplate = Literal["merge-system", "refuse-system", "none"]
 
 
 class SettingsError(ValueError):
-    """Settings that contradict each other, in LoRAX's words where it has some."""
+    """Settings that contradict each other; the message is LoRAX's, if it has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLimits:
+    """The launcher's flags of the same names, with the derived values."""
+
+    max_batch_prefill_tokens: int
+    max_batch_total_tokens: int
+    waiting_served_ratio: float
+    max_waiting_tokens: int
+    eager_prefill: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Defaults as in LoRAX's launcher; None where it derives the value."""
+    """Defaults are those of LoRAX's launcher; None where the launcher derives the value."""
 
     model_id: str = "mistralai/Mistral-7B-Instruct-v0.1"
     adapter_source: str = "hub"
@@ -66,12 +76,12 @@ class Settings:
 
     @property
     def cost(self) -> CostModel:
-        """The profile's cost model."""
+        """The cost model of the profile."""
         return CostModel.named(self.profile)
 
     @property
     def batch_limits(self) -> BatchLimits:
-        """The token budgets: like LoRAX, the GPU's memory caps what the flag asks for."""
+        """The token budgets. As in LoRAX, the GPU's memory caps the flag's value."""
         kv_tokens = self.cost.kv_tokens
         return BatchLimits(
             max_batch_prefill_tokens=self._prefill_tokens,
@@ -86,7 +96,7 @@ class Settings:
         return self.max_batch_prefill_tokens or self.max_input_length + _PREFILL_MARGIN
 
     def checked(self) -> Self:
-        """Itself; raises SettingsError where LoRAX would not start."""
+        """Return the settings; raises SettingsError if LoRAX would not start with them."""
         if self.profile not in profiles():
             raise SettingsError(f"no profile named {self.profile}; there are {', '.join(profiles())}")
         total = self.batch_limits.max_batch_total_tokens

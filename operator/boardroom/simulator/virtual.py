@@ -1,4 +1,4 @@
-"""An event loop whose time passes only when nobody has anything to do: 10,000 simulated seconds take moments.
+"""An event loop whose time advances only when no task can run: 10,000 simulated seconds take moments.
 
 with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
     runner.run(main())
@@ -13,13 +13,13 @@ from typing import Any
 
 
 class _SkippingSelector(selectors.DefaultSelector):
-    """Where a selector would sleep until a timer is due, moves the clock there instead."""
+    """Advances the clock to the next timer, where another selector would sleep."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
         self.threads = 0
-        """Threads at work: they end in real time, so while there are any, waiting is real too."""
+        """Running threads. They end in real time, so while there are any, waiting takes real time too."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or timeout <= 0:
@@ -33,7 +33,7 @@ class _SkippingSelector(selectors.DefaultSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """Timers fire in order and at once; sockets and threads work as ever."""
+    """Timers fire in order and without waiting; sockets and threads work as in any loop."""
 
     def __init__(self) -> None:
         self._skipping = _SkippingSelector()

@@ -48,6 +48,7 @@ def configure(level: str, *, quote_exceptions: bool = True) -> None:
     handler.setFormatter(JsonFormatter(quote_exceptions=quote_exceptions))
     # No line has these fields: do not compute them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 (the logging HOWTO's way to leave out the caller)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -17,8 +17,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from boardroom import __version__
 from boardroom.telemetry import propagation
 from boardroom.telemetry.propagation import Trace
-from boardroom.telemetry.tracing import Kind, Value
-from boardroom.telemetry.tracing import Span as OurSpan
+from boardroom.telemetry.span import Kind, Value
+from boardroom.telemetry.span import Span as OurSpan
 
 _CLOSE_SECONDS: Final = 3.0
 _FORMAT: Final = TraceContextTextMapPropagator()

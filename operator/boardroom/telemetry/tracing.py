@@ -6,44 +6,17 @@ neither OTEL_SDK_DISABLED=true nor OTEL_TRACES_EXPORTER=none. OpenTelemetry is i
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from enum import StrEnum
 from typing import Final, Protocol
 
 from boardroom.telemetry import propagation
 from boardroom.telemetry.propagation import Trace
+from boardroom.telemetry.span import Kind, Span, TracingError, Value
 
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 EXPORTER: Final = "OTEL_TRACES_EXPORTER"
 DISABLED: Final = "OTEL_SDK_DISABLED"
 PROTOCOL: Final = "http/protobuf"
-
-Value = str | int | float | bool
-
-
-class TracingError(ValueError):
-    """The environment asks for what is not there; the message names the variable and what it takes."""
-
-
-class Kind(StrEnum):
-    """Whose side of a call a span is."""
-
-    SERVER = "SERVER"
-    CLIENT = "CLIENT"
-    INTERNAL = "INTERNAL"
-
-
-class Span(Protocol):
-    """One piece of work, from its beginning to `end`."""
-
-    def note(self, attributes: Mapping[str, Value | None]) -> None:
-        """Say something about it; what is None is left out."""
-
-    def failed(self, code: str) -> None:
-        """It failed; `code` is one of ours, because an error's own words may quote a prompt."""
-
-    def end(self) -> None:
-        """It is over; saying so again changes nothing."""
 
 
 class Tracer(Protocol):

@@ -202,7 +202,7 @@ async def test_a_namespace_that_can_be_listed_again_restarts_the_operator(
     await asyncio.sleep(0.05)
     assert not waiting.done()
     confined.shut = set()
-    with pytest.raises(NamespaceAppearedError, match="namespace gone can be looked at"):
+    with pytest.raises(NamespaceAppearedError, match="namespace gone can be listed now"):
         await asyncio.wait_for(waiting, 10)
 
 

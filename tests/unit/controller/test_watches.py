@@ -34,7 +34,7 @@ def test_one_that_owes_for_too_long_is_dead_until_it_tells(clock: Clock) -> None
     clock.now = 10
     assert watches.stale() == []
     clock.now = 11
-    assert watches.stale() == ["the watch of pods has not told for 11 s what a list found"]
+    assert watches.stale() == ["the watch of pods has not delivered for 11 s what a list found"]
     watches.delivered(WATCH, at(6))
     assert len(watches.stale()) == 1
     watches.delivered(WATCH, at(7))
@@ -85,4 +85,4 @@ def test_namespaces_have_watches_of_their_own(clock: Clock) -> None:
     watches.listed((POD, "b"), 7)
     watches.delivered((POD, "a"), at(7))
     clock.now = 11
-    assert watches.stale() == ["the watch of pods in b has not told for 11 s what a list found"]
+    assert watches.stale() == ["the watch of pods in b has not delivered for 11 s what a list found"]

@@ -15,7 +15,7 @@ from boardroom.coordinator.backends.adapter_summary import AdapterSummary
 from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.status import conditions as health
-from boardroom.coordinator.status.conditions import Observation
+from boardroom.coordinator.status.conditions import LoraxHealth, Observation
 from boardroom.coordinator.status.writer import StatusWriter
 from boardroom.engine.errors import AdapterFailed, AdapterFault
 from boardroom.kube.errors import ConflictError, KubeError, NotFoundError, RefusedError
@@ -26,8 +26,8 @@ PATH = "/models/ceo_lora_adapter"
 CEO = Member(name="ceo", role="CEO", adapter="ceo_lora_adapter", adapter_id=PATH, uid="u1", observed_generation=3)
 BASE = Member(name="base", role="Base", uid="u2", observed_generation=1)
 BOARD = Roster(board="executive", namespace="ns", uid="u0", observed_generation=2, members=(BASE, CEO))
-UP = Observation(running=True, reason="", metrics=LoraxMetrics(total_requests=4, failed_requests=0))
-DOWN = Observation(running=False, reason="LoRAX is starting at http://lorax", metrics=None)
+UP = Observation(lorax=LoraxHealth.UP, metrics=LoraxMetrics(total_requests=4, failed_requests=0))
+DOWN = Observation(lorax=LoraxHealth.DOWN, reason="LoRAX is starting at http://lorax")
 GOOD = AdapterFiles(digest="sha256:1", rank=8, base_model="m")
 
 
@@ -183,7 +183,8 @@ LATENCY: list[tuple[Observation, str, str]] = [
     (UP, "False", "NoTraffic"),
     (replace(UP, metrics=None), "False", "NoTraffic"),
     (DOWN, "Unknown", "LoraxNotRunning"),
-    (Observation(running=None, reason="", metrics=None), "Unknown", "LoraxNotRunning"),
+    (Observation(lorax=LoraxHealth.ABSENT), "Unknown", "LoraxNotRunning"),
+    (Observation(lorax=LoraxHealth.UNCHECKED, reason="no health check yet"), "Unknown", "LoraxNotRunning"),
 ]
 
 

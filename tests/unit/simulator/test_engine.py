@@ -9,8 +9,8 @@ import pytest
 
 from boardroom.simulator.errors import LoraxError, OverloadedError
 from boardroom.simulator.model_server.signature import signature
+from boardroom.simulator.model_server.steps import Step
 from boardroom.simulator.router.request import Parameters
-from boardroom.simulator.router.steps import Step
 from boardroom.simulator.router.validation import Prompt
 from unit.simulator.simulation import MODEL, Simulation, simulate, text, waited
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from boardroom.telemetry.tracing import OFF, Kind, TracingError, tracer, wanted
+from boardroom.telemetry.span import Kind, TracingError
+from boardroom.telemetry.tracing import OFF, tracer, wanted
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
 

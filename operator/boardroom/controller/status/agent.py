@@ -46,7 +46,7 @@ def with_coordinator_not_ready(member: Member, coordinator: ConditionValue) -> M
         member.ready.status == "Unknown" and member.ready.reason != COORDINATOR_NOT_READY
     ):
         return member
-    message = f"the coordinator is not up, so what it said last may no longer hold: {coordinator.message}"
+    message = f"the coordinator is not up, so its last status may be outdated: {coordinator.message}"
     return replace(member, ready=ConditionValue(status="Unknown", reason=COORDINATOR_NOT_READY, message=message))
 
 

@@ -249,9 +249,8 @@ def _agents(observed: Observed) -> ConditionValue:
         status="False",
         reason=reason,
         message=f"{count}; not ready: {_named(waiting)}{beside}",
-        stalled=all(
-            m.ready.stalled for m in observed.members
-        ),  # a member that may still become ready makes the board Ready
+        # A member that may still become ready makes the board Ready.
+        stalled=all(member.ready.stalled for member in observed.members),
     )
 
 

@@ -11,7 +11,7 @@ from boardroom.kube.kinds import Object
 _EXPIRED: Final = ConditionValue(
     status="Unknown",
     reason=COORDINATOR_NOT_READY,
-    message="no coordinator of the board leads, so what one said last may no longer hold: see CoordinatorReady of the "
+    message="no coordinator of the board leads, so its last status may be outdated: see CoordinatorReady of the "
     "Boardroom",
 )
 NO_LEADER: Final = ConditionValue(

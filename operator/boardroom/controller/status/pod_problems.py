@@ -121,26 +121,26 @@ def _unschedulable(pod: PodUnderTest) -> ConditionValue | None:
     condition = condition_of(pod.live, "PodScheduled")
     if condition is None or condition.get("status") != "False":
         return None
-    messages, said = pod.messages, condition.get("message", "")
+    messages, detail = pod.messages, condition.get("message", "")
     if condition.get("reason") == "SchedulingGated":
         gates = "whoever put its scheduling gates there (a job queue such as Kueue?) has to lift them"
-        return _not_ready("SchedulingGated", f"pod {pod.name} is held back: {gates} ({said})")
-    reason, message = _unplaced(messages, said)
-    return _not_ready(reason, f"{message.format(pod=f'pod {pod.name}')} ({said})")
+        return _not_ready("SchedulingGated", f"pod {pod.name} is held back: {gates} ({detail})")
+    reason, message = _unplaced(messages, detail)
+    return _not_ready(reason, f"{message.format(pod=f'pod {pod.name}')} ({detail})")
 
 
-def _unplaced(messages: WorkloadMessages, said: str) -> tuple[str, str]:
+def _unplaced(messages: WorkloadMessages, detail: str) -> tuple[str, str]:
     """Reason and message for a message of the scheduler; {pod} stands for the pod."""
-    if messages.gpu and f"Insufficient {messages.gpu}" in said:
+    if messages.gpu and f"Insufficient {messages.gpu}" in detail:
         return "InsufficientGpu", f"no node has enough free {messages.gpu} for {{pod}}: {messages.unschedulable_remedy}"
-    if messages.device_claims and "claim" in said and "persistentvolumeclaim" not in said.lower():
+    if messages.device_claims and "claim" in detail and "persistentvolumeclaim" not in detail.lower():
         fit = f"no node has devices for {{pod}} that fit {messages.device_claims}"
         return "DevicesNotAllocated", f"{fit}: {messages.unschedulable_remedy}"
-    if "persistentvolumeclaim" in said and ("not found" in said or "is being deleted" in said):
+    if "persistentvolumeclaim" in detail and ("not found" in detail or "is being deleted" in detail):
         return "ClaimNotFound", "{pod} waits for a claim: create it, or name another"
-    if any(fragment in said for fragment in _UNBOUND):
+    if any(fragment in detail for fragment in _UNBOUND):
         return "ClaimNotBound", f"{{pod}} waits for a claim without a volume: {messages.volumes}"
-    if any(fragment in said for fragment in _ELSEWHERE):
+    if any(fragment in detail for fragment in _ELSEWHERE):
         remedy = f"{messages.unschedulable_remedy}; or delete the claim, so that it gets a volume where such a node is"
         return "VolumeElsewhere", f"the volume of {{pod}} can't be reached from a node that would take it: {remedy}"
     return "Unschedulable", f"no node takes {{pod}}: {messages.unschedulable_remedy}"
@@ -149,11 +149,11 @@ def _unplaced(messages: WorkloadMessages, said: str) -> tuple[str, str]:
 def _image(pod: PodUnderTest) -> ConditionValue | None:
     for status, waiting in _waiting(pod):
         if waiting.get("reason") in _IMAGE_REASONS:
-            image, said = status.get("image", ""), waiting.get("message", "")
+            image, detail = status.get("image", ""), waiting.get("message", "")
             remedy = pod.messages.image_remedy
             return _not_ready(
                 "ImagePullFailed",
-                f"image {image} of container {status['name']} can't be pulled: {remedy} ({said})",
+                f"image {image} of container {status['name']} can't be pulled: {remedy} ({detail})",
                 stalled=waiting["reason"] != _TRANSIENT,
             )
     return None
@@ -168,26 +168,26 @@ def _configuration(pod: PodUnderTest) -> ConditionValue | None:
     return None
 
 
-def _missing_configuration(pod: PodUnderTest, status: Object, said: str) -> ConditionValue:
+def _missing_configuration(pod: PodUnderTest, status: Object, detail: str) -> ConditionValue:
     """A Secret or ConfigMap of the container's environment is missing; the kubelet retries by itself."""
     secrets = pod.messages.secrets.items()
-    where = next((f" ({field})" for name, field in secrets if f'"{name}"' in said or said.endswith(f"/{name}")), "")
-    if said.startswith("secret ") and said.endswith("not found"):
+    where = next((f" ({field})" for name, field in secrets if f'"{name}"' in detail or detail.endswith(f"/{name}")), "")
+    if detail.startswith("secret ") and detail.endswith("not found"):
         reason, remedy = "SecretNotFound", f"create that Secret{where}, or name another"
-    elif said.startswith("couldn't find key"):
+    elif detail.startswith("couldn't find key"):
         reason, remedy = "SecretKeyNotFound", f"put that key into the Secret{where}, or name another"
     else:
         reason, remedy = "ContainerConfigError", "mend what it names"
-    message = f"container {status['name']} can't be made: {remedy} ({said})"
+    message = f"container {status['name']} can't be made: {remedy} ({detail})"
     return _not_ready(reason, message, stalled=pod.waits_long)
 
 
-def _not_started(pod: PodUnderTest, status: Object, said: str) -> ConditionValue:
-    if "OOM-killed" in said:  # runc's message if memory does not even suffice to start
+def _not_started(pod: PodUnderTest, status: Object, detail: str) -> ConditionValue:
+    if "OOM-killed" in detail:  # runc's message if memory does not even suffice to start
         return _out_of_memory(pod, status)
     return _not_ready(
         "ContainerStartFailed",
-        f"the node can't start container {status['name']}: {pod.messages.start_remedy} ({said})",
+        f"the node can't start container {status['name']}: {pod.messages.start_remedy} ({detail})",
         stalled=pod.waits_long,
     )
 
@@ -233,11 +233,11 @@ def _evicted(pod: PodUnderTest) -> ConditionValue | None:
     status = pod.live.get("status", {})
     if status.get("phase") != "Failed":
         return None
-    reason, said = status.get("reason") or "Failed", status.get("message", "")
+    reason, detail = status.get("reason") or "Failed", status.get("message", "")
     if reason in ("Evicted", "Preempting", "Preempted"):
-        message = f"pod {pod.name} was evicted, and another takes its place: {pod.messages.node_remedy} ({said})"
+        message = f"pod {pod.name} was evicted, and another takes its place: {pod.messages.node_remedy} ({detail})"
         return _not_ready("Evicted", message)
-    return _not_ready("PodFailed", f"pod {pod.name} failed, and another takes its place ({reason}: {said})")
+    return _not_ready("PodFailed", f"pod {pod.name} failed, and another takes its place ({reason}: {detail})")
 
 
 def _lost(pod: PodUnderTest) -> ConditionValue | None:

@@ -1,4 +1,4 @@
-"""Conditions of a live object, and what a pod's conditions say of its node and its containers."""
+"""Conditions of a live object, and what those of a pod show of its node and its containers."""
 
 from datetime import datetime
 from typing import Any

@@ -145,34 +145,34 @@ def _refused(deployment: Object, messages: WorkloadMessages) -> ConditionValue |
     failure = condition_of(deployment, "ReplicaFailure")
     if failure is None or failure.get("status") != "True":
         return None
-    said = failure.get("message", "")
+    detail = failure.get("message", "")
     namespace = deployment["metadata"]["namespace"]
-    if "violates PodSecurity" in said:
+    if "violates PodSecurity" in detail:
         return ConditionValue(
             status="False",
             reason="PodSecurity",
             message=f"Pod Security refuses the pod: {messages.security_remedy}: `kubectl label namespace {namespace} "
-            f"pod-security.kubernetes.io/enforce=baseline --overwrite` ({said})",
+            f"pod-security.kubernetes.io/enforce=baseline --overwrite` ({detail})",
             stalled=True,
         )
-    if "exceeded quota" in said:
-        message = f"a ResourceQuota of namespace {namespace} has no room for the pod: raise it or free some ({said})"
+    if "exceeded quota" in detail:
+        message = f"a ResourceQuota of namespace {namespace} has no room for the pod: raise it or free some ({detail})"
         return ConditionValue(status="False", reason="QuotaExceeded", message=message)
-    if "failed quota" in said:
+    if "failed quota" in detail:
         message = (
             f"a ResourceQuota of namespace {namespace} wants each container to name its resources: set "
             "spec.lorax.resources and spec.coordinator.resources, and give the containers beside them defaults by a "
-            f"LimitRange ({said})"
+            f"LimitRange ({detail})"
         )
         return ConditionValue(status="False", reason="ResourcesRequired", message=message)
     for missing, reason, remedy in _MISSING_CLASSES:
-        if missing in said:
-            message = f"the API server refuses the pod: {remedy}, then the pod is made anew ({said})"
+        if missing in detail:
+            message = f"the API server refuses the pod: {remedy}, then the pod is made anew ({detail})"
             return ConditionValue(status="False", reason=reason, message=message)
     return ConditionValue(
         status="False",
         reason=failure.get("reason") or "FailedCreate",
-        message=f"the API server refuses the pod: {said}",
+        message=f"the API server refuses the pod: {detail}",
     )
 
 

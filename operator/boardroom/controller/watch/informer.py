@@ -147,7 +147,7 @@ class Informer:
         if refused and len(refused) == len(self.namespaces):
             raise next(iter(refused.values()))
         for namespace, refusal in refused.items():
-            _log.warning("namespace %s is left out until it can be looked at: %s", namespace, refusal)
+            _log.warning("namespace %s is left out until it can be listed: %s", namespace, refusal)
         self.absent |= refused.keys()
         self.namespaces = [namespace for namespace in self.namespaces if namespace not in refused]
         self._unlisted = set(self.watched)
@@ -161,7 +161,7 @@ class Informer:
                     await anext(self.kube.pages(BOARDROOM, Selection(namespace=namespace)))
                 except KubeError:
                     continue
-                raise NamespaceAppearedError(f"namespace {namespace} can be looked at: ending, to begin anew with it")
+                raise NamespaceAppearedError(f"namespace {namespace} can be listed now: ending, to start again with it")
 
     async def run(self) -> None:
         """List each watch that is due, for ever."""
@@ -183,7 +183,9 @@ class Informer:
     def _on_not_served(self, watch: Watch) -> None:
         """The kind is not served any more, so its objects are deleted."""
         if watch not in self._unserved:
-            _log.warning("%s are not served: was the CRD deleted? They are looked for until they are", watch[0].plural)
+            _log.warning(
+                "%s are not served: was the CRD deleted? They are listed again until they are", watch[0].plural
+            )
         self._unserved.add(watch)
         self._enqueue(self.store.forget(*watch))
         self._due.add_after(watch, RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""Kopf's session to the API server, which tells what Kopf has listed and keeps Kopf from giving up."""
+"""Kopf's session to the API server, which reports Kopf's lists and keeps Kopf from giving up."""
 
 from collections.abc import Callable, Container
 from datetime import UTC, datetime, timedelta
@@ -48,7 +48,7 @@ async def login(
 def _middleware(server: str, listed: Callable[[str], None], watched: Container[str]) -> aiohttp.ClientMiddlewareType:
     """Reports lists, and keeps Kopf from giving up.
 
-    Kopf calls handlers for objects and not for lists, so that nothing would tell of an empty list. Kopf hangs after a
+    Kopf calls handlers for objects and not for lists, so that an empty list would go unnoticed. Kopf hangs after a
     watched collection was refused for long, or is gone because its CRD was deleted; it retries for ever if the API
     server can't be reached, so a refusal is passed on as that.
     """

@@ -36,8 +36,8 @@ class Watches:
         """The watches that are behind for too long, as messages."""
         now = self.clock()
         return [
-            f"the watch of {kind.plural}{f' in {namespace}' if namespace else ''} has not told for {now - since:.0f} s "
-            "what a list found"
+            f"the watch of {kind.plural}{f' in {namespace}' if namespace else ''} has not delivered for "
+            f"{now - since:.0f} s what a list found"
             for (kind, namespace), (_, since) in self._undelivered.items()
             if now - since > self.grace_seconds
         ]

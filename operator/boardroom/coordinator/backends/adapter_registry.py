@@ -35,6 +35,9 @@ class _Entry:
 
     state: AdapterState
 
+    def apply(self, event: Event) -> None:
+        self.state = transition(self.state, event)
+
 
 class AdapterRegistry:
     """One state for each adapter that members of the board use; the path None is the base model.
@@ -201,5 +204,4 @@ class AdapterRegistry:
     def _apply(self, event: Event, *paths: str | None) -> None:
         for path in paths:
             if path in self._entries:
-                entry = self._entries[path]
-                entry.state = transition(entry.state, event)
+                self._entries[path].apply(event)

@@ -103,6 +103,7 @@ class LoraxRoute:
         self._metrics = metrics
         self._gpu_seconds = GpuSecondsMeter(time.monotonic, metrics)
         self._tracer = tracer
+        self._request = self._send if tracer is OFF else self._traced
 
     def block_reason(self, member: Member) -> EngineError | None:
         """Why nothing may be sent for this member, as far as known."""
@@ -121,16 +122,19 @@ class LoraxRoute:
         """Ask once, and after a failure that may be the batch's or the server's once more, alone: the question's
         retries hold `alone`. `elsewhere` is the best other server, if one is up.
         """
-        loop = asyncio.get_running_loop()
-        first = await self._attempt(member, request, deadline, stream)
+        first = await self._request(member, request, deadline, stream)
+        if not isinstance(first.result, EngineError):
+            return first
+        first = await self._repeat(first, member, request, deadline, stream)
         if not isinstance(first.result, EngineError) or self._retry_route(member, first.result, elsewhere()) is None:
             return first
         async with alone:
             route = self._retry_route(member, first.result, elsewhere())
-            if route is None or loop.time() >= deadline:
+            if route is None or asyncio.get_running_loop().time() >= deadline:
                 return first
             self._metrics.retries.labels(first.result.code).inc()
-            second = await route._attempt(member, request, deadline, stream)  # noqa: SLF001 (one of our own class)
+            second = await route._request(member, request, deadline, stream)  # noqa: SLF001 (one of our own class)
+            second = await route._repeat(second, member, request, deadline, stream)  # noqa: SLF001 (the same)
         if isinstance(second.result, EngineError):
             return Outcome(second.result, second.finished, reason=f"{second.reason} (before that: {first.reason})")
         return second
@@ -143,19 +147,14 @@ class LoraxRoute:
                 return other
         return self if error.retryable else None
 
-    async def _attempt(
-        self, member: Member, request: GenerationRequest, deadline: float, stream: MemberStream | None
+    async def _repeat(
+        self, outcome: Outcome, member: Member, request: GenerationRequest, deadline: float, stream: MemberStream | None
     ) -> Outcome:
-        """One request, repeated after each 429 while there is time."""
+        """What comes after this outcome: the request, repeated after each 429 while there is time."""
         waits = iter(OVERLOAD_WAITS)
-        while True:
-            if self._tracer is OFF:
-                outcome = await self._send(member, request, deadline, stream)
-            else:
-                outcome = await self._traced(member, request, deadline, stream)
-            overloaded = isinstance(outcome.result, Overloaded)
-            if not overloaded or not await retry_on_overload(waits, deadline, self._metrics):
-                return outcome
+        while isinstance(outcome.result, Overloaded) and await retry_on_overload(waits, deadline, self._metrics):
+            outcome = await self._request(member, request, deadline, stream)
+        return outcome
 
     async def _traced(
         self, member: Member, request: GenerationRequest, deadline: float, stream: MemberStream | None
@@ -194,7 +193,11 @@ class LoraxRoute:
         generation: Generation | None = None
         in_flight = self._gpu_seconds.request_started()
         try:
-            generation = await run_generation(self.engine, request, remaining + _GRACE_SECONDS, stream)
+            seconds = remaining + _GRACE_SECONDS
+            if stream is None:
+                generation = cut(await self.engine.generate(request, seconds), request.stop)
+            else:
+                generation = await stream_generation(self.engine, request, seconds, stream)
         except EngineError as failure:
             if isinstance(failure, ConnectionLost):
                 self._losses.record_loss(request, losses)
@@ -268,7 +271,11 @@ class StandardRoute:
         if remaining <= 0:
             return failed(EngineTimeout("no time was left for standard inference"), loop.time(), EngineName.STANDARD)
         try:
-            generation = await run_generation(self.engine, request, remaining + _GRACE_SECONDS, stream)
+            seconds = remaining + _GRACE_SECONDS
+            if stream is None:
+                generation = cut(await self.engine.generate(request, seconds), request.stop)
+            else:
+                generation = await stream_generation(self.engine, request, seconds, stream)
         except EngineError as failure:
             return failed(failure, loop.time(), EngineName.STANDARD)
         if not generation.text.strip():
@@ -289,14 +296,12 @@ async def retry_on_overload(waits: Iterator[float], deadline: float, metrics: Me
     return True
 
 
-async def run_generation(
-    engine: Inference, request: GenerationRequest, seconds: float, stream: MemberStream | None
+async def stream_generation(
+    engine: Inference, request: GenerationRequest, seconds: float, stream: MemberStream
 ) -> Generation:
-    """The whole answer up to its first stop sequence; where somebody listens, also piece by piece as it comes. Raises
+    """The whole answer up to its first stop sequence, which `stream` gets piece by piece as it comes. Raises
     EngineError.
     """
-    if stream is None:
-        return cut(await engine.generate(request, seconds), request.stop)
     stops = StopCut(request.stop)
     try:
         async with aclosing(engine.stream(request, StreamTimeouts(whole=seconds))) as pieces:

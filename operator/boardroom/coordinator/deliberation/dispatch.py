@@ -1,7 +1,7 @@
 """One member's way to an answer: LoRAX, and where that fails or is not wanted, standard inference."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -72,7 +72,7 @@ class Dispatcher:
         gate = self.lorax.held.admission_of(task) if self.lorax else None
         return gate.hold_reason if gate else None
 
-    async def run(
+    def run(
         self,
         member: Member,
         request: GenerationRequest,
@@ -82,18 +82,32 @@ class Dispatcher:
         route: LoraxRoute | None,
         use_lorax: bool = True,
         stream: MemberStream | None = None,
-    ) -> Outcome:
-        """Ask one member; `retry_lock` is held by the question's retries, so that each of them is alone in LoRAX.
+    ) -> Coroutine[Any, Any, Outcome]:
+        """The coroutine that asks one member. It never raises an EngineError: that is its outcome.
 
-        Never raises an EngineError: it is the outcome.
+        The question's retries hold `retry_lock`, so that each of them is alone in LoRAX.
         """
         skip_reason = self._skip_reason(member, route) if use_lorax else ""
         if route is None or skip_reason is not None:
-            return await self._run_standard(member, request, deadline, stream, skip_reason=skip_reason or "")
+            return self._run_standard(member, request, deadline, stream, skip_reason=skip_reason or "")
+        if self.standard is not None:
+            return self._run_both(route, member, request, deadline, retry_lock, stream=stream)
         elsewhere = partial(self._other_route, member, route)
-        if self.standard is None:
-            return await route.generate(member, request, deadline, retry_lock, stream=stream, elsewhere=elsewhere)
+        return route.generate(member, request, deadline, retry_lock, stream=stream, elsewhere=elsewhere)
+
+    async def _run_both(
+        self,
+        route: LoraxRoute,
+        member: Member,
+        request: GenerationRequest,
+        deadline: float,
+        retry_lock: asyncio.Lock,
+        *,
+        stream: MemberStream | None,
+    ) -> Outcome:
+        """LoRAX within its share of the time, and if it fails, standard inference in the rest."""
         until = self._lorax_deadline(deadline)
+        elsewhere = partial(self._other_route, member, route)
         try:
             async with asyncio.timeout_at(until):
                 outcome = await route.generate(member, request, until, retry_lock, stream=stream, elsewhere=elsewhere)

@@ -1,9 +1,8 @@
 """The HTTP surface: the API's routes, and the probes and metrics on a port of their own."""
 
 import asyncio
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,43 +12,41 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Match, Route
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from boardroom.api.ask import AskRequest, CoordinationMode
 from boardroom.api.chat import ChatRequest
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.coordinator import Coordinator
-from boardroom.coordinator.errors import ApiError, Internal, MethodNotAllowed, NotFound, NotReady
+from boardroom.coordinator.errors import NotReady
 from boardroom.coordinator.http import openai, openapi, views
 from boardroom.coordinator.http.ask_stream import AskStream
 from boardroom.coordinator.http.chat_stream import ChatStream, ChatWriter
 from boardroom.coordinator.http.cors import cross_origin
 from boardroom.coordinator.http.endpoint import (
+    Call,
+    Endpoint,
     EndpointDeps,
     Handler,
     JsonBody,
     Refuse,
     StreamBody,
-    endpoint,
     start_stream,
 )
 from boardroom.coordinator.http.gathering import gather_all
 from boardroom.coordinator.http.metrics_pages import lorax_page, own_page
 from boardroom.coordinator.http.peers import peers_handler
 from boardroom.coordinator.http.request_log import RequestRecord
-from boardroom.coordinator.http.requests import JSON, parse, read_body, valid_request_id
+from boardroom.coordinator.http.requests import parse
+from boardroom.coordinator.http.routing import DirectRoutes, api_error, not_routed, openai_error
 from boardroom.coordinator.http.sse import EventBuffer
 from boardroom.coordinator.peers.protocol import PATH as PEERS
 from boardroom.coordinator.response import encode
 from boardroom.engine.errors import EngineError
 
 EVENTS: Final = "text/event-stream"
-
-ROUTES: Final = (
-    "POST /v1/ask, GET and DELETE /v1/conversations/{conv_id}, GET /v1/agents, GET /v1/health, GET /v1/models, "
-    "POST /v1/chat/completions, GET /openapi.json"
-)
 
 
 class Api:
@@ -60,14 +57,14 @@ class Api:
         self._description = openapi.document(guarded=guarded)
         self._created = int(time.time())
 
-    async def ask(self, request: Request, request_id: str) -> JsonBody | StreamBody:
+    async def ask(self, call: Call) -> JsonBody | StreamBody:
         began = asyncio.get_running_loop().time()
-        question = parse(await read_body(request))
-        record: RequestRecord = request.state.record
+        question = parse(await call.body())
+        record = call.record
         record.mode = self._mode(question)
-        if question.stream or EVENTS in request.headers.get("accept", ""):
+        if question.stream or EVENTS in call.headers.get("accept", ""):
             return await self._stream_ask(question, record, began)
-        answer = await self._coordinator.ask(question, request_id, began)
+        answer = await self._coordinator.ask(question, record.request_id, began)
         record.add_answer(answer)
         return JsonBody(encode(answer))
 
@@ -82,43 +79,43 @@ class Api:
 
         return await start_stream(ask, stream, buffer, record.request_id)
 
-    async def conversation(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
-        found = await self._coordinator.conversations.read(request.path_params["conv_id"])
+    async def conversation(self, call: Call) -> JsonBody:
+        found = await self._coordinator.conversations.read(call.path_param("conv_id"))
         return JsonBody(found.model_dump_json().encode())
 
-    async def forget(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
-        await self._coordinator.conversations.delete(request.path_params["conv_id"])
+    async def forget(self, call: Call) -> JsonBody:
+        await self._coordinator.conversations.delete(call.path_param("conv_id"))
         return JsonBody(b"", status=HTTPStatus.NO_CONTENT)
 
-    async def agents(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
+    async def agents(self, _: Call) -> JsonBody:
         c = self._coordinator
         return JsonBody(views.agents(self._roster(), c.adapters, c.observation()).model_dump_json().encode())
 
-    async def health(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
+    async def health(self, _: Call) -> JsonBody:
         c = self._coordinator
         return JsonBody(views.health(c.roster, c.problem, c.adapters, c.observation()).model_dump_json().encode())
 
-    async def description(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
+    async def description(self, _: Call) -> JsonBody:
         return JsonBody(self._description)
 
-    async def models(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
+    async def models(self, _: Call) -> JsonBody:
         return JsonBody(orjson.dumps({"object": "list", "data": openai.models(self._roster(), self._created)}))
 
-    async def model(self, request: Request, request_id: str) -> JsonBody:  # noqa: ARG002 (Handler)
-        return JsonBody(orjson.dumps(openai.model(request.path_params["model"], self._roster(), self._created)))
+    async def model(self, call: Call) -> JsonBody:
+        return JsonBody(orjson.dumps(openai.model(call.path_param("model"), self._roster(), self._created)))
 
-    async def chat(self, request: Request, request_id: str) -> JsonBody | StreamBody:
+    async def chat(self, call: Call) -> JsonBody | StreamBody:
         began = asyncio.get_running_loop().time()
-        chat = openai.parse(await read_body(request))
+        chat = openai.parse(await call.body())
         roster = self._roster()
         questions = openai.questions(chat, roster)
-        record: RequestRecord = request.state.record
+        record = call.record
         mode = self._mode(questions.requests[0])
         record.mode = mode
         if chat.stream:
             return await self._stream_chat(chat, questions, mode, record, began)
         answers = await gather_all(
-            self._coordinator.ask(one, request_id, began, questions.context) for one in questions.requests
+            self._coordinator.ask(one, record.request_id, began, questions.context) for one in questions.requests
         )
         for answer in answers:
             record.add_answer(answer)
@@ -159,54 +156,39 @@ class Api:
         return self._coordinator.roster
 
 
-def _error(problem: ApiError, request_id: str, headers: dict[str, str] | None = None) -> Response:
-    return Response(
-        problem.body(),
-        status_code=problem.status,
-        media_type=JSON,
-        headers={"x-request-id": request_id} | problem.headers | (headers or {}),
-    )
-
-
-def _openai_error(problem: ApiError, request_id: str) -> Response:
-    return Response(
-        openai.problem_body(problem),
-        status_code=openai.problem_status(problem),
-        media_type=JSON,
-        headers={"x-request-id": request_id} | problem.headers,
-    )
-
-
 def create_app(
     coordinator: Coordinator, authenticator: Authenticator | None = None, origins: Sequence[str] = ()
-) -> Starlette:
-    """Everything on the API's port: our own routes, and OpenAI's; without an authenticator anybody may ask. Pages of
-    these origins may ask from a browser.
-
-    What each takes and gives stands in openapi.py.
+) -> ASGIApp:
+    """Everything on the API's port; without an authenticator anybody may ask. Pages of these origins may ask from a
+    browser.
     """
+    app = _application(
+        routes=api_routes(coordinator, authenticator),
+        exception_handlers={HTTPException: not_routed(coordinator.metrics)},
+    )
+    return cross_origin(DirectRoutes(app), origins)
+
+
+def api_routes(coordinator: Coordinator, authenticator: Authenticator | None = None) -> list[Route]:
+    """Our own routes, and OpenAI's. openapi.py describes what each takes and gives."""
     api = Api(coordinator, guarded=authenticator is not None)
     guarded = EndpointDeps(coordinator.metrics, coordinator.tracer, authenticator)
     open_ = EndpointDeps(coordinator.metrics, coordinator.tracer, None)
 
-    def route(path: str, handler: Handler, method: str, refuse: Refuse = _error, *, public: bool = False) -> Route:
-        return Route(path, endpoint(path, handler, refuse, open_ if public else guarded), methods=[method])
+    def route(path: str, handler: Handler, method: str, refuse: Refuse = api_error, *, public: bool = False) -> Route:
+        return Route(path, Endpoint(path, handler, refuse, open_ if public else guarded), methods=[method])
 
-    return _application(
-        routes=[
-            route("/v1/ask", api.ask, "POST"),
-            route("/v1/conversations/{conv_id:path}", api.conversation, "GET"),
-            route("/v1/conversations/{conv_id:path}", api.forget, "DELETE"),
-            route("/v1/agents", api.agents, "GET"),
-            route("/v1/health", api.health, "GET"),
-            route("/v1/models", api.models, "GET", _openai_error),
-            route("/v1/models/{model:path}", api.model, "GET", _openai_error),
-            route("/v1/chat/completions", api.chat, "POST", _openai_error),
-            route("/openapi.json", api.description, "GET", public=True),
-        ],
-        exception_handlers={HTTPException: _not_routed(coordinator)},
-        middleware=cross_origin(origins),
-    )
+    return [
+        route("/v1/ask", api.ask, "POST"),
+        route("/v1/conversations/{conv_id:path}", api.conversation, "GET"),
+        route("/v1/conversations/{conv_id:path}", api.forget, "DELETE"),
+        route("/v1/agents", api.agents, "GET"),
+        route("/v1/health", api.health, "GET"),
+        route("/v1/models", api.models, "GET", openai_error),
+        route("/v1/models/{model:path}", api.model, "GET", openai_error),
+        route("/v1/chat/completions", api.chat, "POST", openai_error),
+        route("/openapi.json", api.description, "GET", public=True),
+    ]
 
 
 def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | None = None) -> Starlette:
@@ -255,30 +237,3 @@ def _application(**parts: Any) -> Starlette:
     app = Starlette(**parts)
     app.router.redirect_slashes = False
     return app
-
-
-def _allowed(request: Request) -> str:
-    """The methods of the path; Starlette names those of the first route that has it."""
-    here = [r for r in request.app.routes if isinstance(r, Route) and r.matches(request.scope)[0] is not Match.NONE]
-    return ", ".join(sorted({method for route in here for method in route.methods or ()}))
-
-
-def _not_routed(coordinator: Coordinator) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """Unknown routes and methods in the API's error shape; all of them one label in the metrics."""
-
-    async def handler(request: Request, error: Exception) -> Response:
-        request_id = valid_request_id(request.headers.get("x-request-id")) or secrets.token_hex(8)
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        headers = {k.lower(): v for k, v in (error.headers or {}).items()} if isinstance(error, HTTPException) else {}
-        problem: ApiError
-        if status == MethodNotAllowed.status:
-            problem = MethodNotAllowed(f"{request.method} is not allowed here; the routes are {ROUTES}")
-            headers["allow"] = _allowed(request)
-        elif status == NotFound.status:
-            problem = NotFound(f"there is no {request.scope['path']}; the routes are {ROUTES}")
-        else:
-            problem = Internal(str(error))
-        coordinator.metrics.request("other", "", problem.status, 0.0, problem.code)
-        return _error(problem, request_id, headers)
-
-    return handler

@@ -101,6 +101,37 @@ class UpgradeIgnoringParser:
         return b"\r\n".join([*lines, b"", b""])
 
 
+class JoinedWrites:
+    """A transport on which what is written in one turn of the loop after the other goes out together.
+
+    uvicorn writes the head of a response and its body apart, and each write is a call into the kernel.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._waiting: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send it before the loop's next turn ends."""
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(data)
+
+    def close(self) -> None:
+        """Close the connection when everything is sent."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting and not self._transport.is_closing():
+            self._transport.write(b"".join(waiting))
+
+
 class ApiProtocol(HttpToolsProtocol):
     """Closes a connection that brings neither a whole head nor body for MAX_HEAD_BYTES or HEAD_SECONDS, ignores offers
     of an upgrade, and tells the RequestTask in a request's state that the connection is lost.
@@ -114,7 +145,7 @@ class ApiProtocol(HttpToolsProtocol):
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]  # passes on all else
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:

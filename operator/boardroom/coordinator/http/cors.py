@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 METHODS: Final = ("GET", "POST", "DELETE")
 HEADERS: Final = ("authorization", "content-type", "traceparent", "tracestate", "x-request-id")
@@ -26,18 +26,17 @@ OPENAI_HEADERS: Final = (
 READABLE: Final = ("retry-after", "www-authenticate", "x-request-id")
 
 
-def cross_origin(origins: Sequence[str]) -> list[Middleware]:
-    """A preflight is answered before anybody is asked who he is, as browsers send no token with it. Credentials in
-    CORS's sense (cookies) are not allowed, because there are none: a token is a header like others.
+def cross_origin(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """The application for pages of these origins too. A preflight is answered before anybody is asked who he is, as
+    browsers send no token with it. Credentials in CORS's sense (cookies) are not allowed, because there are none: a
+    token is a header like others.
     """
     if not origins:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=origins,
-            allow_methods=METHODS,
-            allow_headers=(*HEADERS, *OPENAI_HEADERS),
-            expose_headers=READABLE,
-        )
-    ]
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=METHODS,
+        allow_headers=(*HEADERS, *OPENAI_HEADERS),
+        expose_headers=READABLE,
+    )

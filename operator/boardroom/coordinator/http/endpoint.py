@@ -3,26 +3,30 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import Final, Protocol
 
-from starlette.requests import ClientDisconnect, Request
+import msgspec
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.errors import ApiError, Internal
 from boardroom.coordinator.http.connections import RequestTask
 from boardroom.coordinator.http.request_log import CLIENT_CLOSED, RequestRecord
-from boardroom.coordinator.http.requests import JSON, valid_request_id
+from boardroom.coordinator.http.requests import JSON, header_fields, read_body, valid_request_id
 from boardroom.coordinator.http.sse import EventBuffer, EventResponse
 from boardroom.coordinator.metrics import Metrics
 from boardroom.telemetry import propagation
-from boardroom.telemetry.tracing import Kind, Tracer
+from boardroom.telemetry.span import Kind
+from boardroom.telemetry.tracing import Tracer
 
 _LOG = logging.getLogger(__name__)
+_JSON_TYPE: Final = (b"content-type", JSON.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,53 +61,96 @@ class EventWriter(Protocol):
         """The last event: there is no answer."""
 
 
-Handler = Callable[[Request, str], Awaitable[JsonBody | StreamBody]]
-"""Request and request id to an answer; raises ApiError."""
+class Call(msgspec.Struct):
+    """One request to a handler, which says in `record` what it was asked."""
+
+    scope: Scope
+    receive: Receive
+    headers: Mapping[str, str]
+    """By names in lower case."""
+    request_id: str
+    record: RequestRecord
+
+    async def body(self) -> bytes:
+        """The body; raises ApiError where it is none that is taken."""
+        return await read_body(self.scope, self.receive, self.headers)
+
+    def path_param(self, name: str) -> str:
+        """What stands in the path where the route has {name}."""
+        value: str = self.scope["path_params"][name]
+        return value
+
+
+Handler = Callable[[Call], Awaitable[JsonBody | StreamBody]]
+"""A call to its answer; raises ApiError."""
 
 Refuse = Callable[[ApiError, str], Response]
 """A problem and the request id to the error in the shape of its route."""
 
 
-def endpoint(
-    path: str, handler: Handler, refuse: Refuse, deps: EndpointDeps
-) -> Callable[[Request], Awaitable[Response]]:
-    """The handler as Starlette wants it. `request.state` has its RequestRecord, where it says what it was asked; a
-    client that leaves ends it.
+class Endpoint:
+    """A handler as an ASGI application: the request id, the trace, who asks, the shape of errors, metrics and the log.
+
+    A client that leaves ends the handler.
     """
 
-    async def serve(request: Request) -> Response:
-        request_id = valid_request_id(request.headers.get("x-request-id")) or secrets.token_hex(8)
-        caller = propagation.received(request.headers)
-        with deps.tracer.started(f"{request.method} {path}", Kind.SERVER, caller) as span:
-            record = request.state.record = RequestRecord(path, request_id, span, deps.metrics)
-            request_task = request.state.request_task = RequestTask()
-            problem: ApiError | None = None
-            try:
-                # before a byte of the body is read
-                if deps.authenticator:
-                    record.caller = await deps.authenticator.caller(request.headers.get("authorization"))
-                body = await handler(request, request_id)
-                if isinstance(body, StreamBody):
-                    return _streamed(body, record)
-                response = Response(body.body, body.status, media_type=JSON, headers={"x-request-id": request_id})
-            except ApiError as found:
-                problem = found
-                response = refuse(problem, request_id)
-            except ClientDisconnect:
-                response = Response(status_code=CLIENT_CLOSED)
-            except asyncio.CancelledError:
-                if not request_task.is_disconnected:
-                    raise
-                response = Response(status_code=CLIENT_CLOSED)
-            except Exception:  # noqa: BLE001 (the last resort: whatever broke, the caller gets our error shape)
-                problem = _internal(request_id)
-                response = refuse(problem, request_id)
-            finally:
-                request_task.finished()
-            record.finish(response.status_code, problem)
-        return response
+    def __init__(self, path: str, handler: Handler, refuse: Refuse, deps: EndpointDeps) -> None:
+        self._path, self._handler, self._refuse = path, handler, refuse
+        self._metrics, self._tracer, self._authenticator = deps.metrics, deps.tracer, deps.authenticator
 
-    return serve
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        headers = header_fields(scope)
+        request_id = valid_request_id(headers.get("x-request-id")) or secrets.token_hex(8)
+        caller = propagation.received(headers)
+        with self._tracer.started(f"{scope['method']} {self._path}", Kind.SERVER, caller) as span:
+            record = RequestRecord(self._path, request_id, span, self._metrics)
+            answer = await self._answer(Call(scope, receive, headers, request_id, record))
+        if isinstance(answer, JsonBody):
+            await send_json(send, answer, request_id)
+        else:
+            await answer(scope, receive, send)
+
+    async def _answer(self, call: Call) -> JsonBody | Response:
+        """The answer, whatever happens; unless it is a stream, it is counted and in the log."""
+        request_task = call.scope.setdefault("state", {})["request_task"] = RequestTask()
+        record, request_id = call.record, call.request_id
+        problem: ApiError | None = None
+        answer: JsonBody | Response
+        try:
+            if self._authenticator:  # before a byte of the body is read
+                record.caller = await self._authenticator.caller(call.headers.get("authorization"))
+            body = await self._handler(call)
+            if isinstance(body, StreamBody):
+                return _streamed(body, record)
+            answer, status = body, body.status
+        except ApiError as error:
+            problem = error
+            answer = self._refuse(error, request_id)
+            status = answer.status_code
+        except ClientDisconnect:
+            answer, status = Response(status_code=CLIENT_CLOSED), CLIENT_CLOSED
+        except asyncio.CancelledError:
+            if not request_task.is_disconnected:
+                raise
+            answer, status = Response(status_code=CLIENT_CLOSED), CLIENT_CLOSED
+        except Exception:  # noqa: BLE001 (the last resort: whatever broke, the caller gets our error shape)
+            problem = _internal(request_id)
+            answer = self._refuse(problem, request_id)
+            status = answer.status_code
+        finally:
+            request_task.finished()
+        record.finish(status, problem)
+        return answer
+
+
+async def send_json(send: Send, answer: JsonBody, request_id: str) -> None:
+    """Send a whole answer; 204 has no content-length (RFC 9110, 8.6)."""
+    headers = [(b"x-request-id", request_id.encode("latin-1")), _JSON_TYPE]
+    if answer.status != HTTPStatus.NO_CONTENT:
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 async def start_stream(

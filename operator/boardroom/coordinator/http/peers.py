@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from boardroom.coordinator.errors import ApiError
-from boardroom.coordinator.http.requests import read_body
+from boardroom.coordinator.http.requests import header_fields, read_body
 from boardroom.coordinator.peers.membership import Peers
 
 
@@ -18,7 +18,9 @@ def peers_handler(peers: Peers | None) -> Callable[[Request], Awaitable[Response
         if peers is None or request.client is None or not peers.knows(request.client.host):
             return PlainTextResponse("not a coordinator of this board\n", HTTPStatus.FORBIDDEN)
         try:
-            status, body = await peers.answer(await read_body(request))
+            status, body = await peers.answer(
+                await read_body(request.scope, request.receive, header_fields(request.scope))
+            )
         except ApiError as problem:
             return Response(problem.body(), problem.status, media_type="application/json")
         return Response(body, status, media_type="application/json")

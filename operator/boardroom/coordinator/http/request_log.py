@@ -9,7 +9,8 @@ from boardroom.coordinator.errors import ApiError
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.response import AskResponse
 from boardroom.telemetry import propagation
-from boardroom.telemetry.tracing import Span
+from boardroom.telemetry.span import Span
+from boardroom.telemetry.tracing import NO_SPAN
 
 CLIENT_CLOSED: Final = 499
 QUESTIONS: Final = ("/v1/ask", "/v1/chat/completions")
@@ -41,6 +42,18 @@ class RequestRecord:
         seconds = time.perf_counter() - self._began
         code = problem.code if problem else ("client_closed" if status == CLIENT_CLOSED else "")
         self._metrics.request(self._route, self.mode, status, seconds, code)
+        if self._span is not NO_SPAN:
+            self._end_span(status, code)
+        if self._route in QUESTIONS or code:
+            level = logging.WARNING if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+            line = self._line(status, code, seconds)
+            if self._trace is propagation.current():
+                _LOG.log(level, _message(status, code), extra=line)
+            else:
+                with propagation.within(self._trace):
+                    _LOG.log(level, _message(status, code), extra=line)
+
+    def _end_span(self, status: int, code: str) -> None:
         self._span.note(
             {
                 "http.route": self._route,
@@ -52,10 +65,6 @@ class RequestRecord:
         if code:
             self._span.failed(code)
         self._span.end()
-        if self._route in QUESTIONS or code:
-            with propagation.within(self._trace):
-                level = logging.WARNING if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
-                _LOG.log(level, _message(status, code), extra=self._line(status, code, seconds))
 
     def _line(self, status: int, code: str, seconds: float) -> dict[str, Any]:
         line: dict[str, Any] = {

@@ -3,12 +3,13 @@
 import asyncio
 import codecs
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
-from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from boardroom.api.ask import MAX_BODY_BYTES, MAX_QUESTION_CHARS, AskRequest, CoordinationMode
 from boardroom.coordinator.errors import (
@@ -29,58 +30,79 @@ _CHARSET: Final = re.compile(r"""(?:^|[;\s])charset=["']?([^"';\s]+)""")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-async def read_body(request: Request) -> bytes:
+def header_fields(scope: Scope) -> dict[str, str]:
+    """The headers of an ASGI request by their names in lower case; of one that came twice the first."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+
+
+async def read_body(scope: Scope, receive: Receive, headers: Mapping[str, str]) -> bytes:
     """The body, at most MAX_BODY_BYTES within MAX_BODY_SECONDS, without a byte order mark; raises TooLarge, TooSlow,
-    UnsupportedMediaType, UnsupportedTransferCoding.
+    UnsupportedMediaType, UnsupportedTransferCoding, and ClientDisconnect.
     """
-    _check_headers(request.headers)
-    too_large = TooLarge(f"the body is longer than {MAX_BODY_BYTES} bytes")
-    announced = request.headers.get("content-length", "")
+    _check_headers(scope, headers)
+    announced = headers.get("content-length", "")
     if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
-        raise too_large
+        raise _too_large()
     chunks: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(MAX_BODY_SECONDS):
-            async for chunk in request.stream():
-                size += len(chunk)
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunks.append(message.get("body", b""))
+                size += len(chunks[-1])
                 if size > MAX_BODY_BYTES:
-                    raise too_large
-                chunks.append(chunk)
+                    raise _too_large()
+                more = message.get("more_body", False)
     except TimeoutError as error:
         raise TooSlow(f"the body did not arrive within {MAX_BODY_SECONDS:g} s: send it at once") from error
     return b"".join(chunks).removeprefix(codecs.BOM_UTF8)
 
 
-def _check_headers(headers: Headers) -> None:
+def _too_large() -> TooLarge:
+    return TooLarge(f"the body is longer than {MAX_BODY_BYTES} bytes")
+
+
+def _check_headers(scope: Scope, headers: Mapping[str, str]) -> None:
     """Raise the ApiError that names the header by which the body is no JSON in UTF-8 as it comes.
 
     A browser's page has to say that it sends JSON: only then does the browser ask first whether it may (CORS).
     """
     unsaid = "" if "origin" in headers else JSON
-    media_type, _, parameters = headers.get("content-type", unsaid).lower().partition(";")
+    content_type = headers.get("content-type", unsaid)
+    if content_type != JSON:
+        _check_content_type(content_type)
+    if "content-encoding" in headers:
+        coding = _codings(scope, b"content-encoding") - {"identity"}
+        if coding:
+            raise UnsupportedMediaType(
+                f"content-encoding is {', '.join(sorted(coding))!r}: send the body as it is, without it",
+                field="content-encoding",
+            )
+    if "transfer-encoding" in headers:
+        coding = _codings(scope, b"transfer-encoding") - {"chunked"}
+        if coding:
+            raise UnsupportedTransferCoding(
+                f"transfer-encoding is {', '.join(sorted(coding))!r}: send the body with a length, or chunked",
+                field="transfer-encoding",
+            )
+
+
+def _check_content_type(content_type: str) -> None:
+    media_type, _, parameters = content_type.lower().partition(";")
     if media_type.strip() != JSON:
         raise UnsupportedMediaType(f"content-type is {media_type!r}: send {JSON}", field="content-type")
     charset = _CHARSET.search(parameters)
     if charset and charset[1] not in {"utf-8", "utf8", "us-ascii"}:
         raise UnsupportedMediaType(f"content-type: charset is {charset[1]!r}: send UTF-8", field="content-type")
-    coding = _codings(headers, "content-encoding") - {"identity"}
-    if coding:
-        raise UnsupportedMediaType(
-            f"content-encoding is {', '.join(sorted(coding))!r}: send the body as it is, without it",
-            field="content-encoding",
-        )
-    coding = _codings(headers, "transfer-encoding") - {"chunked"}
-    if coding:
-        raise UnsupportedTransferCoding(
-            f"transfer-encoding is {', '.join(sorted(coding))!r}: send the body with a length, or chunked",
-            field="transfer-encoding",
-        )
 
 
-def _codings(headers: Headers, name: str) -> set[str]:
-    listed = ",".join(headers.getlist(name)).lower().split(",")
-    return {coding.strip() for coding in listed} - {""}
+def _codings(scope: Scope, name: bytes) -> set[str]:
+    values = [value.decode("latin-1") for field, value in scope["headers"] if field == name]
+    return {coding.strip() for coding in ",".join(values).lower().split(",")} - {""}
 
 
 def parse(body: bytes) -> AskRequest:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from boardroom.coordinator.auth.bearer import Authenticator
 from boardroom.coordinator.coordinator import Coordinator
@@ -103,7 +103,7 @@ async def run(
         await stop.wait()
 
 
-def _server(app: Starlette) -> _Server:
+def _server(app: ASGIApp) -> _Server:
     return _Server(
         uvicorn.Config(
             app,

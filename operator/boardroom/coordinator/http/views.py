@@ -25,11 +25,11 @@ def health(roster: Roster | None, problem: str, adapters: AdapterSummary, seen: 
     """The board's health, in the shape that callers of get_boardroom_status know."""
     paths = roster.adapter_ids if roster else set()
     lorax = {
-        "running": bool(seen.running),
+        "running": seen.running,
         "total_adapters": len(paths),
         "loaded_adapters": len(paths & adapters.ready()),
         "metrics": seen.metrics.model_dump() if seen.metrics else {},
-        "reason": seen.reason or None,
+        "reason": seen.not_running_reason or None,
     }
     members = [(m, adapter_ready(m, _aggregate(m, adapters), seen)) for m in (roster.members if roster else ())]
     proved = sum(c.status == "True" for _, c in members) if seen.running else 0
@@ -61,7 +61,7 @@ def _agent(member: Member, aggregate: AdapterAggregate | None, seen: Observation
         "agent": member.name,
         "role": member.role,
         "domains": list(member.domains),
-        "ready": seen.standard or (bool(seen.running) and condition.status == "True"),
+        "ready": seen.standard or (seen.running and condition.status == "True"),
         "reason": condition.reason,
         "message": condition.message + (files.progress if files else ""),
         "adapter": {

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Final
 
 from boardroom.api.conditions import PREVIOUS, AgentCondition, BoardCondition, Condition, Status, condition, find
@@ -12,35 +13,60 @@ from boardroom.coordinator.backends.adapter_state import DOWNLOADING, AdapterPha
 from boardroom.coordinator.backends.adapter_summary import AdapterAggregate, AdapterSummary
 from boardroom.coordinator.board.roster import Member, Roster
 
-NO_LORAX: Final = "this board runs without LoRAX"
+_NO_LORAX: Final = "this board runs without LoRAX"
+
+
+class LoraxHealth(StrEnum):
+    """absent: the board has no LoRAX. unchecked: no health check has ended yet. up: some server answers."""
+
+    ABSENT = "absent"
+    UNCHECKED = "unchecked"
+    UP = "up"
+    DOWN = "down"
+
+    @classmethod
+    def of(cls, running: bool | None) -> "LoraxHealth":
+        """Of a board with LoRAX, by its last health check; None before the first."""
+        return cls.UNCHECKED if running is None else cls.UP if running else cls.DOWN
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """LoRAX as of one look; `running` None means that nobody looks, because the board has none."""
+    """LoRAX as of the last health check."""
 
-    running: bool | None
-    reason: str
-    metrics: LoraxMetrics | None
+    lorax: LoraxHealth
+    reason: str = ""
+    """Why no server answers; empty if one does."""
+    metrics: LoraxMetrics | None = None
     standard: bool = False
     """Whether there is standard inference."""
 
     @property
+    def running(self) -> bool:
+        """Whether some LoRAX server answers."""
+        return self.lorax is LoraxHealth.UP
+
+    @property
+    def not_running_reason(self) -> str:
+        """Why no LoRAX server answers."""
+        return _NO_LORAX if self.lorax is LoraxHealth.ABSENT else self.reason
+
+    @property
     def standard_only(self) -> bool:
         """Whether the board has standard inference and no LoRAX."""
-        return self.standard and self.running is None and self.reason == NO_LORAX
+        return self.standard and self.lorax is LoraxHealth.ABSENT
 
     @property
     def answers(self) -> bool:
         """Whether some engine answers."""
-        return bool(self.running) or self.standard
+        return self.running or self.standard
 
 
 def lorax_status(roster: Roster, adapters: AdapterSummary, seen: Observation, now: datetime) -> LoraxStatus:
     """The coordinator's part of status.lorax."""
     paths = roster.adapter_ids
     return LoraxStatus(
-        running=bool(seen.running),
+        running=seen.running,
         total_adapters=len(paths),
         loaded_adapters=len(paths & adapters.ready()),
         metrics=seen.metrics,
@@ -54,7 +80,7 @@ def latency_high(roster: Roster, seen: Observation) -> Condition:
     average = seen.metrics.average_latency_ms if seen.metrics else None
     facts: tuple[Status, str, str]
     if not seen.running:
-        facts = "Unknown", "LoraxNotRunning", seen.reason or NO_LORAX
+        facts = "Unknown", "LoraxNotRunning", seen.not_running_reason
     elif average is None:
         facts = "False", "NoTraffic", "no question reached LoRAX in the last 60 s"
     elif average > limit:
@@ -91,7 +117,7 @@ def _unverified_facts(state: AdapterState, seen: Observation) -> tuple[Status, s
     if state.phase is AdapterPhase.FAILED:
         return "False", state.reason, f"LoRAX: {state.cause}"
     waits = f"LoRAX has not answered through {state.path} yet"
-    return "Unknown", "NotProved", waits if seen.running else seen.reason or NO_LORAX
+    return "Unknown", "NotProved", waits if seen.running else seen.not_running_reason
 
 
 def _ready_facts(member: Member, aggregate: AdapterAggregate) -> tuple[Status, str, str]:

@@ -88,7 +88,7 @@ def content_text(content: Content) -> str:
 
 def token_count(usage: object, name: str) -> int:
     """Return the token count of this name in an OpenAI `usage`; 0 if it is missing or not a count."""
-    count: Any = usage.get(name) if isinstance(usage, Mapping) else None
+    count: Any = usage.get(name) if isinstance(usage, dict) else None
     is_number = isinstance(count, (int, float)) and not isinstance(count, bool)
     return int(count) if is_number and 0 <= count < MAX_COUNT else 0
 

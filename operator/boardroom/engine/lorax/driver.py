@@ -64,7 +64,16 @@ class LoraxEngine:
         if bool(request.system) in self._plain:
             return await self._generate(request, timeout)
         try:
-            reply = await self._post("/v1/chat/completions", chat_body(request), request, timeout)
+            reply = await self._http.request(
+                "POST",
+                "/v1/chat/completions",
+                body=encode_json(chat_body(request)),
+                timeout=timeout,
+                limit=MAX_ANSWER_BYTES,
+                request_id=request.request_id,
+            )
+            if reply.status != _OK:
+                raise classify(reply.status, reply.body)
         except TemplateFailed:
             self._plain.add(bool(request.system))
             return await self._generate(request, timeout)
@@ -112,7 +121,17 @@ class LoraxEngine:
         await self._http.close()
 
     async def _generate(self, request: GenerationRequest, timeout: float) -> Generation:
-        return decode_plain(await self._post("/generate", plain_body(request), request, timeout))
+        reply = await self._http.request(
+            "POST",
+            "/generate",
+            body=encode_json(plain_body(request)),
+            timeout=timeout,
+            limit=MAX_ANSWER_BYTES,
+            request_id=request.request_id,
+        )
+        if reply.status != _OK:
+            raise classify(reply.status, reply.body)
+        return decode_plain(reply)
 
     async def _stream(
         self, request: GenerationRequest, timeouts: StreamTimeouts, assembly: Assembly
@@ -140,14 +159,6 @@ class LoraxEngine:
                     raise failure
             yield assembly.generation()
             await drain(reply)
-
-    async def _post(self, path: str, body: dict[str, Any], request: GenerationRequest, timeout: float) -> Reply:
-        reply = await self._http.request(
-            "POST", path, body=encode_json(body), timeout=timeout, limit=MAX_ANSWER_BYTES, request_id=request.request_id
-        )
-        if reply.status != _OK:
-            raise classify(reply.status, reply.body)
-        return reply
 
 
 def chat_body(request: GenerationRequest) -> dict[str, Any]:

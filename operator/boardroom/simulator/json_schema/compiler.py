@@ -1,8 +1,7 @@
-"""What LoRAX's schema library (outlines 0.1.1) makes of a schema: the states of a machine, or a refusal in its words.
+"""The size of the machine that LoRAX's schema library (outlines 0.1.1) compiles a schema to, or the library's refusal.
 
-It takes a schema apart in an order of its own, and heeds nothing of what it comes to later: properties, allOf, anyOf,
-oneOf, prefixItems, enum, const, $ref, type.
-tests/component/engine/test_schema_subset_outlines.py compares with the library.
+The library handles the first of these keywords that a schema has, and ignores the others: properties, allOf, anyOf,
+oneOf, prefixItems, enum, const, $ref, type. tests/component/engine/test_schema_subset_outlines.py compares with it.
 """
 
 import json
@@ -16,7 +15,7 @@ _STATES: Final = {"integer": 4, "number": 9, "boolean": 8, "null": 4}
 _FORMATS: Final = {"date-time": 36, "date": 16, "time": 20, "uuid": 39}
 _STRING: Final = 8
 _CHARACTER: Final = 6
-"""Of a string whose length is bounded, for each character: that many bytes may be under way."""
+"""States for each character of a string with a bounded length: one for each byte that may be pending."""
 _KEY: Final = 7
 _OBJECT: Final = 242
 _ANY: Final = 494
@@ -28,7 +27,7 @@ Schema = Mapping[str, Any]
 
 
 def states(schema: Any, *, lists: bool) -> int:
-    """How large the machine is; `lists` whether this version takes a list of types. Raises SchemaError."""
+    """Return the number of states. `lists` says whether this version takes a list of types. Raises SchemaError."""
     try:
         return _Compiler(schema, lists=lists).states(schema, 0)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -41,10 +40,10 @@ class _Compiler:
         self._lists = lists
         self._by_keyword: Mapping[str, Callable[[Schema, int], int]] = {
             "properties": self._object,
-            "allOf": lambda s, depth: sum(self.states(one, depth) for one in s["allOf"]),
-            "anyOf": lambda s, depth: 1 + sum(self.states(one, depth) for one in s["anyOf"]),
-            "oneOf": lambda s, depth: 1 + sum(self.states(one, depth) for one in s["oneOf"]),
-            "prefixItems": lambda s, depth: _ARRAY + sum(self.states(one, depth) for one in s["prefixItems"]),
+            "allOf": lambda s, depth: sum(self.states(part, depth) for part in s["allOf"]),
+            "anyOf": lambda s, depth: 1 + sum(self.states(part, depth) for part in s["anyOf"]),
+            "oneOf": lambda s, depth: 1 + sum(self.states(part, depth) for part in s["oneOf"]),
+            "prefixItems": lambda s, depth: _ARRAY + sum(self.states(part, depth) for part in s["prefixItems"]),
             "enum": lambda s, _: 1 + sum(_literal(value, "enum") for value in _check_not_empty(s["enum"])),
             "const": lambda s, _: _literal(s["const"], "const"),
             "$ref": lambda s, depth: self.states(self._referenced(s["$ref"]), depth),
@@ -73,7 +72,7 @@ class _Compiler:
         if isinstance(kind, list):
             if not self._lists:
                 raise SchemaError("'type' must be a string")
-            return sum(self.states({"type": one}, depth) for one in kind if one != "object")
+            return sum(self.states({"type": type_}, depth) for type_ in kind if type_ != "object")
         if kind == "string":
             return self._string(schema)
         if kind == "array":
@@ -99,17 +98,17 @@ class _Compiler:
         return _FORMATS[schema["format"]] if "format" in schema else _STRING
 
     def _referenced(self, reference: str) -> Any:
-        found = self._root
+        target = self._root
         for step in reference.removeprefix("#").split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
-            if not reference.startswith("#") or not isinstance(found, dict) or name not in found:
+            if not reference.startswith("#") or not isinstance(target, dict) or name not in target:
                 raise SchemaError(f"PointerToNowhere: {reference!r} does not exist within {self._root}")
-            found = found[name]
-        return found
+            target = target[name]
+        return target
 
 
 def _times(fewest: Any, most: Any) -> int:
-    """How often what stands in a list is written down."""
+    """Return how often the expression repeats an item."""
     if most is None:
         return max(int(fewest or 0), 1)
     if max(int(fewest or 0) - 1, 0) > max(int(most) - 1, 0):
@@ -124,7 +123,7 @@ def _check_not_empty(values: Sequence[Any]) -> Sequence[Any]:
 
 
 def _expression(name: str) -> None:
-    """Where no property is required, a name stands in the regular expression as it is."""
+    """Check that a name is a regular expression: the library puts it in unescaped if no property is required."""
     try:
         re.compile(name)
     except re.error as error:

@@ -1,7 +1,7 @@
-"""A document that satisfies a JSON schema, for answers with a `response_format`.
+"""Makes a document that satisfies a JSON schema, for answers with a `response_format`.
 
-Covers what pydantic, OpenAI's structured outputs and hand-written schemas use; a keyword that would make a wrong
-answer possible is refused by name rather than ignored.
+Supports the keywords that pydantic, OpenAI's structured outputs and hand-written schemas use. A keyword that, ignored,
+could make the document invalid is refused by name.
 """
 
 import math
@@ -12,7 +12,7 @@ from boardroom.simulator.json_schema.text import SchemaError, text
 
 _MAX_DEPTH: Final = 24
 _MAX_FULL_DEPTH: Final = 4
-"""Optional properties are left out below this, so that recursive schemas end."""
+"""Optional properties are omitted below this depth, so that recursive schemas end."""
 _MAX_ITEMS: Final = 3
 _MAX_VALUES: Final = 20_000
 _ATTEMPTS: Final = 64
@@ -39,7 +39,7 @@ Schema = Mapping[str, Any] | bool
 
 
 def document(schema: Any, chance: Iterator[int], sentences: Iterator[str]) -> Any:
-    """A value of the schema; chance gives bytes, sentences what free text says. Raises SchemaError."""
+    """Return a value of the schema; `chance` yields bytes, `sentences` free text. Raises SchemaError."""
     if not isinstance(schema, dict | bool):
         raise SchemaError(f"a schema is an object, not {schema!r}")
     try:
@@ -83,7 +83,7 @@ class _Composer:
         return makers[kind]()
 
     def _flat(self, schema: Any) -> dict[str, Any]:
-        """The schema with its references and allOf worked in."""
+        """Return the schema with its references and allOf merged in."""
         flat: dict[str, Any] = {}
         for part in self._parts(schema, 0):
             for keyword, value in part.items():
@@ -112,16 +112,16 @@ class _Composer:
     def _referenced(self, reference: Any) -> Any:
         if not isinstance(reference, str) or not reference.startswith("#"):
             raise SchemaError(f"only references inside the schema are followed, not {reference!r}")
-        found: Any = self._root
+        target: Any = self._root
         for step in reference[1:].split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~")
-            if not isinstance(found, dict) or name not in found:
+            if not isinstance(target, dict) or name not in target:
                 raise SchemaError(f"there is nothing at {reference}")
-            found = found[name]
-        return found
+            target = target[name]
+        return target
 
     def _any_of(self, schema: Mapping[str, Any], keyword: str, depth: int) -> Any:
-        """One of the options, null last; deep down the first one that ends."""
+        """Return a value of one of the options, null last; below _MAX_FULL_DEPTH of the first one that ends."""
         rest = {name: value for name, value in schema.items() if name != keyword}
         options: Sequence[Any] = schema[keyword]
         some = [option for option in options if option != {"type": "null"}]
@@ -173,7 +173,7 @@ class _Composer:
     def _array(self, schema: Mapping[str, Any], depth: int) -> list[Any]:
         prefix: Sequence[Any] = schema.get("prefixItems", ())
         items = schema.get("items", True)
-        if isinstance(items, list):  # as drafts before 2020-12 write prefixItems
+        if isinstance(items, list):  # drafts before 2020-12 write prefixItems so
             prefix, items = items, schema.get("additionalItems", True)
         fewest, most = schema.get("minItems", 0), schema.get("maxItems", math.inf)
         wish = max(len(prefix), 0 if depth >= _MAX_FULL_DEPTH else 1 + next(self._chance) % _MAX_ITEMS)
@@ -213,7 +213,7 @@ class _Composer:
 
 
 def _bounds(schema: Mapping[str, Any], step: float) -> tuple[int, int]:
-    """The lowest and the highest multiple of the step; a hundred apart where one is open."""
+    """Return the lowest and the highest multiple of the step, a hundred apart if one side is open."""
     lower = schema.get("minimum", -math.inf)
     upper = schema.get("maximum", math.inf)
     above = schema.get("exclusiveMinimum", -math.inf)

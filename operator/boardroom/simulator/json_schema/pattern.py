@@ -1,6 +1,6 @@
-"""A text that matches a regular expression of the kind that schemas use.
+"""Makes a text that matches a regular expression of a schema.
 
-Literals, classes, groups, alternatives, counts and anchors; anything else (look-around, back-references) is refused.
+Supports literals, classes, groups, alternatives, counts and anchors; look-around and back-references are refused.
 """
 
 import itertools
@@ -21,18 +21,18 @@ _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v"}
 _ANY: Final = string.ascii_lowercase
 _PRINTABLE: Final = "".join(chr(code) for code in range(32, 127))
 _REPEATS: Final = 3
-"""How often more than it must an open count repeats."""
+"""How many repetitions above its minimum an unbounded count may have."""
 _MAX_REPEATS: Final = 1000
 _MAX_STEPS: Final = 20_000
 _COUNT: Final = re.compile(r"\{(\d+)(?:(,)(\d*))?\}")
 
 
 class PatternError(ValueError):
-    """A construct that isn't followed."""
+    """A construct that isn't supported."""
 
 
 def matching(pattern: str, chance: Iterator[int]) -> str:
-    """A text that the pattern matches, by chance one of many. Raises PatternError."""
+    """Return one of the texts that the pattern matches, by chance. Raises PatternError."""
     reader = _Reader(pattern, chance)
     text = reader.alternatives()
     if reader.rest:
@@ -41,7 +41,7 @@ def matching(pattern: str, chance: Iterator[int]) -> str:
 
 
 class _Reader:
-    """Reads the pattern from left to right and writes as it goes."""
+    """Parses the pattern from left to right, and generates text at the same time."""
 
     def __init__(self, pattern: str, chance: Iterator[int], steps: Iterator[int] | None = None) -> None:
         self.rest = pattern
@@ -49,7 +49,7 @@ class _Reader:
         self._steps = itertools.count() if steps is None else steps
 
     def alternatives(self) -> str:
-        """One of the branches; all are read."""
+        """Parse all branches; return the text of one."""
         branches = [self._sequence()]
         while self.rest.startswith("|"):
             self._take()

@@ -1,4 +1,4 @@
-"""Strings of a JSON schema: free text, formats, and patterns of the usual kind."""
+"""Makes the strings of a JSON schema: free text, formats and patterns."""
 
 import re
 import uuid
@@ -12,11 +12,11 @@ _MAX_LENGTH: Final = 100_000
 
 
 class SchemaError(Exception):
-    """A schema that can't be followed, and why."""
+    """A schema that isn't supported; the message says why."""
 
 
 def text(schema: Mapping[str, Any], chance: Iterator[int], sentences: Iterator[str]) -> str:
-    """A string of the schema. Raises SchemaError."""
+    """Return a string of the schema; raises SchemaError."""
     fewest, most = schema.get("minLength", 0), schema.get("maxLength")
     if "pattern" in schema:
         return _patterned(schema["pattern"], chance, fewest, most)
@@ -44,7 +44,7 @@ def _patterned(pattern: str, chance: Iterator[int], fewest: int, most: int | Non
 
 
 def _formatted(name: Any, chance: Iterator[int]) -> str | None:
-    """A string of a format; None where the format is only a hint."""
+    """Return a string of a format; None if the format is unknown, and so only a hint."""
     numbers = bytes(next(chance) for _ in range(16))
     day = f"20{numbers[0] % 30 + 10}-{numbers[1] % 12 + 1:02}-{numbers[2] % 28 + 1:02}"
     time = f"{numbers[3] % 24:02}:{numbers[4] % 60:02}:{numbers[5] % 60:02}"

@@ -1,7 +1,7 @@
 """The command line: every flag of LoRAX's launcher, each also an environment variable, and the simulator's own.
 
-LoRAX's flags take LoRAX's values and defaults (launcher/src/main.rs). Those that steer what only a GPU has are taken
-and change nothing; an unknown flag is an error, as it is there.
+LoRAX's flags have LoRAX's values and defaults (launcher/src/main.rs). Flags that only matter on a GPU are accepted and
+change nothing; an unknown flag is an error, as in LoRAX.
 """
 
 import ipaddress
@@ -59,39 +59,39 @@ _ENGINE: Final = (
         "adapter-source",
         _NAMED["source"],
         "hub",
-        "Source of adapters that a request gives none for: hub, local, s3 or pbase.",
+        "Source of adapters, if a request names none: hub, local, s3 or pbase.",
     ),
-    ("default-adapter-source", _NAMED["source"], None, "Takes the place of --adapter-source for requests."),
-    ("max-active-adapters", _COUNT, 1024, "Adapters on the GPU at most."),
+    ("default-adapter-source", _NAMED["source"], None, "Overrides --adapter-source for requests."),
+    ("max-active-adapters", _COUNT, 1024, "Most adapters on the GPU at once."),
     ("adapter-cycle-time-s", _WHOLE_SECONDS, 2, "Seconds after which an active adapter may be swapped out."),
-    ("adapter-memory-fraction", _RATIO, 0.1, "Share of the GPU's memory that is kept for adapters."),
+    ("adapter-memory-fraction", _RATIO, 0.1, "Share of the GPU's memory that is reserved for adapters."),
     (
         "preloaded-adapter-ids",
         _NAMED["id"],
         (),
-        "Adapter to load at the start, given again for more. No other loads.",
+        "Adapter to load at the start; repeat it for more. No other adapter loads then.",
     ),
     ("preloaded-adapter-source", _NAMED["source"], None, "Source of the preloaded adapters; else --adapter-source."),
-    ("max-concurrent-requests", _COUNT, 1024, "Requests beyond this get 429 at once."),
+    ("max-concurrent-requests", _COUNT, 1024, "Most concurrent requests; further ones get 429 at once."),
     ("max-best-of", _COUNT, 2, "Highest best_of."),
     ("max-stop-sequences", _COUNT, 4, "Most stop sequences of a request."),
     ("max-input-length", _COUNT, None, f"Longest prompt in tokens.  [default: {MAX_POSITIONS - 1}]"),
     ("max-total-tokens", _COUNT, None, f"Longest prompt and answer in tokens.  [default: {MAX_POSITIONS}]"),
     ("max-batch-prefill-tokens", _COUNT, None, "Prompt tokens of one prefill.  [default: --max-input-length + 50]"),
-    ("max-batch-total-tokens", _COUNT, None, "Tokens of a batch; the profile's memory caps it."),
-    ("waiting-served-ratio", _RATIO, 1.2, "Waiting over running requests at which a batch is interrupted."),
-    ("max-waiting-tokens", _COUNT, 20, "Decode steps after which it is interrupted anyway."),
-    ("eager-prefill", bool, True, "Whether newcomers are all taken in before the next decode step."),
+    ("max-batch-total-tokens", _COUNT, None, "Tokens of a batch; capped by the profile's memory."),
+    ("waiting-served-ratio", _RATIO, 1.2, "Ratio of waiting to running requests at which a batch is interrupted."),
+    ("max-waiting-tokens", _COUNT, 20, "Decode steps after which a batch is interrupted in any case."),
+    ("eager-prefill", bool, True, "Whether all waiting requests are prefilled before the next decode step."),
     ("validation-workers", _COUNT, 2, "Reported by /info."),
     ("dtype", click.Choice(["float16", "bfloat16"]), None, "Reported by /info."),
     (
         "huggingface-hub-cache",
         _NAMED["directory"],
         "/data",
-        "Where adapters of the hub are; there is no download.",
+        "Cache of the hub's adapters; nothing is downloaded.",
     ),
     ("json-output", _SWITCH, False, "Log lines as JSON."),
-    ("download-only", _SWITCH, False, "Leave at once: there is nothing to download."),
+    ("download-only", _SWITCH, False, "Exit at once: there is nothing to download."),
 )
 _IGNORED: Final = (
     ("adapter-id", str),
@@ -140,31 +140,36 @@ _OWN: Final = (
         "",
         "Key of the signature in each answer; prefer the environment variable.",
     ),
-    ("profile", click.Choice(list(profiles())), DEFAULT_PROFILE, "GPU and model whose times are simulated."),
-    ("time-scale", _RATIO, 1.0, "Real seconds per simulated one; 0 doesn't wait at all."),
+    ("profile", click.Choice(list(profiles())), DEFAULT_PROFILE, "The GPU and model whose times are simulated."),
+    ("time-scale", _RATIO, 1.0, "Real seconds per simulated one; 0 doesn't wait."),
     ("startup-seconds", _SECONDS, 0.0, "Real seconds before the port opens."),
     (
         "chat-template",
         click.Choice(["merge-system", "refuse-system", "none"]),
         "merge-system",
-        "What becomes of a system message, or no template at all.",
+        "How a system message is handled; none: the model has no chat template.",
     ),
-    ("tokenizer", _NAMED["file"], None, "tokenizer.json of the base model, for true token counts; needs `tokenizers`."),
+    (
+        "tokenizer",
+        _NAMED["file"],
+        None,
+        "tokenizer.json of the base model, for its token counts; needs `tokenizers`.",
+    ),
     (
         "lorax-version",
         click.Choice(["v0.12.1", "main"]),
         "v0.12.1",
-        "The release, or the main branch: that has /startup and metrics as JSON too.",
+        "The release, or the main branch, which adds /startup and metrics as JSON.",
     ),
     (
         "stale-ready-probability",
         Number("probability", float, 1),
         STALE_READY_PROBABILITY,
-        "How often the base model answers silently for an adapter on its way out.  [default: 3/483, as measured]",
+        "How often the base model answers for an adapter that is being offloaded.  [default: 3/483, as measured]",
     ),
     ("abort-bugs", bool, True, "Whether the process exits where LoRAX's router aborts."),
-    ("fault", _NAMED["fault"], (), "What goes wrong from the start (see below); may be given again."),
-    ("random-seed", _COUNT, 0, "Decides what goes wrong where a rate or probability leaves it open."),
+    ("fault", _NAMED["fault"], (), "A fault from the start (see below); may be repeated."),
+    ("random-seed", _COUNT, 0, "Seed of the faults that have a rate or a probability."),
     ("inspect", bool, True, "Whether /simulator/* is served."),
 )
 _REPEATED: Final = frozenset(
@@ -181,7 +186,7 @@ _REPEATED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """A parsed command line: where to listen, how to start, and the server's settings."""
+    """A parsed command line: the address, how to start, and the server's settings."""
 
     host: str
     port: int
@@ -193,7 +198,7 @@ class Launch:
 
 
 def launcher_options() -> list[click.Parameter]:
-    """The flags of lorax-launcher."""
+    """Return the flags of lorax-launcher."""
     return [
         _option(["--hostname"], str, "0.0.0.0", "Address to listen on.", "Server", env="HOSTNAME"),
         _option(["--port", "-p"], _PORT, 3000, "Port to listen on; 0 picks one.", "Server", env="PORT"),
@@ -202,7 +207,7 @@ def launcher_options() -> list[click.Parameter]:
 
 
 def simulate_options() -> list[click.Parameter]:
-    """The flags of `boardroom simulate`: the same, but it listens where our other servers do."""
+    """Return the flags of `boardroom simulate`: the same, with the default address of our other servers."""
     return [
         _option(["--host", "--hostname", "host"], str, "127.0.0.1", "Address to listen on.", "Server"),
         _option(["--port", "-p"], _PORT, 8080, "Port to listen on; 0 picks one.", "Server", env="PORT"),
@@ -211,7 +216,7 @@ def simulate_options() -> list[click.Parameter]:
 
 
 def parse(values: Mapping[str, Any]) -> Launch:
-    """The settings of a command line; raises SettingsError where LoRAX would not start."""
+    """Return the launch of a command line; raises SettingsError if LoRAX would not start."""
     fields = {name.replace("-", "_"): values[name.replace("-", "_")] for name, *_ in (*_ENGINE, *_OWN)}
     limits = {name: fields.pop(name) for name in ("max_input_length", "max_total_tokens")}
     own = {name: fields.pop(name) for name in ("startup_seconds", "inspect", "json_output", "download_only")}
@@ -238,7 +243,7 @@ def parse(values: Mapping[str, Any]) -> Launch:
 
 
 def _host(values: Mapping[str, Any]) -> str:
-    """In a pod HOSTNAME is the pod's name; like LoRAX, what is no address means every address."""
+    """Return the address to listen on. As in LoRAX, a HOSTNAME that is not an address means all addresses."""
     if "host" in values:
         return str(values["host"])
     try:

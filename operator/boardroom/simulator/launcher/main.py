@@ -1,4 +1,4 @@
-"""`lorax-launcher`: the name that LoRAX's image runs, so that the same pod runs with and without a GPU."""
+"""The command `lorax-launcher`, LoRAX's own name, so that the same pod runs with and without a GPU."""
 
 import sys
 from typing import Any
@@ -10,11 +10,11 @@ from boardroom.simulator.launcher.options import SectionCommand
 from boardroom.simulator.launcher.server import run
 from boardroom.simulator.settings import SettingsError
 
-_HELP = """A LoRAX server without a GPU, which LoRAX's clients can't tell from a real one.
+_HELP = """A LoRAX server without a GPU, which LoRAX's clients can't distinguish from a real one.
 
-It answers on LoRAX's routes with LoRAX's headers, errors, streams and metrics, batches continuously, loads and evicts
-adapters as LoRAX does, falls into the same traps, and takes the time that a GPU would take. Adapters are real
-directories, read and checked; only the text is made up, and says so.
+The simulator serves LoRAX's routes with LoRAX's headers, errors, streams and metrics, batches continuously, loads and
+evicts adapters as LoRAX does, has the same hazards, and takes the time that a GPU would take. Adapters are real
+directories, which are read and checked; only the text is generated without a model, and says so.
 
 \b
     boardroom adapters make /tmp/models --roles ceo,cfo
@@ -23,11 +23,11 @@ directories, read and checked; only the text is made up, and says so.
       -d '{{"inputs": "Analyze Q2", "parameters": {{"max_new_tokens": 80,
            "adapter_id": "/tmp/models/cfo_lora_adapter"}}}}'
 
-Outside LoRAX's routes it tells what it does: GET /simulator/steps, /simulator/state and /simulator/usage
-(GPU-seconds); POST, GET and DELETE /simulator/faults make it go wrong. Every flag is also an environment variable.
+Routes of its own show what it does: GET /simulator/steps, /simulator/state and /simulator/usage (GPU-seconds). POST,
+GET and DELETE /simulator/faults inject faults. Every flag is also an environment variable.
 """
 _SHORT = "Run a LoRAX server without a GPU."
-_EPILOG = "Flags of LoRAX's launcher that only a GPU gives a meaning are taken and change nothing."
+_EPILOG = "Flags of LoRAX's launcher that only matter on a GPU are accepted and change nothing."
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 

@@ -1,4 +1,4 @@
-"""The command line's building blocks: options under headings, values called by what they mean."""
+"""Click types: options under headings, and values that the help names by their meaning."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from boardroom.simulator.faults import KINDS
 
 
 class Number(click.ParamType[int | float]):
-    """A number that isn't negative, called by its unit in the help."""
+    """A number that isn't negative; the help names it by its unit."""
 
     def __init__(self, name: str, kind: type[int] | type[float], most: float = float("inf")) -> None:
         self.name = name
@@ -26,7 +26,7 @@ class Number(click.ParamType[int | float]):
 
 
 class Text(click.ParamType[str]):
-    """A text, called by what it means in the help."""
+    """A text; the help names it by its meaning."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -36,7 +36,7 @@ class Text(click.ParamType[str]):
 
 
 class SectionOption(click.Option):
-    """An option that stands under a heading of the help."""
+    """An option under a heading of the help."""
 
     def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -59,6 +59,6 @@ class SectionCommand(click.Command):
             formatter.write_dl(list(KINDS.items()))
             formatter.write_paragraph()
             formatter.write_text(
-                "Each takes adapter=PATTERN (whom it hits), rate=0..1 and times=N, and what its line names. "
+                "Each takes adapter=PATTERN (which adapters), rate=0..1 and times=N, and the keys in its line. "
                 "--fault latency:seconds=0.5,rate=0.1 makes every tenth request half a second late."
             )

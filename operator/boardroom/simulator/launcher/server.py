@@ -1,4 +1,4 @@
-"""Serving until told to stop: the port opens after start-up, and closes before the last answer is out."""
+"""Serves until SIGTERM: the port opens after start-up, and closes before the last answer is sent."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ class _JsonFormatter(logging.Formatter):
 
 
 class _Protocol(HttpToolsProtocol):
-    """Its parser gives up on a target of 64 KiB, which hyper refuses by a status of its own."""
+    """Answers 414 to a request target of 64 KiB, as hyper does; uvicorn's parser would answer 400."""
 
     def send_400_response(self, msg: str) -> None:
         if len(self.url) <= MAX_TARGET_BYTES:
@@ -42,7 +42,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Prints where it listens, which with port 0 nobody knows before."""
+    """Logs its address: with port 0 it is not known before."""
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # sockets are not ours
         await super().startup(sockets)  # type: ignore[arg-type]  # idem
@@ -54,7 +54,7 @@ class _Server(uvicorn.Server):
 
 
 def run(launch: Launch) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit status."""
+    """Serve until SIGTERM or SIGINT; return the exit status."""
     _configure_logging(json_output=launch.json_output)
     settings = launch.settings
     _LOG.info("This is a simulated LoRAX: no GPU, no weights of %s; profile %s", settings.model_id, settings.profile)
@@ -102,7 +102,7 @@ async def _serve(launch: Launch) -> int:
 
 
 def _abort(reason: str) -> NoReturn:
-    """Exit as the container does when the router aborts: at once, with the launcher's status."""
+    """Exit at once with the launcher's status, as the container does when the router aborts."""
     _LOG.error("thread 'tokio-runtime-worker' panicked: %s", reason)
     _LOG.error("Webserver Crashed")
     logging.shutdown()
@@ -111,7 +111,7 @@ def _abort(reason: str) -> NoReturn:
 
 
 async def _wait_for_start(seconds: float) -> bool:
-    """Wait, as weights would be loaded now; True when SIGTERM or SIGINT came first."""
+    """Wait as long as loading weights would take; return True if SIGTERM or SIGINT came first."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -128,7 +128,7 @@ async def _wait_for_start(seconds: float) -> bool:
 
 
 def _ignore_signals() -> None:
-    """Uvicorn raises the signal that stopped it once more; dying of that would hide that the end was orderly."""
+    """Ignore signals: uvicorn raises the one that stopped it again, and the exit status must stay orderly."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
 

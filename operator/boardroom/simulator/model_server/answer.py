@@ -1,7 +1,7 @@
-"""What the simulated model says: readable, deterministic, and marked with who said it.
+"""The text of the simulated model: readable, deterministic, and signed by the weights.
 
-The text depends on prompt, weights and sampling parameters, and on the seed only when sampling. It opens with the
-signature (signature.py), so that a short answer carries it too, and says what it is: a simulation.
+The text depends on prompt, weights and sampling parameters, and on the seed only when sampling. It begins with the
+signature (signature.py), so that a short answer has one too, and with the word "simulated".
 """
 
 import hashlib
@@ -34,7 +34,7 @@ class Author:
         self._tokenizer = tokenizer
 
     def write(self, prompt: str, question: str, sampling: Sampling, adapter_id: str, digest: str) -> Answer:
-        """The tokens for a prompt; adapter_id and digest are "" for the base model alone.
+        """Return the answer to a prompt; `adapter_id` and `digest` are "" for the base model alone.
 
         Raises SchemaError.
         """
@@ -52,7 +52,7 @@ class Author:
 
 
 def question_in(prompt: str) -> str:
-    """What the user asks in a prompt of unknown layout: its last line that isn't a cue to the model."""
+    """Return the question in a prompt of unknown layout: its last line that isn't a cue to the model."""
     for line in reversed(prompt.splitlines()):
         text = line.replace("</s>", "").replace("[/INST]", "").strip()
         if text and not _CUE.match(text):
@@ -61,7 +61,7 @@ def question_in(prompt: str) -> str:
 
 
 def _reasoning(adapter_id: str, chance: Iterator[int]) -> Iterator[str]:
-    """Sentences without end; an empty one is where the model would stop."""
+    """Yield sentences forever; an empty one is where the model would stop."""
     phrases = sorted(_phrases(adapter_id), key=lambda _: next(chance))
     length = 3 + next(chance) % 2
     for position, phrase in enumerate(itertools.cycle(phrases), start=1):
@@ -71,7 +71,7 @@ def _reasoning(adapter_id: str, chance: Iterator[int]) -> Iterator[str]:
 
 
 def _document(schema: str, chance: Iterator[int], sentences: Iterator[str]) -> Iterator[str]:
-    """JSON that follows the schema; its first free text is signed. Behind its end there are only ends."""
+    """Yield JSON that satisfies the schema, its first free text signed, and then ends forever."""
     free = (sentence for sentence in sentences if sentence)
     first = "".join(itertools.islice(free, 3))
     value = document(json.loads(schema), chance, itertools.chain((first,), free))
@@ -95,10 +95,10 @@ def _tokens_until_end(sentences: Iterator[str], sampling: Sampling, tokenizer: T
 
 
 def _ended_answer(tokens: Sequence[Token], sampling: Sampling, *, ended: bool) -> Answer | None:
-    """The answer, once the tokens hold a reason to end it; ended says that the last one is the model's own end.
+    """Return the answer if the tokens have a reason to end; `ended` says that the last one is the model's end token.
 
-    LoRAX asks after each token: is it the last that was wanted, else is it the end, else does the text end in a stop
-    sequence? So what ends exactly at max_new_tokens ends for its length.
+    LoRAX checks after each token, in this order: max_new_tokens, the end token, a stop sequence. So an answer that ends
+    exactly at max_new_tokens ends for its length.
     """
     limit = sampling.max_new_tokens
     at_stop = _end_of_stop(tokens[: limit - 1], sampling.stop)
@@ -110,9 +110,9 @@ def _ended_answer(tokens: Sequence[Token], sampling: Sampling, *, ended: bool) -
 
 
 def _end_of_stop(tokens: Sequence[Token], stop: Sequence[str]) -> int | None:
-    """How many tokens there are when the text first ends in a stop sequence; an empty one ends every text.
+    """Return the number of tokens at which the text first ends with a stop sequence. An empty one ends every text.
 
-    LoRAX's pattern ends in `$`, which also matches before a line's end.
+    LoRAX's pattern ends with `$`, which also matches before a line end.
     """
     if not stop:
         return None
@@ -146,7 +146,7 @@ def _reference(question: str) -> str:
 
 
 def _phrases(adapter_id: str) -> Sequence[str]:
-    """The sentences of the role that the adapter's name tells, else those of anybody."""
+    """Return the sentences of the role in the adapter's name; without one those of any role."""
     table = _phrase_table()
     words = set(re.split(r"[^a-z]+", adapter_id.lower()))
     role = next((role for role in table if role in words), "anybody")

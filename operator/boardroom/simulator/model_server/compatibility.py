@@ -1,13 +1,13 @@
-"""Does an adapter fit the base model, as far as names tell?"""
+"""Whether an adapter fits the base model, as far as their names tell."""
 
 from boardroom.adapters.families import architecture
 
 
 def incompatibility(adapter_id: str, trained_on: str | None, model_id: str) -> str | None:
-    """LoRAX's complaint about an adapter of another architecture; None when it would load.
+    """Return LoRAX's message for an adapter of another architecture; None if the adapter would load.
 
-    Like LoRAX, an adapter that names no base model, or another model of the same architecture, is taken. Unlike
-    LoRAX, which assumes the best when it can't reach the hub, an unknown architecture counts as another one.
+    As in LoRAX, an adapter loads that names no base model, or another model of the same architecture. An unknown
+    architecture counts as another one, while LoRAX accepts it if it can't reach the hub.
     """
     if not trained_on or trained_on == model_id:
         return None

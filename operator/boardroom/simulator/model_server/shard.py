@@ -1,7 +1,7 @@
-"""The model server behind the router: one process, one GPU, one thing at a time.
+"""The model server behind the router: one process, one GPU, one call at a time.
 
-LoRAX's server handles its calls on one thread, so a download or a load stalls every forward pass and the health check
-(LORAX.md, trap 2). A lock that is handed over in order of asking does the same here.
+LoRAX's server handles its calls in one thread, so a download or a load delays every forward pass and the health check
+(docs/lorax.md#serial-loader). A fair lock has the same effect here.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from boardroom.simulator.model_server.answer import Author
 from boardroom.simulator.model_server.compatibility import incompatibility
 from boardroom.simulator.model_server.cost import CostModel
 from boardroom.simulator.model_server.sources import AdapterSources, SourceError, Weights
-from boardroom.simulator.router.steps import StepLog
+from boardroom.simulator.model_server.steps import StepLog
 
 SCHEMAS_KEPT: Final = 32
-"""Compiled ones, each for the next request; LoRAX forgets the one that was not used for longest."""
+"""Compiled schemas in LoRAX's cache, which is least recently used."""
 CUDA_ERROR: Final = "CUDA error: an illegal memory access was encountered"
 
 
 class Shard:
-    """Holds the base model and the loaded adapters, and runs the steps."""
+    """Has the base model and the loaded adapters, and runs the steps."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Shard:
         crash: Callable[[str], NoReturn],
         type_lists: bool = True,
     ) -> None:
-        """`type_lists`: whether its schema library takes a list of types."""
+        """`type_lists` says whether this version's schema library takes a list of types."""
         self.model_id = model_id
         self._faults = faults
         self._crash = crash
@@ -54,27 +54,30 @@ class Shard:
         self._adapter_memory = int(cost.gpu_memory_gb * 1e9 * adapter_memory_fraction)
         self._loaded: dict[str, Weights] = {}
         self.loads = 0
-        """Adapters brought onto the GPU so far."""
+        """Adapters loaded onto the GPU so far."""
         self._preloaded: dict[str, float] = {}
         self._type_lists = type_lists
         self._compiled: dict[str, None] = {}
-        """The schemas that are, the one that was used last at the end."""
+        """The compiled schemas, the most recently used last."""
         self._lock = asyncio.Lock()
 
     @property
     def loaded(self) -> Sequence[str]:
-        """Ids of the adapters on the GPU, in the order they came."""
+        """Ids of the adapters on the GPU, in the order of loading."""
         return tuple(self._loaded)
 
     async def health(self) -> None:
-        """Returns when the server has answered, which is after what it is doing now. Raises UnhealthyError."""
+        """Wait for the present call, and return if the server is healthy; raises UnhealthyError."""
         async with self._lock:
             await self._faults.wait_while_hung()
         if self._faults.trigger("error", error="unhealthy"):
             raise UnhealthyError
 
     async def preload(self, adapter_ids: Sequence[str], source: str) -> None:
-        """Load adapters before the first request; from then on no other can be loaded. Raises SourceError."""
+        """Load adapters before the first request. No other can load later (docs/lorax.md#preloaded-only).
+
+        Raises SourceError.
+        """
         memory = self._cost.gpu_memory_gb * 1e9
         shares = {}
         for adapter_id in adapter_ids:
@@ -84,7 +87,7 @@ class Shard:
         self._preloaded = shares
 
     async def download(self, adapter_id: str, source: str, api_token: str | None) -> float:
-        """Check an adapter's files; returns its share of the memory reserved for adapters. Raises SourceError."""
+        """Check an adapter's files; return its share of the memory reserved for adapters. Raises SourceError."""
         async with self._lock:
             if adapter_id == BASE_MODEL:
                 return 0.0
@@ -112,7 +115,7 @@ class Shard:
             raise SourceError(failing.message or "No valid adapter config file found: tried None and None")
 
     async def load(self, adapter_id: str, source: str, api_token: str | None) -> None:
-        """Bring an adapter onto the GPU. Raises SourceError."""
+        """Load an adapter onto the GPU; raises SourceError."""
         async with self._lock:
             if adapter_id == BASE_MODEL or adapter_id in self._loaded:
                 return
@@ -131,13 +134,13 @@ class Shard:
             self.loads += 1
 
     async def offload(self, adapter_id: str) -> None:
-        """Take an adapter off the GPU; preloaded ones stay."""
+        """Remove an adapter from the GPU, unless it was preloaded."""
         async with self._lock:
             if adapter_id not in self._preloaded:
                 self._loaded.pop(adapter_id, None)
 
     async def prefill(self, entries: Sequence[Entry]) -> None:
-        """Read the prompts and emit the first token of each. Raises StepError."""
+        """Process the prompts and emit the first token of each request; raises StepError."""
         async with self._lock:
             await self._apply_step_faults(entries)
             for entry in entries:
@@ -155,7 +158,7 @@ class Shard:
             entry.emit()
 
     async def decode(self, entries: Sequence[Entry]) -> None:
-        """Emit the next token of each. Raises StepError."""
+        """Emit the next token of each request; raises StepError."""
         async with self._lock:
             await self._apply_step_faults(entries)
             at = self._clock.now()
@@ -167,7 +170,7 @@ class Shard:
             entry.emit()
 
     async def _compile(self, schema: str | None) -> None:
-        """Compile a schema unless it has been since the start; everything waits. Raises StepError."""
+        """Compile a schema unless it is cached; everything else waits. Raises StepError."""
         if schema is None:
             return
         if schema not in self._compiled:
@@ -182,7 +185,7 @@ class Shard:
             self._compiled.pop(next(iter(self._compiled)))
 
     async def _apply_step_faults(self, entries: Sequence[Entry]) -> None:
-        """What may go wrong with a forward pass before it has begun."""
+        """Apply the faults of a forward pass, before it begins."""
         await self._faults.wait_while_hung()
         adapter_ids = [entry.public_adapter_id for entry in entries]
         if self._faults.trigger("crash", adapter_ids):
@@ -192,13 +195,15 @@ class Shard:
             raise StepError(failing.message or CUDA_ERROR)
 
     def _answer(self, entry: Entry) -> Answer:
-        # Without weights it is the base model, or an adapter that isn't there: LoRAX doesn't notice either.
+        # None is the base model, or an adapter that isn't loaded: LoRAX doesn't notice that either.
         weights = self._loaded.get(entry.adapter_id)
         gone_at = None if entry.adapter_id in self._preloaded else entry.loses_adapter_at
         if gone_at is None:
             return self._write(entry, weights)
         base = self._write(entry, None)
-        one_grammar = entry.sampling.schema is not None  # both follow it to its end: there is no seam
+        one_grammar = (
+            entry.sampling.schema is not None
+        )  # both models follow the grammar to its end, so the answer is all from one
         return base if one_grammar else self._write(entry, weights).switched_to(base, gone_at)
 
     def _write(self, entry: Entry, weights: Weights | None) -> Answer:

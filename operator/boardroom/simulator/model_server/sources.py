@@ -1,7 +1,7 @@
-"""Where adapters come from: what LoRAX's server does to find, check and read one, with its complaints word for word.
+"""Finds, checks and reads adapters as LoRAX's server does, with LoRAX's error messages to the letter.
 
-LoRAX reads an adapter twice: it checks the files when it downloads, and reads the tensors each time it loads.
-Everything here touches the disk, so it belongs in a thread.
+LoRAX reads an adapter twice: it checks the files at a download, and reads the tensors at each load. Everything here
+reads the disk, so callers use a thread.
 """
 
 import json
@@ -21,12 +21,12 @@ _SHORTEST_LOCAL_ID: Final = 5
 
 
 class SourceError(Exception):
-    """The text that LoRAX's server raises."""
+    """An error of LoRAX's server; str() is LoRAX's message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """An adapter as it was loaded."""
+    """An adapter as it was when it was loaded."""
 
     digest: str
     size_bytes: int
@@ -34,14 +34,14 @@ class Weights:
 
 
 class AdapterSources:
-    """Finds adapters on disk: local directories, and what a Hugging Face cache already holds. There is no network."""
+    """Finds adapters on disk: local directories, and those in a Hugging Face cache. Uses no network."""
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
         self._digests = Digests()
 
     def download(self, adapter_id: str, source: str, api_token: str | None) -> int:
-        """Check that the adapter is there; returns the bytes of its weights. Raises SourceError."""
+        """Check that the adapter exists; return the bytes of its weights. Raises SourceError."""
         directory = self._directory("downloading", adapter_id, source, api_token)
         _load_config(directory)
         try:
@@ -50,7 +50,7 @@ class AdapterSources:
             raise SourceError(str(error)) from error
 
     def load(self, adapter_id: str, source: str, api_token: str | None) -> Weights:
-        """Read it as it is now, which may be other than it was at download. Raises SourceError."""
+        """Read the adapter as it is now; its files may have changed since the download. Raises SourceError."""
         directory = self._directory("loading", adapter_id, source, api_token)
         config = _load_config(directory)
         for name, file in adapter_files(directory, root=None).items():
@@ -62,9 +62,9 @@ class AdapterSources:
         base = config.get("base_model_name_or_path")
         return Weights(adapter.digest, adapter.size_bytes, base if isinstance(base, str) else None)
 
-    def _directory(self, doing: str, adapter_id: str, source: str, api_token: str | None) -> Path:
+    def _directory(self, action: str, adapter_id: str, source: str, api_token: str | None) -> Path:
         if source.lower() not in SOURCES:
-            raise SourceError(f"Invalid source '{source}' when {doing} adapter '{adapter_id}'")
+            raise SourceError(f"Invalid source '{source}' when {action} adapter '{adapter_id}'")
         if source.lower() == "local":
             if len(adapter_id) < _SHORTEST_LOCAL_ID:
                 raise SourceError(f"model_id '{adapter_id}' is too short for prefix filtering")
@@ -74,7 +74,7 @@ class AdapterSources:
         return self._snapshot(adapter_id)
 
     def _snapshot(self, repository: str) -> Path:
-        """Newest cached revision of a hub repository; a directory that isn't there when there is none."""
+        """Return the newest cached revision of a hub repository; a path that doesn't exist if there is none."""
         folder = self._cache / f"models--{repository.replace('/', '--')}"
         try:
             revision = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
@@ -103,7 +103,7 @@ def _weight_files(adapter_id: str, directory: Path) -> list[Path]:
     if files:
         return files
     if any(directory.glob("*.bin")):
-        # LoRAX would convert the pickles in place; a mount that is read-only refuses that.
+        # LoRAX would convert the pickles in place, which a read-only mount refuses.
         raise SourceError(
             'Error while serializing: I/O error: Os { code: 30, kind: ReadOnlyFilesystem, message: "Read-only file '
             'system" }'
@@ -112,7 +112,7 @@ def _weight_files(adapter_id: str, directory: Path) -> list[Path]:
 
 
 def _weight_bytes(file: Path) -> int:
-    """What the tensors take on the GPU, from the header alone, with LoRAX's checks."""
+    """Return the tensors' bytes on the GPU, from the header alone, with LoRAX's checks."""
     size = file.stat().st_size
     if size < 8:  # noqa: PLR2004 (the length field's width)
         raise SourceError(f"Length of safetensor file less than 8 bytes: {file}")
@@ -140,7 +140,7 @@ def _check_tensors(file: File) -> None:
         read_header(file)
     except ProblemError:
         try:
-            safetensors.deserialize(file.path.read_bytes())  # the library itself says what is wrong
+            safetensors.deserialize(file.path.read_bytes())  # the library's own message says what is wrong
         except (OSError, safetensors.SafetensorError) as error:
-            # LoRAX opens the file instead of reading it whole, which words the same complaint a little differently.
+            # LoRAX opens the file instead of reading it whole, which changes the library's message a little.
             raise SourceError(str(error).replace("deserializing:", "deserializing header:")) from error

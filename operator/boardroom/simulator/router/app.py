@@ -19,7 +19,7 @@ Handler = Callable[[Engine, Exchange], Awaitable[None]]
 
 MAX_HEADERS: Final = 100
 MAX_HEAD_BYTES: Final = 8192 + 4096 * 100
-"""Bounds of hyper, LoRAX's HTTP server."""
+"""The limits of hyper, LoRAX's HTTP server."""
 
 ROUTES: Final[Mapping[str, Mapping[str, Handler]]] = {
     "/": {"POST": native.generate_either, "GET": information.health},
@@ -35,7 +35,7 @@ ROUTES: Final[Mapping[str, Mapping[str, Handler]]] = {
     "/metrics": {"GET": information.metrics},
 }
 MAIN_BRANCH: Final[Mapping[str, Mapping[str, Handler]]] = {"/startup": {"GET": information.startup}}
-"""What came after the newest release."""
+"""Routes that came after the newest release."""
 INSPECTION: Final[Mapping[str, Mapping[str, Handler]]] = {
     "/simulator/steps": {"GET": inspection.steps},
     "/simulator/state": {"GET": inspection.state},
@@ -49,7 +49,7 @@ INSPECTION: Final[Mapping[str, Mapping[str, Handler]]] = {
 
 
 class Application:
-    """Serves an engine that runs."""
+    """Serves a running engine."""
 
     def __init__(self, engine: Engine, *, inspect: bool = True) -> None:
         self._engine = engine
@@ -84,11 +84,11 @@ class Application:
         except Dropped:
             await exchange.tear()
         except ClientGone:
-            _LOG.info("a client left before its answer")
+            _LOG.info("a client disconnected before its answer")
 
 
 def _too_large(scope: Scope) -> bool:
-    """Whether hyper would refuse the request's head, before it looks for a route."""
+    """Whether hyper would refuse the request's head, which it checks before the route."""
     headers = scope["headers"]
     size = len(scope["path"]) + sum(len(name) + len(value) + len(": \r\n") for name, value in headers)
     return size > MAX_HEAD_BYTES or len(headers) > MAX_HEADERS

@@ -1,8 +1,7 @@
-"""Continuous batching: one task that forms batches, runs their steps, and lets newcomers in between steps."""
+"""Continuous batching: one task forms batches, runs their steps, and admits waiting requests between steps."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 from typing import Final
 
 from boardroom.simulator.clock import Clock
@@ -14,26 +13,16 @@ from boardroom.simulator.router.loader import Loader
 from boardroom.simulator.router.metrics import Metrics
 from boardroom.simulator.router.queues import AdapterQueues, Status
 from boardroom.simulator.router.race import Race
+from boardroom.simulator.settings import BatchLimits
 
 FAILED_PREFILL: Final = "ID not found in entries"
-"""How the router aborts when a prefill has failed while others decode."""
+"""The message of the abort when a prefill fails while others decode (docs/lorax.md#prefill-abort)."""
 
 Step = Callable[[list[Entry]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchLimits:
-    """The launcher's flags of the same names."""
-
-    max_batch_prefill_tokens: int
-    max_batch_total_tokens: int
-    waiting_served_ratio: float
-    max_waiting_tokens: int
-    eager_prefill: bool
-
-
 class Batcher:
-    """Takes requests from the queues into the running batch."""
+    """Moves requests from the queues into the running batch."""
 
     def __init__(
         self,
@@ -48,7 +37,7 @@ class Batcher:
         woken: asyncio.Event,
         panic: Callable[[str], None],
     ) -> None:
-        """`panic` is called where LoRAX's router aborts; it returns where its bugs are off."""
+        """`panic` is called where LoRAX's router aborts; it returns if these bugs are switched off."""
         self._shard = shard
         self._queues = queues
         self._loader = loader
@@ -61,7 +50,7 @@ class Batcher:
         self._blocks = BlockBudget(limits.max_batch_total_tokens)
 
     async def run(self) -> None:
-        """Work until cancelled: asleep until a request or an adapter arrives, then until nothing can run."""
+        """Run until cancelled: wait for a request or an adapter, then run batches until nothing can run."""
         while True:
             await self._woken.wait()
             self._woken.clear()
@@ -90,8 +79,9 @@ class Batcher:
         self._gauge(())
 
     async def _add_newcomers(self, running: list[Entry], newcomers: list[Entry]) -> list[Entry]:
-        """The batch with the newcomers, once their prompts are read. Where that fails LoRAX's router fails those that
-        decode as well, and aborts when it meets them in the next step.
+        """Prefill the newcomers, and return the batch with them.
+
+        If the prefill fails, LoRAX's router also fails the requests that decode, and aborts at their next step.
         """
         fresh = await self._step("prefill", self._shard.prefill, newcomers)
         failed = next((entry.error for entry in newcomers if entry.error is not None), None)
@@ -102,13 +92,13 @@ class Batcher:
         return []
 
     def _min_size(self, running: int, waiting_tokens: int) -> int | None:
-        """How many must wait before the batch is interrupted for them; None after long enough."""
+        """Return how many requests must wait to interrupt the batch; None if it has run long enough."""
         if waiting_tokens >= self._limits.max_waiting_tokens:
             return None
         return int(running * self._limits.waiting_served_ratio)
 
     def _next_batch(self, in_use: Collection[str], min_size: int | None) -> list[Entry]:
-        """Requests that can start now; none while fewer wait than asked for, and then adapters don't move either."""
+        """Return the requests that can start now. If fewer than `min_size` wait, none start and no adapter moves."""
         waiting = len(self._queues)
         self._metrics.gauge("lorax_queue_length", waiting)
         if waiting == 0 or (min_size is not None and waiting < min_size):
@@ -155,7 +145,7 @@ class Batcher:
                 self._queues.untrack(queue)
 
     async def _step(self, method: str, step: Step, entries: list[Entry]) -> list[Entry]:
-        """One forward pass; returns the requests that go on: none when it failed, it fails them all."""
+        """Run one forward pass; return the requests that go on. A failed pass fails them all."""
         labels = f'method="{method}"'
         self._metrics.count("lorax_batch_inference_count", labels)
         started = self._clock.now()

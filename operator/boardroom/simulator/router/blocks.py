@@ -1,4 +1,4 @@
-"""The token budget: keys and values live in blocks that are reserved when a request is admitted."""
+"""The token budget: the KV cache is divided into blocks, which are reserved at a request's admission."""
 
 from typing import Final
 
@@ -6,14 +6,14 @@ BLOCK_TOKENS: Final = 16
 
 
 class BlockBudget:
-    """Counts free blocks; which block is whose doesn't matter without a prefix cache."""
+    """Counts free blocks. Without a prefix cache the blocks themselves don't matter."""
 
     def __init__(self, tokens: int) -> None:
         self.total = tokens // BLOCK_TOKENS
         self.free = self.total
 
     def reserve(self, tokens: int) -> bool:
-        """Take the blocks for so many tokens, or none and return False."""
+        """Reserve the blocks of so many tokens; return False if there are too few."""
         blocks = blocks_for(tokens)
         if blocks > self.free:
             return False
@@ -21,10 +21,10 @@ class BlockBudget:
         return True
 
     def release(self, tokens: int) -> None:
-        """Give them back."""
+        """Release the blocks of so many tokens."""
         self.free += blocks_for(tokens)
 
 
 def blocks_for(tokens: int) -> int:
-    """Blocks that so many tokens fill, the last one perhaps in part."""
+    """Return how many blocks so many tokens need."""
     return -(-tokens // BLOCK_TOKENS)

@@ -1,4 +1,4 @@
-"""From bytes to requests, refused as axum and serde refuse."""
+"""Parses request bodies, with the errors of axum and serde."""
 
 import re
 from http import HTTPStatus
@@ -29,10 +29,9 @@ _NAMES: Final = {
 
 
 async def read_body(exchange: Exchange, kind: type[Body]) -> Body:
-    """The request's JSON as a struct; raises Rejection in plain text.
+    """Return the request's JSON as a struct; raises Rejection in plain text.
 
-    The words are serde's for what is wrong; the position it ends with is the end of the body, as the decoder here
-    doesn't tell where it was.
+    The message is serde's, but its position is always the end of the body: the decoder here doesn't report one.
     """
     content_type = (exchange.header(b"content-type") or "").split(";")[0].strip().lower()
     if content_type != "application/json" and not re.fullmatch(r"application/[^/]+\+json", content_type):
@@ -54,14 +53,14 @@ async def read_body(exchange: Exchange, kind: type[Body]) -> Body:
 
 
 def _first_value(body: bytes, kind: type[Body]) -> tuple[Body, bytes]:
-    """The JSON value that the body begins with, and where it stands: LoRAX looks no further."""
+    """Decode the first JSON value of the body, and return its bytes too: LoRAX ignores the rest."""
     try:
         return msgspec.json.decode(body, type=kind), body
     except msgspec.DecodeError as error:
         behind = _BEHIND.search(str(error))
         if behind is None:
             raise
-        body = body[: int(behind[1]) - 1]  # msgspec has read the first of them
+        body = body[: int(behind[1]) - 1]  # msgspec counts the first trailing character
         return msgspec.json.decode(body, type=kind), body
 
 
@@ -97,7 +96,7 @@ def _mismatch(message: str, body: bytes) -> str:
         value = "value"
     expected = _EXPECTED.match(message)
     if message.startswith("Invalid enum value"):
-        variants = "`Text`, `JsonObject`, `JsonSchema`"  # the one enumeration that LoRAX's bodies have
+        variants = "`Text`, `JsonObject`, `JsonSchema`"  # the only enumeration in LoRAX's bodies
         return f"{prefix}unknown variant {_VARIANT.sub('`', value)}, expected one of {variants}"
     if expected is None:
         return f"{prefix}invalid value: {value}"

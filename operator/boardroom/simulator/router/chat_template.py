@@ -1,4 +1,4 @@
-"""How messages become a prompt: the layout of Mistral's instruct models, whatever the base model."""
+"""The chat template: the layout of Mistral's instruct models, whatever the base model."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,17 +21,17 @@ class Message(msgspec.Struct):
 
     @property
     def text(self) -> str:
-        """The content as text; images are named by their address."""
+        """The content as text; an image is given by its URL."""
         if isinstance(self.content, list):
             return "".join(_chunk(chunk) for chunk in self.content)
         return self.content or ""
 
 
 def render(messages: Sequence[Message], template: ChatTemplate) -> Prompt:
-    """The prompt of a chat; raises TemplateError.
+    """Return the prompt of a chat; raises TemplateError.
 
-    `merge-system` puts a system message in front of the first user message, `refuse-system` raises on one as the
-    older templates of Mistral do, `none` is a model without a template.
+    `merge-system` puts a system message before the first user message, `refuse-system` refuses one as Mistral's older
+    templates do, and `none` is a model without a template.
     """
     if template == "none":
         raise TemplateError("template not found")

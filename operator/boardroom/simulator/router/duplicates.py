@@ -1,4 +1,4 @@
-"""A field that stands twice in a body: LoRAX refuses it, where most JSON parsers take the last one."""
+"""Finds a duplicate field in a body: LoRAX refuses it, while most JSON parsers use the last one."""
 
 import json
 from collections import Counter
@@ -10,28 +10,28 @@ from msgspec import inspect
 
 
 class _Doubled(dict[str, Any]):
-    """An object some of whose keys stood in it more than once."""
+    """An object that had some of its keys more than once."""
 
     names: Sequence[str] = ()
 
 
 def duplicate_field(body: bytes, kind: type) -> tuple[str, str] | None:
-    """Path of the object and name of the first field of `kind` that valid JSON has twice in it.
+    """Return the object's path and the name of the first duplicate field of `kind` in valid JSON, or None.
 
-    Fields that LoRAX does not know, and what it takes as any JSON, may stand in it as often as they like.
+    Fields that LoRAX does not know may be repeated, and so may those inside of a field that takes any JSON.
     """
-    found: list[_Doubled] = []
+    duplicates: list[_Doubled] = []
 
     def read(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         members = dict(pairs)
         if len(members) == len(pairs):
             return members
-        found.append(_Doubled(members))
-        found[-1].names = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
-        return found[-1]
+        duplicates.append(_Doubled(members))
+        duplicates[-1].names = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+        return duplicates[-1]
 
     document = json.loads(body.decode("utf-8", "replace"), object_pairs_hook=read, parse_int=str, parse_float=str)
-    return next(_doubled(document, _shape(kind), ""), None) if found else None
+    return next(_doubled(document, _shape(kind), ""), None) if duplicates else None
 
 
 @cache

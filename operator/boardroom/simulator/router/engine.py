@@ -1,4 +1,4 @@
-"""The simulated server without its HTTP: requests go in, entries that fill with tokens come out."""
+"""The simulated server without HTTP: takes requests, and returns entries that fill with tokens."""
 
 import asyncio
 import logging
@@ -35,19 +35,19 @@ MAJORITY_SIGN_METHODS: Final = frozenset({"TOTAL", "FREQUENCY"})
 class Engine:
     """Router, loader and model server in one process.
 
-    Use it as an async context manager, on the loop that serves it: entering preloads adapters and starts the tasks.
+    Use it as an async context manager, on the loop that serves: entering preloads adapters and starts the tasks.
     """
 
     def __init__(
         self, settings: Settings, clock: Clock | None = None, *, on_abort: Callable[[str], object] = _LOG.error
     ) -> None:
-        """on_abort is called as the router aborts, with the reason; unless it exits, RouterAborted follows.
+        """`on_abort` is called with the reason when the router aborts; unless it exits, RouterAborted is raised then.
 
         Raises TokenizerError.
         """
         self.settings = settings
         self._on_abort = on_abort
-        self._random = Random(settings.random_seed)  # noqa: S311 (it decides what goes wrong, not what is secret)
+        self._random = Random(settings.random_seed)  # noqa: S311 (faults are not secret)
         self.faults = Faults(settings.faults, self._random)
         self.usage = Ledger()
         self.tokenizer = load_tokenizer(settings.tokenizer)
@@ -89,14 +89,14 @@ class Engine:
         return self
 
     async def work(self) -> None:
-        """Returns never; raises what ended the loader or the batcher, as a panic ends LoRAX."""
+        """Never returns; raises the exception that ended the loader or the batcher, as a panic ends LoRAX."""
         await asyncio.gather(*self._tasks)
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
-            with suppress(asyncio.CancelledError, Exception):  # work() has raised it to whoever listens
+            with suppress(asyncio.CancelledError, Exception):  # work() has raised it already
                 await task
 
     def submit(
@@ -108,10 +108,10 @@ class Engine:
         wants_tokens: bool = False,
         request_id: str | None = None,
     ) -> Entry:
-        """Queue a request. The caller holds a permit: release() it when the entry has ended or is abandoned.
+        """Queue a request. The caller must call release() when the entry has ended or is abandoned.
 
-        Raises OverloadedError at once when --max-concurrent-requests are under way, ValidationError, and
-        RouterAborted for a merge that LoRAX's router doesn't survive.
+        Raises OverloadedError at once at --max-concurrent-requests, ValidationError, and RouterAborted for a merge that
+        LoRAX's router doesn't survive.
         """
         if self.permits_taken >= self.settings.max_concurrent_requests:
             self.metrics.failed("overloaded")
@@ -147,13 +147,13 @@ class Engine:
         return entry
 
     def release(self, entry: Entry) -> None:
-        """Give the permit back; an entry that hasn't ended is dropped at its next step."""
+        """Return the request's permit; an entry that hasn't ended is dropped at its next step."""
         self.permits_taken -= 1
         entry.abandoned = not entry.done
         self.usage.record(entry)
 
     def panic(self, reason: str) -> None:
-        """What makes LoRAX's router abort, taking every request with it; nothing when its bugs are off."""
+        """Abort as LoRAX's router does, with every request; does nothing if these bugs are switched off."""
         if self.settings.abort_bugs:
             self._abort(reason)
 
@@ -162,7 +162,7 @@ class Engine:
         raise RouterAborted(reason)
 
     def _adapter_id(self, parameters: Parameters) -> str:
-        """The one adapter that a request names; raises GenerationError for a merge, which isn't simulated."""
+        """Return the adapter of a request; raises GenerationError for a merge, which isn't simulated."""
         merged = parameters.merged_adapters
         if merged is None:
             return parameters.adapter_id or BASE_MODEL
@@ -176,7 +176,7 @@ class Engine:
         return adapter_id
 
     def state(self) -> dict[str, Any]:
-        """What LoRAX never tells: for GET /simulator/state."""
+        """Return the body of GET /simulator/state."""
         return {
             "loaded": list(self.shard.loaded),
             "loads": self.shard.loads,

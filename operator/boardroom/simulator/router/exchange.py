@@ -1,4 +1,4 @@
-"""One HTTP request and its response, straight on ASGI: the simulator is a load generator's target."""
+"""One HTTP request and its response, directly on ASGI: load tests need a simulator that costs little."""
 
 import asyncio
 from collections.abc import Callable, Iterable, MutableMapping
@@ -23,12 +23,12 @@ _CORS: Final = (
 )
 
 
-class ClientGone(Exception):  # noqa: N818 (nothing went wrong here)
+class ClientGone(Exception):  # noqa: N818 (not an error)
     """The client closed the connection before it had its answer."""
 
 
-class Dropped(Exception):  # noqa: N818 (the connection is, by order of a fault)
-    """The connection closes in the middle of the answer."""
+class Dropped(Exception):  # noqa: N818 (a fault that was asked for)
+    """A fault closes the connection in the middle of the answer."""
 
 
 class Exchange:
@@ -40,15 +40,15 @@ class Exchange:
         self._send = send
 
     def header(self, name: bytes) -> str | None:
-        """A request header by its lower-case name."""
+        """Return a request header by its lower-case name; None if it is missing."""
         return next((value.decode("latin-1") for key, value in self._scope["headers"] if key == name), None)
 
     def query(self) -> str:
-        """The query string."""
+        """Return the query string."""
         return str(self._scope["query_string"].decode("latin-1"))
 
     async def body(self) -> bytes:
-        """The whole body; raises Rejection above 2 MiB, ClientGone when it never ends."""
+        """Return the whole body; raises Rejection above 2 MiB, and ClientGone if the client disconnects."""
         chunks: list[bytes] = []
         size = 0
         while True:
@@ -66,20 +66,20 @@ class Exchange:
                 return b"".join(chunks)
 
     async def wait_gone(self) -> None:
-        """Returns when the client has closed the connection."""
+        """Wait until the client has disconnected."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
     async def respond(
         self, status: int, body: bytes = b"", content_type: bytes | None = None, headers: Headers = ()
     ) -> None:
-        """The whole response."""
+        """Send the whole response."""
         length = (b"content-length", str(len(body)).encode())
         await self._start(status, content_type, (*headers, length))
         await self._send({"type": "http.response.body", "body": body})
 
     async def tear(self) -> None:
-        """Begin an answer and leave: the server closes the connection."""
+        """Begin a response and do not finish it: the server closes the connection."""
         await self._start(HTTPStatus.OK, JSON, ((b"content-length", b"1000"),))
         await self._send({"type": "http.response.body", "body": b'{"generated_text":"', "more_body": True})
 
@@ -88,7 +88,7 @@ class Exchange:
         await self._start(HTTPStatus.OK, EVENTS, (*headers, (b"cache-control", b"no-cache")))
 
     async def send_events(self, events: bytes) -> None:
-        """Some events, each ended by its empty line."""
+        """Send events, each ended by an empty line."""
         await self._send({"type": "http.response.body", "body": events, "more_body": True})
 
     async def end_events(self) -> None:
@@ -106,9 +106,9 @@ class Exchange:
 
 
 class Waiter:
-    """Waits for the engine and for the client to leave, whichever comes first.
+    """Waits for the engine or for the client's disconnect, whichever comes first.
 
-    `notify` is what the engine calls; `wait` returns after it was called, and raises ClientGone when the client left.
+    The engine calls `notify`; `wait` returns after that, and raises ClientGone if the client has disconnected.
     """
 
     def __init__(self, exchange: Exchange) -> None:
@@ -126,7 +126,7 @@ class Waiter:
             self._change.set_result(None)
 
     async def wait(self, timeout: float | None = None) -> bool:
-        """True after a change, False after so many seconds without one."""
+        """Return True after a change, False after so many seconds without one."""
         if not self._change.done():
             await asyncio.wait((self._change, self._gone), timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         if self._gone.done():

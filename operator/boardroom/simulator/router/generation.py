@@ -1,4 +1,4 @@
-"""What every generating route shares: submit, wait, headers, metrics; each route shapes the outcome its own way."""
+"""What every generating route shares: submitting, waiting, headers and metrics. Each route formats the outcome."""
 
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
@@ -32,12 +32,12 @@ _ERRORS: Final[Mapping[str, tuple[str, Callable[[str | None], LoraxError]]]] = {
     "validation": ("validation", lambda message: ValidationError(message or "`inputs` cannot be empty")),
     "incomplete": ("incomplete", lambda _: IncompleteGenerationError()),
 }
-"""Errors that a fault brings: the metric's label, and how it is made of the fault's message."""
+"""The errors of a fault: the metric's label, and the constructor from the fault's message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request for text, whatever route it came by."""
+    """A request for text, of any route."""
 
     prompt: Prompt
     parameters: Parameters
@@ -45,7 +45,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Generated texts, the best first, and the response's headers."""
+    """The generated texts, the best first, and the response's headers."""
 
     best: Entry
     others: tuple[Entry, ...]
@@ -53,7 +53,7 @@ class Outcome:
 
 
 async def generate(engine: Engine, exchange: Exchange, call: Call) -> Outcome:
-    """Run a request to its end. Raises LoraxError, and ClientGone when nobody waits any more."""
+    """Run a request to its end; raises LoraxError, and ClientGone if the client disconnects."""
     started = engine.clock.now()
     engine.metrics.count(REQUEST_COUNT)
     call = _with_token(call, exchange)
@@ -80,7 +80,7 @@ async def generate(engine: Engine, exchange: Exchange, call: Call) -> Outcome:
 
 
 async def stream(engine: Engine, exchange: Exchange, call: Call) -> AsyncGenerator[tuple[Entry, int] | None, None]:
-    """Yield the entry and how many of its tokens are new, or None when it is time for a sign of life.
+    """Yield the entry and the number of its new tokens, or None when a keep-alive is due.
 
     Raises LoraxError, also for a request that is refused at once: the response has begun by then.
     """
@@ -93,12 +93,12 @@ async def stream(engine: Engine, exchange: Exchange, call: Call) -> AsyncGenerat
     try:
         await _apply_faults(engine, call)
         entry = _submit(engine, exchange, call, waiter, wants_tokens=True)
-        seen = 0
-        while not entry.done or seen < entry.emitted:
+        sent = 0
+        while not entry.done or sent < entry.emitted:
             if not await waiter.wait(KEEP_ALIVE_SECONDS):
                 yield None
-            elif entry.emitted > seen:
-                new, seen = entry.emitted - seen, entry.emitted
+            elif entry.emitted > sent:
+                new, sent = entry.emitted - sent, entry.emitted
                 if entry.done and entry.error is None:
                     _account(engine, entry, started)
                 yield entry, new
@@ -112,7 +112,7 @@ async def stream(engine: Engine, exchange: Exchange, call: Call) -> AsyncGenerat
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds that a request spent, as the headers split them."""
+    """The times of a request in seconds, as the headers divide them."""
 
     total: float
     validation: float
@@ -124,7 +124,7 @@ class Times:
 
 
 def call_headers(engine: Engine, call: Call) -> Headers:
-    """The headers that don't wait for the outcome. Raises RouterAborted for a value that can't stand in one."""
+    """Yield the headers that don't depend on the outcome; raises RouterAborted for an invalid value."""
     yield b"x-model-id", _header_value(engine.settings.model_id)
     adapter_id = adapter_of(call.parameters)
     if adapter_id:
@@ -136,14 +136,14 @@ def call_headers(engine: Engine, call: Call) -> Headers:
 
 
 def adapter_of(parameters: Parameters) -> str:
-    """The adapter's id as the headers echo it; "" for the base model, also by the name that LoRAX gives it."""
+    """Return the adapter's id as the headers have it; "" for the base model, also by LoRAX's own name for it."""
     merged = parameters.merged_adapters
     ids = [parameters.adapter_id or ""] if merged is None else merged.ids
     return ",".join(adapter_id for adapter_id in ids if adapter_id != BASE_MODEL)
 
 
 def details(entry: Entry) -> dict[str, Any]:
-    """finish_reason and counts, as `details` begins everywhere."""
+    """Return the first fields of every `details`: finish_reason and token counts."""
     if entry.answer is None:
         raise IncompleteGenerationError
     return {
@@ -154,7 +154,7 @@ def details(entry: Entry) -> dict[str, Any]:
 
 
 def text_of(entry: Entry, call: Call) -> str:
-    """The generated text, behind the prompt if asked for."""
+    """Return the generated text, after the prompt if return_full_text is set."""
     if entry.answer is None:
         raise IncompleteGenerationError
     text = generated_text(entry.answer.tokens)
@@ -162,7 +162,7 @@ def text_of(entry: Entry, call: Call) -> str:
 
 
 async def _apply_faults(engine: Engine, call: Call) -> None:
-    """The faults that trigger a request as it comes in. Raises LoraxError."""
+    """Apply the faults of a new request; raises LoraxError."""
     adapter_ids = (adapter_of(call.parameters),)
     late = engine.faults.trigger("latency", adapter_ids)
     if late is not None:
@@ -175,7 +175,7 @@ async def _apply_faults(engine: Engine, call: Call) -> None:
 
 
 def _with_token(call: Call, exchange: Exchange) -> Call:
-    """A bearer token serves as api_token when the body has none."""
+    """Return the call with the bearer token as api_token, if the body has none."""
     authorization = exchange.header(b"authorization") or ""
     if call.parameters.api_token is not None or not authorization.startswith("Bearer "):
         return call
@@ -184,9 +184,9 @@ def _with_token(call: Call, exchange: Exchange) -> Call:
 
 
 def _sequences(engine: Engine, call: Call) -> Iterator[Parameters]:
-    """The parameters of each sequence: one, or best_of many that differ by their seed. Raises ValidationError.
+    """Yield the parameters of each sequence: one, or `best_of` that differ by their seed. Raises ValidationError.
 
-    LoRAX validates each sequence, and counts a refusal for each.
+    LoRAX validates each sequence, and counts a failure for each.
     """
     best_of = call.parameters.best_of
     if best_of is None or best_of <= 1:
@@ -228,7 +228,7 @@ def _mean_logprob(entry: Entry) -> float:
 
 
 def _account(engine: Engine, entry: Entry, started: float) -> Times:
-    """Observe a finished request in the metrics."""
+    """Record a finished request in the metrics; return its times."""
     if entry.answer is None or entry.started_at is None or entry.first_token_at is None:
         raise IncompleteGenerationError
     now, generated = engine.clock.now(), len(entry.answer.tokens)
@@ -254,7 +254,7 @@ def _account(engine: Engine, entry: Entry, started: float) -> Times:
 
 
 def _outcome_headers(engine: Engine, call: Call, entry: Entry, times: Times) -> Headers:
-    """The headers of a whole answer; times in milliseconds."""
+    """Yield the headers of a whole answer; times are in milliseconds."""
     generated = len(entry.answer.tokens) if entry.answer is not None else 0
     yield b"x-compute-type", b"gpu+optimized"
     numbers = (
@@ -278,5 +278,5 @@ def _outcome_headers(engine: Engine, call: Call, entry: Entry, times: Times) -> 
 
 
 def _header_value(text: str) -> bytes:
-    """As it came, whatever alphabet; what would break out of its header has a question mark in its place."""
+    """Return a header value in UTF-8, with ? in place of control characters, which would break the header."""
     return _CONTROL.sub("?", text).encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""What LoRAX tells of itself: /health, /info, /metrics, /tokenize."""
+"""LoRAX's routes that generate nothing: /health, /info, /metrics, /startup, /tokenize."""
 
 from typing import Annotated, Any
 
@@ -23,15 +23,17 @@ class TokenizeRequest(msgspec.Struct):
 
 
 async def health(engine: Engine, exchange: Exchange) -> None:
-    """GET /health: says nothing of load or adapters, and waits for the model server's present work."""
+    """GET /health: knows nothing of load or adapters, and waits for the model server's call in progress
+    (docs/lorax.md#shallow-health).
+    """
     await engine.shard.health()
     await exchange.respond(200)
 
 
 async def startup(engine: Engine, exchange: Exchange) -> None:
-    """GET /startup of LoRAX's main branch: a token of the base model, which queues like any other request.
+    """GET /startup of LoRAX's main branch: generates a token of the base model, which queues like any other request.
 
-    Raises StartupError. Like any cold adapter the base model may push out an idle one.
+    Like any adapter that is not active, the base model may evict an idle one. Raises StartupError.
     """
     waiter = Waiter(exchange)
     entry: Entry | None = None
@@ -56,9 +58,9 @@ async def info(engine: Engine, exchange: Exchange) -> None:
 
 
 async def metrics(engine: Engine, exchange: Exchange) -> None:
-    """GET /metrics: Prometheus's text; on the main branch JSON for who accepts that.
+    """GET /metrics: Prometheus text; on the main branch JSON, if the client accepts it.
 
-    LoRAX documents `?format=json` too, but reads the query in a way that never succeeds.
+    LoRAX documents `?format=json` too, but its parsing of the query never succeeds.
     """
     page = engine.metrics.page()
     if engine.settings.lorax_version == "main" and "application/json" in (exchange.header(b"accept") or ""):
@@ -71,7 +73,7 @@ async def tokens(engine: Engine, exchange: Exchange) -> None:
     """POST /tokenize."""
     request = await read_body(exchange, TokenizeRequest)
     spans = engine.tokenizer.spans(request.inputs, special=request.add_special_tokens is not False)
-    await exchange.respond(200, orjson.dumps([place._asdict() for place in spans]), JSON)
+    await exchange.respond(200, orjson.dumps([span._asdict() for span in spans]), JSON)
 
 
 def _info(engine: Engine) -> dict[str, Any]:

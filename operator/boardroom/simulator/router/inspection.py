@@ -1,4 +1,4 @@
-"""The simulator's own routes, outside LoRAX's surface: what a real server would never tell."""
+"""The simulator's own routes, which LoRAX does not have: what happens inside."""
 
 from http import HTTPStatus
 from urllib.parse import parse_qs
@@ -13,7 +13,7 @@ from boardroom.simulator.router.exchange import JSON, Exchange
 
 
 async def steps(engine: Engine, exchange: Exchange) -> None:
-    """GET /simulator/steps?since=N: the engine's steps after step N, oldest first."""
+    """GET /simulator/steps?since=N: the forward passes after number N, oldest first."""
     log = engine.shard.steps
     answer = {"last": log.last_id, "steps": [step.to_object() for step in log.since(_number(exchange, "since"))]}
     await exchange.respond(200, orjson.dumps(answer), JSON)
@@ -25,18 +25,18 @@ async def state(engine: Engine, exchange: Exchange) -> None:
 
 
 async def usage(engine: Engine, exchange: Exchange) -> None:
-    """GET /simulator/usage?since=N: GPU-seconds in all, by adapter, and of each request after number N."""
+    """GET /simulator/usage?since=N: GPU-seconds in total, by adapter, and of each request after number N."""
     answer = {"gpu_seconds": engine.shard.steps.gpu_seconds} | engine.usage.since(_number(exchange, "since"))
     await exchange.respond(200, orjson.dumps(answer), JSON)
 
 
 async def list_faults(engine: Engine, exchange: Exchange) -> None:
-    """GET /simulator/faults: the faults in force."""
+    """GET /simulator/faults: the active faults."""
     await exchange.respond(200, orjson.dumps([msgspec.to_builtins(fault) for fault in engine.faults]), JSON)
 
 
 async def add_fault(engine: Engine, exchange: Exchange) -> None:
-    """POST /simulator/faults: bring a fault into force; answers it with its id."""
+    """POST /simulator/faults: activate a fault; answers with it and its id."""
     try:
         fault = engine.faults.add(convert_fault(orjson.loads(await exchange.body())))
     except (orjson.JSONDecodeError, FaultError) as error:
@@ -45,7 +45,7 @@ async def add_fault(engine: Engine, exchange: Exchange) -> None:
 
 
 async def remove_faults(engine: Engine, exchange: Exchange) -> None:
-    """DELETE /simulator/faults, or ?id=N: end all faults, or one."""
+    """DELETE /simulator/faults, or ?id=N: remove all faults, or one."""
     fault_id = _number(exchange, "id") or None
     if not engine.faults.remove(fault_id) and fault_id is not None:
         raise Rejection(HTTPStatus.NOT_FOUND, f"there is no fault {fault_id}")
@@ -53,7 +53,7 @@ async def remove_faults(engine: Engine, exchange: Exchange) -> None:
 
 
 def _number(exchange: Exchange, name: str) -> int:
-    """A number of the query, 0 where it isn't there. Raises Rejection."""
+    """Return a number of the query, 0 if it is missing; raises Rejection."""
     text = parse_qs(exchange.query()).get(name, ["0"])[-1]
     if not text.isdecimal():
         raise Rejection(HTTPStatus.BAD_REQUEST, f"{name} is {text!r}; it must be a number")

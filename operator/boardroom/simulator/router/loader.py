@@ -1,4 +1,4 @@
-"""The serial loader: one task that downloads, loads and offloads adapters in the order it was told."""
+"""The serial loader: one task downloads, loads and offloads adapters in order (docs/lorax.md#serial-loader)."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ Command = Literal["download", "load", "offload", "terminate"]
 
 
 class Loader:
-    """Carries out one command after another; a slow download holds up every adapter behind it."""
+    """Runs one command after another; a slow download delays every adapter behind it."""
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class Loader:
         self._causes: dict[str, str] = {}
 
     def enqueue(self, command: Command, queue: AdapterQueue) -> None:
-        """Line up a command; returns at once."""
+        """Append a command to the queue; returns at once."""
         self._commands.put_nowait((command, queue))
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Run until cancelled."""
         while True:
             command, queue = await self._commands.get()
             if command == "terminate":
@@ -80,7 +80,9 @@ class Loader:
         self._wake()
 
     def _terminate(self, queue: AdapterQueue) -> None:
-        """Tell the waiting requests why, and forget the adapter: the next request downloads again."""
+        """Fail the waiting requests with the cause, and forget the adapter: the next request downloads again
+        (docs/lorax.md#retry-downloads-again).
+        """
         cause = self._causes.pop(queue.adapter_id, None)
         if queue not in self._queues:
             return

@@ -1,4 +1,4 @@
-"""LoRAX's metrics: the names, labels, buckets and text of its Prometheus page. A series appears at its first use."""
+"""LoRAX's metrics: names, labels, buckets and text of its Prometheus page. A series appears at its first use."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from operator import mul
 from typing import Final
 
 _DURATION_BUCKETS: Final = tuple(accumulate(repeat(1.5, 35), mul, initial=0.0001))[1:]
-"""Multiplied again and again, as LoRAX does: a power rounds differently, and the bounds stand in the page."""
+"""Multiplied step by step as in LoRAX: a power rounds differently, and the page shows the bounds."""
 _BATCH_BUCKETS: Final = tuple(float(size) for size in range(1, 1025))
 _QUANTILES: Final = (0.0, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0)
 _SIZE_BUCKETS: Final = 100
@@ -35,12 +35,12 @@ class Metrics:
         self._skipped_tokens = 0
 
     def count(self, name: str, labels: str = "") -> None:
-        """Add one to a counter; labels as they stand between the braces."""
+        """Add one to a counter; `labels` is the text between the braces."""
         series = self._counters.setdefault(name, {})
         series[labels] = series.get(labels, 0) + 1
 
     def failed(self, error: str) -> None:
-        """Count a failed request by what failed."""
+        """Count a failed request by its cause."""
         self.count(REQUEST_FAILURE, f'err="{error}"')
 
     def gauge(self, name: str, value: float) -> None:
@@ -56,11 +56,11 @@ class Metrics:
         histogram.observe(value)
 
     def emitted(self, tokens: int) -> None:
-        """Count tokens towards lorax_request_skipped_tokens: nothing speculates here, so each is a nought."""
+        """Count tokens for lorax_request_skipped_tokens, which are all 0: nothing is speculative here."""
         self._skipped_tokens += tokens
 
     def page(self) -> str:
-        """The page as metrics-exporter-prometheus writes it."""
+        """Return the page as metrics-exporter-prometheus writes it."""
         return "".join(f"{line}\n" for line in self._lines())
 
     def _lines(self) -> Iterator[str]:
@@ -99,7 +99,7 @@ class Histogram:
         self._sum += value
 
     def lines(self, name: str, labels: str) -> Iterator[str]:
-        """Cumulative buckets, sum and count."""
+        """Yield the lines of cumulative buckets, sum and count."""
         prefix = f"{name}_bucket{{{labels},le=" if labels else f"{name}_bucket{{le="
         total = 0
         for bound, count in zip(self._bounds, self._counts, strict=False):
@@ -112,7 +112,7 @@ class Histogram:
 
 
 def number(value: float) -> str:
-    """A float as Rust prints it: shortest, without exponent, whole numbers without a point."""
+    """Return a float as Rust prints it: shortest, without exponent, whole numbers without a point."""
     if value == int(value):
         return str(int(value))
     text = repr(value)

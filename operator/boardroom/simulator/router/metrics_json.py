@@ -1,4 +1,4 @@
-"""The metrics page as JSON, as LoRAX's main branch makes it out of the page's own text."""
+"""The metrics page as JSON, which LoRAX's main branch derives from the page's text."""
 
 from typing import Any, Final
 
@@ -6,22 +6,22 @@ _TYPE: Final = "# TYPE "
 
 
 def families(page: str) -> dict[str, Any]:
-    """Each family's type and samples.
+    """Return each family's type and samples, by name.
 
-    A sample's key is its series where it has labels; without any "sum" or "count" by the end of its name, else "":
-    so the counter lorax_request_count has a "count".
+    A sample's key is its series if it has labels; otherwise "sum" or "count" if its name ends so, else "". So the
+    counter lorax_request_count has the key "count".
     """
-    found: dict[str, Any] = {}
+    families_: dict[str, Any] = {}
     samples: list[dict[str, Any]] = []
     for line in filter(None, page.splitlines()):
         if line.startswith(_TYPE):
             name, kind = line.removeprefix(_TYPE).split()
             samples = []
-            found[name] = {"type": kind, "data": samples}
+            families_[name] = {"type": kind, "data": samples}
             continue
         series, value = line.split()[:2]
         samples.append({"key": _key(series), "value": float(value)})
-    return found
+    return families_
 
 
 def _key(series: str) -> str:

@@ -1,4 +1,4 @@
-"""LoRAX's own routes: /generate, /generate_stream and the two in one at /."""
+"""LoRAX's own routes: /generate, /generate_stream, and both in one at /."""
 
 from typing import Any
 

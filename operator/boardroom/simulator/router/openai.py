@@ -1,5 +1,7 @@
-"""The OpenAI routes with LoRAX's deviations: id "null", the chat object called text_completion, content_filter for a
-stop sequence, model "null" and created 0 in streams (LORAX.md).
+"""The OpenAI routes with LoRAX's deviations (docs/lorax.md#openai-deviations).
+
+The id is "null", a chat's object is text_completion, a stop sequence's finish reason is content_filter, and in streams
+the model is "null" and `created` is 0.
 """
 
 import time
@@ -55,7 +57,7 @@ class JsonSchema(msgspec.Struct):
 
 
 class ChatResponseFormat(msgspec.Struct):
-    """`response_format` of a chat: here the type counts; `schema` is LoRAX's older place for one."""
+    """`response_format` of a chat, where the type matters; `schema` is LoRAX's older place of a schema."""
 
     type: FormatType
     json_schema: JsonSchema | None = None
@@ -134,7 +136,7 @@ async def chat_completions(engine: Engine, exchange: Exchange) -> None:
 
 
 def chat_call(request: ChatRequest, settings: Settings) -> Call:
-    """What a chat asks of the engine; raises TemplateError."""
+    """Return the call of a chat request; raises TemplateError."""
     greedy = request.temperature == 0.0
     parameters = msgspec.structs.replace(
         _parameters(settings, request),
@@ -147,7 +149,7 @@ def chat_call(request: ChatRequest, settings: Settings) -> Call:
 
 
 def _parameters(settings: Settings, request: _Common) -> Parameters:
-    """What both routes hand on; the base model's own id means no adapter, and so does an empty one."""
+    """Return the parameters of both routes. The base model's id means no adapter, and so does an empty one."""
     return Parameters(
         adapter_id=None if request.model in {"", settings.model_id} else request.model,
         adapter_source=request.adapter_source,
@@ -166,7 +168,7 @@ def _parameters(settings: Settings, request: _Common) -> Parameters:
 
 
 def _format(request: ChatRequest) -> ResponseFormat | None:
-    """The format that the native parameters carry; a schema that isn't there is that of any object."""
+    """Return the format in native parameters; without a schema it is that of any object."""
     wanted = request.response_format
     if wanted is None or wanted.type in {"Text", "text"}:
         return None
@@ -178,7 +180,7 @@ def _format(request: ChatRequest) -> ResponseFormat | None:
 
 
 def _usize(count: int | None) -> int | None:
-    """As Rust casts it: a negative count becomes a huge one."""
+    """Cast a count as Rust does: a negative one becomes huge."""
     return None if count is None else count % 2**64
 
 

@@ -1,7 +1,7 @@
-"""One queue per adapter, and which adapters are active: LoRAX's scheduling of adapters, as LORAX.md tells it.
+"""One queue per adapter, and which adapters are active: schedules adapters as LoRAX does (docs/lorax.md#idle-eviction).
 
-Plain state, no waiting: the batcher asks, the loader reports. Adapters are known by their id alone; source and token
-are those of the request that made it wait for a place: the first one, or the first after it had lost its place.
+Plain state without waiting, which the batcher and the loader change. An adapter is identified by its id alone; source
+and token are those of the request that made it wait for a place: the first one, or the first after its eviction.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from boardroom.simulator.entry import Entry
 
 
 class Status(Enum):
-    """Where an adapter is on its way to the GPU."""
+    """How far an adapter is with loading."""
 
     DOWNLOADING = "downloading"
     DOWNLOADED = "downloaded"
@@ -31,10 +31,10 @@ class AdapterQueue:
     entries: deque[Entry] = field(default_factory=deque)
     status: Status = Status.DOWNLOADING
     cost: float | None = None
-    """Share of the memory reserved for adapters; None until it is downloaded."""
+    """The adapter's share of the memory reserved for adapters; None until it is downloaded."""
     activated_at: float = 0.0
     offloading: bool = False
-    """Its offload is ordered and not done."""
+    """Whether its offload is queued and not done."""
 
     @property
     def can_start(self) -> bool:
@@ -46,14 +46,14 @@ class AdapterQueue:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What the loader has to do, in this order."""
+    """The commands for the loader, in this order."""
 
     offload: tuple[AdapterQueue, ...]
     load: tuple[AdapterQueue, ...]
 
 
 class AdapterQueues:
-    """Pending adapters wait for a place on the GPU, active ones have or get it."""
+    """Pending adapters wait for a place on the GPU; active ones have one, or are being loaded."""
 
     def __init__(self, max_active: int, cycle_seconds: float) -> None:
         self._max_active = max_active
@@ -64,10 +64,10 @@ class AdapterQueues:
         self._tracked: set[str] = set()
         self._memory_left = 1.0
         self.memory_is_short = False
-        """Whether an adapter waits for memory that others have."""
+        """Whether an adapter waits for memory that others use."""
 
     def __len__(self) -> int:
-        """Requests that wait."""
+        """The number of waiting requests."""
         return sum(len(queue.entries) for queue in self._queues.values())
 
     def __contains__(self, queue: AdapterQueue) -> bool:
@@ -75,25 +75,25 @@ class AdapterQueues:
 
     @property
     def pending(self) -> Iterator[AdapterQueue]:
-        """Adapters that wait for a place, first in first."""
+        """The adapters that wait for a place, in order of arrival."""
         return iter(self._pending)
 
     @property
     def active(self) -> Iterator[AdapterQueue]:
-        """Adapters that have a place, first in first."""
+        """The adapters that have a place, in order of activation."""
         return iter(self._active)
 
     def knows(self, adapter_id: str) -> bool:
-        """Whether the adapter has been downloaded, or is being."""
+        """Whether the adapter is downloaded or being downloaded."""
         return adapter_id in self._queues
 
     def is_offloading(self, adapter_id: str) -> bool:
-        """Whether the adapter is on its way off the GPU."""
+        """Whether the adapter is being offloaded."""
         queue = self._queues.get(adapter_id)
         return queue is not None and queue.offloading
 
     def append(self, entry: Entry) -> AdapterQueue | None:
-        """Queue a request; returns the queue when its adapter is new and must be downloaded."""
+        """Queue a request; return the queue if its adapter is new and must be downloaded."""
         queue = self._queues.get(entry.adapter_id)
         new = queue is None
         if queue is None:
@@ -111,27 +111,27 @@ class AdapterQueues:
         self._queues[entry.adapter_id].entries.appendleft(entry)
 
     def errored(self) -> list[AdapterQueue]:
-        """Adapters whose download or load has failed and whose requests still wait for the bad news."""
+        """Return the adapters whose download or load has failed, and whose requests have not been failed yet."""
         return [queue for queue in self._queues.values() if queue.status is Status.ERRORED]
 
     def untrack(self, queue: AdapterQueue) -> None:
-        """Take an adapter out of the pending and the active ones."""
+        """Remove an adapter from the pending and the active ones."""
         for places in (self._active, self._pending):
             if queue in places:
                 places.remove(queue)
         self._tracked.discard(queue.adapter_id)
 
     def forget(self, queue: AdapterQueue) -> None:
-        """Drop the adapter altogether; the next request for it downloads again."""
+        """Remove the adapter altogether; the next request for it downloads again."""
         self.untrack(queue)
         self._queues.pop(queue.adapter_id, None)
 
     def update(self, in_use: Collection[str], now: float) -> Changes:
-        """Make room for pending adapters and give them places.
+        """Make room for pending adapters and activate them.
 
-        Each pending adapter pushes out one idle active one, the longest active first, however many places are free.
-        Then the longest active of all goes, idle or not, if it is not in use and has had its time. Places are given
-        in the order of asking, and the first adapter that isn't downloaded or doesn't fit holds up the rest.
+        Each pending adapter evicts one idle active adapter, the longest active first, however many places are free.
+        Then the longest active of all is evicted, idle or not, if it is not in use and its cycle time is over. Adapters
+        are activated in order of arrival; the first that isn't downloaded or doesn't fit blocks the rest.
         """
         offload = self._idle(in_use)
         for queue in offload:
@@ -142,7 +142,7 @@ class AdapterQueues:
         return Changes(tuple(offload), tuple(self._activate(now)))
 
     def next_entry(self, now: float) -> Entry | None:
-        """The oldest request of any ready adapter, those within their time before those beyond it."""
+        """Return the oldest request of a ready adapter; adapters within their cycle time come first."""
         ready = [queue for queue in self._active if queue.can_start]
         within = [queue for queue in ready if now - queue.activated_at < self._cycle_seconds]
         candidates = within or ready

@@ -1,4 +1,4 @@
-"""The bodies that clients send to LoRAX's native routes. Unknown fields are ignored, as LoRAX does."""
+"""The request bodies of LoRAX's native routes. Unknown fields are ignored, as in LoRAX."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
@@ -9,11 +9,11 @@ U32 = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 I32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 U64_MAX: Final = 2**64 - 1
 Unsigned = Annotated[int, msgspec.Meta(ge=0)]
-"""usize and u64. msgspec's bounds end at 2**63 - 1, so that each struct calls `fit` for the upper one."""
+"""usize and u64. msgspec's bounds end at 2**63 - 1, so each struct calls `fit` for the upper bound."""
 
 
 def fit(*numbers: int | None) -> None:
-    """Raises ValueError, which msgspec passes on as its own, for what 64 bits can't hold."""
+    """Raise ValueError, which msgspec reports as its own, for a number of more than 64 bits."""
     if any(number is not None and number > U64_MAX for number in numbers):
         raise ValueError(f"Expected `int` <= {U64_MAX}")
 
@@ -35,11 +35,11 @@ ANY_OBJECT: Final[Mapping[str, Any]] = {
     "title": "ArbitraryJsonModel",
     "type": "object",
 }
-"""The schema of a `response_format` that gives none."""
+"""The schema of a `response_format` without one."""
 
 
 class ResponseFormat(msgspec.Struct):
-    """`response_format` of the native routes: LoRAX reads the type and then follows the schema whatever it says."""
+    """`response_format` of the native routes: LoRAX parses the type, and follows the schema whatever the type is."""
 
     type: FormatType
     schema: Any = msgspec.field(default_factory=lambda: dict(ANY_OBJECT))
@@ -85,6 +85,6 @@ class GenerateRequest(msgspec.Struct):
 
 
 class CompatGenerateRequest(GenerateRequest):
-    """POST /: the same, with a switch between the two."""
+    """POST /: the same, with a switch between whole answers and streams."""
 
     stream: bool = False

@@ -1,4 +1,4 @@
-"""Server-sent events as LoRAX frames them: data lines only, a comment as sign of life, errors inside a 200."""
+"""Server-sent events as LoRAX frames them: data lines only, comments as keep-alives, errors with status 200."""
 
 from collections.abc import Iterable
 from contextlib import aclosing
@@ -12,40 +12,40 @@ from boardroom.simulator.router.engine import Engine
 from boardroom.simulator.router.exchange import Exchange, Headers
 from boardroom.simulator.router.generation import Call, adapter_of, call_headers, stream
 
-SIGN_OF_LIFE: Final = b":\n\n"
+KEEP_ALIVE: Final = b":\n\n"
 DONE: Final = b"data: [DONE]\n\n"
 
 
 class EventShape(Protocol):
-    """What a route makes of the token at an index; the last one ends the answer."""
+    """Formats the token at an index as a route's event; the last one ends the answer."""
 
     def __call__(self, entry: Entry, index: int, *, last: bool) -> dict[str, Any]: ...
 
 
 async def send_stream(engine: Engine, exchange: Exchange, call: Call, event: EventShape, end: bytes) -> None:
-    """Stream an answer; what came out of the engine together goes out together."""
+    """Stream an answer; tokens of the same step are sent together."""
     await exchange.start_events(_headers(engine, call))
     adapter_ids = (adapter_of(call.parameters),)
     drop = engine.faults.trigger("drop", adapter_ids)
     slow = engine.faults.trigger("slow-stream", adapter_ids)
-    left = drop.after if drop is not None else None
+    remaining = drop.after if drop is not None else None
     try:
         async with aclosing(stream(engine, exchange, call)) as news:
             async for item in news:
                 if item is None:
-                    await exchange.send_events(SIGN_OF_LIFE)
+                    await exchange.send_events(KEEP_ALIVE)
                     continue
                 entry, new = item
                 total = len(entry.answer.tokens) if entry.answer is not None else 0
                 indexes = range(entry.emitted - new, entry.emitted)
                 frames = [frame(event(entry, index, last=index == total - 1)) for index in indexes]
-                if left is not None:
-                    frames, left = frames[:left], left - len(frames)
+                if remaining is not None:
+                    frames, remaining = frames[:remaining], remaining - len(frames)
                 if slow is None:
                     await exchange.send_events(b"".join(frames))
                 else:
                     await _send_in_halves(engine, exchange, frames, slow.pause)
-                if left is not None and left <= 0:
+                if remaining is not None and remaining <= 0:
                     return
             if end:
                 await exchange.send_events(end)
@@ -55,7 +55,7 @@ async def send_stream(engine: Engine, exchange: Exchange, call: Call, event: Eve
 
 
 async def _send_in_halves(engine: Engine, exchange: Exchange, frames: Iterable[bytes], seconds: float) -> None:
-    """Each event in two halves, with a pause between."""
+    """Send each event in two halves, with a pause between them."""
     for whole in frames:
         middle = len(whole) // 2
         await exchange.send_events(whole[:middle])
@@ -64,7 +64,7 @@ async def _send_in_halves(engine: Engine, exchange: Exchange, frames: Iterable[b
 
 
 def frame(document: dict[str, Any]) -> bytes:
-    """One event."""
+    """Return one event."""
     return b"data: " + orjson.dumps(document) + b"\n\n"
 
 

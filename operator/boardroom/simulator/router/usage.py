@@ -1,4 +1,4 @@
-"""GPU-seconds: what each request cost, and each adapter, and all of it."""
+"""GPU-seconds of each request and of each adapter."""
 
 from collections import deque
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ CAPACITY: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one request took; times in seconds, outcome "ok", "failed" or "dropped"."""
+    """The usage of one request; times in seconds, `outcome` is "ok", "failed" or "dropped"."""
 
     number: int
     request_id: str
@@ -24,7 +24,7 @@ class Usage:
 
 
 class Ledger:
-    """The last 10,000 requests, and sums by adapter since the start."""
+    """Has the last 10,000 requests, and sums by adapter since the start."""
 
     def __init__(self) -> None:
         self._requests: deque[Usage] = deque(maxlen=CAPACITY)
@@ -32,7 +32,7 @@ class Ledger:
         self._number = 0
 
     def record(self, entry: Entry) -> None:
-        """Note a request that has ended or is given up."""
+        """Record a request that has ended or is abandoned."""
         self._number += 1
         outcome = "dropped" if not entry.done else "ok" if entry.error is None else "failed"
         queued = None if entry.started_at is None else entry.started_at - entry.queued_at
@@ -46,7 +46,7 @@ class Ledger:
             self._by_adapter[adapter_id] = self._by_adapter.get(adapter_id, 0.0) + seconds
 
     def since(self, number: int) -> dict[str, Any]:
-        """For GET /simulator/usage: requests after that one, oldest first."""
+        """Return the body of GET /simulator/usage: the requests after that one, oldest first."""
         return {
             "last": self._number,
             "by_adapter": self._by_adapter,

@@ -1,4 +1,4 @@
-"""LoRAX's checks of a request, in its order and its words."""
+"""LoRAX's checks of a request, in LoRAX's order and with its messages."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ _RANGES: Final[Sequence[tuple[str, Callable[[float], bool], str]]] = (
     ("return_k_alternatives", lambda value: value > 0, "strictly positive"),
     ("max_new_tokens", lambda value: value > 0, "strictly positive"),
 )
-"""Parameter, what LoRAX lets through, what it says otherwise, in its order."""
+"""Parameter, the check of its value, and the message, in LoRAX's order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class Prompt:
 
     text: str
     question: str | None = None
-    """What in it the user asked, where a route knows."""
+    """The user's question in the text, if the route knows it."""
     special_tokens: bool = True
-    """False where a chat template has put the markup in already."""
+    """False if a chat template has added the markup already."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValidRequest:
-    """A request that may queue."""
+    """A request that has passed the checks."""
 
     prompt: str
     question: str
@@ -109,7 +109,7 @@ def _check_adapters(parameters: Parameters) -> None:
 
 
 def _check_best_of(parameters: Parameters) -> None:
-    """The router takes a choice that is given at all for sampling; raises ValidationError."""
+    """The router takes any parameter that is set for sampling; raises ValidationError."""
     choices = (parameters.temperature, parameters.top_k, parameters.top_p, parameters.typical_p)
     sampling = parameters.do_sample or any(choice is not None for choice in choices)
     if (parameters.best_of or 1) > 1 and not sampling:
@@ -117,9 +117,9 @@ def _check_best_of(parameters: Parameters) -> None:
 
 
 def _samples(parameters: Parameters) -> bool:
-    """The model server samples where a choice changes anything, as a temperature or a top_p of 1 does not.
+    """Whether the model server samples: if a parameter changes anything, which a temperature or top_p of 1 does not.
 
-    A temperature of 0 asks for no sampling, and keeps nothing else from doing so.
+    A temperature of 0 does not ask for sampling, but other parameters still may.
     """
     return (
         parameters.do_sample
@@ -131,16 +131,16 @@ def _samples(parameters: Parameters) -> bool:
 
 
 def _check_ranges(parameters: Parameters) -> None:
-    for name, allowed, said in _RANGES:
+    for name, allowed, message in _RANGES:
         value = getattr(parameters, name)
         if value is not None and not allowed(value):
-            _refuse(f"`{name}` must be {said}")
+            _refuse(f"`{name}` must be {message}")
     if parameters.seed is not None and (parameters.best_of or 1) > 1:
         _refuse("`seed` must not be set when `best_of` > 1")
 
 
 def _measure(prompt: Prompt, parameters: Parameters, settings: Settings, tokenizer: Tokenizer) -> tuple[str, int]:
-    """The prompt, truncated from the left if asked, and its length in tokens; raises ValidationError."""
+    """Return the prompt, truncated from the left if asked for, and its length in tokens; raises ValidationError."""
     truncate = parameters.truncate
     if truncate is not None and not 0 < truncate <= settings.max_input_length:
         _refuse(f"`truncate` must be strictly positive and less than {settings.max_input_length}. Given: {truncate}")
@@ -157,17 +157,17 @@ def _measure(prompt: Prompt, parameters: Parameters, settings: Settings, tokeniz
         _refuse(f"`inputs` must have less than {settings.max_input_length} tokens. Given: {count}")
     if truncate is None:
         return prompt.text, count
-    put_in = tokenizer.encode("", special=True) if prompt.special_tokens else []
-    text = "".join(token.text for token in tokens).removeprefix("".join(token.text for token in put_in))
+    prefix = tokenizer.encode("", special=True) if prompt.special_tokens else []
+    text = "".join(token.text for token in tokens).removeprefix("".join(token.text for token in prefix))
     return text, count
 
 
 def _schema(parameters: Parameters) -> str | None:
-    """The type of a response_format is read and never looked at; null takes the schema away."""
+    """Return the schema of a response_format, whatever its type; a null schema is none."""
     wanted = parameters.response_format
     return None if wanted is None or wanted.schema is None else orjson.dumps(wanted.schema).decode()
 
 
 def _seed(text: str) -> int:
-    """LoRAX draws one; a simulation draws it from the prompt, so that it answers the same tomorrow."""
+    """Return a seed from the prompt, so that answers can be repeated; LoRAX draws one at random."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()) >> 1

@@ -1,4 +1,4 @@
-"""A model's own tokenizer from its tokenizer.json, by the optional package `tokenizers`."""
+"""A model's own tokenizer, from its tokenizer.json; needs the optional package `tokenizers`."""
 
 import importlib
 from importlib.util import find_spec
@@ -17,20 +17,20 @@ _ENDS: Final = (
     "<|endoftext|>",
     "<eos>",
 )
-"""How models' vocabularies call the end of an answer, instruct models' turn ends first."""
+"""End tokens of models' vocabularies; those of instruct models' turns come first."""
 
 
 class TokenizerError(ValueError):
-    """A tokenizer that can't be used, and the remedy."""
+    """A tokenizer that can't be used; the message has the remedy."""
 
 
 def load_tokenizer(file: Path | None) -> Tokenizer:
-    """The tokenizer of a file, the simple one without. Raises TokenizerError."""
+    """Return the tokenizer of a file, or the simple one if there is no file; raises TokenizerError."""
     if file is None:
         return SimpleTokenizer()
     check_tokenizer(file)
     try:
-        # Optional, so its types may not be there to check against.
+        # Imported by name: mypy must not need the optional package.
         return FileTokenizer(importlib.import_module("tokenizers").Tokenizer.from_file(str(file)))
     except TokenizerError:
         raise
@@ -39,7 +39,7 @@ def load_tokenizer(file: Path | None) -> Tokenizer:
 
 
 def check_tokenizer(file: Path) -> None:
-    """Raises TokenizerError where the file or the package is missing."""
+    """Raise TokenizerError if the file or the package is missing."""
     if find_spec("tokenizers") is None:
         raise TokenizerError(
             "--tokenizer needs the package `tokenizers`: pip install tokenizers; or leave the flag out"
@@ -49,7 +49,7 @@ def check_tokenizer(file: Path) -> None:
 
 
 class FileTokenizer:
-    """Counts and ids are the model's; an answer is encoded sentence by sentence, as it is made."""
+    """Token counts and ids are the model's; an answer is encoded sentence by sentence."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -68,7 +68,7 @@ class FileTokenizer:
         reached = 0
         for token_id, (start, stop) in zip(encoding.ids, encoding.offsets, strict=True):
             is_special = token_id in self._special
-            if is_special and start == stop:  # put in by the tokenizer, not by the text
+            if is_special and start == stop:  # the tokenizer adds it; the text does not have it
                 tokens.append(Token(token_id, self._tokenizer.id_to_token(token_id), special=True))
                 continue
             tokens.append(Token(token_id, text[reached : max(stop, reached)], special=is_special))

@@ -1,4 +1,4 @@
-"""What counts tokens: a documented simple tokenizer, or a model's own from its file (tokenizer_file.py)."""
+"""Tokenizers count tokens: the protocol, and a simple one. A model's own is in file.py."""
 
 import re
 import zlib
@@ -14,16 +14,16 @@ _CACHED: Final = 1 << 16
 
 
 class Token(NamedTuple):
-    """A token, and what it adds to the text."""
+    """A token and the text that it adds."""
 
     id: int
     text: str
     special: bool = False
-    """Whether it is the model's markup and not text."""
+    """Whether the token is the model's markup and not text."""
 
 
 class TokenSpan(NamedTuple):
-    """A token as POST /tokenize shows it: its name in the vocabulary and its characters in the text."""
+    """A token as POST /tokenize shows it: its name in the vocabulary and its span in the text."""
 
     id: int
     text: str
@@ -32,25 +32,25 @@ class TokenSpan(NamedTuple):
 
 
 class Tokenizer(Protocol):
-    """Cuts texts into tokens whose texts, joined, are the text again."""
+    """Splits a text into tokens; the tokens' texts, joined, are the text."""
 
     @property
     def eos(self) -> Token:
         """The token that ends an answer."""
 
     def encode(self, text: str, *, special: bool = False) -> list[Token]:
-        """The tokens of a text, behind those that the model begins a prompt with if special."""
+        """Return the tokens of a text; if `special`, after the tokens that begin a prompt."""
 
     def spans(self, text: str, *, special: bool) -> list[TokenSpan]:
-        """The tokens and where they stand."""
+        """Return the tokens and their spans."""
 
 
 class SimpleTokenizer:
-    """For simulations without a model's own.
+    """The tokenizer of simulations that have no model's own.
 
-    A token is at most eight letters or digits with the one space before them, or one other character with the one
-    space before it; longer words are cut. `<s>` and `</s>` are one token each. Ids are a checksum of the token's text,
-    so they are the same everywhere and mean nothing.
+    A token is up to eight letters or digits with one space before them, or one other character with one space before
+    it; longer words are split. `<s>` and `</s>` are one token each. Ids are checksums of the tokens' texts, so they are
+    the same everywhere.
     """
 
     eos: Token = Token(_SPECIAL[_EOS], _EOS, special=True)

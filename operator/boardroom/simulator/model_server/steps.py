@@ -1,4 +1,4 @@
-"""What the engine did, step by step, and for whom: the proof that requests shared a batch."""
+"""The log of forward passes and their requests: it proves that requests shared a batch."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ CAPACITY: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One forward pass; at and duration in seconds."""
+    """One forward pass; `at` and `duration` in seconds."""
 
     id: int
     kind: Literal["prefill", "decode"]
     at: float
     duration: float
     requests: tuple[tuple[str, str], ...]
-    """(request id, adapter id) of each sequence in it; the base model's adapter id is ""."""
+    """(request id, adapter id) of each sequence; the base model's adapter id is ""."""
 
     def to_object(self) -> dict[str, Any]:
-        """As GET /simulator/steps shows it."""
+        """Return the step as GET /simulator/steps shows it."""
         return {
             "id": self.id,
             "kind": self.kind,
@@ -41,7 +41,7 @@ class StepLog:
         self.gpu_seconds = 0.0
 
     def record(self, kind: Literal["prefill", "decode"], at: float, duration: float, entries: Sequence[Entry]) -> None:
-        """Note a step, and charge each request its share."""
+        """Add a step, and charge each request its share."""
         self.gpu_seconds += duration
         share = duration / len(entries)
         for entry in entries:
@@ -51,10 +51,10 @@ class StepLog:
         self._next += 1
 
     def since(self, step_id: int) -> list[Step]:
-        """Steps after that one, oldest first."""
+        """Return the steps after that one, oldest first."""
         return [step for step in self._steps if step.id > step_id]
 
     @property
     def last_id(self) -> int:
-        """Id of the newest step; 0 before the first."""
+        """The id of the newest step; 0 before the first."""
         return self._next - 1
