@@ -26,6 +26,7 @@ NOT_OURS = {
     "Warning",
     "HighLatency",
     "Lorax",
+    "LoraxHealth",
     "Coordinator",
     "Retain",
     "Unknown",
