@@ -15,7 +15,6 @@ SET_FROM_OUTSIDE = {
     ("http/app.py", "app.router"): "redirect_slashes: Starlette's own switch",
     ("http/app.py", "record"): "what a request's log line says is filled in as the request goes on",
     ("http/endpoint.py", "record"): "the same",
-    ("http/endpoint.py", "request.state"): "Starlette's place for what belongs to a request",
     ("http/server.py", "api"): "should_exit: how uvicorn is told to end",
     ("http/server.py", "probes"): "the same",
     ("http/sse.py", "self._buffer"): "on_overflow ends a time-out that is there only while the body is sent",
