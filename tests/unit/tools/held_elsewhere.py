@@ -78,7 +78,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "controller.status.pods": "unit/controller/test_pod_problems.py",
     "controller.status_writer": "unit/controller/test_reconcile.py",
     "coordinator.backends.adapter_failures": "unit/coordinator/test_active_adapters.py",
-    "coordinator.backends.adapter_state": "unit/coordinator/test_adapter_registry.py",
     "coordinator.backends.adapter_summary": "unit/coordinator/test_status_writer.py",
     "coordinator.backends.backend": "component/coordinator/test_ask_scripted_lorax.py",
     "coordinator.backends.circuit_breaker": "component/coordinator/test_dispatch_standard_inference.py",
