@@ -39,7 +39,8 @@ def admit(
     """First come, first seated, by creation time and then by name; a verdict for each candidate by its name.
 
     `places` is how many adapters LoRAX holds at once, None where there is no LoRAX. One more would evict another again
-    and again, and LoRAX answers in the base model's voice where a request meets that (LORAX.md, traps 1 and 3).
+    and again (docs/lorax.md#idle-eviction), and the base model answers a request that meets an eviction
+    (docs/lorax.md#stale-adapter-race).
     `requests` is how many it answers at once, None likewise: a question asks all members together, and what LoRAX
     refuses to take with the others can't be loaded with them either. `fetched` is whether members may speak through
     adapters that are fetched.
