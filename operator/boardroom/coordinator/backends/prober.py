@@ -1,5 +1,5 @@
-"""Probes adapters with one token each, in waves together with those that are loaded: adapters that are probed one by one
-evict each other (docs/lorax.md#probe-is-a-load).
+"""Probes adapters with one token each, in waves together with those that are loaded: adapters that are
+probed one by one evict each other (docs/lorax.md#probe-is-a-load).
 """
 
 import asyncio
