@@ -216,11 +216,11 @@ class _NoKeyTwice(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def test_a_member_of_the_defaults_can_be_taken_off_and_another_seated(helm4: Helm, helm3: Helm) -> None:
+def test_a_member_of_the_defaults_can_be_taken_off_and_another_added(helm4: Helm, helm3: Helm) -> None:
     for helm in (helm4, helm3):
         rendered = helm.template("boardroom", "--set", "members.cmo=null,members.clo.role=CLO")
-        seated = sorted(obj["spec"]["role"] for obj in rendered if obj["kind"] == "BoardAgent")
-        assert seated == ["CEO", "CFO", "CLO", "COO", "CTO"]
+        roles = sorted(obj["spec"]["role"] for obj in rendered if obj["kind"] == "BoardAgent")
+        assert roles == ["CEO", "CFO", "CLO", "COO", "CTO"]
 
 
 def test_the_default_board_is_the_example(helm4: Helm) -> None:
@@ -248,7 +248,7 @@ def _identity(obj: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _role(obj: dict[str, Any]) -> str:
-    """Whose seat it is; a Boardroom has none."""
+    """The role of a BoardAgent; a Boardroom has none."""
     return str(obj["spec"].get("role"))
 
 

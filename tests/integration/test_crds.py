@@ -310,7 +310,7 @@ BAD: dict[str, tuple[Object, str, str]] = {
         "spec.coordinator.conversations.redis",
         "username needs passwordSecretRef (a Secret of this namespace)",
     ),
-    "no seat": (board(maxMembers=0), "spec.maxMembers", "greater than or equal to 1"),
+    "no member": (board(maxMembers=0), "spec.maxMembers", "greater than or equal to 1"),
     "origin with a path": (
         board(coordinator={"cors": {"allowOrigins": ["https://app.example.com/"]}}),
         "spec.coordinator.cors.allowOrigins[0]",

@@ -170,7 +170,7 @@ def test_an_agent_without_a_seat_is_told_why(
     until("it is refused", lambda: kube.condition("BoardAgent", refused, "Accepted")["reason"] == expected)
     assert kube.condition("BoardAgent", refused, "Ready")["reason"] == expected
     if refused == "b":
-        until("the other has a seat", lambda: kube.condition("BoardAgent", "a", "Accepted")["status"] == "True")
+        until("the other is accepted", lambda: kube.condition("BoardAgent", "a", "Accepted")["status"] == "True")
     warned = until(
         "an event", lambda: [e for e in kube.every("Event") if e["reason"] == "AgentRefused" and e["type"] == "Warning"]
     )
@@ -183,7 +183,7 @@ def test_a_seat_that_becomes_free_goes_to_the_next(operator: OperatorProcess, ku
     kube.create(agent("CFO", name="b"))
     until("b is refused", lambda: kube.condition("BoardAgent", "b", "Accepted")["reason"] == "BoardFull")
     kube.delete("BoardAgent", "a")
-    until("b has the seat", lambda: kube.condition("BoardAgent", "b", "Accepted")["status"] == "True")
+    until("b is accepted", lambda: kube.condition("BoardAgent", "b", "Accepted")["status"] == "True")
 
 
 def test_an_image_that_cant_be_pulled_stalls_the_board(operator: OperatorProcess, kube: KubeApi) -> None:
@@ -299,7 +299,7 @@ def test_the_next_operator_makes_good_what_happened_meanwhile(
     kube.create(agent("CFO"))
     operator.start()
     until("the Service is back", lambda: kube.get("Service", "executive-coordinator"))
-    until("the agent has a seat", lambda: kube.condition("BoardAgent", "cfo", "Accepted")["status"] == "True")
+    until("the agent is accepted", lambda: kube.condition("BoardAgent", "cfo", "Accepted")["status"] == "True")
     assert kube.get("Deployment", "executive-lorax") == lorax
 
 

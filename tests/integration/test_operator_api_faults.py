@@ -44,7 +44,7 @@ def test_an_api_server_that_was_away_is_caught_up_with(
     assert operator.ready()
     api.come_back()
     until("the Service is back", lambda: kube.get("Service", "executive-coordinator"), 40)
-    until("the agent has a seat", lambda: kube.condition("BoardAgent", "ceo", "Accepted")["status"] == "True", 40)
+    until("the agent is accepted", lambda: kube.condition("BoardAgent", "ceo", "Accepted")["status"] == "True", 40)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_watch_that_has_expired_begins_anew(api: FaultyApi, operator: Operator
     wait_built(kube, OWNED_BY_KEYS)
     api.expire()
     kube.create(agent("CEO"))
-    until("the agent has a seat", lambda: kube.condition("BoardAgent", "ceo", "Accepted")["status"] == "True", 30)
+    until("the agent is accepted", lambda: kube.condition("BoardAgent", "ceo", "Accepted")["status"] == "True", 30)
     kube.delete("Service", "executive-coordinator")
     until("the Service is back", lambda: kube.get("Service", "executive-coordinator"), 30)
 
@@ -121,7 +121,7 @@ def test_a_dead_watch_is_noticed(api: FaultyApi, kube: KubeApi, tmp_path: Path) 
         api.frozen = True
         kube.create(agent("CEO"))
         until(
-            "it has a seat by the next list",
+            "it is accepted by the next list",
             lambda: kube.condition("BoardAgent", "ceo", "Accepted")["status"] == "True",
         )
         assert "watch" in until("it is noticed", complaint, 30)

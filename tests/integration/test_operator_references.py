@@ -170,7 +170,7 @@ REFERENCES: dict[str, Reference] = {
         runs="",
         condition="AgentsReady",
         reason="NoneReady",
-        words=("spec.deliberation.chairRef names BoardAgent coo, which has no seat",),
+        words=("spec.deliberation.chairRef names BoardAgent coo, which is no member",),
         healed=("False", "NoneReady"),
     ),
 }
@@ -220,4 +220,4 @@ def test_an_agent_waits_for_its_board(operator: OperatorProcess, kube: KubeApi) 
     until("it is said", lambda: accepted() == "BoardroomNotFound", SECONDS)
     assert "create it" in kube.condition("BoardAgent", "ceo", "Accepted")["message"]
     kube.create(board())
-    until("it has a seat", lambda: accepted() == "Accepted", SECONDS)
+    until("it is accepted", lambda: accepted() == "Accepted", SECONDS)

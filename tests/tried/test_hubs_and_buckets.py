@@ -157,7 +157,7 @@ class Refused:
             "a wrong token",
             {"token": "t"},
             "CredentialsMissing",
-            ("Repository not found", "HF_TOKEN is not taken"),
+            ("Repository not found", "HF_TOKEN is rejected"),
             token="wrong",
         ),
         Refused(

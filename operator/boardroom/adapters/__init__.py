@@ -1,4 +1,4 @@
-"""What a LoRA adapter on disk is: read, check, digest; the sidecar that serves that beside LoRAX."""
+"""LoRA adapters on disk: reading, checks and digests; the sidecar that lists and fetches them; uploads."""
 
 from boardroom.adapters.adapter import Adapter, read
 from boardroom.adapters.digest import Digests

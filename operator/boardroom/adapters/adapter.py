@@ -1,4 +1,4 @@
-"""One adapter as it lies on disk."""
+"""One adapter directory on disk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from boardroom.adapters.weights import Tensor, read_header
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """What a directory says of its adapter; what can't be known is None, and then there is a problem."""
+    """What is known of an adapter. A field that can't be read is None, and then there is a problem."""
 
     path: Path
     digest: str | None = None
@@ -23,19 +23,18 @@ class Adapter:
     rank: int | None = None
     base_model: str | None = None
     target_modules: tuple[str, ...] = ()
-    """Those that the weights are for; of weights that can't be read, what the config says, which may be a pattern."""
+    """The last names of the modules that the weights change; if these can't be read, the config's list or pattern."""
     modules: tuple[str, ...] = ()
-    """The same by their paths in the base model, with `*` for the layer's number; only of weights that can be read."""
+    """Their paths in the base model, with `*` for the layer's number; empty if the weights can't be read."""
     size_bytes: int = 0
     """Bytes of *.safetensors."""
     problem: Problem | None = None
 
 
 def read(directory: Path, *, root: Path | None = None, digests: Digests | None = None) -> Adapter:
-    """Read one adapter directory. Never raises for what is on disk: that is the adapter's problem.
+    """Read one adapter directory. Whatever is wrong on disk becomes the adapter's problem; nothing is raised.
 
-    With a (resolved) root, links that leave it are refused. Reads every byte for the digest, so keep it off an
-    event loop.
+    With a (resolved) root, links that leave the root are refused. Reads every byte for the digest: use a thread.
     """
     try:
         files = adapter_files(directory, root)
@@ -45,7 +44,7 @@ def read(directory: Path, *, root: Path | None = None, digests: Digests | None =
 
 
 def describe(directory: Path, files: Mapping[str, File], digests: Digests) -> Adapter:
-    """The same, of a directory whose files are known."""
+    """Read an adapter from files that are listed already."""
     return _described(_measured(directory, files, digests), files)
 
 

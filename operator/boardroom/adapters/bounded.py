@@ -1,4 +1,4 @@
-"""botocore's answers, bounded: by itself it reads listings and errors of any length into memory."""
+"""Bounds botocore's responses: the library reads listings and errors of any length into memory."""
 
 import os
 from functools import cached_property
@@ -17,11 +17,11 @@ from boardroom.adapters.remote import CHUNK_BYTES, SOCKET_SECONDS, read_metadata
 
 CONNECT_SECONDS: Final = 10.0
 _LISTING: Final = b"ListBucketResult"
-"""Begins the only answer with a body, but for errors and objects, that is asked for."""
+"""The first element of a listing, the only response with a body that is neither an error nor an object."""
 
 
 class BoundedSender:
-    """Handles `before-send.s3` of one client: sends the request, and answers with what is read within bounds."""
+    """Handles `before-send.s3` of one client: sends the request, and returns a bounded response."""
 
     def __init__(self, source: str, endpoint: str, remedy: str, settings: Session) -> None:
         self._source, self._endpoint, self._remedy = source, endpoint, remedy
@@ -32,35 +32,35 @@ class BoundedSender:
         )
 
     def __call__(self, request: Any, **_: Any) -> AWSResponse:
-        """An answer, unread where it is an object's; raises ProblemError, or as botocore does where nobody answers."""
+        """Return the response, unread if it is an object's. Raises ProblemError and botocore's connection errors."""
         streamed, request.stream_output = request.stream_output, True
-        found = self._session.send(request)
+        response = self._session.send(request)
         try:
-            return self._bounded(found, whole=not streamed)
+            return self._bounded(response, whole=not streamed)
         except BaseException:
-            found.raw.close()
+            response.raw.close()
             raise
 
-    def _bounded(self, found: AWSResponse, *, whole: bool) -> AWSResponse:
-        status, kind = found.status_code, found.headers.get("content-type", "")
+    def _bounded(self, response: AWSResponse, *, whole: bool) -> AWSResponse:
+        status, kind = response.status_code, response.headers.get("content-type", "")
         refuse_page(self._source, self._endpoint, status, kind, self._remedy)
-        answer = _BoundedResponse(self._source, found)
-        # Read now, while botocore tries again where the connection breaks; of what is no XML it makes an error 500.
-        if whole and answer.content and status == HTTPStatus.OK and _LISTING not in answer.content[:1024]:
+        bounded = _BoundedResponse(self._source, response)
+        # Read now: botocore still retries a broken connection here, and would turn a body that is not XML into a 500.
+        if whole and bounded.content and status == HTTPStatus.OK and _LISTING not in bounded.content[:1024]:
             raise ProblemError(
                 "DownloadFailed", f"{self._source}: {self._endpoint} does not answer as an S3 server; {self._remedy}"
             )
-        return answer
+        return bounded
 
 
 class _BoundedResponse(AWSResponse):  # type: ignore[misc]  # botocore has no types
-    def __init__(self, source: str, found: AWSResponse) -> None:
-        super().__init__(found.url, found.status_code, found.headers, found.raw)
+    def __init__(self, source: str, response: AWSResponse) -> None:
+        super().__init__(response.url, response.status_code, response.headers, response.raw)
         self._source = source
 
     @cached_property
     def content(self) -> bytes:
-        """All of it, where botocore wants all of it: whatever is no object's bytes."""
+        """The whole body, which botocore reads unless it is an object's."""
         try:
             return read_metadata(self._source, iter(lambda: self.raw.read1(CHUNK_BYTES), b""))
         except HTTPError as error:

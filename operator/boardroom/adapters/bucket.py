@@ -1,4 +1,4 @@
-"""Adapters below a prefix of an S3 bucket."""
+"""Fetches adapters from a prefix of an S3 bucket."""
 
 import base64
 import hashlib
@@ -30,12 +30,12 @@ from boardroom.api.adapter import S3Source
 _REGION: Final = "us-east-1"
 _MD5: Final = re.compile(r"[0-9a-fA-F]{32}")
 _DENIED: Final = frozenset({"ExpiredToken", "InvalidToken", "InvalidAccessKeyId", "XAdminUserNotFound"})
-"""Codes that not every server sends with status 401 or 403."""
+"""Error codes that some servers send with a status other than 401 or 403."""
 _LATE: Final = frozenset({"RequestTimeTooSkewed"})
 _ABSENT: Final = frozenset({"NoSuchBucket", "NoSuchKey", "404"})
 _CHANGED: Final = frozenset({"PreconditionFailed", "412"})
 _MAX_LISTED: Final = 1000
-"""Objects in one listing, by S3's own rule."""
+"""S3's limit of objects in one listing."""
 _REMEDY: Final = (
     "spec.adapter.s3.endpoint must be the URL of an S3 API, not of a console or a website (MinIO: port 9000, not 9001)"
 )
@@ -51,12 +51,12 @@ class BucketRemote:
         self._anonymous = "AWS_ACCESS_KEY_ID" not in credentials.values
 
     def resolve(self) -> Manifest:
-        """The files as they are now; the revision is a hash over their names, sizes and entity tags."""
+        """Return the present files; the revision is a hash over their names, sizes and entity tags."""
         folder = self._source.folder
         with self._explained():
             page = self._client.list_objects_v2(Bucket=self._source.bucket, Prefix=folder, Delimiter="/")
             objects = {item["Key"].removeprefix(folder): item for item in page.get("Contents", ())}
-            # A part of the weights could be among what is not listed.
+            # Objects that are not listed could be parts of the weights.
             if page.get("IsTruncated") or len(objects) > _MAX_LISTED:
                 raise ProblemError(
                     "AdapterInvalid",
@@ -69,21 +69,21 @@ class BucketRemote:
 
     @contextmanager
     def open(self, manifest: Manifest, file: RemoteFile, offset: int) -> Iterator[Iterator[bytes]]:  # noqa: ARG002 (the objects are known by their tags)
-        """A stream of the object's bytes; refused when it has changed since it was listed."""
+        """Stream the object's bytes; raises ProblemError if the object has changed since it was listed."""
         with self._explained():
-            found = self._client.get_object(
+            response = self._client.get_object(
                 Bucket=self._source.bucket,
                 Key=self._source.folder + file.name,
                 Range=f"bytes={offset}-",
                 IfMatch=file.version,
             )
-            with closing(found["Body"]) as body:
+            with closing(response["Body"]) as body:
                 yield body.iter_chunks(CHUNK_BYTES)
 
     def _file(self, name: str, item: dict[str, Any]) -> RemoteFile:
-        """With the best checksum that the server has: its own sha256 of the whole object, else an md5 as entity tag.
+        """Return the file with the server's best checksum: sha256 of the whole object, else an md5 as entity tag.
 
-        The tag is no md5 of an object that a key of KMS or of the customer encrypts, and no listing tells of that.
+        The tag is not an md5 if KMS or a customer's key encrypts the object, and only HEAD shows that.
         """
         tag: str = item["ETag"]
         head = self._client.head_object(Bucket=self._source.bucket, Key=item["Key"], ChecksumMode="ENABLED")
@@ -107,7 +107,7 @@ class BucketRemote:
 
 
 def _client(source: S3Source, credentials: Credentials) -> Any:
-    """A client that signs with the Secret's keys only, never with what a pod or node happens to have."""
+    """Return a client that signs with the Secret's keys only, never with credentials of the pod or node."""
     values = credentials.values
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 2},
@@ -129,13 +129,13 @@ def _client(source: S3Source, credentials: Credentials) -> Any:
 
 
 def _problem(key: str, error: ClientError, *, anonymous: bool) -> ProblemError:
-    said = error.response.get("Error", {})
-    code, words = str(said.get("Code", "")), in_parentheses(str(said.get("Message", "")))
+    answer = error.response.get("Error", {})
+    code, words = str(answer.get("Code", "")), in_parentheses(str(answer.get("Message", "")))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if code in _LATE:
         return ProblemError("DownloadFailed", f"{key}: {code}{words}: set the clock of LoRAX's node")
     if code in _DENIED or status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        which = "AWS_ACCESS_KEY_ID is missing" if anonymous else "its keys are not taken"
+        which = "AWS_ACCESS_KEY_ID is missing" if anonymous else "the server rejects the keys"
         return ProblemError(
             "CredentialsMissing",
             f"{key}: {code}{words}: {which}; put AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (of temporary keys "

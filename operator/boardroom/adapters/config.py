@@ -1,4 +1,4 @@
-"""adapter_config.json as PEFT writes it, and which of its features an engine would silently ignore."""
+"""Parses adapter_config.json, and finds the PEFT features that the engine would silently ignore."""
 
 import math
 from collections.abc import Mapping
@@ -16,20 +16,20 @@ from boardroom.adapters.problem import ProblemError
 MAX_BYTES: Final = 1 << 20
 MAX_RANK: Final = 4096
 _MAX_NAME: Final = 512
-"""As much of a base model's name as a BoardAgent's status holds."""
+"""The longest name of a base model that a BoardAgent's status holds."""
 
 _RETRAIN: Final = "train without it, or merge the adapter into the base model"
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterConfig:
-    """What a LoRA server needs to know of an adapter besides its weights."""
+    """What a LoRA server needs of an adapter besides its weights."""
 
     rank: int
     base_model: str | None
     target_modules: tuple[str, ...]
     unsupported: str | None
-    """The message of the first feature that the engine would get wrong; None when there is none."""
+    """The message about the first feature that the engine would apply wrongly; None if there is none."""
 
 
 def read_config(directory: Path, files: Mapping[str, File], rules: EngineRules | None = None) -> AdapterConfig:
@@ -72,13 +72,13 @@ def _rank(file: File, fields: dict[str, Any]) -> int:
     rank = fields.get("r")
     if isinstance(rank, int) and not isinstance(rank, bool) and 0 < rank <= MAX_RANK:
         return rank
-    if fields.get("peft_type", "LORA") != "LORA":  # another kind has no rank; _unsupported says so
+    if fields.get("peft_type", "LORA") != "LORA":  # other PEFT types have no rank; _unsupported reports them
         return 0
     raise ProblemError("AdapterInvalid", f"{file.path}: field r is {rank!r}; it must be the LoRA rank, 1 to {MAX_RANK}")
 
 
 def _check_alpha(file: File, fields: dict[str, Any]) -> None:
-    """LoRAX divides it by r, at each load; of one that is absent it takes 8, as PEFT does."""
+    """LoRAX divides lora_alpha by r at each load; a missing one is 8, as in PEFT."""
     alpha = fields.get("lora_alpha", 8)
     if isinstance(alpha, int | float) and not isinstance(alpha, bool) and math.isfinite(alpha) and alpha != 0:
         return

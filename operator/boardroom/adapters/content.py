@@ -1,4 +1,4 @@
-"""What lies in place of an adapter's file when a copy went wrong, by its first bytes."""
+"""Recognizes by its first bytes what was copied in place of an adapter's file."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -26,6 +26,6 @@ _BEGINNINGS: Final[Mapping[bytes, str]] = {
 
 
 def wrong_content(content: bytes) -> str | None:
-    """What a file with this beginning is, and the remedy; None where that isn't known."""
+    """Return what a file with this beginning is, and the remedy; None if the beginning is unknown."""
     begin = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:64]
-    return next((said for mark, said in _BEGINNINGS.items() if begin.lower().startswith(mark.lower())), None)
+    return next((kind for magic, kind in _BEGINNINGS.items() if begin.lower().startswith(magic.lower())), None)

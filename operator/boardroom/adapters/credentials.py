@@ -1,4 +1,4 @@
-"""The board's one Secret for adapters, as the kubelet mounts it: a file for each key, read anew at each attempt."""
+"""The board's Secret for adapters, as the kubelet mounts it: a file for each key, read at each attempt."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,20 +14,20 @@ KEYS: Final = (
     "AWS_SESSION_TOKEN",
     "AWS_REGION",
 )
-"""What is read; other keys of the Secret are not looked at."""
+"""The keys that are read; others in the Secret are ignored."""
 
 _MAX_BYTES: Final = 16_384
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """Values by key; what is missing or empty is not there."""
+    """Values by key, without those that are missing or empty."""
 
     values: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, directory: Path | None) -> "Credentials":
-        """What the directory holds now; nothing where there is none."""
+        """Read the directory; without one there are no values."""
         values: dict[str, str] = {}
         for key in KEYS if directory else ():
             try:
@@ -40,6 +40,9 @@ class Credentials:
         return cls(values)
 
     def hub_token(self, endpoint: str) -> str | None:
-        """The token for this hub: whoever may write a BoardAgent can name any endpoint, and must not be sent it."""
+        """Return the token, if `endpoint` is the Secret's own hub.
+
+        A BoardAgent can name any endpoint, which must not receive the token.
+        """
         own = self.values.get("HF_ENDPOINT", HUB).rstrip("/")
         return self.values.get("HF_TOKEN") if endpoint.rstrip("/") == own else None

@@ -1,4 +1,4 @@
-"""What an adapter's files weigh in as: sha256 over names and contents, hashed again only when a file changed."""
+"""The digest of an adapter: sha256 over names and contents of its files; a file is hashed again only if it changed."""
 
 import hashlib
 import time
@@ -8,7 +8,7 @@ from typing import Final
 from boardroom.adapters.files import File
 
 _RACY_NS: Final = 2_000_000_000
-"""A file this young may be written again within its own timestamps, so its hash isn't kept."""
+"""A file that changed within this time may change again without new timestamps, so its hash isn't kept."""
 
 
 def is_racy(file: File) -> bool:
@@ -17,14 +17,14 @@ def is_racy(file: File) -> bool:
 
 
 class Digests:
-    """Hashes files, and remembers the hash of each by name, size, times and inode."""
+    """Hashes files, and caches the hash of each by name, size, times and inode."""
 
     def __init__(self, capacity: int = 65_536) -> None:
         self._capacity = capacity
         self._known: dict[File, str] = {}
 
     def of(self, files: Iterable[File]) -> str:
-        """`sha256:<hex>` over the files, in the order of their names; raises OSError."""
+        """Return `sha256:<hex>` over the files in the order of their names; raises OSError."""
         total = hashlib.sha256()
         for file in sorted(files, key=lambda file: file.name):
             total.update(f"{file.name}\0{self._file(file)}\n".encode("utf-8", "surrogateescape"))

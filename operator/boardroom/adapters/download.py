@@ -1,4 +1,4 @@
-"""One adapter from a remote into the store: bounded, resumed, verified, and visible only when it is whole."""
+"""Downloads one adapter into the store: bounded, resumable, verified, and visible only when complete."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ _PARTIAL: Final = ".partial"
 
 @dataclass
 class Progress:
-    """What a download tells while it runs in its thread."""
+    """The progress of a download in its thread, in bytes; `stop` ends it."""
 
     done: int = 0
     total: int = 0
@@ -31,13 +31,13 @@ class Progress:
 def download(remote: Remote, store: Store, max_bytes: int, progress: Progress) -> Origin:
     """Fetch, check and store the adapter. Blocks; raises ProblemError and StoppedError.
 
-    What was fetched stays for the next attempt, unless its bytes were wrong. The config comes first: an adapter that
-    LoRAX would get wrong is refused before its weights are fetched.
+    Partial files stay for the next attempt, unless their bytes are wrong. The config is fetched first, so that an
+    adapter that LoRAX would apply wrongly is refused before its weights are fetched.
     """
     try:
         with store.locked(remote.source, progress.stop):
-            there = store.origin(remote.source, Digests())  # by now: another server's sidecar may have been at it
-            return there or _download_all(remote, store, max_bytes, progress)
+            stored = store.origin(remote.source, Digests())  # another server's sidecar may have fetched it meanwhile
+            return stored or _download_all(remote, store, max_bytes, progress)
     except OSError as error:
         raise _disk_error(remote.source, store, error) from error
 
@@ -70,7 +70,7 @@ def _fetch(remote: Remote, manifest: Manifest, file: RemoteFile, place: Path, pr
     update: Callable[[bytes], None] = hasher.update if hasher else lambda _: None
     with partial.open("a+b") as out:
         out.seek(0)
-        while chunk := out.read(CHUNK_BYTES):  # begun by an earlier attempt
+        while chunk := out.read(CHUNK_BYTES):  # an earlier attempt's bytes
             update(chunk)
         have = out.tell()
         progress.done += min(have, file.size)
@@ -127,7 +127,7 @@ def _adapter_error(source: str, staging: Path, adapter: Adapter) -> ProblemError
 
 
 def _with_source(source: str, staging: Path, message: str) -> str:
-    """A message about the files as the user knows them."""
+    """Return a message with the source in place of the staging directory, which users don't know."""
     return message.replace(f"{staging}/", f"{source}: ").replace(str(staging), source)
 
 

@@ -1,4 +1,4 @@
-"""Which adapters an engine applies as they were trained: data for each engine, and what follows from it."""
+"""Which adapters an engine applies as they were trained: data for each engine, and checks with it."""
 
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ import msgspec
 from boardroom.adapters.families import architecture
 
 Layout = tuple[str, ...]
-"""The modules that an engine has a place for in one architecture, as paths with `*` for the layer's number."""
+"""The modules of one architecture that an engine adapts, as paths with `*` for the layer's number."""
 
 
 class EngineRules(msgspec.Struct, frozen=True):
@@ -26,25 +26,25 @@ class EngineRules(msgspec.Struct, frozen=True):
     architectures: Mapping[str, str]
 
     def layout(self, base_model: str | None) -> Layout | None:
-        """The layout of a base model; None where its name doesn't tell the architecture, or the engine has no rule."""
-        found = self.architectures.get(architecture(base_model or "") or "")
-        return self.layouts[found] if found is not None else None
+        """Return the layout of a base model; None if its architecture or the layout is unknown."""
+        name = self.architectures.get(architecture(base_model or "") or "")
+        return self.layouts[name] if name is not None else None
 
     def layout_of(self, modules: Iterable[str]) -> Layout | None:
-        """A layout that has all of these modules; None where there is none."""
-        wanted = tuple(modules)
-        return next((layout for layout in self.layouts.values() if all(place(m, layout) for m in wanted)), None)
+        """Return a layout that has all of these modules; None if there is none."""
+        paths = tuple(modules)
+        return next((layout for layout in self.layouts.values() if all(place(path, layout) for path in paths)), None)
 
     def ignored_field(self, config: Mapping[str, Any]) -> str | None:
-        """The first field that is set and has no effect in the engine."""
+        """Return the first field of a config that is set and has no effect in the engine."""
         return next((field for field in self.ignored_fields if _is_set(config.get(field))), None)
 
     def changes_base(self, initialisation: object) -> bool:
-        """Whether an adapter with this init_lora_weights belongs to another base model than the one it names."""
+        """Whether this init_lora_weights changed the base model, so that the adapter fits another than it names."""
         return isinstance(initialisation, str) and initialisation.lower() not in self.plain_initialisations
 
     def rank_problem(self, rank: int, shards: int = 1) -> str | None:
-        """Why the engine scales weights of this rank wrongly, and what to do; None where it doesn't."""
+        """Return why the engine scales weights of this rank wrongly, and the remedy; None if it scales them rightly."""
         least = self.least_rank_per_shard * shards
         served = least if rank <= least else -(-rank // self.rank_multiple) * self.rank_multiple
         if served == rank:
@@ -58,18 +58,18 @@ class EngineRules(msgspec.Struct, frozen=True):
 
 @cache
 def engine_rules(engine: str = "lorax") -> EngineRules:
-    """The rules of an engine."""
+    """Return the rules of an engine."""
     text = resources.files(__package__).joinpath(f"{engine}.toml").read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text), EngineRules)
 
 
 def place(module: str, layout: Layout) -> str | None:
-    """The entry of the layout that a module belongs to."""
+    """Return the layout's entry of a module; None if the layout has none."""
     return next((entry for entry in layout if _matches(module, entry)), None)
 
 
 def missing(modules: Iterable[str], layout: Layout) -> list[str]:
-    """Those that the layout has no place for."""
+    """Return the modules that the layout does not have."""
     return [module for module in modules if place(module, layout) is None]
 
 
@@ -79,5 +79,5 @@ def _matches(module: str, entry: str) -> bool:
 
 
 def _is_set(value: object) -> bool:
-    """Zero counts: layers_to_transform 0 is the first layer."""
+    """Whether a field is set. 0 is a value: layers_to_transform 0 is the first layer."""
     return value is not None and value is not False and value not in ("", [], {})

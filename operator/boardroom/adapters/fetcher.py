@@ -1,4 +1,4 @@
-"""Keeps what is wanted in the store: downloads with back-off, and clears away what nobody has wanted for long."""
+"""Keeps the desired adapters in the store: downloads them with back-off, and removes those long out of use."""
 
 import asyncio
 import logging
@@ -22,25 +22,25 @@ from boardroom.adapters.store import Origin, StoppedError, Store
 from boardroom.api.adapter import S3Source, Source
 
 CONCURRENT_DOWNLOADS: Final = 2
-"""Downloads at the same time; they share the pod's network with a model's."""
+"""Downloads share the pod's network with the model's download."""
 FIRST_RETRY_SECONDS: Final = 5.0
 LAST_RETRY_SECONDS: Final = 300.0
 LINGER_SECONDS: Final = 60.0
-"""A source that fell off the list is dropped only then: two coordinators may differ while one replaces the other."""
+"""How long a source stays after it left the list: two coordinators may differ while one replaces the other."""
 GRACE_SECONDS: Final = 3900.0
-"""A stored adapter stays so long after it was last wanted: a question, at most an hour long, may still need it."""
+"""How long a stored adapter stays after it was last desired: a question, at most an hour long, may still use it."""
 DOWNLOAD_SECONDS: Final = 3600.0
-"""A download that takes longer is broken off; the next attempt goes on from there."""
+"""A longer download is interrupted; the next attempt resumes it."""
 
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass
 class Fetch:
-    """One wanted source and how far it is: queued, downloading, ready or failed."""
+    """One desired source; `state` is queued, downloading, ready or failed."""
 
     source: Source
-    wanted_at: float
+    desired_at: float
     state: str = "queued"
     progress: Progress = field(default_factory=Progress)
     origin: Origin | None = None
@@ -50,7 +50,7 @@ class Fetch:
 
 
 class Fetcher:
-    """Lives in one event loop; all that blocks is in threads."""
+    """Runs in one event loop; blocking work is in threads."""
 
     def __init__(
         self,
@@ -69,30 +69,30 @@ class Fetcher:
         self._places = asyncio.Semaphore(CONCURRENT_DOWNLOADS)
         self._digests = Digests()
         self._desired_at: dict[Path, float] = {}
-        """When each stored adapter was last wanted, on the clock."""
+        """When each stored adapter was last desired, on the clock."""
         self._swept_at = float("-inf")
 
-    async def set_desired(self, wanted: DesiredSources) -> None:
-        """Take in the whole list."""
+    async def set_desired(self, desired: DesiredSources) -> None:
+        """Take the list of desired sources: start, keep and drop downloads."""
         now = self._clock()
-        if wanted.max_bytes != self._max_bytes:
-            self._max_bytes = wanted.max_bytes
+        if desired.max_bytes != self._max_bytes:
+            self._max_bytes = desired.max_bytes
             self._retry_failed()
-        for source in (item.source for item in wanted.sources):
+        for source in (item.source for item in desired.sources):
             fetch = self._fetches.get(source.key)
             if fetch is None:
                 fetch = self._fetches[source.key] = Fetch(source, now)
                 fetch.task = asyncio.create_task(self._fetch_until_stored(fetch), name=source.key)
-            fetch.wanted_at = now
+            fetch.desired_at = now
         for fetch in list(self._fetches.values()):
-            if now - fetch.wanted_at > LINGER_SECONDS:
+            if now - fetch.desired_at > LINGER_SECONDS:
                 self._drop(fetch)
-        for path in wanted.keep:
+        for path in desired.keep:
             self._desired_at[Path(path)] = now
         await self.sweep()
 
     async def sweep(self) -> None:
-        """Clear away what nobody wants any more; at most once a minute there is anything to do."""
+        """Remove adapters and partial downloads that are no longer desired, at most once a minute."""
         now = self._clock()
         self._note_desired(now)
         if now - self._swept_at < LINGER_SECONDS:
@@ -100,13 +100,13 @@ class Fetcher:
         self._swept_at = now
         await asyncio.to_thread(self.store.prune, set(self._fetches))
         stored = await self.stored()
-        self._note_desired(now)  # of what was fetched while that was read
+        self._note_desired(now)  # for adapters fetched meanwhile
         for adapter in stored:
-            # After a restart nobody has said yet what is in use.
+            # After a restart it is not known yet which adapters are in use.
             if now - self._desired_at.setdefault(adapter.path, now) > GRACE_SECONDS:
-                _LOG.info("an adapter that nobody wants any more is removed", extra={"path": str(adapter.path)})
+                _LOG.info("an adapter that is no longer desired is removed", extra={"path": str(adapter.path)})
                 await asyncio.to_thread(self.store.remove, adapter.path)
-        # Whoever asks may name any directory to keep; nothing is remembered of those that are not there.
+        # `keep` may name any directory; those that are not in the store are forgotten.
         self._desired_at = {adapter.path: self._desired_at[adapter.path] for adapter in stored}
 
     def _note_desired(self, now: float) -> None:
@@ -115,7 +115,7 @@ class Fetcher:
                 self._desired_at[self.store.path(fetch.origin.digest)] = now
 
     async def stored(self) -> list[Adapter]:
-        """What is in the store."""
+        """Return the stored adapters."""
         return await asyncio.to_thread(self.store.adapters, self._digests)
 
     def report(self) -> tuple[SourceEntry, ...]:
@@ -136,7 +136,7 @@ class Fetcher:
         )
 
     async def _fetch_until_stored(self, fetch: Fetch) -> None:
-        """Until it is stored."""
+        """Try until the source is stored, with back-off."""
         pause = self._first_retry
         while fetch.origin is None:
             try:
@@ -167,7 +167,7 @@ class Fetcher:
             except TimeoutError:
                 raise ProblemError(
                     "DownloadFailed",
-                    f"{key}: not whole after {DOWNLOAD_SECONDS:.0f} s; the next attempt goes on from there",
+                    f"{key}: not complete after {DOWNLOAD_SECONDS:.0f} s; the next attempt resumes it",
                 ) from None
             finally:
                 progress.stop.set()
@@ -181,7 +181,7 @@ class Fetcher:
         except ProblemError:
             raise
         except Exception as error:
-            _LOG.exception("an adapter's server answered what nobody foresaw", extra={"source": source.key})
+            _LOG.exception("an adapter's server sent an unexpected answer", extra={"source": source.key})
             raise ProblemError(
                 "DownloadFailed",
                 f"{source.key}: its server's answer can't be understood ({type(error).__name__}: {error}); see that "
@@ -189,7 +189,7 @@ class Fetcher:
             ) from error
 
     def _retry_failed(self) -> None:
-        """What was too large may not be any more."""
+        """Retry failed downloads at once: the size limit has changed."""
         for fetch in self._fetches.values():
             if fetch.state == "failed" and fetch.task is not None:
                 fetch.task.cancel()

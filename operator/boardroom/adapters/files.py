@@ -1,4 +1,4 @@
-"""The files of one adapter directory: regular, inside the root, and never too many."""
+"""The files of one adapter directory: regular, inside the root, and bounded in number."""
 
 import os
 import re
@@ -12,28 +12,29 @@ from boardroom.adapters.problem import ProblemError
 
 CONFIG: Final = "adapter_config.json"
 MAX_ENTRIES: Final = 10_000
-"""Directory entries looked at in one adapter; a mount pointed at the wrong place must not stall a scan."""
+"""Directory entries that are read of one adapter: a mount at the wrong place must not stall a scan."""
 _WEIGHTS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A regular file and what tells a changed one from an unchanged one."""
+    """A regular file, with the fields that differ if it has changed."""
 
     path: Path
     name: str
     size: int
     mtime_ns: int
     ctime_ns: int
-    """When the kernel saw content, times or owner change last; unlike mtime, nobody can set it back."""
+    """The last change of content, times or owner; unlike mtime it can't be set back."""
     inode: int
     device: int
 
 
 def adapter_files(directory: Path, root: Path | None) -> Mapping[str, File]:
-    """adapter_config.json, *.safetensors and *.bin directly in the directory, by name, sorted.
+    """Return adapter_config.json, *.safetensors and *.bin in the directory, by name, sorted.
 
-    With a root, a link that leaves it raises ProblemError; without one nothing is confined, as in LoRAX.
+    With a root, a link that leaves it raises ProblemError; without one any link is followed, as in LoRAX
+    (docs/lorax.md#unconfined-paths).
     """
     try:
         with os.scandir(directory) as entries:
@@ -51,7 +52,7 @@ def adapter_files(directory: Path, root: Path | None) -> Mapping[str, File]:
 
 
 def unreadable(path: Path, error: OSError) -> ProblemError:
-    """That a file or directory can't be read."""
+    """Return the problem that a file or directory can't be read."""
     return ProblemError("AdapterInvalid", f"{path}: {error.strerror}; make it readable for the pod's user")
 
 
@@ -61,12 +62,12 @@ def is_adapter_file(name: str) -> bool:
 
 
 def is_read_by_lorax(name: str) -> bool:
-    """Whether LoRAX reads a file of that name; a directory that holds one is an adapter, or was meant as one."""
+    """Whether LoRAX reads a file of this name; a directory with one is an adapter, or should be."""
     return name == CONFIG or name.endswith((".safetensors", ".bin"))
 
 
 def _check_name(directory: Path, name: str) -> None:
-    """LoRAX would read the file under any name; raises ProblemError for one that is no adapter file's."""
+    """Raise ProblemError for the name of a file that LoRAX would read, but that belongs to no adapter."""
     if not is_text(name):
         raise ProblemError("AdapterInvalid", f"the file name {name!a} is not UTF-8; rename the file, or remove it")
     if name.startswith("._") and name.endswith(".safetensors"):
@@ -78,7 +79,7 @@ def _check_name(directory: Path, name: str) -> None:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name is UTF-8; what isn't comes from the system as lone surrogates, which no JSON holds."""
+    """Whether a name is UTF-8; other bytes arrive as lone surrogates, which JSON can't encode."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Adapters of a Hugging Face hub, or of a server that speaks like one."""
+"""Fetches adapters from a Hugging Face hub, or from a server with its API."""
 
 import re
 from collections.abc import Iterator
@@ -31,8 +31,8 @@ from boardroom.api.adapter import HUB, HuggingFaceSource
 
 _MAX_LISTED: Final = 10_000
 _MAX_NAMED: Final = 3
-_MAX_SAID_BYTES: Final = 4096
-"""What is read of an error."""
+_MAX_ERROR_BYTES: Final = 4096
+"""How much of an error is read."""
 _REMEDY: Final = "spec.adapter.huggingFace.endpoint must be the URL of a hub that answers as huggingface.co does"
 _WHERE_TOKENS_ARE: Final = "the Secret of the Boardroom's spec.adapters.credentialsSecretRef"
 
@@ -50,7 +50,7 @@ class _Sibling(msgspec.Struct, rename="camel"):
 
 
 class _Info(msgspec.Struct):
-    """What is read of a model's description; all else in it is passed over and takes no memory."""
+    """The fields that are used of a model's description; the decoder skips all others."""
 
     siblings: list[_Sibling]
     sha: Annotated[str, msgspec.Meta(max_length=128)] | None = None
@@ -59,9 +59,8 @@ class _Info(msgspec.Struct):
 class HubRemote:
     """One repository at one revision.
 
-    huggingface_hub knows the addresses and the headers. What a hub says is read here: by that library it could be of
-    any length, and its downloads start from nothing again after each interruption, and can neither be stopped nor
-    bounded.
+    huggingface_hub builds URLs and headers. Responses are read here: that library does not bound them, and its
+    downloads restart after each interruption and can be neither stopped nor bounded.
     """
 
     def __init__(self, source: HuggingFaceSource, credentials: Credentials) -> None:
@@ -71,15 +70,15 @@ class HubRemote:
         self._token = credentials.hub_token(self._endpoint) or False
 
     def resolve(self) -> Manifest:
-        """The files at the commit that the revision names now."""
+        """Return the files at the commit that the revision names now."""
         source, key = self._source, self.source
         with self._explained():
             validate_repo_id(source.repo)
         url = f"{self._endpoint}/api/models/{source.repo}/revision/{quote(source.revision, safe='')}?blobs=true"
         with self._answer(url, {}) as response:
-            said = read_metadata(key, response.iter_raw())
+            body = read_metadata(key, response.iter_raw())
         try:
-            info = msgspec.json.decode(said, type=_Info)
+            info = msgspec.json.decode(body, type=_Info)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ProblemError(
                 "DownloadFailed", f"{key}: {self._endpoint} does not answer as a hub ({error}); {_REMEDY}"
@@ -87,7 +86,7 @@ class HubRemote:
         if len(info.siblings) > _MAX_LISTED:
             raise ProblemError(
                 "DownloadFailed",
-                f"{key}: its hub lists {len(info.siblings)} files, and {_MAX_LISTED} is the most that is looked at; "
+                f"{key}: its hub lists {len(info.siblings)} files, and at most {_MAX_LISTED} are read; "
                 "name a repository of one adapter",
             )
         folder = source.folder
@@ -100,16 +99,16 @@ class HubRemote:
 
     @contextmanager
     def open(self, manifest: Manifest, file: RemoteFile, offset: int) -> Iterator[Iterator[bytes]]:
-        """A stream of the file's bytes."""
+        """Stream the file's bytes."""
         name = self._source.folder + file.name
         url = hf_hub_url(self._source.repo, name, revision=manifest.revision, endpoint=self._endpoint)
         with self._answer(url, {"range": f"bytes={offset}-"}) as response:
-            whole = response.status_code == httpx2.codes.OK  # a server that knows no ranges starts from the beginning
+            whole = response.status_code == httpx2.codes.OK  # a server without ranges sends the file from its beginning
             yield _skip(response.iter_raw(), offset if whole else 0)
 
     @contextmanager
     def _answer(self, url: str, headers: dict[str, str]) -> Iterator[httpx2.Response]:
-        """A good answer, unread. A hub sends on to its storage; there the token does not go along."""
+        """Return a successful response, unread. A hub redirects to its storage, which does not get the token."""
         headers = build_hf_headers(token=self._token) | headers | {"accept-encoding": "identity"}
         with (
             self._explained(),
@@ -136,12 +135,12 @@ class HubRemote:
                 f"{_REMEDY} with ?blobs=true, or give the adapter by spec.adapter.s3 or spec.adapter.path",
             )
         checksum = Checksum("git", sibling.blob_id.lower()) if sibling.blob_id else None
-        if sibling.lfs is not None:  # blobId is the pointer's then
+        if sibling.lfs is not None:  # blobId is then that of the LFS pointer
             checksum = Checksum("sha256", lfs.sha256.lower()) if lfs.sha256 else None
         return RemoteFile(name, size, checksum.hexdigest if checksum else "", checksum)
 
     def _refuse_without_config(self, names: list[str]) -> None:
-        """Raises ProblemError that names the folders that hold an adapter, where some do."""
+        """Raise ProblemError if other folders hold an adapter; the message names them."""
         folders = sorted(name.removesuffix(f"/{CONFIG}") for name in names if name.endswith(f"/{CONFIG}"))
         if folders:
             more = f" and {len(folders) - _MAX_NAMED} more" if len(folders) > _MAX_NAMED else ""
@@ -152,34 +151,34 @@ class HubRemote:
             )
 
     def _refusal(self, response: httpx2.Response) -> ProblemError:
-        """What an error answer means; a hub sends on to a storage, which refuses for reasons of its own."""
-        key, status, said = self.source, response.status_code, _said(response)
+        """Return the problem that an error response means; it may come from the hub or from its storage."""
+        key, status, cause = self.source, response.status_code, _cause(response)
         code = response.headers.get("x-error-code", "")
         if response.history and not code:
             return ProblemError(
                 "DownloadFailed",
-                f"{key}: the storage that its hub sends on to answers HTTP {status}{said}; the next attempt asks the "
+                f"{key}: the storage that its hub sends on to answers HTTP {status}{cause}; the next attempt asks the "
                 "hub for a new link",
             )
         if code == "GatedRepo" and self._token:
             return ProblemError(
                 "CredentialsMissing",
-                f"{key}: HTTP {status}{said}: it is gated, and the account of HF_TOKEN has not been let in; ask for "
+                f"{key}: HTTP {status}{cause}: it is gated, and the account of HF_TOKEN has not been let in; ask for "
                 f"access on the page of {self._source.repo}, or put another account's token into {_WHERE_TOKENS_ARE}",
             )
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            which = "is not taken" if self._token else "is missing"
+            which = "is rejected" if self._token else "is missing"
             return ProblemError(
                 "CredentialsMissing",
-                f"{key}: HTTP {status}{said}: there is no such repository, or it is private or gated and HF_TOKEN "
+                f"{key}: HTTP {status}{cause}: there is no such repository, or it is private or gated and HF_TOKEN "
                 f"{which}; correct spec.adapter.huggingFace, or put a token that may read it under HF_TOKEN (and "
                 f"HF_ENDPOINT, for a hub other than huggingface.co) into {_WHERE_TOKENS_ARE}",
             )
         if status == HTTPStatus.NOT_FOUND:
             return ProblemError(
-                "AdapterMissing", f"{key}: no such repository, revision or file{said}; correct spec.adapter"
+                "AdapterMissing", f"{key}: no such repository, revision or file{cause}; correct spec.adapter"
             )
-        return ProblemError("DownloadFailed", f"{key}: HTTP {status}{said}")
+        return ProblemError("DownloadFailed", f"{key}: HTTP {status}{cause}")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -192,11 +191,11 @@ class HubRemote:
             raise ProblemError("DownloadFailed", f"{key}: {type(error).__name__}: {error}") from error
 
 
-def _said(response: httpx2.Response) -> str:
-    """The server's own reason, in parentheses: a hub's header, else what its JSON or a storage's XML says."""
+def _cause(response: httpx2.Response) -> str:
+    """Return the server's reason in parentheses: the hub's header, or the message in its JSON or in a storage's XML."""
     text = response.headers.get("x-error-message", "")
     if not text:
-        body = next(response.iter_raw(_MAX_SAID_BYTES), b"").decode(errors="replace")
+        body = next(response.iter_raw(_MAX_ERROR_BYTES), b"").decode(errors="replace")
         match = re.search(r'"(?:error|message)": *"([^"]*)"|<Message>([^<]*)</Message>', body)
         text = (match[1] or match[2] or "") if match else ""
     return in_parentheses(text)

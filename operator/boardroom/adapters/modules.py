@@ -1,4 +1,4 @@
-"""The modules that an adapter's weights are for, and whether an engine applies all of them."""
+"""The modules that an adapter's weights change, and whether an engine applies all of them."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ _WRAPPERS: Final = frozenset(
         *("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"),
     }
 )
-"""What PEFT, DDP, torch.compile, FSDP and checkpointing leave in a name; no model has modules of these names."""
+"""Wrappers that PEFT, DDP, torch.compile, FSDP and checkpointing add to names; no model has modules of these names."""
 _FLOATS: Final = frozenset({"F16", "BF16", "F32", "F64", "F8_E4M3", "F8_E5M2"})
 _EMBEDDINGS: Final = ("embed_tokens.weight", "lm_head.weight", "base_layer.weight", "wte.weight")
 _MATRIX: Final = 2
@@ -42,9 +42,9 @@ class Pair:
 
 
 def check_modules(tensors: Tensors, rank: int, base_model: str | None, rules: EngineRules) -> tuple[str, ...]:
-    """Every tensor is one that the engine applies, in every layer; raises ProblemError.
+    """Return the modules that the weights change, sorted.
 
-    Returns the modules that the weights are for, sorted.
+    Raises ProblemError unless the engine applies every tensor, in every layer.
     """
     names = sorted(name for name in tensors if ".lora_A." in name)
     if not names:
@@ -63,7 +63,7 @@ def check_modules(tensors: Tensors, rank: int, base_model: str | None, rules: En
 
 
 def ignored(modules: Iterable[str], layout: Layout, rules: EngineRules) -> str | None:
-    """Why the engine ignores some of these modules in a model of this layout, and what to do; None where it doesn't."""
+    """Return why the engine ignores some of these modules in this layout, and the remedy; None if it ignores none."""
     odd = missing(modules, layout)
     if not odd:
         return None
@@ -80,7 +80,7 @@ def ignored(modules: Iterable[str], layout: Layout, rules: EngineRules) -> str |
 
 
 def last_parts(modules: Iterable[str]) -> tuple[str, ...]:
-    """The modules by the last parts of their names, as target_modules has them; sorted."""
+    """Return the last parts of the modules' paths, as in target_modules, sorted."""
     return tuple(sorted({_last(module) for module in modules}))
 
 
@@ -133,7 +133,7 @@ def _refuse_others(others: AbstractSet[str], tensors: Tensors, rules: EngineRule
 
 
 def _check_layers(pairs: list[Pair], layout: Layout | None, rules: EngineRules) -> None:
-    """A module's weights count only where every layer of the model has them, and in one shape."""
+    """Raise ProblemError unless every layer has a module's weights, in one shape: the engine drops them otherwise."""
     places: dict[str, dict[int, Pair]] = {}
     for pair in pairs:
         if pair.layer is not None:
@@ -161,7 +161,7 @@ def _check_layers(pairs: list[Pair], layout: Layout | None, rules: EngineRules) 
 
 
 def _numbered(path: str) -> tuple[str, int | None]:
-    """The path with `*` for the layer's number, and that number."""
+    """Return the path with `*` for the layer's number, and that number; None if the path has none."""
     parts = path.split(".")
     at = next((at for at, part in enumerate(parts) if _LAYER.fullmatch(part)), None)
     if at is None:
@@ -182,7 +182,7 @@ def _shapes(pair: Pair) -> str:
 
 
 def _ranges(numbers: Iterable[int]) -> str:
-    """0-3, 5, 7-8."""
+    """Return the numbers as ranges: 0-3, 5, 7-8."""
     runs: list[tuple[int, int]] = []
     for number in sorted(numbers):
         if runs and runs[-1][1] == number - 1:

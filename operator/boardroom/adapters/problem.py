@@ -1,4 +1,4 @@
-"""Why an adapter can't be served, in the words that a BoardAgent's status carries."""
+"""Why an adapter can't be served: reason and message, as a BoardAgent's status has them."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -13,7 +13,7 @@ _MAX_MESSAGE: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One reason; the message names file, field and remedy. Words of the adapter's own in it may have any length."""
+    """One problem. The message names file, field and remedy; it is cut, as an adapter's own text may be long."""
 
     reason: Reason
     message: str

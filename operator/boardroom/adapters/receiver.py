@@ -1,6 +1,6 @@
-"""The receiver's HTTP service: `boardroom adapters push` sends adapters to it through a port-forward.
+"""The loader pod's HTTP service: `boardroom adapters push` uploads adapters to it through a port-forward.
 
-It listens on the pod's loopback only, so that nobody reaches it but who may forward ports to the pod.
+The service listens on the pod's loopback only, so that only clients who may forward ports to the pod reach it.
 """
 
 import asyncio
@@ -32,19 +32,19 @@ class _CommitRequest(msgspec.Struct):
 
 
 class Receiver:
-    """Serves one push; `idle_seconds` without a word of the client end it."""
+    """Serves one push, until the client ends it or has been idle for `idle_seconds`."""
 
     def __init__(self, uploads: UploadStore, idle_seconds: float) -> None:
         self._uploads = uploads
         self._idle_seconds = idle_seconds
         self._active_at = time.monotonic()
         self._busy_count = 0
-        """Adapters that are being read, or written out; of large ones nothing is heard for a while."""
+        """Adapters that are being read or written, which takes long for large ones: the client is silent then."""
         self.done = asyncio.Event()
-        """The client has said that there is no more to come."""
+        """Set when the client has ended the push."""
 
     async def status(self, request: Request) -> Response:
-        """Whether an adapter lies there, and what of it has arrived."""
+        """GET: whether the volume has the adapter already, and which of its files have been received."""
         digest, name = request.path_params["digest"], request.query_params.get("name", "")
         with self._busy():
             there = await asyncio.to_thread(self._uploads.contains, name, digest)
@@ -52,7 +52,7 @@ class Receiver:
         return _json({"there": there, "files": files})
 
     async def put_file(self, request: Request) -> Response:
-        """One file."""
+        """PUT: receive one file."""
         length = request.headers.get("content-length", "")
         if not length.isascii() or not length.isdigit():
             raise UploadError(411, "LengthRequired", "send the file with a Content-Length")
@@ -67,7 +67,7 @@ class Receiver:
         return Response(status_code=204)
 
     async def commit(self, request: Request) -> Response:
-        """Gives an adapter its name."""
+        """POST: put a received adapter under its name."""
         body = await bounded_body(request, _MAX_COMMIT_BYTES)
         if body is None:
             raise UploadError(413, "TooLarge", f"the body has more than {_MAX_COMMIT_BYTES} bytes")
@@ -79,12 +79,12 @@ class Receiver:
             return _json({"written": await asyncio.to_thread(self._uploads.commit, commit.name, commit.digest)})
 
     async def end(self, _: Request) -> Response:
-        """There is no more to come."""
+        """POST: the client has no more adapters."""
         self.done.set()
         return Response(status_code=204)
 
     async def wait_until_idle(self) -> None:
-        """Returns when nothing has been heard for too long."""
+        """Wait until the client has been idle for too long."""
         while True:
             remaining = self._idle_seconds - (time.monotonic() - self._active_at)
             if remaining <= 0 and not self._busy_count:
@@ -115,7 +115,7 @@ class Receiver:
 
 
 def application(receiver: Receiver) -> Starlette:
-    """The routes; a refusal is answered as {"error": {"code", "message"}}."""
+    """Return the application; a refusal is answered as {"error": {"code", "message"}}."""
 
     async def refused(_: Request, error: Exception) -> Response:
         assert isinstance(error, UploadError)  # noqa: S101 (registered for this class)
@@ -137,7 +137,7 @@ def application(receiver: Receiver) -> Starlette:
 
 
 async def serve(root: Path, *, limit: int, idle_seconds: float, host: str, port: int) -> bool:
-    """Serve until the client is done (True) or has been silent for too long (False). Raises UploadError, OSError."""
+    """Serve until the client has ended the push (True) or is idle for too long (False); raises UploadError, OSError."""
     uploads = UploadStore(root, limit)
     await asyncio.to_thread(uploads.delete_stale)
     receiver = Receiver(uploads, idle_seconds)

@@ -1,4 +1,4 @@
-"""Every adapter below a mount."""
+"""Finds every adapter below a mount."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -17,14 +17,14 @@ MAX_DIRECTORIES: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class NamedAdapter:
-    """An adapter and its path relative to the mount, which is its name."""
+    """An adapter and its name, which is its path relative to the mount."""
 
     name: str
     adapter: Adapter
 
 
 class Scanner:
-    """Lists the adapters below a root; a second scan reads only what changed, and what has a problem."""
+    """Lists the adapters below a root. Later scans read only adapters that have changed or have a problem."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -32,18 +32,20 @@ class Scanner:
         self._cache: dict[Path, _CacheEntry] = {}
 
     def scan(self) -> list[NamedAdapter]:
-        """Every adapter directory, sorted by name.
+        """Return every adapter directory, sorted by name.
 
-        A directory counts when it holds an adapter's file, or holds nothing to descend into: an empty folder is a
-        member whose files are missing. Names that begin with a dot are skipped, so a projected volume's `..data` is.
-        Raises FileNotFoundError when the root itself isn't there.
+        A directory is one if it has an adapter's file, or no subdirectory: an empty one is a member whose files are
+        missing. Names that begin with a dot are skipped, such as `..data` of a projected volume. Raises
+        FileNotFoundError if the root is missing.
         """
         if not self.root.is_dir():
             raise FileNotFoundError(f"{self.root}: no such directory; is the adapters volume mounted there?")
         resolved = self.root.resolve()
         self._cache = {path: self._read(path, resolved) for path in _directories(self.root, resolved)}
-        found = [NamedAdapter(str(path.relative_to(self.root)), look.adapter) for path, look in self._cache.items()]
-        return sorted(found, key=lambda item: item.name)
+        adapters = [
+            NamedAdapter(str(path.relative_to(self.root)), entry.adapter) for path, entry in self._cache.items()
+        ]
+        return sorted(adapters, key=lambda named: named.name)
 
     def _read(self, path: Path, root: Path) -> "_CacheEntry":
         try:
@@ -60,7 +62,7 @@ class Scanner:
 
 @dataclass(frozen=True, slots=True)
 class _CacheEntry:
-    """An adapter, and the files that it is known by; None where it is to be looked at again."""
+    """An adapter and the files that it was read from; None if it must be read again."""
 
     adapter: Adapter
     files: Mapping[str, File] | None = None
@@ -68,10 +70,10 @@ class _CacheEntry:
 
 def _directories(root: Path, resolved: Path) -> Iterator[Path]:
     waiting = [(root, 0)]
-    looked_at = 0
-    while waiting and looked_at < MAX_DIRECTORIES:
+    visited = 0
+    while waiting and visited < MAX_DIRECTORIES:
         directory, depth = waiting.pop(0)
-        looked_at += 1
+        visited += 1
         names, children = _listing(directory, resolved)
         if directory != root and (any(map(is_read_by_lorax, names)) or not children):
             yield directory
@@ -80,13 +82,13 @@ def _directories(root: Path, resolved: Path) -> Iterator[Path]:
 
 
 def _listing(directory: Path, root: Path) -> tuple[list[str], list[Path]]:
-    """File names, and directories inside the root; an unreadable directory is empty, and read() says why."""
+    """Return file names, and directories inside the root; an unreadable directory is empty, and read() reports it."""
     names: list[str] = []
     children: list[Path] = []
     try:
         with os.scandir(directory) as entries:
             for entry, _ in zip(entries, range(MAX_ENTRIES), strict=False):
-                # A name that isn't UTF-8 can be no adapter's: the API takes no such path.
+                # A name that isn't UTF-8 is no adapter's, because spec.adapter.path can't have it.
                 if entry.name.startswith(".") or entry.name == "lost+found" or not is_text(entry.name):
                     continue
                 if not _is_directory(entry):
@@ -99,7 +101,7 @@ def _listing(directory: Path, root: Path) -> tuple[list[str], list[Path]]:
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
-    """False too for a link that leads nowhere, in a circle, or to where we may not look: it hides no neighbour."""
+    """Whether an entry is a directory. A broken, circular or unreadable link is not, and hides no other entry."""
     try:
         return entry.is_dir()
     except OSError:

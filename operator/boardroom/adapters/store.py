@@ -1,4 +1,6 @@
-"""Fetched adapters on disk, each under the digest of its files: LoRAX knows an adapter by its path only."""
+"""The store of fetched adapters, each in a directory named by its digest: LoRAX knows an adapter by its path only
+(docs/lorax.md#path-cache).
+"""
 
 import errno
 import fcntl
@@ -26,7 +28,7 @@ _LOCK_POLL_SECONDS: Final = 0.2
 
 
 class StoppedError(Exception):
-    """Nobody wants the download any more."""
+    """The download is no longer desired."""
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -39,17 +41,17 @@ class Origin(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Store:
-    """A directory of ours; `limit` is what may lie there in bytes. Everything here blocks."""
+    """A directory that holds at most `limit` bytes. Every method blocks."""
 
     root: Path
     limit: int
 
     def path(self, digest: str) -> Path:
-        """Where the adapter of this digest (`sha256:<hex>`) lies."""
+        """Return the directory of the adapter with this digest (`sha256:<hex>`)."""
         return self.root / digest.replace(":", "-")
 
     def staging(self, source: str, revision: str) -> Path:
-        """Where the files of a source are put together, made if needed; other revisions of it are thrown away."""
+        """Return the directory for the files of a download, created if needed; other revisions' are removed."""
         folder = self.root / _INCOMING / _name(source)
         place = folder / _name(revision)
         for other in _entries(folder):
@@ -60,9 +62,9 @@ class Store:
 
     @contextmanager
     def locked(self, source: str, stop: Event) -> Iterator[None]:
-        """For the length of a download, the only one of this source; raises StoppedError, OSError.
+        """Hold the lock of a source during its download; raises StoppedError, OSError.
 
-        The sidecars of several LoRAX servers may share a claim, and a download that was given up ends a little later.
+        The sidecars of several LoRAX servers may share a claim, and a cancelled download ends a little later.
         """
         place = self.root / _LOCKS / _name(source)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +75,7 @@ class Store:
             yield
 
     def check_space(self, source: str, size: int) -> None:
-        """Raises ProblemError TooLarge where a source of this size can't be put beside what is there."""
+        """Raise ProblemError TooLarge if a source of this size (bytes) does not fit beside the others."""
         own = self.root / _INCOMING / _name(source)
         others = _bytes_below(self.root) - _bytes_below(own)
         if others + size > self.limit:
@@ -84,7 +86,7 @@ class Store:
             )
 
     def commit(self, staging: Path, origin: Origin) -> Path:
-        """Give a complete directory its name, in one step; what is there under that name stays, if it is whole."""
+        """Rename a complete directory to its digest, atomically; a complete adapter of that digest stays."""
         place = self.path(origin.digest)
         if place.exists() and read(place).digest != origin.digest:
             self.remove(place)
@@ -100,22 +102,22 @@ class Store:
         return place
 
     def origin(self, source: str, digests: Digests) -> Origin | None:
-        """What is stored of a source, if it is whole: a machine that went down may have taken a part along."""
+        """Return what is stored of a source, if it is complete: a crash of the machine may have lost a part."""
         try:
-            found = msgspec.json.decode((self.root / _SOURCES / f"{_name(source)}.json").read_bytes(), type=Origin)
+            origin = msgspec.json.decode((self.root / _SOURCES / f"{_name(source)}.json").read_bytes(), type=Origin)
         except (OSError, msgspec.MsgspecError):
             return None
-        if found.source != source or read(self.path(found.digest), digests=digests).digest != found.digest:
+        if origin.source != source or read(self.path(origin.digest), digests=digests).digest != origin.digest:
             return None
-        return found
+        return origin
 
     def adapters(self, digests: Digests) -> list[Adapter]:
-        """What is stored, read anew: whoever tampered with a file has made another digest, and that is none of ours."""
-        found = [read(path, digests=digests) for path in _entries(self.root) if path.name.startswith(_PREFIX)]
-        return [adapter for adapter in found if adapter.digest and self.path(adapter.digest) == adapter.path]
+        """Return the stored adapters, read again; one whose files no longer have its digest is left out."""
+        stored = [read(path, digests=digests) for path in _entries(self.root) if path.name.startswith(_PREFIX)]
+        return [adapter for adapter in stored if adapter.digest and self.path(adapter.digest) == adapter.path]
 
     def remove(self, path: Path) -> None:
-        """Throw a stored adapter away; its name goes first, so that nobody finds a half of it."""
+        """Remove a stored adapter; it is renamed first, so that no scan finds a part of it."""
         doomed = self.root / _INCOMING / f"{path.name}.removed"
         doomed.parent.mkdir(exist_ok=True)
         try:
@@ -125,7 +127,7 @@ class Store:
         shutil.rmtree(doomed, ignore_errors=True)
 
     def prune(self, sources: set[str]) -> None:
-        """Throw away what has been begun, and notes, of all but these sources."""
+        """Remove partial downloads and notes of all but these sources."""
         names = {_name(source) for source in sources}
         for folder in _entries(self.root / _INCOMING):
             if folder.name not in names:
@@ -141,7 +143,7 @@ def _locked(lock: BinaryIO) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        # A file system without locks: then a claim is for one server only.
+        # The file system has no locks, so the claim can't be shared anyway.
         return error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
     return True
 
@@ -163,6 +165,6 @@ def _bytes_below(folder: Path) -> int:
         for name in names:
             try:
                 total += Path(place, name).lstat().st_size
-            except OSError:  # gone meanwhile
+            except OSError:  # removed meanwhile
                 continue
     return total

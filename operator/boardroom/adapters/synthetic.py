@@ -1,4 +1,4 @@
-"""Small but real PEFT LoRA adapters, for demos and tests: deterministic, and different for each role."""
+"""Writes small but real PEFT LoRA adapters, for demos and tests: deterministic, and different for each role."""
 
 import array
 import ctypes
@@ -24,17 +24,17 @@ _VALUE: Final = "model.layers.*.self_attn.v_proj"
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """Sizes of the model that the adapter is cut for; the defaults make an adapter of some 20 kB."""
+    """The sizes of the adapter's model; the defaults make an adapter of about 20 kB."""
 
     base_model: str = "mistralai/Mistral-7B-Instruct-v0.1"
     rank: int = 8
     layers: int = 2
     hidden: int = 64
-    """Mistral-7B has 32 layers and 4096; its key and value projections are a quarter as wide, as here."""
+    """Mistral-7B has 4096, and 32 layers. Its key and value projections are a quarter as wide, as here."""
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """What the weights are for: queries and values, or what the base model has in their place."""
+        """The modules with weights: query and value projections, or the first module of the base model's layout."""
         layout = engine_rules().layout(self.base_model) or (_QUERY, _VALUE)
         if not missing((_QUERY, _VALUE), layout):
             return _QUERY, _VALUE
@@ -42,25 +42,25 @@ class Shape:
 
 
 def adapter_directory(role: str) -> str:
-    """The directory that a member's adapter is looked for in by default."""
+    """Return the default directory of a role's adapter."""
     return f"{role.lower()}_lora_adapter"
 
 
 def make(directory: Path, roles: Iterable[str], shape: Shape) -> list[tuple[Path, bool]]:
-    """Write one adapter per role; returns each path and whether anything was written. Raises OSError."""
+    """Write one adapter per role; return each path and whether its files changed. Raises OSError."""
     paths = {role: directory / adapter_directory(role) for role in roles}
     return [(path, make_one(path, role, shape)) for role, path in paths.items()]
 
 
 def make_one(path: Path, role: str, shape: Shape) -> bool:
-    """Write the adapter of a role into a directory; returns whether anything was written. Raises OSError."""
+    """Write the adapter of a role into a directory; return whether its files changed. Raises OSError."""
     path.mkdir(parents=True, exist_ok=True)
     changed = [_write(path / CONFIG, config_json(shape)), _write(path / WEIGHTS, weights(role, shape))]
     return any(changed)
 
 
 def config_json(shape: Shape) -> bytes:
-    """adapter_config.json with the fields that PEFT's save_pretrained writes."""
+    """Return adapter_config.json with the fields of PEFT's save_pretrained."""
     fields: dict[str, Any] = {
         "alpha_pattern": {},
         "auto_mapping": None,
@@ -87,7 +87,7 @@ def config_json(shape: Shape) -> bytes:
 
 
 def weights(role: str, shape: Shape) -> bytes:
-    """The safetensors file: lora_A and lora_B of each module in float32."""
+    """Return the safetensors file: lora_A and lora_B of each module in float32."""
     buffers: dict[str, tuple[list[int], bytearray]] = {}
     for layer in range(shape.layers):
         for module in shape.modules:
@@ -96,7 +96,7 @@ def weights(role: str, shape: Shape) -> bytes:
             for matrix, size in (("lora_A", [shape.rank, shape.hidden]), ("lora_B", [width, shape.rank])):
                 name = f"{prefix}.{matrix}.weight"
                 buffers[name] = size, _numbers(f"{role.lower()}\0{name}", size[0] * size[1])
-    # safetensors reads the buffers by address, so they must outlive the call: `buffers` holds them.
+    # safetensors reads the buffers by address, so `buffers` must keep them alive during the call.
     tensors = {
         name: safetensors.TensorSpec(
             dtype="float32",
@@ -110,7 +110,7 @@ def weights(role: str, shape: Shape) -> bytes:
 
 
 def _numbers(seed: str, count: int) -> bytearray:
-    """Numbers in about +-0.02, the same for the same seed on every machine."""
+    """Return numbers of about +-0.02, which depend on the seed only."""
     integers = array.array("h", hashlib.shake_256(seed.encode()).digest(2 * count))
     return bytearray(array.array("f", [integer * _SCALE for integer in integers]).tobytes())
 

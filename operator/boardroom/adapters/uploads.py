@@ -1,7 +1,7 @@
-"""Adapters that arrive on a volume file by file: put together apart, checked, and given their name in one step.
+"""Receives adapters on a volume, file by file: staged apart, verified, and renamed in one step.
 
-What lies under a name is never changed for other weights: LoRAX knows an adapter by its path only, and would go on with
-the ones that it has loaded (LORAX.md, trap 4).
+Files under a name are never replaced by other weights: LoRAX knows an adapter by its path, and would keep using the
+weights that it has loaded (docs/lorax.md#path-cache).
 """
 
 import errno
@@ -20,16 +20,16 @@ from boardroom.adapters.files import CONFIG, is_adapter_file, is_read_by_lorax
 from boardroom.api.adapter import ADAPTER_PATH, ADAPTER_PATH_IN_WORDS, MAX_ADAPTER_PATH
 
 INCOMING: Final = ".boardroom-incoming"
-"""Begins with a dot, so that no scan takes it for an adapter."""
+"""The staging directory. The name begins with a dot, so that scans skip it."""
 STALE_SECONDS: Final = 86_400.0
-"""What was begun so long ago is thrown away."""
+"""Staged adapters are deleted after this time."""
 
 _MAKE_ROOM: Final = "enlarge the claim of the adapters volume, or remove adapters that no member names"
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class UploadError(Exception):
-    """Nothing was written; `status` is what HTTP calls it, `code` one word, the message the cause and its remedy."""
+    """An upload was refused: HTTP status, a code of one word, and a message with cause and remedy."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -38,14 +38,14 @@ class UploadError(Exception):
 
 
 class UploadStore:
-    """One volume. `limit` is what one adapter's weights may weigh in bytes. Everything here blocks."""
+    """One volume; an adapter's weights may have at most `limit` bytes. Every method blocks."""
 
     def __init__(self, root: Path, limit: int) -> None:
         self.root = root
         self.limit = limit
 
     def delete_stale(self) -> None:
-        """Throw away what was begun long ago; raises UploadError where the volume can't be written."""
+        """Delete stale staged adapters; raises UploadError if the volume can't be written."""
         place = self.root / INCOMING
         try:
             place.mkdir(exist_ok=True)
@@ -56,18 +56,18 @@ class UploadStore:
             raise write_error(self.root, error) from error
 
     def contains(self, name: str, digest: str) -> bool:
-        """Whether this adapter lies under that name already. Raises UploadError where it can't come to lie there."""
+        """Whether the volume has this adapter under this name; raises UploadError if it can't be put there."""
         self._check_name(name)
         place = self.root / name
         return place.exists() and self._holds(place, name, digest)
 
     def received(self, digest: str) -> dict[str, int]:
-        """The files of an adapter that have arrived whole, with their sizes in bytes."""
+        """Return the adapter's files that have been received completely, with their sizes in bytes."""
         place = self._staging(digest)
         return {path.name: path.stat().st_size for path in place.iterdir() if is_adapter_file(path.name)}
 
     def start(self, digest: str, file: str, size: int) -> "Upload":
-        """A file of that size (bytes) begins to arrive. Raises UploadError."""
+        """Start the upload of a file of this size (bytes); raises UploadError."""
         if not is_adapter_file(file):
             raise UploadError(
                 422, "NotAnAdaptersFile", f"{file!r}: only {CONFIG} and *.safetensors are parts of an adapter"
@@ -80,7 +80,7 @@ class UploadStore:
             raise write_error(self.root, error) from error
 
     def commit(self, name: str, digest: str) -> bool:
-        """Give what has arrived its name; False where the same lies there already. Raises UploadError."""
+        """Put the received adapter under its name; return False if it is there already. Raises UploadError."""
         self._check_name(name)
         staging, place = self._staging(digest), self.root / name
         try:
@@ -92,7 +92,7 @@ class UploadStore:
             ):  # by another push, while this one was read
                 return False
             place.parent.mkdir(parents=True, exist_ok=True)
-            if place.exists():  # nothing that LoRAX could have loaded
+            if place.exists():  # _holds has checked that LoRAX can't load this
                 doomed = staging.with_name(f"{staging.name}.replaced.{secrets.token_hex(8)}")
                 place.rename(doomed)
                 shutil.rmtree(doomed, ignore_errors=True)
@@ -100,13 +100,13 @@ class UploadStore:
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                 raise UploadError(
-                    409, "NameTaken", f"{name}: somebody else has just put something there; push again to see what"
+                    409, "NameTaken", f"{name}: another push has just put an adapter there; push again to compare"
                 ) from error
             raise write_error(self.root, error) from error
         return True
 
     def _delete_if_already_present(self, staging: Path, place: Path, name: str, digest: str) -> bool:
-        """Whether the same lies there already, and so what has arrived can go."""
+        """Return whether the same adapter is there already; if so, delete the received copy."""
         if not (place.exists() and self._holds(place, name, digest)):
             return False
         shutil.rmtree(staging)
@@ -158,51 +158,51 @@ class UploadStore:
             )
 
     def _verify(self, staging: Path, digest: str) -> None:
-        """What has arrived is what was announced, and an adapter."""
+        """Raise UploadError unless the received files are an adapter with the announced digest."""
         for entry in list(staging.iterdir()):
             if not is_adapter_file(entry.name):
-                entry.unlink()  # half a file of a push that was killed
-        found = read(staging)
-        if found.digest != digest:
+                entry.unlink()  # a partial file of a push that was killed
+        adapter = read(staging)
+        if adapter.digest != digest:
             shutil.rmtree(staging)
             raise UploadError(
                 422,
                 "Damaged",
-                f"what arrived has the digest {found.digest}, and {digest} was announced: it was damaged on its way, "
-                "or its files changed while they were read; push it again",
+                f"the received files have the digest {adapter.digest}, and {digest} was announced: they were damaged "
+                "on the way, or changed while they were read; push again",
             )
-        if found.problem is not None:
+        if adapter.problem is not None:
             shutil.rmtree(staging)
-            raise UploadError(422, found.problem.reason, found.problem.message)
+            raise UploadError(422, adapter.problem.reason, adapter.problem.message)
 
     def _holds(self, place: Path, name: str, digest: str) -> bool:
-        """Whether this adapter lies there; False where what lies there can be replaced, because it can't be loaded."""
-        found = read(place, root=self.root.resolve())
-        if found.problem is None and found.digest == digest:
+        """Whether this adapter is there; False if the files there can be replaced, because LoRAX can't load them."""
+        adapter = read(place, root=self.root.resolve())
+        if adapter.problem is None and adapter.digest == digest:
             return True
-        if found.problem is None or not _holds_only_adapter_files(place):
-            raise UploadError(409, "NameTaken", _name_taken_message(name, found))
+        if adapter.problem is None or not _holds_only_adapter_files(place):
+            raise UploadError(409, "NameTaken", _name_taken_message(name, adapter))
         return False
 
 
 class Upload:
-    """One file on its way; it counts as arrived only when it is finished, whole."""
+    """The upload of one file, which counts as received only when it is finished."""
 
     def __init__(self, path: Path, size: int) -> None:
         self._path, self._size = path, size
-        # A name of its own: where a connection breaks, the next attempt begins before the last one has ended.
+        # Unique: after a broken connection the next attempt may begin before the last one has ended.
         self._partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         self._stream = self._partial.open("wb")
 
     def write(self, data: bytes) -> None:
-        """Raises UploadError."""
+        """Write a chunk; raises UploadError."""
         try:
             self._stream.write(data)
         except OSError as error:
             raise write_error(self._path.parent, error) from error
 
     def finish(self) -> None:
-        """That was all of it. Raises UploadError."""
+        """End the file; raises UploadError if it is not complete."""
         try:
             self._stream.flush()
             os.fsync(self._stream.fileno())
@@ -218,14 +218,14 @@ class Upload:
             self.abort()
 
     def abort(self) -> None:
-        """Leave nothing of what has not arrived whole."""
-        with suppress(OSError):  # what a full volume did not take is not taken now
+        """Delete a partial file; after `finish` this does nothing."""
+        with suppress(OSError):  # a full volume fails again here
             self._stream.close()
         self._partial.unlink(missing_ok=True)
 
 
 def write_error(root: Path, error: OSError) -> UploadError:
-    """The refusal where the volume does not let us write."""
+    """Return the refusal if the volume can't be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UploadError(507, "VolumeFull", f"{error.filename or root}: {error.strerror}; {_MAKE_ROOM}")
     return UploadError(
@@ -241,7 +241,7 @@ def _looks_like_an_adapter(place: Path) -> bool:
 
 
 def _holds_only_adapter_files(place: Path) -> bool:
-    """Whether a directory holds nothing but what may be (parts of) one adapter."""
+    """Whether a directory has only files that may be (parts of) one adapter."""
     return (
         place.is_dir()
         and not place.is_symlink()
@@ -252,11 +252,11 @@ def _holds_only_adapter_files(place: Path) -> bool:
     )
 
 
-def _name_taken_message(name: str, found: Adapter) -> str:
-    if found.problem is not None:
-        return f"{name}: there is something else of that name on the volume; choose another name, or remove it"
+def _name_taken_message(name: str, adapter: Adapter) -> str:
+    if adapter.problem is not None:
+        return f"{name}: the volume has something else of that name; choose another name, or remove it"
     return (
-        f"{name}: another adapter ({found.digest}) lies there, and LoRAX does not read changed files under a path "
+        f"{name}: another adapter ({adapter.digest}) is there, and LoRAX does not read changed files under a path "
         "that it knows; push this one under a new name (--name, or rename its folder) and set the member's "
         "spec.adapter.path to it"
     )

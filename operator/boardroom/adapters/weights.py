@@ -1,7 +1,7 @@
-"""The header of a safetensors file: tensor names and shapes, without reading a weight.
+"""Parses the header of a safetensors file: tensor names and shapes, without the weights.
 
-What the safetensors library refuses is refused here. That library itself maps the file into memory, where a file that
-is cut short meanwhile ends the process.
+A file that the safetensors library refuses is refused here. The library itself is not used, because it maps the file
+into memory: a file that is truncated meanwhile would kill the process.
 """
 
 import json
@@ -19,7 +19,7 @@ MAX_HEADER_BYTES: Final = 16 << 20
 MAX_TENSORS: Final = 100_000
 _LENGTH_BYTES: Final = 8
 _MAX_DIMENSIONS: Final = 8
-"""LoRA matrices have two, those of a convolution four."""
+"""LoRA matrices have two dimensions, those of a convolution four."""
 
 _BITS: Final[Mapping[str, int]] = {
     "BOOL": 8,
@@ -42,7 +42,7 @@ _BITS: Final[Mapping[str, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One entry of the header; begin and end are byte offsets behind the header."""
+    """One entry of the header; `begin` and `end` are byte offsets after the header."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -51,7 +51,7 @@ class Tensor:
 
 
 def read_header(file: File) -> Mapping[str, Tensor]:
-    """The tensors of a safetensors file by name; raises ProblemError AdapterInvalid.
+    """Return the tensors of a safetensors file by name; raises ProblemError AdapterInvalid.
 
     The format: 8 bytes little-endian header length, the header as JSON, the data (huggingface/safetensors).
     """
@@ -85,11 +85,11 @@ def _parsed(file: File, text: bytes) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in pairs:
-        name.encode()  # a lone surrogate, which no answer of ours could carry
+        name.encode()  # raises for a lone surrogate, which JSON can't encode
         if isinstance(value, str):
             value.encode()
         if name in fields:
-            raise ValueError(f"{name} stands there twice")
+            raise ValueError(f"{name} is there twice")
         fields[name] = value
     return fields
 
@@ -99,7 +99,7 @@ def _check_metadata(file: File, metadata: Any) -> None:
         return
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise _broken(file, "its __metadata__ is not an object of texts")
-    if "total_size" in metadata:  # LoRAX adds it up as a number, and the format has texts only
+    if "total_size" in metadata:  # LoRAX adds it as a number, but the format has only texts
         raise _broken(file, "its __metadata__ has a total_size, with which LoRAX can't load it")
 
 

@@ -12,7 +12,7 @@ CONCURRENCY_LIMIT: Final = "ConcurrencyLimit"
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """An agent that asks for a seat. `created` is its creationTimestamp (RFC 3339, so text sorts as time)."""
+    """An agent that applies for membership. `created` is its creationTimestamp (RFC 3339, so text sorts as time)."""
 
     name: str
     created: str
@@ -21,7 +21,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Whether the agent has its seat; reason and message are those of its Accepted condition."""
+    """Whether the agent is a member, with the reason and message of its Accepted condition."""
 
     accepted: bool
     reason: str
@@ -36,13 +36,13 @@ def admit(
     *,
     fetched: bool = True,
 ) -> dict[str, Verdict]:
-    """First come, first seated, by creation time and then by name; a verdict for each candidate by its name.
+    """A verdict for each candidate by its name. Older agents come first, by creation time and then by name.
 
-    `places` is how many adapters LoRAX holds at once, None where there is no LoRAX. One more would evict another again
-    and again, and LoRAX answers in the base model's voice where a request meets that (LORAX.md, traps 1 and 3).
-    `requests` is how many it answers at once, None likewise: a question asks all members together, and what LoRAX
-    refuses to take with the others can't be loaded with them either. `fetched` is whether members may speak through
-    adapters that are fetched.
+    `places` is how many adapters LoRAX holds at once, None without LoRAX. One more would evict another again and again
+    (docs/lorax.md#idle-eviction), and a request that meets an eviction is answered by the base model
+    (docs/lorax.md#stale-adapter-race). `requests` is how many requests LoRAX answers at once, None likewise
+    (docs/lorax.md#concurrency-limit): a question asks all members together, and an adapter whose request LoRAX refuses
+    can't be loaded with the others. `fetched` is whether members may use adapters that are fetched.
     """
     verdicts: dict[str, Verdict] = {}
     members: dict[str, str] = {}
@@ -83,15 +83,15 @@ def admit(
             verdicts[candidate.name] = Verdict(
                 accepted=False,
                 reason="NoAdapterPlace",
-                message=f"LoRAX has {places} places for adapters (the base model takes one too where it speaks for a "
-                "member), and members before this one take them: raise spec.lorax.adapterCacheSize of the Boardroom or "
+                message=f"LoRAX has {places} places for adapters (the base model takes one too if a member uses "
+                "it), and members before this one take them: raise spec.lorax.adapterCacheSize of the Boardroom or "
                 "delete another BoardAgent",
             )
         else:
             members[role] = candidate.name
             loaded.add(candidate.spec.adapter_key)
             verdicts[candidate.name] = Verdict(
-                accepted=True, reason="Accepted", message=f"has a seat as {candidate.spec.role}"
+                accepted=True, reason="Accepted", message=f"is a member as {candidate.spec.role}"
             )
     return verdicts
 

@@ -38,5 +38,5 @@ class BoardAgent(Model):
 
     @property
     def candidate(self) -> Candidate:
-        """The agent as it asks for a seat."""
+        """The agent as a candidate for membership."""
         return Candidate(name=self.metadata.name, created=self.metadata.creation_timestamp, spec=self.spec)

@@ -67,7 +67,7 @@ class Metrics:
         self.lorax_latency_limit = Gauge(
             "boardroom_lorax_latency_warning_seconds", "spec.lorax.latencyWarningMs.", registry=r
         )
-        self.members = Gauge("boardroom_members", "Members with a seat.", registry=r)
+        self.members = Gauge("boardroom_members", "Members of the board.", registry=r)
         self.status_writes = Counter("boardroom_status_writes", "Writes of status.", ("outcome",), registry=r)
         self._requests: dict[tuple[str, str, int], Counter] = {}
         self._modes = {m: self.duration.labels("/v1/ask", m) for m in CoordinationMode}

@@ -12,7 +12,7 @@ from boardroom.controller.status.board import Observed, board_status, invalid_st
 from boardroom.controller.status.condition_value import ConditionValue
 from tools.kstatus import verdicts
 from unit.controller.objects import Object, agent, agent_object, blueprint, board_object, condition
-from unit.gitops.test_argocd_health import GOOD, LOADING, NO_IMAGE, SEAT, proved
+from unit.gitops.test_argocd_health import ACCEPTED, GOOD, LOADING, NO_IMAGE, proved
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 ROLLS = ConditionValue(status="True", reason="Updating", message="it rolls", changing=True)
@@ -24,7 +24,7 @@ def board(generation: int = 1, **facts: Any) -> Object:
 
 
 def member_object(*conditions: Object) -> Object:
-    subject = build_member(agent("CEO", conditions=list(conditions)), SEAT)
+    subject = build_member(agent("CEO", conditions=list(conditions)), ACCEPTED)
     return agent_object("CEO") | {"status": agent_status(subject, NOW)}
 
 

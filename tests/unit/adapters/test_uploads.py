@@ -107,7 +107,7 @@ def test_what_is_not_what_was_announced_is_thrown_away(volume: UploadStore, sent
     announced = digest(sent)
     (sent / "adapter_config.json").write_bytes((sent / "adapter_config.json").read_bytes() + b" ")
     arrive(volume, sent, announced)
-    with pytest.raises(UploadError, match="damaged on its way"):
+    with pytest.raises(UploadError, match="damaged on the way"):
         volume.commit("ceo", announced)
     assert (listed(volume), volume.received(announced)) == ({}, {})
 

@@ -28,7 +28,7 @@ def candidate(name: str, role: str, created: str = "2026-01-01T00:00:00Z", **ada
             [candidate("a", "A"), candidate("b", "a"), candidate("c", "C")],
             2,
             {"a": "Accepted", "b": "DuplicateRole", "c": "Accepted"},
-            id="a refused agent takes no seat",
+            id="a refused agent takes no place",
         ),
     ],
 )
@@ -40,7 +40,7 @@ HUB = {"repo": "org/x"}
 
 
 @pytest.mark.parametrize(
-    ("places", "candidates", "seated"),
+    ("places", "candidates", "accepted"),
     [
         (2, [candidate("a", "A"), candidate("b", "B"), candidate("c", "C")], ["a", "b"]),
         (2, [candidate("a", "A"), candidate("b", "B", path="a_lora_adapter"), candidate("c", "C")], ["a", "b", "c"]),
@@ -51,20 +51,20 @@ HUB = {"repo": "org/x"}
         (None, [candidate("a", "A"), candidate("b", "B")], ["a", "b"]),
     ],
 )
-def test_no_more_adapters_are_seated_than_lorax_holds(
-    places: int | None, candidates: list[Candidate], seated: list[str]
+def test_no_more_adapters_are_accepted_than_lorax_holds(
+    places: int | None, candidates: list[Candidate], accepted: list[str]
 ) -> None:
     verdicts = admit(candidates, 15, places)
-    assert [name for name, verdict in verdicts.items() if verdict.accepted] == seated
+    assert [name for name, verdict in verdicts.items() if verdict.accepted] == accepted
     assert {verdict.reason for verdict in verdicts.values()} <= {"Accepted", "NoAdapterPlace"}
 
 
-@pytest.mark.parametrize(("requests", "seated"), [(1, ["a"]), (3, ["a", "b", "c"]), (None, ["a", "b", "c"])])
-def test_no_more_members_are_seated_than_lorax_answers_at_once(requests: int | None, seated: list[str]) -> None:
+@pytest.mark.parametrize(("requests", "accepted"), [(1, ["a"]), (3, ["a", "b", "c"]), (None, ["a", "b", "c"])])
+def test_no_more_members_are_accepted_than_lorax_answers_at_once(requests: int | None, accepted: list[str]) -> None:
     """Also those that share an adapter, or have none: a question asks all of them at once."""
     candidates = [candidate("a", "A"), candidate("b", "B", path="a_lora_adapter"), candidate("c", "C", none=True)]
     verdicts = admit(candidates, 15, 9, requests)
-    assert [name for name, verdict in verdicts.items() if verdict.accepted] == seated
+    assert [name for name, verdict in verdicts.items() if verdict.accepted] == accepted
     assert {verdict.reason for verdict in verdicts.values()} <= {"Accepted", "ConcurrencyLimit"}
 
 

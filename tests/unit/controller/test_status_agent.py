@@ -10,8 +10,8 @@ from boardroom.controller.status.condition_value import ConditionValue
 from unit.controller.objects import Object, agent, condition
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
-SEAT = Verdict(accepted=True, reason="Accepted", message="has a seat")
-NO_SEAT = Verdict(accepted=False, reason="DuplicateRole", message="taken")
+ACCEPTED = Verdict(accepted=True, reason="Accepted", message="is a member")
+REJECTED = Verdict(accepted=False, reason="DuplicateRole", message="taken")
 
 
 def proof(status: str, reason: str, generation: int = 2) -> list[Object]:
@@ -21,16 +21,16 @@ def proof(status: str, reason: str, generation: int = 2) -> list[Object]:
 @pytest.mark.parametrize(
     ("verdict", "conditions", "expected"),
     [
-        (SEAT, proof("True", "AdapterProved"), ("True", "Ready")),
-        (SEAT, proof("True", "NoAdapter"), ("True", "Ready")),
-        (SEAT, proof("False", "AdapterMissing"), ("False", "AdapterMissing")),
-        (SEAT, proof("Unknown", "NotProved"), ("Unknown", "NotProved")),
-        (SEAT, proof("True", "AdapterProved", generation=1), ("Unknown", "NotProved")),
-        (SEAT, proof("False", "AdapterMissing", generation=1), ("Unknown", "NotProved")),
-        (SEAT, [], ("Unknown", "NotProved")),
-        (NO_SEAT, proof("True", "AdapterProved"), ("False", "DuplicateRole")),
+        (ACCEPTED, proof("True", "AdapterProved"), ("True", "Ready")),
+        (ACCEPTED, proof("True", "NoAdapter"), ("True", "Ready")),
+        (ACCEPTED, proof("False", "AdapterMissing"), ("False", "AdapterMissing")),
+        (ACCEPTED, proof("Unknown", "NotProved"), ("Unknown", "NotProved")),
+        (ACCEPTED, proof("True", "AdapterProved", generation=1), ("Unknown", "NotProved")),
+        (ACCEPTED, proof("False", "AdapterMissing", generation=1), ("Unknown", "NotProved")),
+        (ACCEPTED, [], ("Unknown", "NotProved")),
+        (REJECTED, proof("True", "AdapterProved"), ("False", "DuplicateRole")),
     ],
-    ids=["proved", "none needed", "missing", "unknown", "stale proof", "stale failure", "never tried", "no seat"],
+    ids=["proved", "none needed", "missing", "unknown", "stale proof", "stale failure", "never tried", "not accepted"],
 )
 def test_ready(verdict: Verdict, conditions: list[Object], expected: tuple[str, str]) -> None:
     found = build_member(agent("CEO", generation=2, conditions=conditions), verdict).ready
@@ -40,12 +40,12 @@ def test_ready(verdict: Verdict, conditions: list[Object], expected: tuple[str, 
 @pytest.mark.parametrize(
     ("verdict", "conditions", "expected"),
     [
-        (SEAT, proof("True", "AdapterProved"), ("Unknown", "CoordinatorNotReady")),
-        (SEAT, proof("False", "AdapterMissing"), ("Unknown", "CoordinatorNotReady")),
-        (SEAT, [], ("Unknown", "NotProved")),
-        (NO_SEAT, proof("True", "AdapterProved"), ("False", "DuplicateRole")),
+        (ACCEPTED, proof("True", "AdapterProved"), ("Unknown", "CoordinatorNotReady")),
+        (ACCEPTED, proof("False", "AdapterMissing"), ("Unknown", "CoordinatorNotReady")),
+        (ACCEPTED, [], ("Unknown", "NotProved")),
+        (REJECTED, proof("True", "AdapterProved"), ("False", "DuplicateRole")),
     ],
-    ids=["proved", "missing", "never tried", "no seat"],
+    ids=["proved", "missing", "never tried", "not accepted"],
 )
 def test_readiness_is_unknown_while_no_coordinator_is_up(
     verdict: Verdict, conditions: list[Object], expected: tuple[str, str]
@@ -58,7 +58,7 @@ def test_readiness_is_unknown_while_no_coordinator_is_up(
 
 
 def test_only_what_the_controller_owns_is_written() -> None:
-    subject = build_member(agent("CEO", generation=2, conditions=proof("True", "AdapterProved")), SEAT)
+    subject = build_member(agent("CEO", generation=2, conditions=proof("True", "AdapterProved")), ACCEPTED)
     assert agent_status(subject, NOW) == {
         "observedGeneration": 2,
         "conditions": [
@@ -82,7 +82,7 @@ def test_only_what_the_controller_owns_is_written() -> None:
                 "type": "Accepted",
                 "status": "True",
                 "reason": "Accepted",
-                "message": "has a seat",
+                "message": "is a member",
                 "observedGeneration": 2,
                 "lastTransitionTime": "2026-11-24T00:00:00Z",
             },

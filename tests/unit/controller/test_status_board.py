@@ -25,15 +25,15 @@ DOWN = ConditionValue(status="False", reason="Starting", message="it starts")
 ROLLING = ConditionValue(status="True", reason="Updating", message="rolls", changing=True)
 NO_IMAGE = ConditionValue(status="False", reason="ImagePullFailed", message="no image", stalled=True)
 TAKEN = ConditionValue(status="False", reason="NameConflict", message="taken", stalled=True)
-SEAT = Verdict(accepted=True, reason="Accepted", message="has a seat")
+ACCEPTED = Verdict(accepted=True, reason="Accepted", message="is a member")
 
 
-def seated(role: str, *, ready: bool) -> Member:
+def member(role: str, *, ready: bool) -> Member:
     proof = condition("AdapterReady", "True" if ready else "False", "AdapterProved" if ready else "AdapterMissing")
-    return build_member(agent(role, conditions=[proof]), SEAT)
+    return build_member(agent(role, conditions=[proof]), ACCEPTED)
 
 
-CEO, CFO = seated("CEO", ready=True), seated("CFO", ready=False)
+CEO, CFO = member("CEO", ready=True), member("CFO", ready=False)
 READY = Observed(lorax=UP, coordinator=UP, members=[CEO])
 
 CASES: dict[str, tuple[Observed, tuple[str, str], str, str]] = {
@@ -69,7 +69,7 @@ CASES: dict[str, tuple[Observed, tuple[str, str], str, str]] = {
         "True",
         "False",
     ),
-    "nobody has a seat": (Observed(lorax=UP, coordinator=UP, members=[]), ("False", "NoMembers"), "True", "False"),
+    "nobody is a member": (Observed(lorax=UP, coordinator=UP, members=[]), ("False", "NoMembers"), "True", "False"),
     "nobody is ready": (Observed(lorax=UP, coordinator=UP, members=[CFO]), ("False", "NoneReady"), "True", "False"),
     "LoRAX is off": (
         Observed(lorax=DISABLED, coordinator=UP, members=[CEO], enabled=False),
@@ -220,7 +220,7 @@ def test_a_rollout_that_is_not_through_is_told(
     assert (found["UpToDate"].status, found["UpToDate"].reason) == up_to_date
 
 
-def test_a_chair_without_a_seat_is_named() -> None:
+def test_a_chair_that_is_no_member_is_named() -> None:
     found = condition_values(Observed(lorax=UP, coordinator=UP, members=[CEO], missing_chair="coo"))["AgentsReady"]
     assert (found.status, found.reason) == ("True", "ChairNotSeated")
-    assert "spec.deliberation.chairRef names BoardAgent coo, which has no seat" in found.message
+    assert "spec.deliberation.chairRef names BoardAgent coo, which is no member" in found.message

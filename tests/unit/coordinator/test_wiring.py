@@ -15,7 +15,6 @@ SET_FROM_OUTSIDE = {
     ("http/app.py", "app.router"): "redirect_slashes: Starlette's own switch",
     ("http/app.py", "record"): "what a request's log line says is filled in as the request goes on",
     ("http/endpoint.py", "record"): "the same",
-    ("http/endpoint.py", "request.state"): "Starlette's place for what belongs to a request",
     ("http/server.py", "api"): "should_exit: how uvicorn is told to end",
     ("http/server.py", "probes"): "the same",
     ("http/sse.py", "self._buffer"): "on_overflow ends a time-out that is there only while the body is sent",
@@ -63,3 +62,19 @@ def test_nothing_is_set_from_outside_but_for_a_reason() -> None:
         for target in set_from_outside(module.read_text(encoding="utf-8"))
     }
     assert found == set(SET_FROM_OUTSIDE)
+
+
+def calls(source: str, *names: str) -> set[str]:
+    """What a module calls under these names, as it is written there."""
+    found = (node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return {ast.unparse(call) for call in found if isinstance(call, ast.Attribute) and call.attr in names}
+
+
+def test_grants_are_written_by_the_pool_only() -> None:
+    writers = {
+        module.relative_to(ROOM).as_posix()
+        for module in ROOM.rglob("*.py")
+        for call in calls(module.read_text(encoding="utf-8"), "grant", "cut")
+        if call.endswith(("admission.grant", "admission.cut"))
+    }
+    assert writers == {"backends/pool.py"}

@@ -20,7 +20,7 @@ LOADING = ConditionValue(status="False", reason="Starting", message="LoRAX is st
 NO_IMAGE = ConditionValue(
     status="False", reason="ImagePullFailed", message="image lorax:1 can't be pulled", stalled=True
 )
-SEAT = Verdict(accepted=True, reason="Accepted", message="has a seat as CEO")
+ACCEPTED = Verdict(accepted=True, reason="Accepted", message="is a member as CEO")
 Object = dict[str, Any]
 
 
@@ -33,7 +33,7 @@ def health(kind: str, obj: Object) -> tuple[str, str]:
 
 
 def proved(status: str = "True", reason: str = "Loaded", message: str = "it gave tokens") -> Member:
-    return build_member(agent("CEO", conditions=[condition("AdapterReady", status, reason, message)]), SEAT)
+    return build_member(agent("CEO", conditions=[condition("AdapterReady", status, reason, message)]), ACCEPTED)
 
 
 def board(observed: Observed, *, generation: int = 1) -> Object:
@@ -84,7 +84,7 @@ def test_an_object_that_nobody_has_looked_at_is_progressing(kind: str) -> None:
             ("Degraded", "BoardFull: 15 members"),
         ),
     ],
-    ids=["ready", "not tried", "adapter failed", "no seat"],
+    ids=["ready", "not tried", "adapter failed", "not accepted"],
 )
 def test_a_member_has_the_health_that_its_conditions_tell(subject: Member, expected: tuple[str, str]) -> None:
     assert health("boardagent", agent_object("CEO") | {"status": agent_status(subject, NOW)}) == expected

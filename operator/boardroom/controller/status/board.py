@@ -233,11 +233,11 @@ def _agents(observed: Observed) -> ConditionValue:
     beside = f"; refused: {rejected}" if rejected else ""
     if observed.missing_chair:
         beside += (
-            f"; spec.deliberation.chairRef names BoardAgent {observed.missing_chair}, which has no seat: another "
-            "member takes the chair until it has"
+            f"; spec.deliberation.chairRef names BoardAgent {observed.missing_chair}, which is no member: another "
+            "member takes the chair until it is"
         )
     if not observed.members:
-        message = f"no member has a seat: create a BoardAgent with spec.boardroomRef.name of this board{beside}"
+        message = f"the board has no member: create a BoardAgent with spec.boardroomRef.name of this board{beside}"
         return ConditionValue(status="False", reason="NoMembers", message=message)
     waiting = {m.agent.metadata.name: m.ready.reason for m in observed.members if not m.ready.is_true}
     count = f"{_ready(observed)} of {len(observed.members)} members are ready"

@@ -1,8 +1,8 @@
 """Which version of each member's adapter speaks: the one in force goes on until the next has been proved.
 
-LoRAX knows an adapter by its path only (LORAX.md, trap 4), and every version has a path of its own: fetched adapters
-lie under the digest of their files, and those on the volume under the path that a spec names. A question takes the
-roster as it is when it comes, so a switch falls between two questions.
+LoRAX knows an adapter by its path only (docs/lorax.md#path-cache), and every version has a path of its own: fetched
+adapters lie under the digest of their files, and those on the volume under the path that a spec names. A question takes
+the roster as it is when it comes, so a switch falls between two questions.
 """
 
 from collections.abc import Sequence

@@ -1,20 +1,20 @@
 """Who may be asked now: nothing of a question ever meets an adapter on its way off the GPU.
 
-LoRAX evicts one idle adapter for every adapter that has to be loaded, whatever the room, and a request that arrives
-while its adapter leaves may be answered by the base model without a sign of it: 3 of 483 requests (LORAX.md, traps 0,
-1 and 3). LoRAX does not tell what is loaded, but nothing is loaded or evicted unless somebody asks for an adapter that
-is not there, and only we ask. So:
+LoRAX evicts one idle adapter for each adapter that it loads (docs/lorax.md#idle-eviction), and a request that arrives
+meanwhile may be answered by the base model without a sign (docs/lorax.md#stale-adapter-race). LoRAX does not tell what
+is loaded, but nothing is loaded or evicted unless somebody asks for an adapter that is not there, and only we ask. So:
 
 - Loading is the prober's work alone, in waves of one token that nobody reads; cold adapters of all questions that wait
   go in one wave, together with those that are loaded, until x-queue-time shows no load any more.
 - A question's request leaves only while no wave is under way, and only to adapters that have answered a wave. Until
   then it is held; its deadline bounds that. Requests that are in LoRAX go on.
 - A wave begins when the questions in LoRAX have ended: the adapter of one that waits there is not in use, and may be
-  pushed out under it; and short of memory LoRAX takes adapters away in the middle of an answer. One that lasts for long
-  is not waited for, and is told, because its answer may not be its own.
+  evicted under it; and short of memory LoRAX removes adapters in the middle of an answer
+  (docs/lorax.md#mid-answer-eviction). A question that lasts for long is not waited for, and its answer says so, because
+  the answer may not be its own.
 - Nothing leaves while it is in doubt whether LoRAX is still the process that answered those waves.
 
-So a question is never a first load either, and may be cancelled at any time (trap 5).
+A question is therefore never a first load, and may be cancelled at any time (docs/lorax.md#disconnect-abort).
 """
 
 import asyncio

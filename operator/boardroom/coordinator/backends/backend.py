@@ -236,20 +236,20 @@ class Backend:
             if self.needs_refresh:
                 await self._reported()
 
-    def failed(self, path: str | None, error: EngineError, asked: RequestTarget) -> None:
+    def failed(self, path: str | None, error: EngineError, target: RequestTarget) -> None:
         """Take in that a request failed. A failure of an earlier incarnation changes nothing: its end has been seen."""
-        if asked.incarnation != self.registry.incarnation:
+        if target.incarnation != self.registry.incarnation:
             return
         if self.news is not None:
             self.gathered.failures[path, error.code] = error
-        self.registry.record_failure(path, error, asked)
+        self.registry.record_failure(path, error, target)
         if isinstance(error, Unreachable) and self.news is None:
             self.health_check.lost()
         elif isinstance(error, (Unreachable, ConnectionLost)):
             self.health_check.doubt()
 
-    def _answered(self, warm: bool, asked: RequestTarget) -> None:
-        if asked.incarnation != self.registry.incarnation:
+    def _answered(self, warm: bool, target: RequestTarget) -> None:
+        if target.incarnation != self.registry.incarnation:
             return
         if self.news is None:
             self.health_check.note_answer(warm=warm)

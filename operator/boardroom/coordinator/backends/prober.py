@@ -1,4 +1,6 @@
-"""Proves adapters by one token each, in waves together with those that are loaded (LORAX.md, traps 0 and 1)."""
+"""Probes adapters with one token each, in waves together with those that are loaded: adapters that are
+probed one by one evict each other (docs/lorax.md#probe-is-a-load).
+"""
 
 import asyncio
 import logging
@@ -18,7 +20,9 @@ from boardroom.engine.errors import EngineError, Overloaded
 from boardroom.engine.protocol import Engine, Generation, GenerationRequest
 
 FIRST_LOAD_SECONDS: Final = 600.0
-"""A probe is cut only after this: disconnecting while a load fails aborts LoRAX (trap 5)."""
+"""A probe is cancelled only after this: a client that disconnects while a load fails aborts LoRAX
+(docs/lorax.md#disconnect-abort).
+"""
 
 ROUND_TOKENS: Final = (8, 16, 32, 64, 128)
 """After a wave the proved adapters are probed together until there was a moment at which all of them were speaking:
@@ -53,7 +57,8 @@ class Prober:
         refresh_files: Callable[[], Awaitable[None]],
         on_failure: Callable[[str | None, EngineError, RequestTarget], None],
     ) -> None:
-        """`refresh_files` asks the sidecar, so that nothing is sent to what LoRAX would get silently wrong (trap 9).
+        """`refresh_files` asks the sidecar, so that no probe goes to an adapter that LoRAX would
+        apply wrongly (docs/lorax.md#silent-peft-features).
         `on_failure` hears what came of a probe that failed.
         """
         self._ask_sidecar, self._on_failure = refresh_files, on_failure

@@ -1,6 +1,7 @@
 """Questions that a LoRAX did not survive are not put to one again and again.
 
-A prefill that fails while others decode ends LoRAX's router (LORAX.md, 11), and the same question makes it fail again.
+A prefill that fails while others decode ends LoRAX's router (docs/lorax.md#prefill-abort), and the same question would
+end it again.
 A batch that is retried member by member, for callers whose clients retry too, would end each server as soon as it is
 up. Nobody tells which question did it, since all in flight lose the connection at once. So a question that was in
 flight when a server was lost is sent once more, for its neighbours' sake; after the second loss it rests for a minute,

@@ -40,9 +40,9 @@ class Member:
     origin: str = VOLUME
     revision: str | None = None
     pending_adapter_id: str | None = None
-    """The directory of the version that spec asks for, where another one speaks until it has been proved."""
+    """The directory of the version that spec asks for, if another version serves until that one has been proved."""
     pending_reason: str = ""
-    """Why that version does not speak yet."""
+    """Why that version does not serve yet."""
     generation: GenerationSpec = field(default_factory=GenerationSpec)
     timeout_seconds: int | None = None
     weight: int = 1

@@ -102,7 +102,7 @@ def questions(chat: ChatRequest, roster: Roster) -> ChatQuestions:
 
 
 def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:
-    """The answers as a chat completion; `boardroom` beside them says who spoke, and who could not."""
+    """The answers as a chat completion; `boardroom` beside them names who answered, and who could not."""
     choices = [
         {
             "index": index,
@@ -127,15 +127,15 @@ def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:
 
 def content(answer: AskResponse, *, one_agent: bool) -> str:
     """One agent's text as it is, or the board's reply."""
-    spoke = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
-    return (spoke[0].text or "") if one_agent and len(spoke) == 1 else answer.reply
+    answered = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
+    return (answered[0].text or "") if one_agent and len(answered) == 1 else answer.reply
 
 
 def finish_reason(answer: AskResponse) -> str:
     """Why a text that is part of the content was cut, if any was."""
-    spoke = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
-    heard = [a for a in spoke if a.agent == answer.chair] or spoke
-    reasons = {a.finish_reason for a in heard}
+    answered = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
+    quoted = [a for a in answered if a.agent == answer.chair] or answered
+    reasons = {a.finish_reason for a in quoted}
     return next((cut for cut in ("content_filter", "length") if cut in reasons), "stop")
 
 
@@ -146,7 +146,7 @@ def usage(answers: Sequence[AskResponse]) -> dict[str, Any]:
 
 
 def attribution(answers: Sequence[AskResponse]) -> dict[str, Any]:
-    """Who spoke, with which weights, by which engine, and who could not and why. Of several choices, which one agent
+    """Who answered, with which weights, by which engine, and who could not and why. Of several choices, which one agent
     gave, `answers` has one for each in their order, and the rest holds for all of them.
     """
     whole = answers[0]
@@ -219,7 +219,7 @@ def _error_type(status: int) -> str:
 def _agent(model: str, roster: Roster) -> str | None:
     """The agent that a model's name means, by name or role in any case; None for the board itself."""
     board, _, agent = model.partition("/")
-    known = {seat.lower() for m in roster.members for seat in (m.name, m.role)}
+    known = {title.lower() for m in roster.members for title in (m.name, m.role)}
     if board != roster.board or ("/" in model and agent.lower() not in known):
         names = ", ".join(m["id"] for m in models(roster, 0))
         raise UnknownModel(f"there is no model {model!r}; the models are {names}", field="model")

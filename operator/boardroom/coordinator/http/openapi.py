@@ -106,7 +106,7 @@ OPERATIONS: Final = (
     Operation(
         method="get",
         path="/v1/agents",
-        summary="The members, whether each can answer, and the agents without a seat.",
+        summary="The members, whether each can answer, and the agents that are not accepted.",
         returns=AgentsResponse,
         refuses=(p.NotReady,),
     ),
@@ -163,7 +163,7 @@ def _document(*, guarded: bool) -> Node:
             "title": "Boardroom coordinator",
             "version": version("boardroom-operator"),
             "description": "One question to a board of agents, answered in one LoRAX batch. Every answer says who "
-            "spoke, with which weights, by which engine, and who could not and why.",
+            "gave it, with which weights, by which engine, and who could not and why.",
         },
         "paths": paths,
         "security": [{"bearer": []}] if guarded else [],
@@ -241,7 +241,7 @@ def _with_attribution(schemas: Node) -> Node:
     whole, own = schemas["AskResponse"], {"reply", "usage"}
     schemas["Attribution"] = whole | {
         "title": "Attribution",
-        "description": "Who spoke, with which weights, by which engine, and who could not and why.",
+        "description": "Who answered, with which weights, by which engine, and who could not and why.",
         "properties": {name: field for name, field in whole["properties"].items() if name not in own},
         "required": [name for name in whole["required"] if name not in own],
     }

@@ -101,9 +101,9 @@ def adapter_ready(member: Member, aggregate: AdapterAggregate | None, seen: Obse
 
 def _adapter_facts(member: Member, aggregate: AdapterAggregate | None, seen: Observation) -> tuple[Status, str, str]:
     if seen.standard_only:
-        return "True", "StandardInference", "there is no LoRAX: standard inference speaks, without the adapter"
+        return "True", "StandardInference", "there is no LoRAX: standard inference answers, without the adapter"
     if aggregate is None:
-        return "True", "NoAdapter", "the base model speaks, with this member's prompt"
+        return "True", "NoAdapter", "the base model answers, with this member's prompt"
     state = aggregate.best
     if state.refusal is not None:
         reason = state.files.problem if state.files else None
