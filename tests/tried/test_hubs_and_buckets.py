@@ -22,7 +22,6 @@ from boardroom.adapters.hub import HubRemote
 from boardroom.adapters.problem import ProblemError
 from boardroom.adapters.remote import Remote
 from boardroom.adapters.store import Origin, Store
-from boardroom.adapters.synthetic import Shape, make_one
 from boardroom.api.adapter import HuggingFaceSource, S3Source
 from component.adapters.hub_server import REPO, Hub
 from component.coordinator.standing_board import served
@@ -71,12 +70,6 @@ def _xml(text: str, status: int = 200) -> Response:
 def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     with caplog.at_level(logging.CRITICAL, "uvicorn.error"):
         yield
-
-
-@pytest.fixture
-def adapter(tmp_path: Path) -> Path:
-    make_one(tmp_path / "ceo", "CEO", Shape())
-    return tmp_path / "ceo"
 
 
 @pytest.fixture

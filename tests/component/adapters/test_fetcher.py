@@ -29,12 +29,6 @@ class Clock:
 
 
 @pytest.fixture
-def adapter(tmp_path: Path) -> Path:
-    make_one(tmp_path / "ceo", "CEO", Shape())
-    return tmp_path / "ceo"
-
-
-@pytest.fixture
 def store(tmp_path: Path) -> Store:
     (tmp_path / "store").mkdir()
     return Store(tmp_path / "store", limit=10_000_000)
