@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from boardroom.api.conditions import PREVIOUS, AgentCondition, BoardCondition, Condition, Status, condition, find
 from boardroom.api.meta import API_VERSION, BOARDAGENT, BOARDROOM
@@ -25,7 +25,7 @@ class LoraxHealth(StrEnum):
     DOWN = "down"
 
     @classmethod
-    def of(cls, running: bool | None) -> "LoraxHealth":
+    def of(cls, running: bool | None) -> Self:
         """Of a board with LoRAX, by its last health check; None before the first."""
         return cls.UNCHECKED if running is None else cls.UP if running else cls.DOWN
 
