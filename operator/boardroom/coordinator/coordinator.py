@@ -15,8 +15,8 @@ from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.endpoints import Endpoints
 from boardroom.coordinator.backends.health_check import metrics
 from boardroom.coordinator.backends.pool import BackendPool, Sidecars
-from boardroom.coordinator.backends.routes import StandardRoute
 from boardroom.coordinator.backends.sidecar import SidecarClient
+from boardroom.coordinator.backends.standard_route import StandardRoute
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.board.sources import Source
 from boardroom.coordinator.changes import Changes

@@ -19,8 +19,8 @@ import msgspec
 from boardroom.adapters.protocol import AdapterFiles
 from boardroom.coordinator.backends.backend import Backend, OutcomeDelta
 from boardroom.coordinator.backends.endpoints import Endpoint
+from boardroom.coordinator.backends.outcome import Outcome
 from boardroom.coordinator.backends.pool import BackendPool
-from boardroom.coordinator.backends.routes import Outcome
 from boardroom.coordinator.backends.sidecar import SidecarClient, SidecarReport
 from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.changes import Changes

@@ -10,9 +10,9 @@ from boardroom.adapters.protocol import AdapterFiles
 from boardroom.adapters.server import application
 from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
-from boardroom.coordinator.backends.held import HeldTasks
+from boardroom.coordinator.backends.lorax_route import LoraxRoute
 from boardroom.coordinator.backends.quarantine import LossTracker, Quarantine
-from boardroom.coordinator.backends.routes import LoraxRoute
+from boardroom.coordinator.backends.waiting_tasks import WaitingTasks
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.metrics import Metrics
 from boardroom.engine.protocol import Generation, GenerationRequest
@@ -41,7 +41,7 @@ async def test_a_member_that_leaves_while_it_speaks_is_still_named_with_its_dige
         registry=registry,
         admission=admission,
         metrics=Metrics(),
-        held=HeldTasks(),
+        held=WaitingTasks(),
         losses=LossTracker(Quarantine()),
     )
     deadline = asyncio.get_running_loop().time() + 5

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
-from boardroom.coordinator.backends.routes import OVERLOAD_WAITS, retry_on_overload
+from boardroom.coordinator.backends.retry import OVERLOAD_WAITS, retry_on_overload
 from boardroom.coordinator.http.server import serving
 from boardroom.coordinator.main import Options, standalone
 from boardroom.coordinator.metrics import Metrics

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from boardroom.coordinator.backends.admission import Admission
-from boardroom.coordinator.backends.routes import Outcome
+from boardroom.coordinator.backends.outcome import Outcome
 from boardroom.engine.protocol import Generation
 from boardroom.simulator.virtual import VirtualTimeLoop
 from component.coordinator.mortal_lorax import BASE, MEMBERS, MortalLorax, Pair, pair

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from boardroom.api.ask import AskRequest
-from boardroom.coordinator.backends.routes import Outcome
+from boardroom.coordinator.backends.outcome import Outcome
 from boardroom.coordinator.board.roster import Member, Roster
 from boardroom.coordinator.deliberation.ask import deliberate
 from boardroom.coordinator.deliberation.context import AskContext

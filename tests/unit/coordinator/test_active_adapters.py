@@ -9,9 +9,9 @@ from boardroom.coordinator.backends.active_adapters import ActiveWindow, largest
 from boardroom.coordinator.backends.adapter_failures import no_memory
 from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
-from boardroom.coordinator.backends.held import HeldTasks
+from boardroom.coordinator.backends.lorax_route import LoraxRoute
 from boardroom.coordinator.backends.quarantine import LossTracker, Quarantine
-from boardroom.coordinator.backends.routes import LoraxRoute
+from boardroom.coordinator.backends.waiting_tasks import WaitingTasks
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.metrics import Metrics
 from boardroom.engine.protocol import Generation, GenerationRequest
@@ -91,7 +91,7 @@ class Asking:
             registry=self.registry,
             admission=self.admission,
             metrics=Metrics(),
-            held=HeldTasks(),
+            held=WaitingTasks(),
             losses=LossTracker(Quarantine()),
         )
         request = GenerationRequest(request_id="r", system="", prompt="?", adapter_id=A, max_new_tokens=4)

@@ -11,13 +11,13 @@ from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
 from boardroom.coordinator.backends.endpoints import Endpoint
 from boardroom.coordinator.backends.health_check import HealthCheck
-from boardroom.coordinator.backends.held import HeldTasks
 from boardroom.coordinator.backends.incarnation import RequestTarget
 from boardroom.coordinator.backends.load_balancing import Candidate
+from boardroom.coordinator.backends.lorax_route import LoraxRoute
 from boardroom.coordinator.backends.prober import Prober
 from boardroom.coordinator.backends.quarantine import LossTracker, Quarantine
-from boardroom.coordinator.backends.routes import LoraxRoute
 from boardroom.coordinator.backends.sidecar import POLL_SECONDS, SidecarClient, SidecarReport
+from boardroom.coordinator.backends.waiting_tasks import WaitingTasks
 from boardroom.coordinator.jobs import Jobs
 from boardroom.coordinator.metrics import Metrics
 from boardroom.engine.errors import ConnectionLost, EngineError, Unreachable
@@ -67,7 +67,7 @@ class Backend:
         *,
         metrics: Metrics,
         tracer: Tracer,
-        held: HeldTasks,
+        held: WaitingTasks,
         quarantine: Quarantine,
         on_change: Callable[[], None],
         on_report: Callable[[], None],

@@ -14,11 +14,11 @@ from boardroom.coordinator.backends.adapter_versions import BackendAdapters, fil
 from boardroom.coordinator.backends.backend import Backend
 from boardroom.coordinator.backends.circuit_breaker import CircuitBreaker
 from boardroom.coordinator.backends.endpoints import Endpoint, Endpoints
-from boardroom.coordinator.backends.held import HeldTasks
 from boardroom.coordinator.backends.load_balancing import choose
+from boardroom.coordinator.backends.lorax_route import LoraxRoute
 from boardroom.coordinator.backends.quarantine import Quarantine
-from boardroom.coordinator.backends.routes import LoraxRoute
 from boardroom.coordinator.backends.sidecar import SidecarClient, SidecarReport
+from boardroom.coordinator.backends.waiting_tasks import WaitingTasks
 from boardroom.coordinator.board.roster import Roster
 from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.jobs import Jobs
@@ -69,7 +69,7 @@ class BackendPool:
     ) -> None:
         self.backends: dict[str, Backend] = {}
         self.breaker = CircuitBreaker(metrics.breaker_open.set)
-        self.held = HeldTasks(metrics.held.set)
+        self.held = WaitingTasks(metrics.held.set)
         self._quarantine = Quarantine()
         self._changes = changes
         self._resolve, self._before_wave, self._wanted = resolve, before_wave, wanted

@@ -14,7 +14,7 @@ from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
 from boardroom.coordinator.backends.admission import Admission
 from boardroom.coordinator.backends.health_check import HealthCheck
 from boardroom.coordinator.backends.incarnation import RequestTarget
-from boardroom.coordinator.backends.routes import OVERLOAD_WAITS
+from boardroom.coordinator.backends.retry import OVERLOAD_WAITS
 from boardroom.coordinator.metrics import Metrics
 from boardroom.engine.errors import EngineError, Overloaded
 from boardroom.engine.protocol import Engine, Generation, GenerationRequest

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from boardroom.api.ask import AnswerStatus
-from boardroom.coordinator.backends.routes import Outcome
+from boardroom.coordinator.backends.outcome import Outcome
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.deliberation.selection import Agent
 from boardroom.coordinator.response import AdapterIdentity, MemberAnswer, Usage

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from boardroom.coordinator.backends.lorax_route import LoraxRoute
+from boardroom.coordinator.backends.outcome import Outcome
 from boardroom.coordinator.backends.pool import BackendPool
-from boardroom.coordinator.backends.routes import LoraxRoute, Outcome, StandardRoute
+from boardroom.coordinator.backends.standard_route import StandardRoute
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.listener import MemberStream
 from boardroom.coordinator.metrics import Metrics

@@ -8,7 +8,7 @@ import msgspec
 
 from boardroom.api.ask import AnswerStatus, EngineName
 from boardroom.coordinator import spans
-from boardroom.coordinator.backends.routes import Outcome
+from boardroom.coordinator.backends.outcome import Outcome
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.deliberation import answers
 from boardroom.coordinator.deliberation.context import AskContext

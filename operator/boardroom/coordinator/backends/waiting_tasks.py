@@ -8,7 +8,7 @@ from typing import Any
 from boardroom.coordinator.backends.admission import Admission
 
 
-class HeldTasks:
+class WaitingTasks:
     """Who waits, and at which server's gate. `on_change` is called with how many wait."""
 
     def __init__(self, on_change: Callable[[int], None] = lambda _count: None) -> None:

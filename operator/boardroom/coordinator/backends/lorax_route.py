@@ -1,14 +1,10 @@
-"""The two ways to an answer: through LoRAX, past its gate, and by standard inference."""
+"""The route to one LoRAX server, past its gate."""
 
 import asyncio
-import math
-import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import aclosing
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from boardroom.api.ask import EngineName
@@ -16,59 +12,27 @@ from boardroom.coordinator import spans
 from boardroom.coordinator.backends.adapter_registry import AdapterRegistry
 from boardroom.coordinator.backends.adapter_state import AdapterState
 from boardroom.coordinator.backends.admission import Admission
+from boardroom.coordinator.backends.generation import GRACE_SECONDS, generate
 from boardroom.coordinator.backends.gpu_seconds import GpuSecondsMeter
-from boardroom.coordinator.backends.held import HeldTasks
 from boardroom.coordinator.backends.incarnation import MAY_BE_EVICTED, RequestTarget
+from boardroom.coordinator.backends.outcome import Outcome, empty_response, failed, superseded
 from boardroom.coordinator.backends.quarantine import LossTracker
+from boardroom.coordinator.backends.retry import OVERLOAD_WAITS, RETRY_ELSEWHERE, retry_on_overload
+from boardroom.coordinator.backends.waiting_tasks import WaitingTasks
 from boardroom.coordinator.board.roster import Member
 from boardroom.coordinator.listener import MemberStream
 from boardroom.coordinator.metrics import Metrics
 from boardroom.coordinator.response import AdapterIdentity
 from boardroom.engine.errors import (
-    AdapterFailed,
-    BadResponse,
     ConnectionLost,
     EngineError,
     EngineTimeout,
-    GenerationFailed,
     Overloaded,
-    Superseded,
     Unhealthy,
     Unreachable,
 )
-from boardroom.engine.protocol import Engine, Generation, GenerationRequest, Inference, StreamTimeouts
-from boardroom.engine.stop_sequences import StopCut, cut
+from boardroom.engine.protocol import Engine, Generation, GenerationRequest
 from boardroom.telemetry.tracing import OFF, Tracer
-
-OVERLOAD_WAITS: Final = (0.1, 0.2, 0.4, 0.8)
-"""Seconds before each repetition after a 429, times a jitter of 0.5 to 1.5."""
-
-_GRACE_SECONDS: Final = 1.0
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What became of a member: `finished` is a time of the event loop's clock; `reason` tells the failures in order.
-
-    `fallback_reason` says why LoRAX did not give the answer that standard inference gave. `adapter` names the weights
-    that spoke, and `no_digest_reason` says why they can't be known.
-    """
-
-    result: Generation | EngineError
-    finished: float
-    cold_load: bool = False
-    reason: str = ""
-    engine: EngineName = EngineName.LORAX
-    fallback_reason: str = ""
-    adapter: AdapterIdentity | None = None
-    no_digest_reason: str = ""
-    replica: str | None = None
-    """Name of the LoRAX server that answered."""
-
-
-RETRY_ELSEWHERE: Final = (
-    Unreachable, Unhealthy, ConnectionLost, Superseded, GenerationFailed, BadResponse, Overloaded, AdapterFailed,
-)  # fmt: skip
-"""What another LoRAX server may do better; the rest is the question's own fault, or its time that is over."""
 
 
 class LoraxRoute:
@@ -82,7 +46,7 @@ class LoraxRoute:
         registry: AdapterRegistry,
         admission: Admission,
         metrics: Metrics,
-        held: HeldTasks,
+        held: WaitingTasks,
         losses: LossTracker,
         on_answer: Callable[[bool, RequestTarget], None] = lambda _warm, _target: None,
         on_failure: Callable[[str | None, EngineError, RequestTarget], None] = lambda _path, _error, _target: None,
@@ -193,11 +157,8 @@ class LoraxRoute:
         generation: Generation | None = None
         in_flight = self._gpu_seconds.request_started()
         try:
-            seconds = remaining + _GRACE_SECONDS
-            if stream is None:
-                generation = cut(await self.engine.generate(request, seconds), request.stop)
-            else:
-                generation = await stream_generation(self.engine, request, seconds, stream)
+            seconds = remaining + GRACE_SECONDS
+            generation = await generate(self.engine, request, seconds, stream)
         except EngineError as failure:
             if isinstance(failure, ConnectionLost):
                 self._losses.record_loss(request, losses)
@@ -242,98 +203,3 @@ class LoraxRoute:
         """Wait for admission, as one of those that are held."""
         with self._held.waiting(self.admission):
             return await self.admission.admit(path)
-
-
-class StandardRoute:
-    """To standard inference; long-lived. The base prompt speaks, no adapter."""
-
-    def __init__(self, engine: Inference, metrics: Metrics, tracer: Tracer = OFF) -> None:
-        self.engine = engine
-        self._metrics = metrics
-        self._tracer = tracer
-
-    async def generate(
-        self, member: Member, request: GenerationRequest, deadline: float, stream: MemberStream | None
-    ) -> Outcome:
-        """One request, repeated after each 429 while there is time."""
-        waits = iter(OVERLOAD_WAITS)
-        while True:
-            with spans.attempt(self._tracer, EngineName.STANDARD, agent=member.name, role=member.role) as span:
-                outcome = await self._request(request, deadline, stream)
-                spans.tell(span, outcome.result, cold_load=False, adapter=None)
-            overloaded = isinstance(outcome.result, Overloaded)
-            if not overloaded or not await retry_on_overload(waits, deadline, self._metrics):
-                return outcome
-
-    async def _request(self, request: GenerationRequest, deadline: float, stream: MemberStream | None) -> Outcome:
-        loop = asyncio.get_running_loop()
-        remaining = deadline - loop.time()
-        if remaining <= 0:
-            return failed(EngineTimeout("no time was left for standard inference"), loop.time(), EngineName.STANDARD)
-        try:
-            seconds = remaining + _GRACE_SECONDS
-            if stream is None:
-                generation = cut(await self.engine.generate(request, seconds), request.stop)
-            else:
-                generation = await stream_generation(self.engine, request, seconds, stream)
-        except EngineError as failure:
-            return failed(failure, loop.time(), EngineName.STANDARD)
-        if not generation.text.strip():
-            return empty_response(request, loop.time(), EngineName.STANDARD, stream)
-        return Outcome(generation, loop.time(), engine=EngineName.STANDARD)
-
-
-async def retry_on_overload(waits: Iterator[float], deadline: float, metrics: Metrics) -> bool:
-    """After a 429: wait for the next of these seconds, and say whether to send again. False at once if there are none,
-    or no time is left for them.
-    """
-    loop = asyncio.get_running_loop()
-    pause = next(waits, math.inf) * random.uniform(0.5, 1.5)  # noqa: S311 (jitter, not a secret)
-    if loop.time() + pause >= deadline:
-        return False
-    metrics.retries.labels("overloaded").inc()
-    await asyncio.sleep(pause)
-    return True
-
-
-async def stream_generation(
-    engine: Inference, request: GenerationRequest, seconds: float, stream: MemberStream
-) -> Generation:
-    """The whole answer up to its first stop sequence, which `stream` gets piece by piece as it comes. Raises
-    EngineError.
-    """
-    stops = StopCut(request.stop)
-    try:
-        async with aclosing(engine.stream(request, StreamTimeouts(whole=seconds))) as pieces:
-            async for piece in pieces:
-                if isinstance(piece, Generation):
-                    stream.text(stops.end())
-                    return cut(piece, request.stop)
-                stream.text(stops.feed(piece))
-    except EngineError as error:
-        stream.failed(str(error))
-        raise
-    raise BadResponse("the stream ended without an answer")
-
-
-def superseded(now: float, stream: MemberStream | None) -> Outcome:
-    """An answer that may be of another process than the one whose adapters were loaded."""
-    error = Superseded("LoRAX has started anew meanwhile, and this answer may be the base model's")
-    if stream is not None:
-        stream.failed(str(error))
-    return failed(error, now)
-
-
-def empty_response(request: GenerationRequest, now: float, engine: EngineName, stream: MemberStream | None) -> Outcome:
-    """An answer without a word in it is none."""
-    who = "LoRAX" if engine is EngineName.LORAX else "standard inference"
-    why = "; a stop sequence may have ended it at once" if request.stop else ""
-    error = BadResponse(f"{who} answered with an empty text{why}")
-    if stream is not None:
-        stream.failed(str(error))
-    return failed(error, now, engine)
-
-
-def failed(error: EngineError, now: float, engine: EngineName = EngineName.LORAX) -> Outcome:
-    """No text."""
-    return Outcome(error, now, reason=str(error), engine=engine)

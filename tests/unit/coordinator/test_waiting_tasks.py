@@ -4,14 +4,14 @@ import asyncio
 from typing import Any, cast
 
 from boardroom.coordinator.backends.admission import Admission
-from boardroom.coordinator.backends.held import HeldTasks
+from boardroom.coordinator.backends.waiting_tasks import WaitingTasks
 
 GATE = cast("Admission", object())
 
 
 async def test_a_task_is_held_while_it_waits_and_each_change_is_told() -> None:
     counts: list[int] = []
-    held = HeldTasks(counts.append)
+    held = WaitingTasks(counts.append)
     here = cast("asyncio.Task[Any]", asyncio.current_task())
     with held.waiting(GATE):
         inside = held.admission_of(here)
@@ -20,7 +20,7 @@ async def test_a_task_is_held_while_it_waits_and_each_change_is_told() -> None:
 
 async def test_tasks_are_counted_together_and_one_that_is_cancelled_waits_no_more() -> None:
     counts: list[int] = []
-    held = HeldTasks(counts.append)
+    held = WaitingTasks(counts.append)
 
     async def wait() -> None:
         with held.waiting(GATE):
