@@ -144,7 +144,7 @@ def test_a_follower_sends_nothing_while_its_leader_does_not_know_which_process_i
             before = board.is_open("follower")
             lorax.health_hangs = True
             for backend in board.leader.backends.values():
-                backend.health_check.doubt()
+                backend.health_check.suspect()
             await asyncio.sleep(0.1)  # until the follower has been told
             meanwhile = set()
             for _ in range(50):

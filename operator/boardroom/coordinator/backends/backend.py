@@ -78,7 +78,7 @@ class Backend:
         health_check = self.health_check = HealthCheck(engine, on_restart=self._restarted, on_change=self._moved)
         self.admission = Admission(
             self.registry,
-            outage=lambda: health_check.trouble,
+            outage=lambda: health_check.error,
             unsure=lambda: health_check.unsure,
             before_wave=lambda: before_wave(self),
             on_wave=on_change,
@@ -95,7 +95,7 @@ class Backend:
             on_failure=self.failed,
             tracer=tracer,
         )
-        engine.on_hangup = health_check.doubt  # set from outside: an engine is made before who watches over it
+        engine.on_hangup = health_check.suspect  # set from outside: an engine is made before who watches over it
         self.prober = Prober(
             engine,
             registry=self.registry,
@@ -120,7 +120,7 @@ class Backend:
             key=self.endpoint.key,
             running=self.health_check.running,
             leaving=self.endpoint.leaving,
-            proved=sum(map(self.admission.is_ready, paths)),
+            ready=sum(map(self.admission.is_ready, paths)),
             open=self.admission.is_open,
             load=len(self.route.tasks),
         )
@@ -246,7 +246,7 @@ class Backend:
         if isinstance(error, Unreachable) and self.news is None:
             self.health_check.lost()
         elif isinstance(error, (Unreachable, ConnectionLost)):
-            self.health_check.doubt()
+            self.health_check.suspect()
 
     def _answered(self, warm: bool, target: RequestTarget) -> None:
         if target.incarnation != self.registry.incarnation:

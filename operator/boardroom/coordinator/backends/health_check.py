@@ -61,7 +61,7 @@ class HealthCheck:
         self.running: bool | None = None
         """None before the first health check."""
         self.reason = "LoRAX has not been checked yet"
-        self.trouble: EngineError | None = None
+        self.error: EngineError | None = None
         """The error of the last check; None if LoRAX answered."""
         self.latency = LatencyWindow()
         self.hits = HitWindow()
@@ -90,7 +90,7 @@ class HealthCheck:
         """Check at once, because something has happened at LoRAX."""
         self._check_now.set()
 
-    def doubt(self) -> None:
+    def suspect(self) -> None:
         """Take in that a connection to LoRAX broke, as it does when the process ends."""
         was, self.doubts = self.unsure, self.doubts + 1
         self.check_now()
@@ -100,7 +100,7 @@ class HealthCheck:
     def lost(self) -> None:
         """Take in that nothing listens any more: the process has ended, or is about to."""
         self._end()
-        self.doubt()
+        self.suspect()
 
     def note_answer(self, *, warm: int, answers: int = 1) -> None:
         """Count answers of this incarnation through adapters, `warm` of them without a wait for a load."""
@@ -136,15 +136,15 @@ class HealthCheck:
             # A health check that is only slow waits behind a load or a forward pass of the same process.
             if self.unsure or not isinstance(error, EngineTimeout):
                 self._end()
-            self.running, self.reason, self.trouble = False, str(error), error
+            self.running, self.reason, self.error = False, str(error), error
         else:
             self._found(counters)
             self._gone = self._gone and self.doubts != doubts
-            self.running, self.reason, self.trouble = True, "", None
+            self.running, self.reason, self.error = True, "", None
         self.settled = doubts
         self.on_change()
 
-    def settle(self, doubts: int) -> None:
+    def resolve(self, doubts: int) -> None:
         """Take in that the leader's check has settled so many doubts; NEVER: that some remain."""
         self.settled = doubts
 
@@ -152,17 +152,17 @@ class HealthCheck:
         """Check from now on, as another coordinator did: whether the process is still the same is in doubt."""
         self.doubts += 1
 
-    def set_remote(self, running: bool | None, reason: str, trouble: EngineError | None, least: int | None) -> None:
+    def set_remote(self, running: bool | None, reason: str, error: EngineError | None, least: int | None) -> None:
         """Take in the leader's check. `least` is how many requests the process must have counted."""
-        self.running, self.reason, self.trouble = running, reason, trouble
+        self.running, self.reason, self.error = running, reason, error
         self._counted = None if least is None else RequestCounter(least)
         self._gone = False
         self.on_change()
 
     def mark_gone(self) -> None:
         """Take in that the server's pod has gone, and nobody will check it again."""
-        trouble = Unreachable("the pod of this LoRAX server has gone")
-        self.set_remote(False, str(trouble), trouble, None)
+        error = Unreachable("the pod of this LoRAX server has gone")
+        self.set_remote(False, str(error), error, None)
 
     async def _scrape(self) -> EngineMetrics | None:
         try:

@@ -13,7 +13,7 @@ class Candidate:
     """None before the first health check."""
     leaving: bool
     """Whether its pod is being terminated."""
-    proved: int
+    ready: int
     """How many of the batch's adapters have answered on the server."""
     open: bool
     """Whether requests may be sent to the server now: it loads no adapters."""
@@ -31,4 +31,4 @@ def choose(candidates: Iterable[Candidate]) -> str | None:
 
 def _rank(c: Candidate) -> tuple[int, bool, int, bool, int, str]:
     up = 2 if c.running is False else 1 - bool(c.running)
-    return up, c.leaving, -c.proved, not c.open, c.load, c.key
+    return up, c.leaving, -c.ready, not c.open, c.load, c.key

@@ -9,7 +9,7 @@ from boardroom.coordinator.status.conditions import Observation, adapter_ready
 
 
 def agents(roster: Roster, adapters: AdapterSummary, seen: Observation) -> AgentsResponse:
-    """The members, whether each can answer and why, and those without a seat."""
+    """The members, whether each can answer and why, and the agents that are not accepted."""
     found = {
         "board": roster.board,
         "namespace": roster.namespace,
@@ -32,8 +32,8 @@ def health(roster: Roster | None, problem: str, adapters: AdapterSummary, seen: 
         "reason": seen.not_running_reason or None,
     }
     members = [(m, adapter_ready(m, _aggregate(m, adapters), seen)) for m in (roster.members if roster else ())]
-    proved = sum(c.status == "True" for _, c in members) if seen.running else 0
-    answering = len(members) if seen.standard else proved
+    with_adapter = sum(c.status == "True" for _, c in members) if seen.running else 0
+    answering = len(members) if seen.standard else with_adapter
     ready = seen.answers and answering > 0
     found = {
         "board": roster.board if roster else None,

@@ -120,7 +120,7 @@ class Follower:
         """Settle the doubts that the leader was told of, if its health check has settled them."""
         for key, server in (state.servers or {}).items():
             if key in doubts and key in self._pool.backends:
-                self._pool.backends[key].health_check.settle(NEVER if server.unsure else doubts[key])
+                self._pool.backends[key].health_check.resolve(NEVER if server.unsure else doubts[key])
 
     def _take_in(self, servers: Mapping[str, BackendState]) -> None:
         """Take in the sidecars' reports first: they decide which adapters the registries have states of."""

@@ -98,8 +98,8 @@ class Leader:
                 backend.health_check.note_answer(warm=report.warm, answers=report.answers)
             for path, failure in report.failures:
                 backend.registry.record_failure(path, failure.error(), RequestTarget(report.incarnation))
-            if report.doubt:
-                backend.health_check.doubt()
+            if report.unsure:
+                backend.health_check.suspect()
 
     def _state(self, known: int) -> GrantResponse:
         version = self._changes.generation

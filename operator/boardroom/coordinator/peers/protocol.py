@@ -56,7 +56,7 @@ class OutcomeReport(msgspec.Struct, kw_only=True):
     answers: int = 0
     warm: int = 0
     failures: list[tuple[str | None, ErrorBody]] = []
-    doubt: bool = False
+    unsure: bool = msgspec.field(default=False, name="doubt")
     """Whether something broke on the way there, and the follower holds until the leader has looked."""
     base: bool = False
     """Whether a member uses the base model: a leader of a version before loads it only if a follower says so."""
@@ -69,7 +69,7 @@ class OutcomeReport(msgspec.Struct, kw_only=True):
             answers=news.answers,
             warm=news.warm,
             failures=failures,
-            doubt=backend.health_check.unsure,
+            unsure=backend.health_check.unsure,
             base=None in backend.registry,
         )
 
@@ -140,8 +140,8 @@ class BackendState(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The incarnation of the server that all of this is of; a leader of a version before does not say."""
     ended_unseen: tuple[str, ...] = ()
     running: bool | None
-    why_not: str = ""
-    trouble: ErrorBody | None = None
+    reason: str = msgspec.field(default="", name="why_not")
+    error: ErrorBody | None = msgspec.field(default=None, name="trouble")
     wave: int | None = None
     """The wave that is under way there, or is about to begin: nothing may be sent."""
     risks: int = 0
@@ -163,8 +163,8 @@ class BackendState(msgspec.Struct, kw_only=True, omit_defaults=True):
             incarnation=registry.incarnation,
             ended_unseen=registry.ended_unseen,
             running=health.running,
-            why_not=health.reason,
-            trouble=ErrorBody.of(health.trouble) if health.trouble else None,
+            reason=health.reason,
+            error=ErrorBody.of(health.error) if health.error else None,
             wave=admission.waves if admission.wave_under_way else None,
             risks=admission.waves_begun,
             unsure=health.unsure,
@@ -186,8 +186,8 @@ class BackendState(msgspec.Struct, kw_only=True, omit_defaults=True):
         """The same here."""
         backend.registry.observe(self.incarnation, self.ended_unseen, self.states())
         backend.admission.observe_waves(self.risks)
-        trouble = self.trouble.error() if self.trouble else None
-        backend.health_check.set_remote(self.running, self.why_not, trouble, self.least)
+        error = self.error.error() if self.error else None
+        backend.health_check.set_remote(self.running, self.reason, error, self.least)
 
 
 class GrantResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
