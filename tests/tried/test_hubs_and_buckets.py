@@ -162,7 +162,7 @@ class Refused:
     ],
     ids=lambda row: row.id,
 )
-async def test_a_hubs_refusal_is_told_with_its_cause(adapter: Path, store: Store, row: Refused) -> None:
+async def test_a_hubs_refusal_is_reported_with_its_cause(adapter: Path, store: Store, row: Refused) -> None:
     reason, message = await refusal(Hub.of(adapter, **row.options).app, hub(row.token), store)
     assert reason == row.reason, message
     assert [text for text in row.said if text not in message] == [], message
@@ -184,7 +184,9 @@ def files_of(adapter: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("encryption", ["aws:kms", "aws:kms:dsse"])
-async def test_a_tag_that_is_no_md5_is_not_taken_for_one(adapter: Path, store: Store, encryption: str) -> None:
+async def test_an_entity_tag_that_is_not_an_md5_is_not_used_as_one(
+    adapter: Path, store: Store, encryption: str
+) -> None:
     server = Bucket(files_of(adapter), {"x-amz-server-side-encryption": encryption}, other_hex)
     assert (await fetched(server.app, bucket(), store)).digest == read(adapter).digest
 
@@ -217,7 +219,7 @@ async def test_a_bucket_may_have_a_name_of_earlier_days(adapter: Path, store: St
     ],
     ids=["a missing right", "temporary keys", "a wrong clock"],
 )
-async def test_a_buckets_refusal_is_told_with_its_cause(
+async def test_a_buckets_refusal_is_reported_with_its_cause(
     store: Store, refused: tuple[int, str, str], reason: str, said: str
 ) -> None:
     found = await refusal(Bucket({}, refusal=refused).app, bucket(), store)

@@ -54,7 +54,7 @@ async def listing(url: str) -> dict[str, Any]:
         return found
 
 
-async def test_a_sidecar_killed_in_the_middle_goes_on_and_nobody_sees_a_half(tmp_path: Path) -> None:
+async def test_a_sidecar_killed_in_a_download_resumes_it_and_shows_no_partial_adapter(tmp_path: Path) -> None:
     make_one(tmp_path / "ceo", "CEO", SHAPE)
     for name in ("root", "store"):
         (tmp_path / name).mkdir()

@@ -71,7 +71,7 @@ async def test_a_restarted_sidecar_finds_what_is_there_without_the_hub(adapter: 
 
 
 @pytest.mark.parametrize("file", ["adapter_model.safetensors", "adapter_config.json"])
-async def test_what_a_crash_left_of_a_stored_adapter_is_fetched_again(adapter: Path, store: Store, file: str) -> None:
+async def test_a_stored_adapter_that_a_crash_damaged_is_fetched_again(adapter: Path, store: Store, file: str) -> None:
     async with served(Hub.of(adapter).app) as url:
         first = Fetcher(store)
         await first.set_desired(desired_sources(url))
@@ -148,7 +148,7 @@ async def test_a_raised_limit_is_tried_at_once(adapter: Path, store: Store) -> N
         (lambda url, path: desired_sources(), False),
     ],
 )
-async def test_what_nobody_wants_goes_after_its_grace(
+async def test_an_adapter_that_is_not_desired_is_removed_after_its_grace(
     adapter: Path, store: Store, again: Callable[[str, str], DesiredSources], stays: bool
 ) -> None:
     clock = Clock()

@@ -91,7 +91,7 @@ async def test_a_server_that_knows_no_ranges_gives_whole_files(adapter: Path, st
     assert (await fetch(Hub.of(adapter, knows_ranges=False), store)).digest == read(adapter).digest
 
 
-async def test_wrong_bytes_are_refused_and_thrown_away(adapter: Path, store: Store) -> None:
+async def test_wrong_bytes_are_refused_and_removed(adapter: Path, store: Store) -> None:
     reason, message = await refusal(Hub.of(adapter, corrupt=True), store)
     assert (reason, "sha256" in message) == ("DownloadFailed", True)
     assert [path.name for path in store.root.glob(".incoming/*/*/*")] == ["adapter_config.json"]
@@ -150,14 +150,14 @@ async def test_what_lorax_gets_wrong_is_refused_before_its_weights_are_fetched(a
     assert message.startswith(f"hf://{REPO}@main")
 
 
-async def test_nobody_there_is_a_failed_download(store: Store) -> None:
+async def test_a_server_that_is_down_is_a_failed_download(store: Store) -> None:
     remote = HubRemote(HuggingFaceSource(repo=REPO, endpoint="http://127.0.0.1:9"), Credentials())
     with pytest.raises(ProblemError, match="ConnectError") as caught:
         await asyncio.to_thread(download, remote, store, 1000, Progress())
     assert caught.value.problem.reason == "DownloadFailed"
 
 
-async def test_a_download_that_nobody_wants_any_more_ends(adapter: Path, store: Store) -> None:
+async def test_a_download_that_is_no_longer_desired_ends(adapter: Path, store: Store) -> None:
     progress = Progress()
     progress.stop.set()
     with pytest.raises(StoppedError):

@@ -90,7 +90,7 @@ def test_a_slow_stream_arrives_whole(lorax_client: Session, lorax: Server, how: 
     assert lorax_client.call(lorax.url, how, **ASK) == quick
 
 
-def test_nobody_there_is_the_transports_error(lorax_client: Session) -> None:
+def test_a_server_that_is_down_is_the_transports_error(lorax_client: Session) -> None:
     # The sync client retries for three minutes before it says the same.
     assert lorax_client.call("http://127.0.0.1:9", "async", **ASK)[0] == "ClientConnectorError"
 

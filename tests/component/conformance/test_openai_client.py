@@ -151,5 +151,5 @@ def test_a_late_answer_is_a_timeout(openai_client: Session, lorax: Server) -> No
     assert openai_client.call(lorax.url, "chat", **CHAT, timeout=1)[0] == "APITimeoutError"
 
 
-def test_nobody_there_is_a_connection_error(openai_client: Session) -> None:
+def test_a_server_that_is_down_is_a_connection_error(openai_client: Session) -> None:
     assert openai_client.call("http://127.0.0.1:9", "chat", **CHAT)[0] == "APIConnectionError"

@@ -108,7 +108,7 @@ def test_an_error_in_a_stream_comes_with_status_200_and_nothing_after_it(lorax: 
         ({"adapter_id": "some-adapter", "adapter_source": "ftp"}, "Invalid source 'ftp' when downloading adapter"),
     ],
 )
-def test_an_adapters_failure_is_a_424_told_by_its_text(lorax: Server, parameters: dict[str, Any], said: str) -> None:
+def test_an_adapters_failure_is_a_424_with_its_text(lorax: Server, parameters: dict[str, Any], said: str) -> None:
     response = lorax.generate(**parameters)
     error = response.json()
     assert (response.status_code, error["error_type"], said in error["error"]) == (424, "generation", True)
@@ -210,7 +210,7 @@ def test_a_failed_adapter_is_counted_by_what_failed(lorax: Server) -> None:
     assert 'lorax_request_failure{err="download_adapter"}' in lorax.request("GET", "/metrics").text
 
 
-def test_a_cold_load_is_told_from_a_warm_hit_by_the_queue_time(lorax: Server) -> None:
+def test_the_queue_time_distinguishes_a_cold_load_from_a_warm_hit(lorax: Server) -> None:
     wanted = lorax.adapter_parameters()
     lorax.fault(kind="slow-adapter", adapter="*", seconds=0.5)  # on a real server the difference needs no help
     cold = int(lorax.generate(**wanted | {"adapter_id": f"{wanted['adapter_id']}/."}).headers["x-queue-time"])

@@ -41,7 +41,7 @@ async def test_a_connection_that_says_more_or_means_to_close_is_not_used_again(a
     assert (found, server.accepted) == ([b"x"] * 3, 3)
 
 
-async def test_what_comes_when_nobody_asked_is_nobodys_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bytes_without_a_request_are_no_ones_response(monkeypatch: pytest.MonkeyPatch) -> None:
     """It costs the connection, and not only when that has been idle for long: more of it may be on its way."""
     monkeypatch.setattr(pools, "IDLE_SECONDS", 1000.0)
 
@@ -102,7 +102,7 @@ async def test_a_head_without_end_is_no_http(endless: bytes) -> None:
         await http.close()
 
 
-async def test_who_waits_for_a_connection_gets_it_in_turn_or_is_told_that_time_is_over() -> None:
+async def test_requests_wait_for_a_connection_in_order_until_their_time_is_over() -> None:
     async def talk(asked: Asked) -> bool:
         if asked.body == b"slow":
             await asked.left()

@@ -125,7 +125,7 @@ def mangled(draw: st.DrawFn) -> bytes:
 @example(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxy")
 @example(b"HTTP/1.1 200 OK\r\nx-empty:\r\nx-b: c\r\ncontent-length: 1\r\n\r\nx")
 @example(b"HTTP/1.1 200 OK\r\nx-folded: a\r\n b\r\ncontent-length: 1\r\n\r\nx")
-async def test_a_malformed_answer_is_taken_for_no_more_than_aiohttp_takes_it_for(answer: bytes) -> None:
+async def test_a_malformed_response_is_accepted_only_if_aiohttp_accepts_it(answer: bytes) -> None:
     """aiohttp overlooks more (bare line feeds, odd characters in headers): what it overlooks may be refused here."""
     [(found, expected)] = await outcomes((answer,))
     if found.error or found == expected:

@@ -38,7 +38,7 @@ async def test_a_stream_whose_reader_sleeps_is_read_no_further() -> None:
     assert (size, len(again.body), server.accepted) == (1000 * 0x10000, 1000 * 0x10000, 1)
 
 
-async def test_what_came_before_a_break_is_read_before_it_is_told() -> None:
+async def test_bytes_before_a_break_are_read_before_its_error() -> None:
     cut = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
     async with keeping_server(says(cut, stays=False)) as server:
         http = HttpTransport(server.url)

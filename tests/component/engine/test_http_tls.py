@@ -48,7 +48,7 @@ async def test_another_names_certificate_is_refused_before_anything_is_sent(auth
     assert server.asked == []
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(authority: Authority, tmp_path: Path) -> None:
+async def test_a_certificate_of_an_unknown_authority_is_refused(authority: Authority, tmp_path: Path) -> None:
     stranger = Authority(tmp_path / "stranger")
     async with keeping_server(echo, tls=served(stranger, "localhost")) as server:
         http = HttpTransport(server.url)

@@ -156,7 +156,7 @@ async def test_a_broken_conversation_is_one_of_our_errors(
         ("not a url", BadResponse),
     ],
 )
-async def test_no_connection_is_told_apart_from_a_refused_one(url: str, expected: type[EngineError]) -> None:
+async def test_no_connection_differs_from_a_refused_one(url: str, expected: type[EngineError]) -> None:
     engine = LoraxEngine(url.format(port=free_port()))
     with pytest.raises(EngineError) as raised:
         await engine.health(30)

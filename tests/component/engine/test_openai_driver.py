@@ -103,7 +103,7 @@ def refusal(field: str, code: str) -> bytes:
 
 
 @pytest.mark.parametrize("streams", [False, True])
-async def test_what_a_model_does_not_take_is_learnt_once_and_told(streams: bool) -> None:
+async def test_an_unsupported_parameter_is_learned_once_and_reported(streams: bool) -> None:
     async def reasons(call: Call) -> None:
         if "max_tokens" in call.body:
             await call.answer(400, refusal("max_tokens", "unsupported_parameter"))
@@ -209,7 +209,7 @@ async def test_asking_again_ends_with_the_time_that_was_given() -> None:
     assert all(later <= before / 2 for before, later in itertools.pairwise(server.allowed))
 
 
-async def test_where_no_time_is_left_nobody_is_asked() -> None:
+async def test_without_time_left_nothing_is_sent() -> None:
     server = SlowlyRefusing()
     with pytest.raises(EngineTimeout):
         await StandardEngine(server.url, "m", transport=server).generate(REQUEST, 0)
@@ -234,7 +234,7 @@ async def test_without_a_key_no_credentials_are_sent() -> None:
         (503, Unhealthy),
     ],
 )
-async def test_a_refusal_is_told_by_its_status_with_the_servers_own_words(
+async def test_a_refusal_is_classified_by_status_with_the_servers_text(
     status: int, expected: type[EngineError]
 ) -> None:
     body = orjson.dumps({"error": {"message": "no such thing", "type": "x", "code": "y"}})
@@ -243,7 +243,7 @@ async def test_a_refusal_is_told_by_its_status_with_the_servers_own_words(
             await engine.generate(REQUEST, 10)
 
 
-async def test_a_key_that_the_server_repeats_is_not_told() -> None:
+async def test_a_key_that_the_server_repeats_is_masked() -> None:
     body = orjson.dumps({"error": {"message": "Incorrect API key provided: sk-sesame."}})
     async with standard(lambda call: call.answer(401, body), key="sk-sesame") as (engine, _):
         with pytest.raises(Unauthorized, match=r"Incorrect API key provided: …\. \(HTTP 401\)"):
@@ -293,7 +293,7 @@ async def test_a_filter_that_cut_an_answer(stop: tuple[str, ...], told: str) -> 
     assert (answer.finish_reason, streamed.finish_reason) == (told, told)
 
 
-async def test_a_server_that_thinks_before_and_while_it_speaks_has_the_whole_time() -> None:
+async def test_a_server_that_is_silent_before_and_within_its_answer_has_the_whole_time() -> None:
     async def think(call: Call) -> None:
         await asyncio.sleep(0.3)
         await call.begin(200, "text/event-stream")
@@ -309,7 +309,7 @@ async def test_a_server_that_thinks_before_and_while_it_speaks_has_the_whole_tim
     assert "".join(map(str, texts)) == whole.text == "we grow"
 
 
-async def test_an_error_with_status_200_is_told_in_the_servers_own_words() -> None:
+async def test_an_error_with_status_200_has_the_servers_text() -> None:
     body = orjson.dumps({"error": {"message": "the provider is out of credits", "code": 502}})
     async with standard(lambda call: call.answer(200, body)) as (engine, _):
         with pytest.raises(GenerationFailed, match="standard inference: the provider is out of credits"):

@@ -11,7 +11,7 @@ from component.simulator.process import Process
 ASK = {"inputs": "Why?", "parameters": {"max_new_tokens": 3}}
 
 
-def test_without_inspection_nobody_orders_faults() -> None:
+def test_without_inspection_no_fault_can_be_injected() -> None:
     with Process("--inspect", "false") as server:
         assert httpx.post(f"{server.url()}/simulator/faults", json={"kind": "crash"}).status_code == 404
 

@@ -96,7 +96,9 @@ def test_a_folder_of_other_adapters_is_not_cleared_away(volume: UploadStore, ada
     assert listed(volume) == {"finance/cfo": digest(adapter)}
 
 
-def test_what_is_not_what_was_announced_is_thrown_away(volume: UploadStore, adapter: Path, tmp_path: Path) -> None:
+def test_files_with_another_digest_than_announced_are_deleted(
+    volume: UploadStore, adapter: Path, tmp_path: Path
+) -> None:
     announced = digest(adapter)
     (adapter / "adapter_config.json").write_bytes((adapter / "adapter_config.json").read_bytes() + b" ")
     arrive(volume, adapter, announced)

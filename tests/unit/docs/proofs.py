@@ -75,7 +75,7 @@ PROOFS: Final[dict[str, str]] = {
     r"curl .*:9090/metrics": (
         "tests/component/coordinator/test_requests.py::test_metrics_count_requests_by_route_mode_and_code"
     ),
-    r"curl .*/simulator/faults": "tests/unit/simulator/test_faults.py::test_faults_come_and_go_at_run_time",
+    r"curl .*/simulator/faults": "tests/unit/simulator/test_faults.py::test_faults_are_added_and_removed_at_run_time",
     r"curl .*/generate": "tests/unit/simulator/test_native.py::test_generate_carries_loraxs_headers",
 }
 

@@ -45,7 +45,7 @@ def refusal(error: str, error_type: str) -> bytes:
         (404, b"", BadResponse, True),
     ],
 )
-def test_a_refusal_is_told_by_status_and_text(
+def test_a_refusal_is_classified_by_status_and_text(
     status: int, body: bytes, expected: type[EngineError], retryable: bool
 ) -> None:
     error = classify(status, body)
@@ -66,7 +66,7 @@ def test_a_refusal_is_told_by_status_and_text(
         ("Invalid source 'x' when loading adapter '/models/x'", AdapterFault.REFUSED),
     ],
 )
-def test_an_adapter_failure_is_told_from_a_failed_forward_pass_by_its_text(text: str, fault: AdapterFault) -> None:
+def test_the_text_distinguishes_an_adapter_failure_from_a_failed_forward_pass(text: str, fault: AdapterFault) -> None:
     error = classify(424, refusal(PREFIX + text, "generation"))
     assert isinstance(error, AdapterFailed)
     assert (error.fault, str(error), error.retryable) == (fault, PREFIX + text, False)

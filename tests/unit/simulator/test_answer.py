@@ -24,7 +24,7 @@ def write(
     return "".join(token.text for token in answer.tokens), answer.finish_reason, len(answer.tokens)
 
 
-def test_the_text_says_that_it_is_simulated_and_who_speaks() -> None:
+def test_the_text_says_that_it_is_simulated_and_which_weights_wrote_it() -> None:
     assert write()[0].startswith(
         f"[simulated signature={signature('salt', MODEL, CEO, DIGEST)} {CEO}@sha256:abababababab on {MODEL}]"
     )

@@ -87,7 +87,7 @@ def test_the_same_seed_goes_wrong_in_the_same_places() -> None:
     assert runs[0] == runs[1]
 
 
-async def test_faults_come_and_go_at_run_time() -> None:
+async def test_faults_are_added_and_removed_at_run_time() -> None:
     async with serving() as lorax:
         made = await lorax.post("/simulator/faults", json={"kind": "error", "error": "overloaded"})
         await lorax.post("/simulator/faults", json={"kind": "latency", "seconds": 0})

@@ -87,7 +87,7 @@ async def test_a_header_can_not_be_smuggled_in_by_an_adapter_id() -> None:
     assert (headers["x-adapter-id"], "x-evil" in headers) == ("/x??x-evil: 1", False)
 
 
-def test_an_omitted_max_new_tokens_reserves_all_that_is_left_of_the_context() -> None:
+def test_an_omitted_max_new_tokens_reserves_the_rest_of_the_context() -> None:
     async def reserved() -> int:
         async with serving(max_total_tokens=100, max_input_length=50, max_batch_prefill_tokens=60) as lorax:
             await lorax.post("/generate", json={"inputs": "x"})

@@ -29,7 +29,7 @@ async def test_the_base_models_own_id_means_no_adapter() -> None:
     assert "x-adapter-id" not in (await post("/v1/chat/completions", chat(model=MODEL))).headers
 
 
-async def test_a_chat_speaks_through_the_adapter_that_model_names(ceo: Path) -> None:
+async def test_a_chat_uses_the_adapter_that_model_names(ceo: Path) -> None:
     response = await post("/v1/chat/completions", chat(model=f"{ceo}"))
     assert (response.headers["x-adapter-id"], f" {ceo}@" in response.text) == (f"{ceo}", True)
 

@@ -114,7 +114,7 @@ def test_an_id_that_no_file_system_takes_is_an_error_and_no_crash(adapter_id: st
         ("acme/unknown", None),
     ],
 )
-def test_the_architecture_is_told_by_the_name(model: str, expected: str | None) -> None:
+def test_the_name_tells_the_architecture(model: str, expected: str | None) -> None:
     assert architecture(model) == expected
 
 

@@ -36,7 +36,7 @@ from unit.simulator.simulation import chat, post, serving
         ),
     ],
 )
-async def test_validation_speaks_loraxs_words(parameters: dict[str, Any], said: str) -> None:
+async def test_validation_has_loraxs_messages(parameters: dict[str, Any], said: str) -> None:
     response = await post("/generate", {"inputs": "Why?", "parameters": parameters})
     expected = {"error": f"Input validation error: {said}", "error_type": "validation"}
     assert (response.status_code, response.json()) == (422, expected)
