@@ -43,7 +43,7 @@ MAX_IN_FLIGHT: Final = 256
 """Questions at once; the next one gets 429."""
 
 SETTLE_SECONDS: Final = 10.0
-"""How long the first status waits for the adapters to be proved, so that a restart makes no condition flicker."""
+"""How long the first status waits for the adapters to be ready, so that a restart makes no condition flicker."""
 
 DRAIN_SECONDS: Final = 5.0
 """How long loads may go on when the coordinator stops."""
@@ -211,7 +211,7 @@ class Coordinator:
             await self._passes.after(self._passes.generation)
 
     def _on_started_leading(self) -> None:
-        """Write the status from now on, after this coordinator has proved the adapters itself."""
+        """Write the status from now on, after this coordinator has verified the adapters itself."""
         self._started = time.monotonic()
         if self._writer is not None:
             self._writer.forget()

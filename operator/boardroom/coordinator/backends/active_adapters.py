@@ -1,4 +1,4 @@
-"""Which adapters LoRAX held at the same time, told from when each was active. Pure."""
+"""Which adapters LoRAX held at the same time, computed from when each was active. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from boardroom.engine.protocol import Generation
 
 
 class ActiveWindow(NamedTuple):
-    """When an adapter was speaking for a probe, on the event loop's clock.
+    """When an adapter generated for a probe, on the event loop's clock.
 
-    The network delays requests and answers, and a lost packet by more than a short speech lasts. So a speech counts
-    from when it had begun at the latest until when it had not ended yet. An adapter that has no place begins where
-    another ends, so the edges don't count: a tenth on either side where the question is who spoke together, and a
-    quarter where it is who did not.
+    The network delays requests and answers, and a lost packet delays by more than a short answer takes. So a window
+    begins at the latest possible beginning, and ends at the earliest possible end. An adapter without a place begins
+    when another one ends, so the edges do not count: a tenth on either side to find adapters that were active together,
+    and a quarter to find those that were not.
     """
 
     began: float
@@ -23,7 +23,7 @@ class ActiveWindow(NamedTuple):
 
     @classmethod
     def of(cls, generation: Generation, sent: float, ended: float) -> "ActiveWindow":
-        """Of a probe that left and was answered at these times."""
+        """The window of a probe that was sent and answered at these times."""
         if generation.queue_ms is None or generation.inference_ms is None:
             return cls(sent, ended, (sent, ended))
         seconds, begins = generation.inference_ms / 1000, sent + generation.queue_ms / 1000
@@ -36,7 +36,7 @@ class ActiveWindow(NamedTuple):
 
 @dataclass(frozen=True)
 class ActiveSet:
-    """Adapters (None: the base model) that spoke together while others could not."""
+    """Adapters (None: the base model) that were active together while others could not be."""
 
     paths: frozenset[str | None]
     requests_refused: bool
@@ -44,13 +44,13 @@ class ActiveSet:
 
 
 def overlap(windows: Iterable[ActiveWindow]) -> bool:
-    """Whether there was a moment at which all of them were speaking."""
+    """Whether all of them were active at one moment."""
     all_ = list(windows)
     return max((s.began for s in all_), default=0.0) <= min((s.ended for s in all_), default=0.0)
 
 
 def largest_overlap(windows: Mapping[str | None, ActiveWindow]) -> frozenset[str | None]:
-    """The most that were in the middle of their speech at one moment."""
+    """The most adapters whose windows' middles share a moment."""
     moments = [s.middle[0] for s in windows.values()]
     groups = (frozenset(path for path, s in windows.items() if s.middle[0] <= at <= s.middle[1]) for at in moments)
     return max(groups, key=len, default=frozenset())

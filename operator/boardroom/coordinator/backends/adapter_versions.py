@@ -1,4 +1,4 @@
-"""Which version of each member's adapter speaks: the one in force goes on until the next has been proved.
+"""Which version of each member's adapter serves: the active version stays until the pending one is ready.
 
 LoRAX knows an adapter by its path only (docs/lorax.md#path-cache), and every version has a path of its own: fetched
 adapters lie under the digest of their files, and those on the volume under the path that a spec names. A question takes
@@ -18,7 +18,7 @@ from boardroom.coordinator.backends.sidecar import SidecarReport
 from boardroom.coordinator.board.roster import VOLUME, Member, Roster
 
 _NOT_REPORTED: Final = AdapterFiles(
-    problem=DOWNLOADING, message="the adapters service beside LoRAX has not said yet whether it has the adapter"
+    problem=DOWNLOADING, message="the adapters service beside LoRAX has not reported yet whether it has the adapter"
 )
 
 
@@ -35,7 +35,7 @@ class Version:
 
 @dataclass(frozen=True)
 class _Desired:
-    """What a member's spec asks for: a version, or where there is none yet, why."""
+    """What a member's spec asks for: a version, or the reason why there is none yet."""
 
     version: Version | None
     files: AdapterFiles | None
@@ -43,14 +43,14 @@ class _Desired:
 
 @dataclass(frozen=True)
 class BackendAdapters:
-    """One LoRAX server: what its sidecar said last, and what is known of its adapters."""
+    """One LoRAX server: its sidecar's last report, and the states of its adapters."""
 
     report: SidecarReport | None
     registry: AdapterRegistry
 
 
 class AdapterVersions:
-    """Remembers what speaks for whom."""
+    """Remembers the active version of each member."""
 
     def __init__(self) -> None:
         self._active: dict[str, Version] = {}
@@ -163,8 +163,9 @@ def _from_status(member: Member) -> Version | None:
 def _may_switch(active: Version, target: _Desired, servers: Sequence[BackendAdapters], *, preloaded: bool) -> bool:
     """Whether what spec asks for takes over, or there is nothing to hold on to.
 
-    It takes over where every server that speaks the version before has proved it; where adapters are preloaded, once
-    its files are found fit: the operator then restarts LoRAX with it, and only that can prove it.
+    The pending version takes over when every server that has the active version ready has the pending one ready too.
+    A preloaded adapter takes over once its files fit: the operator then restarts LoRAX with it, and only a restart can
+    make it ready.
     """
     version = target.version
     if version is not None and version.path == active.path:
@@ -181,7 +182,7 @@ def _may_switch(active: Version, target: _Desired, servers: Sequence[BackendAdap
 
 
 def _active_files(member: Member, roster: Roster, report: SidecarReport | None) -> AdapterFiles | None:
-    """What the sidecar says of a version that spec no longer names."""
+    """The sidecar's report of a version that spec no longer names."""
     path = member.adapter_id
     if report is None or path is None:
         return None
@@ -191,7 +192,7 @@ def _active_files(member: Member, roster: Roster, report: SidecarReport | None) 
 
 
 def _pending_reason(member: Member, target: _Desired, servers: Sequence[BackendAdapters]) -> str:
-    """Why the version that spec asks for does not speak yet; "Reason: text"."""
+    """Why the version that spec asks for does not serve yet, as "Reason: text"."""
     named = member.source.key if member.source else str(member.adapter)
     files = target.files
     if target.version is None:

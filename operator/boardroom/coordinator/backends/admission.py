@@ -1,4 +1,4 @@
-"""Who may be asked now: nothing of a question ever meets an adapter on its way off the GPU.
+"""Which adapters may be asked now: no request of a question ever meets an adapter that leaves the GPU.
 
 LoRAX evicts one idle adapter for each adapter that it loads (docs/lorax.md#idle-eviction), and a request that arrives
 meanwhile may be answered by the base model without a sign (docs/lorax.md#stale-adapter-race). LoRAX does not tell what
@@ -12,7 +12,7 @@ is loaded, but nothing is loaded or evicted unless somebody asks for an adapter 
   evicted under it; and short of memory LoRAX removes adapters in the middle of an answer
   (docs/lorax.md#mid-answer-eviction). A question that lasts for long is not waited for, and its answer says so, because
   the answer may not be its own.
-- Nothing leaves while it is in doubt whether LoRAX is still the process that answered those waves.
+- Nothing leaves while LoRAX may be another process than the one that answered those waves.
 
 A question is therefore never a first load, and may be cancelled at any time (docs/lorax.md#disconnect-abort).
 """
@@ -30,7 +30,7 @@ from boardroom.engine.errors import EngineError
 AIR_SECONDS: Final = 1.0
 """A request that left longer ago has arrived in LoRAX, or is over; a packet that is lost twice costs 0.6 s."""
 DRAIN_SECONDS: Final = 10.0
-"""How long a wave waits for answers to end; those that last longer are not called their own."""
+"""How long a wave waits for answers to end. Answers that last longer are not attributed to their adapter."""
 
 
 async def _nothing() -> None:
@@ -38,9 +38,9 @@ async def _nothing() -> None:
 
 
 class Admission:
-    """The gate to one LoRAX. `outage` is why it can't be asked, as far as known, and `unsure` whether it may be
-    another process by now; `before_wave` returns when nobody but this coordinator
-    sends there either; `on_wave` hears when one begins and ends.
+    """Holds requests to one LoRAX. `outage` is why LoRAX can't be asked, as far as known, and `unsure` whether another
+    process may be there by now. `before_wave` returns when no other coordinator sends to LoRAX. `on_wave` is called
+    when a wave begins and ends.
     """
 
     def __init__(

@@ -149,7 +149,7 @@ class Backend:
         self.wake()
 
     def start(self) -> None:
-        """Watch over the server from now on, and prove every adapter anew: it may have been evicted since."""
+        """Watch over the server from now on, and verify every adapter again: it may have been evicted since."""
         self.news = None
         self.prober.begin()
         self.health_check.take_over()

@@ -1,4 +1,4 @@
-"""Whom a request was sent to: a result proves or blames nobody else."""
+"""The process and files that a request was sent to: its result says nothing of any other."""
 
 import secrets
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ NO_REPORT: Final = (
     "have no digest, because no adapters service has told what lies there; this answer's weights are not known"
 )
 CHANGED: Final = (
-    "changed after LoRAX loaded them, and it may still speak with the old ones; put new weights under a new path"
+    "changed after LoRAX loaded them, and LoRAX may still answer with the old ones; put new weights under a new path"
 )
 UNCONFIRMED: Final = (
     "may have changed while LoRAX loaded them: the adapters service has not answered since; this answer's weights are "

@@ -13,7 +13,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """What became of a member: `finished` is a time of the event loop's clock; `reason` tells the failures in order.
 
     `fallback_reason` says why LoRAX did not give the answer that standard inference gave. `adapter` names the weights
-    that spoke, and `no_digest_reason` says why they can't be known.
+    that answered, and `no_digest_reason` says why they can't be known.
     """
 
     result: Generation | EngineError

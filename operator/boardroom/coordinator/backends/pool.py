@@ -120,7 +120,7 @@ class BackendPool:
 
     @property
     def settling(self) -> bool:
-        """Whether a server that is up still has adapters to prove."""
+        """Whether a server that is up still has adapters to verify."""
         return any(b.health_check.running and not b.prober.idle for b in self.backends.values())
 
     def choose(self, paths: Sequence[str | None], besides: LoraxRoute | None = None) -> LoraxRoute | None:
@@ -157,7 +157,7 @@ class BackendPool:
         self._jobs.start("endpoints", self._endpoints.run)
 
     def lead(self) -> None:
-        """Watch over the servers from now on: check their health, load adapters and prove them."""
+        """Watch over the servers from now on: check their health, load adapters and verify them."""
         self._watching, self.cut_off = True, ""
         for backend in self.backends.values():
             backend.start()

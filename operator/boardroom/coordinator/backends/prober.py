@@ -25,20 +25,20 @@ FIRST_LOAD_SECONDS: Final = 600.0
 """
 
 ROUND_TOKENS: Final = (8, 16, 32, 64, 128)
-"""After a wave the proved adapters are probed together until there was a moment at which all of them were speaking:
-what speaks is loaded, and can't be evicted. Each round has them speak twice as long as the one before, soon longer than
-the missing take to load. At most so many rounds: with fewer places than adapters there is no end.
+"""After a wave the ready adapters are probed together until all of them generated at the same moment: an adapter that
+generates is loaded and can't be evicted. Each round lasts twice as long as the one before, soon longer than the missing
+adapters take to load. The number of rounds is bounded, because with fewer places than adapters none succeeds.
 """
 
 OVERLOAD_SECONDS: Final = 120.0
-"""How long a probe is asked again after 429: as long as a question may take, whose place it needs."""
+"""How long a probe is sent again after 429: as long as a question may hold the place that the probe needs."""
 
 REFRESH_SECONDS: Final = 5.0
-"""How long a wave waits for the sidecar's word."""
+"""How long a wave waits for the sidecar's report."""
 
 REST_SECONDS: Final = 1.0
 MAX_REST_SECONDS: Final = 16.0
-"""Between waves; doubled after each that told nothing, because LoRAX is overloaded or going down."""
+"""Between waves; doubled after each wave without a result, because LoRAX is overloaded or going down."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,9 +57,8 @@ class Prober:
         refresh_files: Callable[[], Awaitable[None]],
         on_failure: Callable[[str | None, EngineError, RequestTarget], None],
     ) -> None:
-        """`refresh_files` asks the sidecar, so that no probe goes to an adapter that LoRAX would
-        apply wrongly (docs/lorax.md#silent-peft-features).
-        `on_failure` hears what came of a probe that failed.
+        """`refresh_files` asks the sidecar, so that no probe goes to an adapter that LoRAX would apply wrongly
+        (docs/lorax.md#silent-peft-features). `on_failure` gets the adapter, the error and the target of a failed probe.
         """
         self._ask_sidecar, self._on_failure = refresh_files, on_failure
         self._engine = engine
@@ -73,18 +72,18 @@ class Prober:
         self._refused = False
         """Whether LoRAX refused a probe of this round for having too many."""
         self.idle = False
-        """Whether every adapter that can be proved now has been."""
+        """Whether every adapter that can be verified now is verified."""
 
     def begin(self) -> None:
-        """Nothing has been proved yet: another coordinator watched over the server."""
+        """Begin: nothing is verified yet, because another coordinator watched over the server."""
         self.idle = False
 
     def wake(self) -> None:
-        """There may be something to prove."""
+        """Look for unverified adapters at once."""
         self._wake.set()
 
     async def run(self, clock: Callable[[], float]) -> None:
-        """Prove what can be proved, for ever. `clock` is the registry's."""
+        """Verify adapters, for ever. `clock` is the registry's."""
         rest = REST_SECONDS
         while True:
             self._wake.clear()
@@ -103,8 +102,8 @@ class Prober:
                 await self._sleep(clock)
 
     async def wave(self) -> None:
-        """All unverified adapters at once together with the proved ones; then the proved ones again, because each load
-        may have evicted one of them, until all have been speaking at once.
+        """Probe all unverified adapters at once together with the ready ones, then the ready ones again until all
+        generated at the same moment: each load may have evicted one of them.
         """
         await self._refresh_files()
         async with self._admission.wave():
@@ -118,14 +117,14 @@ class Prober:
         self._health_check.check_now()
 
     async def _refresh_files(self) -> None:
-        """What lies there: before the loads, and again after them, because files may change meanwhile."""
+        """Read what lies on disk, before the loads and again after them, because files may change meanwhile."""
         with suppress(TimeoutError):
             async with asyncio.timeout(REFRESH_SECONDS):
                 await self._ask_sidecar()
 
     async def _verify_together(self) -> ActiveSet | None:
-        """Have the proved adapters speak, for longer and longer, until all of them do at once. Where they never can,
-        those that can.
+        """Probe the ready adapters, for longer and longer, until all generate at once. If they never do, returns the
+        largest set that did.
         """
         incarnation = self._registry.incarnation
         unanswered: list[str | None] = []
@@ -142,7 +141,7 @@ class Prober:
             if not unanswered and overlap(windows.values()):
                 return None
         self._registry.invalidate(unanswered)
-        # A probe that failed may have loaded its adapter all the same, and pushed out another: the rest speaks again.
+        # A failed probe may have loaded its adapter and evicted another one: the rest is probed again.
         largest = frozenset(windows) if unanswered else largest_overlap(windows)
         return (
             None
@@ -151,7 +150,7 @@ class Prober:
         )
 
     def _exclude_others(self, active: ActiveSet) -> None:
-        """Keep those that LoRAX can serve together: for the others it would take these away, in mid-answer too."""
+        """Keep the adapters that LoRAX can serve together: for others it would evict these, in mid-answer too."""
         loaded = len(active.paths - {None})
         target = self._registry.target(None)
         for path in self._registry.ready():
@@ -162,11 +161,11 @@ class Prober:
 
     @property
     def under_way(self) -> frozenset[asyncio.Task[ActiveWindow | None]]:
-        """The probes that are in LoRAX."""
+        """The probes that LoRAX has not answered yet."""
         return frozenset(self._probes)
 
     async def _probe_all(self, paths: Iterable[str | None], tokens: int) -> dict[str | None, ActiveWindow | None]:
-        """When each was speaking, None where none answered. Probes outlive whoever waits for them."""
+        """When each adapter generated, None if it did not answer. Probes outlive the task that waits for them."""
         tasks = {path: asyncio.create_task(self._probe(path, tokens)) for path in paths}
         self._probes |= set(tasks.values())
         for task in tasks.values():
@@ -195,14 +194,14 @@ class Prober:
             return None
         self._metrics.probes.labels("answered").inc()
         if target.incarnation != self._registry.incarnation:
-            return None  # it has ended since, and what it said proves nothing of the next
+            return None  # the process has ended since, and its answer says nothing of the next one
         self._health_check.note_probe((generation.total_ms or 0.0) / 1000)
         self._registry.record_answer(path, generation.queue_ms, target)
         return ActiveWindow.of(generation, sent, loop.time())
 
     async def _generate(self, request: GenerationRequest) -> tuple[Generation, float]:
-        """The answer, and when it was asked for in the end: again after each 429, because questions that are being
-        answered take places too, and end.
+        """The answer, and when its request was sent. A probe is sent again after each 429: questions that are being
+        answered hold places, and end.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + OVERLOAD_SECONDS

@@ -16,7 +16,7 @@ from boardroom.telemetry.tracing import OFF, Tracer
 
 
 class StandardRoute:
-    """To standard inference; long-lived. The base prompt speaks, no adapter."""
+    """To standard inference; long-lived. The member's prompt is used, and no adapter."""
 
     def __init__(self, engine: Inference, metrics: Metrics, tracer: Tracer = OFF) -> None:
         self.engine = engine

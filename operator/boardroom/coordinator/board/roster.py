@@ -40,7 +40,7 @@ class Member:
     origin: str = VOLUME
     revision: str | None = None
     pending_adapter_id: str | None = None
-    """The directory of the version that spec asks for, if another version serves until that one has been proved."""
+    """The directory of the version that spec asks for, if another version serves until that one is ready."""
     pending_reason: str = ""
     """Why that version does not serve yet."""
     generation: GenerationSpec = field(default_factory=GenerationSpec)

@@ -190,7 +190,7 @@ async def start_stream(
 
 def _streamed(body: StreamBody, record: RequestRecord) -> Response:
     async def after(whole: bool) -> None:
-        """A client that left frees what can be freed: its question ends here, and LoRAX hears of it."""
+        """A client that left frees what can be freed: its question ends here and in LoRAX."""
         if not whole:
             body.task.cancel()
         problem = None

@@ -12,7 +12,7 @@ HEARTBEAT_SECONDS: Final = 10.0
 """Proxies close what is silent for longer, often after 30 or 60 s."""
 
 MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
-"""A client that reads more slowly than the board speaks is cut off here."""
+"""A client that reads more slowly than the board answers is disconnected at this size."""
 
 _HEARTBEAT: Final = b":\n\n"
 HEADERS: Final = {"content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"}

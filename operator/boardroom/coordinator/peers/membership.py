@@ -1,8 +1,8 @@
 """One coordinator among those of its board: the holder of the board's Lease leads.
 
-Only the leader checks LoRAX's health, loads adapters, proves them and writes status. The others answer questions by the
-state that it tells them, and send to LoRAX while it grants that (leader.py, follower.py). docs/decisions/0010 tells
-what may go wrong.
+Only the leader checks LoRAX's health, loads adapters, verifies them and writes status. The others answer questions by
+the state that the leader tells them, and send to LoRAX while the leader grants that (leader.py, follower.py).
+docs/decisions/0010 tells what may go wrong.
 """
 
 import asyncio
