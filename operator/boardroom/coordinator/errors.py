@@ -1,4 +1,4 @@
-"""What a caller can get wrong, and what a board can fail at: one exception per HTTP error, each in the API's shape."""
+"""The API's errors: one exception for each code, with its HTTP status, body and headers."""
 
 # ruff: noqa: N818 (named for what happened, as aiohttp and asyncio name theirs)
 

@@ -1,4 +1,4 @@
-"""A question from its arrival to the board's answer."""
+"""deliberate: from a valid question to the board's answer."""
 
 import asyncio
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ NO_STANDARD = (
 
 
 async def deliberate(context: AskContext, roster: Roster, dispatcher: Dispatcher) -> AskResponse:
-    """The board's answer; raises ApiError. Every member that was chosen is named in either."""
+    """The board's answer; raises ApiError. Both name every member that was chosen."""
     request = context.request
     if not request.use_lorax and dispatcher.standard is None:
         raise InvalidQuestion(NO_STANDARD.format(board=roster.board), field="use_lorax")
@@ -75,7 +75,7 @@ async def deliberate(context: AskContext, roster: Roster, dispatcher: Dispatcher
 
 
 def _check_schema(context: AskContext, dispatcher: Dispatcher) -> None:
-    """Raises InvalidQuestion for a schema that an engine can't be sent; nobody is asked then."""
+    """Raises InvalidQuestion for a schema that the engine can't be sent, before any member is asked."""
     if context.prompt.response_format is None:
         return
     try:
@@ -97,12 +97,12 @@ def _not_asked(agent: Agent) -> MemberProblem:
 
 
 def _check_min_successful(request: AskRequest, mode: CoordinationMode, agenda: Agenda) -> None:
-    """Raises InvalidQuestion where more answers are wanted than there can be."""
+    """Raises InvalidQuestion if min_successful is more than the members that are asked."""
     names = {agent.name for agent in agenda.agents}
-    asked = len(names | {agenda.chair.name} if mode is CoordinationMode.HIERARCHICAL else names)
-    if request.min_successful > asked:
+    count = len(names | {agenda.chair.name} if mode is CoordinationMode.HIERARCHICAL else names)
+    if request.min_successful > count:
         raise InvalidQuestion(
-            f"min_successful is {request.min_successful}, and {asked} members are asked", field="min_successful"
+            f"min_successful is {request.min_successful}, and {count} members are asked", field="min_successful"
         )
 
 

@@ -1,4 +1,4 @@
-"""One member's way to an answer: LoRAX, and where that fails or is not wanted, standard inference."""
+"""One member's way to an answer: LoRAX, or standard inference if LoRAX fails or is not wanted."""
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
@@ -25,7 +25,7 @@ _NO_SERVER: Final = Unreachable("LoRAX has no pod")
 
 
 class Dispatcher:
-    """One question's ways to the engines, which all questions share; at least one of the two is there."""
+    """Sends one question's members to the engines. At least one of the two is there."""
 
     def __init__(
         self,
@@ -41,23 +41,23 @@ class Dispatcher:
         self.standard = standard
 
     def choose(self, members: Sequence[Member]) -> LoraxRoute | None:
-        """The way of a batch of these members through LoRAX, for all of them the same; None where there is none."""
+        """The LoRAX server for a batch of these members, the same for all; None if there is none."""
         return self.lorax.choose([m.adapter_id for m in members]) if self.lorax else None
 
     def unavailable_reason(self, member: Member, route: LoraxRoute | None, *, use_lorax: bool) -> str | None:
-        """Why the member can't be asked at all, as far as known."""
+        """Why the member can't be asked by any engine; None if it can."""
         if self.standard is not None or self.lorax is None or not use_lorax:
             return None
         error = self._gate(member, route)
         return None if error is None else str(error)
 
     def goes_to_lorax(self, member: Member, route: LoraxRoute | None, *, use_lorax: bool) -> bool:
-        """Whether the member would be asked through LoRAX now."""
+        """Whether the member is asked through LoRAX now."""
         return use_lorax and self._skip_reason(member, route) is None
 
     def check_schema(self, schema: Mapping[str, Any], *, use_lorax: bool) -> None:
-        """Raises SchemaRefused where the engine that the question is for can't be sent it: LoRAX, also while it is down
-        and standard inference stands in for it, so that the same question is answered alike tomorrow.
+        """Raises SchemaRefused for a schema that the question's engine can't be sent. LoRAX's limits also hold while it
+        is down and standard inference stands in for it, so that the same question is valid tomorrow too.
         """
         if self.lorax is not None and use_lorax:
             self.lorax.schema(schema)
@@ -66,11 +66,11 @@ class Dispatcher:
 
     @property
     def down(self) -> bool:
-        """Whether LoRAX is down and nothing stands in for it."""
+        """Whether LoRAX is down and there is no standard inference."""
         return self.standard is None and self.lorax is not None and self.lorax.breaker.reason is not None
 
     def hold_reason(self, task: asyncio.Task[Any]) -> str | None:
-        """What keeps a run from being sent to LoRAX; None where nothing does."""
+        """What a run waits for before it is sent to LoRAX; None if it does not wait."""
         gate = self.lorax.held.admission_of(task) if self.lorax else None
         return gate.hold_reason if gate else None
 
@@ -150,14 +150,14 @@ class Dispatcher:
     ) -> Outcome:
         """`skip_reason` says why LoRAX does not answer; it is empty if the question does not want LoRAX."""
         if self.standard is None:
-            raise AssertionError("unavailable_reason keeps members away that nobody can ask")
+            raise AssertionError("unavailable_reason leaves out members that no engine can be asked for")
         outcome = await self.standard.generate(member, request, deadline, stream)
         if isinstance(outcome.result, EngineError):
             return replace(outcome, reason=f"{outcome.reason} (before that: {skip_reason})") if skip_reason else outcome
         return replace(outcome, fallback_reason=skip_reason)
 
     def _skip_reason(self, member: Member, route: LoraxRoute | None) -> str | None:
-        """Why the member is not asked through LoRAX: it is down, or its adapter can't be; None where it is asked."""
+        """Why the member is not asked through LoRAX: LoRAX is down, or its adapter can't answer. None if it is."""
         if self.lorax is None:
             return ""
         if self.standard is None:
@@ -166,7 +166,7 @@ class Dispatcher:
         return self.lorax.breaker.reason if error is None else str(error)
 
     def _gate(self, member: Member, route: LoraxRoute | None) -> EngineError | None:
-        """Why LoRAX can't be asked for this member: nowhere, as far as known."""
+        """The error by which no LoRAX server can be asked for this member; None if one can."""
         if route is None or self.lorax is None:
             return _NO_SERVER
         error = route.block_reason(member)

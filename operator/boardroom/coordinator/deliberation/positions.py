@@ -1,4 +1,4 @@
-"""When a member has changed its position from one round to the next: a rule on its text alone. Pure."""
+"""Whether a member changed its position from one round to the next, by its text alone. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ _WORD: Final = re.compile(r"\w+")
 
 
 def keeps_position(before: str, now: str) -> bool:
-    """The position is kept: `now` begins with KEEP, or has the words of `before`; case and punctuation don't count."""
+    """Whether the text `now` begins with KEEP or has the words of `before`. Case and punctuation don't count."""
     words = _words(now)
     return words[:1] == [KEEP.lower()] or words == _words(before)
 
 
 def current_position(before: MemberAnswer, now: MemberAnswer) -> MemberAnswer:
-    """A member's position after a round: what it says now, unless it keeps the one before or says nothing."""
+    """A member's position after a round: its new answer, unless it keeps the one before or has no text."""
     if before.status is not AnswerStatus.ANSWERED:
         return now
     if now.status is not AnswerStatus.ANSWERED or keeps_position(before.text or "", now.text or ""):
@@ -29,18 +29,18 @@ def current_position(before: MemberAnswer, now: MemberAnswer) -> MemberAnswer:
 
 
 def round_record(before: Sequence[MemberAnswer | None], now: Sequence[MemberAnswer]) -> Round:
-    """What was said in a round, each text cut to MAX_ROUND_CHARS; `before` holds None in the first round."""
+    """The record of a round, each text cut to MAX_ROUND_CHARS. `before` holds None in the first round."""
     return Round(
         answers=[
             RoundAnswer(
-                agent=said.agent,
-                role=said.role,
-                status=said.status,
-                text=said.text[:MAX_ROUND_CHARS] if said.text is not None else None,
-                changed=None if old is None else _changed(old, said),
-                reason=said.reason,
+                agent=answer.agent,
+                role=answer.role,
+                status=answer.status,
+                text=answer.text[:MAX_ROUND_CHARS] if answer.text is not None else None,
+                changed=None if previous is None else _changed(previous, answer),
+                reason=answer.reason,
             )
-            for old, said in zip(before, now, strict=True)
+            for previous, answer in zip(before, now, strict=True)
         ]
     )
 

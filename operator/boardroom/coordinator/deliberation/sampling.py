@@ -1,4 +1,4 @@
-"""The parameters of one member's generation: the question's win over its own, within its limits. Pure."""
+"""The parameters of one member's generation: the question's override the member's own, within its limits. Pure."""
 
 import msgspec
 

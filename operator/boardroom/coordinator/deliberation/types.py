@@ -1,4 +1,4 @@
-"""What a mode is given and what it makes of it; and the prompts in which members see each other's answers. Pure."""
+"""The input and the result of a mode, and the prompt in which members see each other's answers. Pure."""
 
 from collections.abc import Sequence
 
@@ -30,8 +30,8 @@ class Deliberation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def prompt_with_answers(question: str, answers: Sequence[MemberAnswer], task: str = "") -> str:
-    """The question, under it what was said so far, each under its role, and then the task, if anything was said."""
-    said = [f"{a.role}: {a.text}" for a in answers if a.status is AnswerStatus.ANSWERED]
-    if not said:
+    """The question, the answers so far, each under its role, and the task; the question alone without answers."""
+    texts = [f"{a.role}: {a.text}" for a in answers if a.status is AnswerStatus.ANSWERED]
+    if not texts:
         return question
-    return "\n\n".join([question, "The board has said so far:", *said, *([task] if task else [])])
+    return "\n\n".join([question, "The board has said so far:", *texts, *([task] if task else [])])

@@ -1,4 +1,4 @@
-"""Votes, from what members answered to what the board decided: rules on data alone. Pure."""
+"""From members' answers to votes, and from votes to the board's decision. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ MAX_RATIONALE_CHARS: Final = 2_000
 
 
 class Ballot(BaseModel):
-    """What a member answers."""
+    """The JSON object that a member answers with."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -41,7 +41,7 @@ would freeze it for minutes, so the coordinator cuts.
 
 
 def parse_ballot(text: str) -> Ballot | str:
-    """The ballot, or why the text is none; fences of code around it are taken off."""
+    """The ballot, or why the text is none. Code fences around it are dropped."""
     bare = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
     try:
         return Ballot.model_validate_json(bare)
@@ -51,10 +51,10 @@ def parse_ballot(text: str) -> Ballot | str:
         return f"{where}: {first['msg']}" if where else str(first["msg"])
 
 
-def vote(agent: Agent, answer: MemberAnswer, broke: str | None = None) -> Vote:
+def vote(agent: Agent, answer: MemberAnswer, retry_failure: str | None = None) -> Vote:
     """One member's vote: an answer that is no ballot is an abstention, no answer is no position at all.
 
-    `broke` is why the member gave no other answer where it was asked again for a ballot.
+    `retry_failure` is why the member gave no other answer where it was asked again for a ballot.
     """
     weight, veto = (agent.weight, agent.veto) if isinstance(agent, Member) else (0, False)
     cast = Vote(agent=agent.name, role=agent.role, position=None, weight=weight, veto=veto)
@@ -63,8 +63,8 @@ def vote(agent: Agent, answer: MemberAnswer, broke: str | None = None) -> Vote:
     ballot = parse_ballot(answer.text or "")
     if isinstance(ballot, str):
         why = f", also asked again: {ballot}"
-        if broke is not None:
-            why = f": {ballot}; asked again, it gave no answer: {broke}"
+        if retry_failure is not None:
+            why = f": {ballot}; asked again, it gave no answer: {retry_failure}"
         return replace(cast, position=Position.ABSTAIN, reason=f"its answer is no vote{why}")
     rationale = ballot.rationale[:MAX_RATIONALE_CHARS]
     return replace(cast, position=ballot.position, confidence=ballot.confidence, rationale=rationale)
@@ -95,7 +95,7 @@ def decide(votes: Sequence[Vote], quorum_percent: int) -> Decision:
 
 
 def describe(decision: Decision) -> str:
-    """The decision as text: the verdict and the count, then every member's position and why."""
+    """The decision as text: the verdict, the count, and every member's position with its rationale."""
     count, quorum = decision.weights, decision.quorum
     head = (
         f"{decision.verdict.replace('_', ' ').capitalize()}: support {count.support}, oppose {count.oppose}, abstain "

@@ -1,4 +1,4 @@
-"""The HTTP surface: the API's routes, and the probes and metrics on a port of their own."""
+"""The HTTP surface: the API's routes on one port, probes and metrics on another."""
 
 import asyncio
 import time
@@ -50,7 +50,7 @@ EVENTS: Final = "text/event-stream"
 
 
 class Api:
-    """The handlers; each returns its body or raises ApiError."""
+    """The handlers of the API. Each returns its body or raises ApiError."""
 
     def __init__(self, coordinator: Coordinator, *, guarded: bool) -> None:
         self._coordinator = coordinator
@@ -80,8 +80,8 @@ class Api:
         return await start_stream(ask, stream, buffer, record.request_id)
 
     async def conversation(self, call: Call) -> JsonBody:
-        found = await self._coordinator.conversations.read(call.path_param("conv_id"))
-        return JsonBody(found.model_dump_json().encode())
+        conversation = await self._coordinator.conversations.read(call.path_param("conv_id"))
+        return JsonBody(conversation.model_dump_json().encode())
 
     async def forget(self, call: Call) -> JsonBody:
         await self._coordinator.conversations.delete(call.path_param("conv_id"))
@@ -115,7 +115,8 @@ class Api:
         if chat.stream:
             return await self._stream_chat(chat, questions, mode, record, began)
         answers = await gather_all(
-            self._coordinator.ask(one, record.request_id, began, questions.context) for one in questions.requests
+            self._coordinator.ask(question, record.request_id, began, questions.context)
+            for question in questions.requests
         )
         for answer in answers:
             record.add_answer(answer)
@@ -137,8 +138,8 @@ class Api:
 
         async def ask() -> None:
             answers = await gather_all(
-                self._coordinator.ask(one, request_id, began, questions.context, listener=stream)
-                for one, stream in zip(questions.requests, streams, strict=True)
+                self._coordinator.ask(question, request_id, began, questions.context, listener=stream)
+                for question, stream in zip(questions.requests, streams, strict=True)
             )
             for answer, stream in zip(answers, streams, strict=True):
                 record.add_answer(answer)
@@ -159,8 +160,8 @@ class Api:
 def create_app(
     coordinator: Coordinator, authenticator: Authenticator | None = None, origins: Sequence[str] = ()
 ) -> ASGIApp:
-    """Everything on the API's port; without an authenticator anybody may ask. Pages of these origins may ask from a
-    browser.
+    """The application on the API's port. Without an authenticator anybody may ask; browsers' pages of these origins
+    may.
     """
     app = _application(
         routes=api_routes(coordinator, authenticator),
@@ -170,7 +171,7 @@ def create_app(
 
 
 def api_routes(coordinator: Coordinator, authenticator: Authenticator | None = None) -> list[Route]:
-    """Our own routes, and OpenAI's. openapi.py describes what each takes and gives."""
+    """The routes of the API, OpenAI's included. openapi.py describes their bodies."""
     api = Api(coordinator, guarded=authenticator is not None)
     guarded = EndpointDeps(coordinator.metrics, coordinator.tracer, authenticator)
     open_ = EndpointDeps(coordinator.metrics, coordinator.tracer, None)
@@ -192,10 +193,11 @@ def api_routes(coordinator: Coordinator, authenticator: Authenticator | None = N
 
 
 def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | None = None) -> Starlette:
-    """GET /healthz (the loop turns), /readyz (the board is known, callers can be let in; LoRAX may be down), /metrics,
-    and LoRAX's own metrics at /metrics/lorax; POST /peers, for the board's other coordinators.
+    """The application on the metrics port: GET /healthz (the event loop runs), /readyz (the board is known and callers
+    can be authenticated; LoRAX may be down), /metrics, /metrics/lorax (LoRAX's own), and POST /peers for the board's
+    other coordinators.
 
-    Nobody has to say who they are here.
+    No route here asks for a token.
     """
     peers = coordinator.peers
     own = own_page(coordinator.metrics.registry)
@@ -231,8 +233,8 @@ def create_probe_app(coordinator: Coordinator, authenticator: Authenticator | No
 
 
 def _application(**parts: Any) -> Starlette:
-    """Starlette without its redirects from `/path/` to `/path`: they name http:// where a proxy has ended TLS, so that
-    a client sends its token and its question once more in the clear.
+    """A Starlette application that does not redirect `/path/` to `/path`. Behind a proxy that ends TLS such a redirect
+    names http://, and the client would send its token and its question again in the clear.
     """
     app = Starlette(**parts)
     app.router.redirect_slashes = False

@@ -1,4 +1,4 @@
-"""POST /v1/ask as a stream: what happens, as it happens, and at last the whole answer."""
+"""POST /v1/ask as a stream of events: what each member says as it says it, and the whole answer last."""
 
 from typing import Any
 
@@ -26,8 +26,8 @@ class AskStream:
         self._put("member.delta", {"agent": agent, "role": self._roles[agent], "round": self._round, "text": text})
 
     def restarted(self, agent: str, reason: str) -> None:
-        found = {"agent": agent, "role": self._roles[agent], "round": self._round, "reason": reason}
-        self._put("member.restarted", found)
+        event = {"agent": agent, "role": self._roles[agent], "round": self._round, "reason": reason}
+        self._put("member.restarted", event)
 
     def done(self, answer: MemberAnswer) -> None:
         self._put("member.done", msgspec.to_builtins(answer) | {"round": self._round})
@@ -38,12 +38,12 @@ class AskStream:
         self._round += 1
 
     def finish(self, answer: AskResponse) -> None:
-        """The whole answer, as the plain route gives it."""
+        """Write the whole answer, as the route gives it without a stream, and end the stream."""
         self._buffer.put(b"event: result\ndata: " + encode(answer) + b"\n\n")
         self._buffer.close()
 
     def fail(self, problem: ApiError) -> None:
-        """There is no answer, in the shape of every error."""
+        """Write the error, in the API's shape, and end the stream."""
         self._buffer.put(b"event: error\ndata: " + problem.body() + b"\n\n")
         self._buffer.close()
 

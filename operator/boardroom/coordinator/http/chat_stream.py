@@ -1,6 +1,6 @@
-"""/v1/chat/completions as a stream: what is sent is, in the end, exactly the content of the whole completion.
+"""/v1/chat/completions as a stream. The pieces add up to exactly the content of the whole completion.
 
-A stream of OpenAI's can't take back a word. So several members are laid out one after another under their roles, the
+OpenAI's streams can't take back a word. So several members are laid out one after another under their roles, the
 later ones kept until their turn; and a member that breaks off after some of its text was sent ends it with an error.
 """
 
@@ -22,11 +22,11 @@ _LIVE_ROUND: Final = {
     CoordinationMode.SEQUENTIAL: 0,
     CoordinationMode.HIERARCHICAL: 1,
 }
-"""From which round on what members say is the reply; the other modes make theirs when everything was said."""
+"""The round from which on members' texts are the reply. Other modes make the reply at the end."""
 
 
 class ChatWriter:
-    """The events of one completion, whose choices are written by ChatStreams."""
+    """Writes the events of one completion; a ChatStream writes each choice through it."""
 
     def __init__(self, buffer: EventBuffer, chat: ChatRequest, request_id: str) -> None:
         self._buffer = buffer
@@ -39,18 +39,18 @@ class ChatWriter:
         }
 
     def choice(self, index: int, delta: dict[str, str], finish_reason: str | None = None, **more: Any) -> None:
-        """A piece of one choice."""
+        """Write a piece of one choice."""
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         self._put(self._head | {"choices": [choice]} | ({"usage": None} if self._with_usage else {}) | more)
 
     def finish(self, answers: Sequence[AskResponse]) -> None:
-        """The usage, where it was asked for, and the end."""
+        """Write the usage, if the client asked for it, and the end."""
         if self._with_usage:
             self._put(self._head | {"choices": [], "usage": openai.usage(answers)})
         self._buffer.put(b"data: [DONE]\n\n")
 
     def fail(self, problem: ApiError) -> None:
-        """There will be no more; OpenAI's clients raise for this event."""
+        """Write the error that ends the stream; OpenAI's clients raise it."""
         self._buffer.put(b"data: " + openai.problem_body(problem) + b"\n\n")
 
     def _put(self, event: dict[str, Any]) -> None:
@@ -58,10 +58,10 @@ class ChatWriter:
 
 
 class ChatStream:
-    """The Listener of one choice."""
+    """The Listener that streams one choice."""
 
     def __init__(self, writer: ChatWriter, index: int, mode: CoordinationMode, *, one_agent: bool) -> None:
-        """`one_agent`: one agent was asked, so its text is the content as it is."""
+        """`one_agent`: the question is for one agent, whose text is the content as it is."""
         self._writer = writer
         self._index = index
         self._live_round = _LIVE_ROUND.get(mode)
@@ -72,10 +72,10 @@ class ChatStream:
         self._order: list[str] = []
         self._roles: dict[str, str] = {}
         self._pending: dict[str, str] = {}
-        """What members said whose turn has not come."""
+        """Texts of members whose turn to be sent has not come."""
         self._done: set[str] = set()
         self._sent_agents: set[str] = set()
-        """Of whom something was sent."""
+        """Members of whom some text was sent."""
 
     @property
     def _live(self) -> bool:
@@ -117,7 +117,7 @@ class ChatStream:
         self._order, self._pending = [], {}
 
     def finish(self, answer: AskResponse) -> None:
-        """What the answer has beyond what was sent, and why it ended."""
+        """Send the rest of the answer and its finish reason."""
         content = openai.content(answer, one_agent=self._one_agent)
         if not content.startswith(self._sent):
             raise BrokenStream("what was streamed is not what the board answered in the end; ask again")

@@ -1,5 +1,5 @@
-"""Connections of callers: uvicorn's, which has no bound of its own on what comes before a body, or for how long, and
-which drops the body of a request that offers an upgrade.
+"""Callers' connections: uvicorn's protocol with limits on the size and time of a head, without upgrades, and with one
+write for a whole response.
 """
 
 import asyncio
@@ -9,14 +9,14 @@ from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES: Final = 64 * 1024
-"""So much may come that is neither a whole head nor body: a line, headers, extensions of chunks, trailers."""
+"""Limit on bytes that are neither a whole head nor body: request line, headers, chunk extensions, trailers."""
 
 HEAD_SECONDS: Final = 30.0
-"""A head that takes longer is not waited for; most come at once."""
+"""Limit on the time that a head takes."""
 
 
 def _refusal(status: str, code: str, message: str) -> bytes:
-    """An answer to what is no request, in the shape of every error."""
+    """The response to bytes that are no request, in the API's error shape."""
     body = f'{{"error":{{"code":"{code}","message":"{message}"}}}}'
     head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close"
     return f"{head}\r\n\r\n{body}".encode()
@@ -35,7 +35,7 @@ _NO_HTTP: Final = _refusal(
 
 
 class RequestTask:
-    """Who waits for the answer that the current task makes; it is made for nobody once the caller has left."""
+    """The task that answers a request. It is cancelled when the client disconnects."""
 
     __slots__ = ("_task", "is_disconnected")
 
@@ -44,21 +44,21 @@ class RequestTask:
         self._task = asyncio.current_task()
 
     def disconnected(self) -> None:
-        """The connection is lost: end the task, unless the answer is there."""
+        """Cancel the task, unless it has its answer."""
         if self._task is not None:
             self.is_disconnected = True
             self._task.cancel()
 
     def finished(self) -> None:
-        """The answer is there."""
+        """The task has its answer, and is not cancelled any more."""
         self._task = None
 
 
 class UpgradeIgnoringParser:
-    """httptools' parser for a server that takes no upgrade, which RFC 9110 (7.8) lets a server ignore.
+    """httptools' parser without upgrades, which a server may ignore (RFC 9110, 7.8).
 
-    httptools ends such a request after its head, because what follows would be the other protocol's. It is HTTP/1.1
-    here: the head is parsed again without the offer, and the rest after it.
+    httptools ends a request that offers an upgrade after its head, because the rest would be the other protocol's. Here
+    the rest is HTTP/1.1: the head is parsed again without the offer, and the rest after it.
     """
 
     def __init__(self, protocol: "ApiProtocol") -> None:
@@ -70,11 +70,11 @@ class UpgradeIgnoringParser:
 
     @property
     def offers_upgrade(self) -> bool:
-        """Whether the request at hand asks for another protocol. CONNECT is no such offer."""
+        """Whether the current request offers an upgrade. CONNECT is none."""
         return self._parser.should_upgrade() and self._parser.get_method() != b"CONNECT"
 
     def feed_data(self, data: bytes | memoryview) -> None:
-        """Parse what has come; raises httptools' errors."""
+        """Parse the next bytes; raises httptools' errors."""
         while True:
             try:
                 self._parser.feed_data(data)
@@ -94,7 +94,7 @@ class UpgradeIgnoringParser:
         return parser
 
     def _head(self) -> bytes:
-        """The head of the request at hand, as it was parsed, without the offer."""
+        """The head of the current request without its `upgrade` header."""
         target, version = self._protocol.url, self._parser.get_http_version().encode()
         lines = [b"%b %b HTTP/%b" % (self._parser.get_method(), target, version)]
         lines += [b"%b: %b" % field for field in self._protocol.headers if field[0] != b"upgrade"]
@@ -102,9 +102,9 @@ class UpgradeIgnoringParser:
 
 
 class JoinedWrites:
-    """A transport on which what is written in one turn of the loop after the other goes out together.
+    """A transport that sends what is written in one turn of the loop with one system call.
 
-    uvicorn writes the head of a response and its body apart, and each write is a call into the kernel.
+    uvicorn writes the head and the body of a response apart.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -116,13 +116,13 @@ class JoinedWrites:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Send it before the loop's next turn ends."""
+        """Send the data in the loop's next turn, with what else is written until then."""
         if not self._waiting:
             self._loop.call_soon(self._flush)
         self._waiting.append(data)
 
     def close(self) -> None:
-        """Close the connection when everything is sent."""
+        """Send what was written, and close the connection."""
         self._flush()
         self._transport.close()
 

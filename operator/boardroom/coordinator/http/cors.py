@@ -1,4 +1,4 @@
-"""Browsers' pages of other origins (CORS): which may ask, with which headers, and which of ours they may read."""
+"""CORS: which origins' pages may call the API from a browser, with which headers, and which of ours they may read."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -21,15 +21,14 @@ OPENAI_HEADERS: Final = (
     "x-stainless-runtime-version",
     "x-stainless-timeout",
 )
-"""What OpenAI's client for JavaScript sends; nothing is made of them here."""
+"""Headers that OpenAI's JavaScript client sends. The coordinator does not use them."""
 
 READABLE: Final = ("retry-after", "www-authenticate", "x-request-id")
 
 
 def cross_origin(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """The application for pages of these origins too. A preflight is answered before anybody is asked who he is, as
-    browsers send no token with it. Credentials in CORS's sense (cookies) are not allowed, because there are none: a
-    token is a header like others.
+    """Let pages of these origins call the application. A preflight needs no token, because browsers send none with it.
+    CORS credentials (cookies) are not allowed, because the API uses none: a token is a plain header.
     """
     if not origins:
         return app

@@ -1,4 +1,4 @@
-"""Around every handler: request id, trace, error shape; and answers that go out while they are being body."""
+"""An endpoint: a handler with the request id, trace, authentication, error shape, metrics and log around it."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ _JSON_TYPE: Final = (b"content-type", JSON.encode())
 
 @dataclass(frozen=True, slots=True)
 class JsonBody:
-    """An answer that is there."""
+    """A whole answer."""
 
     body: bytes
     status: int = HTTPStatus.OK
@@ -39,7 +39,7 @@ class JsonBody:
 
 @dataclass(frozen=True, slots=True)
 class StreamBody:
-    """An answer that has begun; `task` ends with the error that it ended with, and never raises an ApiError."""
+    """An answer that is being streamed. The result of `task` is the ApiError that ended it, or None."""
 
     buffer: EventBuffer
     task: asyncio.Task[ApiError | None]
@@ -47,7 +47,7 @@ class StreamBody:
 
 @dataclass(frozen=True, slots=True)
 class EndpointDeps:
-    """What all handlers have around them; without an authenticator nobody is asked who he is."""
+    """What every endpoint needs. Without an authenticator no request needs a token."""
 
     metrics: Metrics
     tracer: Tracer
@@ -58,48 +58,45 @@ class EventWriter(Protocol):
     """Writes one question's events into a buffer."""
 
     def fail(self, problem: ApiError) -> None:
-        """The last event: there is no answer."""
+        """Write the error, which is the last event."""
 
 
 class Call(msgspec.Struct):
-    """One request to a handler, which says in `record` what it was asked."""
+    """One request to a handler. The handler notes the mode and the answers in `record`."""
 
     scope: Scope
     receive: Receive
     headers: Mapping[str, str]
-    """By names in lower case."""
+    """By name in lower case."""
     request_id: str
     record: RequestRecord
 
     async def body(self) -> bytes:
-        """The body; raises ApiError where it is none that is taken."""
+        """Read the body; raises ApiError."""
         return await read_body(self.scope, self.receive, self.headers)
 
     def path_param(self, name: str) -> str:
-        """What stands in the path where the route has {name}."""
+        """The part of the path that the route calls {name}."""
         value: str = self.scope["path_params"][name]
         return value
 
 
 Handler = Callable[[Call], Awaitable[JsonBody | StreamBody]]
-"""A call to its answer; raises ApiError."""
+"""Answers a call; raises ApiError."""
 
 Refuse = Callable[[ApiError, str], Response]
-"""A problem and the request id to the error in the shape of its route."""
+"""Makes the response to an error, with the request id, in the shape of the route."""
 
 
 class Endpoint:
-    """A handler as an ASGI application: the request id, the trace, who asks, the shape of errors, metrics and the log.
-
-    A client that leaves ends the handler.
-    """
+    """A handler as an ASGI application. A client that disconnects cancels the handler."""
 
     def __init__(self, path: str, handler: Handler, refuse: Refuse, deps: EndpointDeps) -> None:
         self._path, self._handler, self._refuse = path, handler, refuse
         self._metrics, self._tracer, self._authenticator = deps.metrics, deps.tracer, deps.authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Answer a request (ASGI)."""
         headers = header_fields(scope)
         request_id = valid_request_id(headers.get("x-request-id")) or secrets.token_hex(8)
         caller = propagation.received(headers)
@@ -112,7 +109,7 @@ class Endpoint:
             await answer(scope, receive, send)
 
     async def _answer(self, call: Call) -> JsonBody | Response:
-        """The answer, whatever happens; unless it is a stream, it is counted and in the log."""
+        """Run the handler and turn what it raises into a response. Count and log all but streams, which end later."""
         request_task = call.scope.setdefault("state", {})["request_task"] = RequestTask()
         record, request_id = call.record, call.request_id
         problem: ApiError | None = None
@@ -156,9 +153,9 @@ async def send_json(send: Send, answer: JsonBody, request_id: str) -> None:
 async def start_stream(
     ask: Callable[[], Awaitable[None]], writer: EventWriter, buffer: EventBuffer, request_id: str
 ) -> StreamBody:
-    """Run `ask`, which writes into the buffer, and return when its first event is there, or a sign of life is due.
+    """Run `ask`, which writes into the buffer. Return with its first event, or when a heartbeat is due.
 
-    Raises the ApiError that came before: the caller can still have a plain error for it.
+    Raises an ApiError that came before: then the client can still get a plain error.
     """
 
     async def run() -> ApiError | None:
@@ -190,7 +187,7 @@ async def start_stream(
 
 def _streamed(body: StreamBody, record: RequestRecord) -> Response:
     async def after(whole: bool) -> None:
-        """A client that left frees what can be freed: its question ends here and in LoRAX."""
+        """Cancel the question of a client that left, so that LoRAX stops too; then count and log the request."""
         if not whole:
             body.task.cancel()
         problem = None

@@ -1,4 +1,4 @@
-"""Several at once, all or none."""
+"""Wait for several coroutines, all or none."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -8,11 +8,11 @@ T = TypeVar("T")
 
 
 async def gather_all(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Their results in order; the first that raises ends the others."""
+    """Return their results in order. The first exception cancels the others."""
     waiting = list(coroutines)
     if len(waiting) == 1:
         return [await waiting[0]]
-    tasks = [asyncio.ensure_future(one) for one in waiting]
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in waiting]
     try:
         return list(await asyncio.gather(*tasks))
     finally:

@@ -1,4 +1,4 @@
-"""Pages for Prometheus: the coordinator's own, and LoRAX's, which nobody but the coordinator can reach."""
+"""Pages for Prometheus: the coordinator's metrics, and LoRAX's, whose server only the coordinator can reach."""
 
 import asyncio
 import time
@@ -11,14 +11,14 @@ from boardroom.coordinator.backends.pool import NO_POD, BackendPool
 from boardroom.engine.errors import EngineError
 
 PAGE_SECONDS: Final = 1.0
-"""A page is served again for so long: making one takes milliseconds of the loop that answers."""
+"""How long a page is reused. To make one takes milliseconds of the loop that answers questions."""
 LORAX_SECONDS: Final = 5.0
-"""LoRAX's page waits for nothing; Prometheus gives up after 10 s by default."""
+"""Limit for LoRAX's page, below the 10 s after which Prometheus gives up by default."""
 _TYPE: Final = "# TYPE "
 
 
 class Page:
-    """At most one is made at a time, and everybody who asks meanwhile gets it."""
+    """A page that is made once for all who ask for it at the same time."""
 
     def __init__(self, make: Callable[[], Awaitable[bytes]], clock: Callable[[], float] = time.monotonic) -> None:
         self._make = make
@@ -28,7 +28,7 @@ class Page:
         self._lock = asyncio.Lock()
 
     async def read(self) -> bytes:
-        """The page, at most a second old; raises what making it raises."""
+        """Return the page, at most PAGE_SECONDS old. Raises what `make` raises."""
         async with self._lock:
             if self._clock() - self._made >= PAGE_SECONDS:
                 self._body = await self._make()
@@ -37,12 +37,12 @@ class Page:
 
 
 def own_page(registry: CollectorRegistry) -> Page:
-    """The coordinator's own metrics."""
+    """The page of the coordinator's metrics."""
     return Page(lambda: asyncio.to_thread(generate_latest, registry))
 
 
 def lorax_page(pool: BackendPool | None, shows: Callable[[], bool]) -> Page:
-    """Those of all LoRAX servers that answer, each series with the server's name as `replica`.
+    """The page of all LoRAX servers that answer, each series with the server's name as label `replica`.
 
     `shows`: whether this coordinator is the one that shows them: from several they would be summed up as if there
     were more servers. Reading it raises EngineError where none answers.
@@ -54,10 +54,10 @@ def lorax_page(pool: BackendPool | None, shows: Callable[[], bool]) -> Page:
         if not shows():
             return b"# The coordinator that leads shows LoRAX's metrics.\n"
         routes = [backend.route for backend in pool.backends.values()]
-        found = await asyncio.gather(*(r.engine.metrics_page(LORAX_SECONDS) for r in routes), return_exceptions=True)
+        results = await asyncio.gather(*(r.engine.metrics_page(LORAX_SECONDS) for r in routes), return_exceptions=True)
         pages: dict[str, bytes] = {}
         failure: BaseException = EngineError(NO_POD)
-        for route, page in zip(routes, found, strict=True):
+        for route, page in zip(routes, results, strict=True):
             if isinstance(page, bytes):
                 pages[route.name] = page
             else:
@@ -70,7 +70,7 @@ def lorax_page(pool: BackendPool | None, shows: Callable[[], bool]) -> Page:
 
 
 def merged(pages: Mapping[str, bytes]) -> bytes:
-    """The pages of several servers as one, each sample with its server as label and with those of its family."""
+    """Merge the pages of several servers. Samples of one family stand together, each with its server as label."""
     families: dict[str, list[str]] = {}
     for replica, page in pages.items():
         family = families.setdefault("", [])

@@ -1,4 +1,4 @@
-"""The OpenAI door's bodies: a chat completion as a question to the board, its answer as a completion. Pure."""
+"""OpenAI's bodies: from a chat request to questions to the board, and from answers to a chat completion. Pure."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -33,14 +33,14 @@ NO_TOOL_IS_CALLED: Final = "tools: members answer in words; none of the tools of
 
 @dataclass(frozen=True, slots=True)
 class ChatQuestions:
-    """A completion as questions, one for each choice."""
+    """A chat request as questions, one for each choice."""
 
     requests: Sequence[AskRequest]
     context: PromptContext
 
 
 def parse(body: bytes) -> ChatRequest:
-    """A valid request; raises InvalidJson, and InvalidQuestion naming the field."""
+    """Parse a request; raises InvalidJson, and InvalidQuestion with the field."""
     try:
         fields = from_json(body, allow_inf_nan=False)
     except ValueError as error:
@@ -50,20 +50,20 @@ def parse(body: bytes) -> ChatRequest:
     for name, harmless in IDLE.items():
         value = fields.pop(name, None)
         if value is not None and not any(
-            value == one and isinstance(value, bool) is isinstance(one, bool) for one in harmless
+            value == default and isinstance(value, bool) is isinstance(default, bool) for default in harmless
         ):
             raise InvalidQuestion(f"{name}: {orjson.dumps(value).decode()[:80]} is not supported here", field=name)
     try:
         return ChatRequest.model_validate({k: v for k, v in fields.items() if k not in INERT}, strict=True)
     except ValidationError as error:
-        nearest = max(error.errors(include_url=False, include_context=False), key=lambda one: len(one["loc"]))
+        nearest = max(error.errors(include_url=False, include_context=False), key=lambda problem: len(problem["loc"]))
         # a content is a text or a list of parts, and pydantic names the alternative in the path
         field = ".".join(str(part) for part in nearest["loc"] if part != "str" and "[" not in str(part))
         raise InvalidQuestion(f"{field}: {nearest['msg']}", field=field) from error
 
 
 def questions(chat: ChatRequest, roster: Roster) -> ChatQuestions:
-    """The request as questions to the board or one of its agents; raises UnknownModel and InvalidQuestion."""
+    """Turn the request into questions to the board or one of its agents; raises UnknownModel and InvalidQuestion."""
     agent = _agent(chat.model, roster)
     choices = chat.n or 1
     if agent is None and choices > 1:
@@ -102,7 +102,7 @@ def questions(chat: ChatRequest, roster: Roster) -> ChatQuestions:
 
 
 def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:
-    """The answers as a chat completion; `boardroom` beside them names who answered, and who could not."""
+    """Write the answers as a chat completion; its field `boardroom` names who answered and who did not."""
     choices = [
         {
             "index": index,
@@ -126,28 +126,28 @@ def completion(chat: ChatRequest, answers: Sequence[AskResponse]) -> bytes:
 
 
 def content(answer: AskResponse, *, one_agent: bool) -> str:
-    """One agent's text as it is, or the board's reply."""
+    """The text of a choice: one agent's text as it is, or the board's reply."""
     answered = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
     return (answered[0].text or "") if one_agent and len(answered) == 1 else answer.reply
 
 
 def finish_reason(answer: AskResponse) -> str:
-    """Why a text that is part of the content was cut, if any was."""
+    """content_filter or length if a text in the content was cut, else stop."""
     answered = [a for a in answer.answers if a.status is AnswerStatus.ANSWERED]
-    quoted = [a for a in answered if a.agent == answer.chair] or answered
-    reasons = {a.finish_reason for a in quoted}
+    in_reply = [a for a in answered if a.agent == answer.chair] or answered
+    reasons = {a.finish_reason for a in in_reply}
     return next((cut for cut in ("content_filter", "length") if cut in reasons), "stop")
 
 
 def usage(answers: Sequence[AskResponse]) -> dict[str, Any]:
-    """Of all choices."""
+    """The tokens of all choices."""
     counts: dict[str, Any] = to_builtins(total_usage([answer.usage for answer in answers]))
     return counts
 
 
 def attribution(answers: Sequence[AskResponse]) -> dict[str, Any]:
-    """Who answered, with which weights, by which engine, and who could not and why. Of several choices, which one agent
-    gave, `answers` has one for each in their order, and the rest holds for all of them.
+    """Who answered, with which weights and engine, and who did not and why. If one agent gave several choices,
+    `answers` has one for each in their order, and the other fields hold for all of them.
     """
     whole = answers[0]
     if len(answers) > 1:
@@ -164,18 +164,18 @@ def attribution(answers: Sequence[AskResponse]) -> dict[str, Any]:
 
 
 def models(roster: Roster, created: int) -> list[dict[str, Any]]:
-    """The board, and each of its members as BOARD/MEMBER."""
+    """The cards of all models: the board, and each of its members as BOARD/MEMBER."""
     return [_card(name, created) for name in (roster.board, *(f"{roster.board}/{m.name}" for m in roster.members))]
 
 
 def model(name: str, roster: Roster, created: int) -> dict[str, Any]:
-    """The one that a completion may ask for by this name; raises UnknownModel."""
+    """The card of the model with this name; raises UnknownModel."""
     _agent(name, roster)
     return _card(name, created)
 
 
 def problem_body(problem: ApiError) -> bytes:
-    """An error in OpenAI's shape; `members` beside it says why each had no answer."""
+    """Write an error in OpenAI's shape; its field `members` says why each member has no answer."""
     error: dict[str, Any] = {
         "message": str(problem),
         "type": _error_type(problem.status),
@@ -188,12 +188,12 @@ def problem_body(problem: ApiError) -> bytes:
 
 
 def problem_status(problem: ApiError) -> int:
-    """OpenAI answers 400 to whatever it can't understand."""
+    """The HTTP status of an error: OpenAI uses 400 for every invalid request."""
     return 400 if isinstance(problem, (InvalidQuestion, QuestionRefused)) else problem.status
 
 
 def _seed(first: int, choice: int) -> int:
-    """The next one for each choice; the greatest is followed by the least."""
+    """The seed of a choice: one more for each, and the least after the greatest."""
     return (first + choice + 2**63) % 2**64 - 2**63
 
 
@@ -201,13 +201,13 @@ def _card(name: str, created: int) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": created, "owned_by": OWNER}
 
 
-def _schema(wanted: ResponseFormat) -> Mapping[str, Any] | None:
-    """The JSON schema that the answer must satisfy; raises InvalidQuestion."""
-    if wanted.type == "json_schema" and wanted.json_schema is None:
+def _schema(response_format: ResponseFormat) -> Mapping[str, Any] | None:
+    """The JSON schema that `response_format` demands; raises InvalidQuestion."""
+    if response_format.type == "json_schema" and response_format.json_schema is None:
         raise InvalidQuestion("response_format: type json_schema needs json_schema", field="response_format")
-    if wanted.type == "text":
+    if response_format.type == "text":
         return None
-    return wanted.json_schema.schema_ if wanted.json_schema else {"type": "object"}
+    return response_format.json_schema.schema_ if response_format.json_schema else {"type": "object"}
 
 
 def _error_type(status: int) -> str:
@@ -217,10 +217,10 @@ def _error_type(status: int) -> str:
 
 
 def _agent(model: str, roster: Roster) -> str | None:
-    """The agent that a model's name means, by name or role in any case; None for the board itself."""
+    """The agent that a model name refers to, by name or role in any case; None for the board."""
     board, _, agent = model.partition("/")
-    known = {title.lower() for m in roster.members for title in (m.name, m.role)}
-    if board != roster.board or ("/" in model and agent.lower() not in known):
+    names_and_roles = {name.lower() for m in roster.members for name in (m.name, m.role)}
+    if board != roster.board or ("/" in model and agent.lower() not in names_and_roles):
         names = ", ".join(m["id"] for m in models(roster, 0))
         raise UnknownModel(f"there is no model {model!r}; the models are {names}", field="model")
     return agent or None

@@ -1,4 +1,4 @@
-"""GET /openapi.json: what every route takes and gives, out of the models that read and write it. Pure."""
+"""GET /openapi.json: every route's bodies and errors, generated from the models that read and write them. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def _event(description: str, *names: str) -> Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One route and method. `openai`: its errors have OpenAI's shape, where what is invalid is 400 and not 422."""
+    """One route and method. `openai`: its errors have OpenAI's shape, with 400 instead of 422 for invalid fields."""
 
     method: Literal["get", "post", "delete"]
     path: str
@@ -59,7 +59,7 @@ class Operation:
     takes: type[BaseModel] | None = None
     refuses: Sequence[type[p.ApiError]] = ()
     streams: Node | None = None
-    """The schema of one of its events, where it can stream."""
+    """The schema of an event, if the route can stream."""
     openai: bool = False
 
 
@@ -145,7 +145,7 @@ OPERATIONS: Final = (
 
 @cache
 def document(*, guarded: bool) -> bytes:
-    """The whole description, as OpenAPI 3.1; `guarded`: callers have to say who they are."""
+    """The whole description as OpenAPI 3.1; `guarded`: callers need a token."""
     return orjson.dumps(_document(guarded=guarded))
 
 
@@ -155,8 +155,8 @@ def _document(*, guarded: bool) -> Node:
     models: Any = [*inputs, *outputs, (ErrorResponse, "validation"), (ChatErrorResponse, "validation")]
     references, definitions = models_json_schema(models, ref_template="#/components/schemas/{model}")
     paths: Node = {}
-    for one in OPERATIONS:
-        paths.setdefault(one.path, {})[one.method] = _operation(one, references)
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, references)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -181,49 +181,49 @@ def _document(*, guarded: bool) -> Node:
     }
 
 
-def _operation(one: Operation, references: Any) -> Node:
-    names = [part[1:-1] for part in one.path.split("/") if part.startswith("{")]
+def _operation(operation: Operation, references: Any) -> Node:
+    names = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
     path: list[Node] = [
         {"name": n, "in": "path", "required": True, "schema": {"type": "string"}, "example": _EXAMPLES[n]}
         for n in names
     ]
-    found: Node = {
-        "summary": one.summary,
-        "operationId": f"{one.method}_{one.path.strip('/').translate(str.maketrans('/', '_', '{}'))}",
+    description: Node = {
+        "summary": operation.summary,
+        "operationId": f"{operation.method}_{operation.path.strip('/').translate(str.maketrans('/', '_', '{}'))}",
         "parameters": [*path, _REQUEST_ID],
-        "responses": _answers(one, references) | _refusals(one, references),
+        "responses": _answers(operation, references) | _refusals(operation, references),
     }
-    if one.takes is not None:
-        body = {"application/json": {"schema": references[(one.takes, "validation")]}}
-        found["requestBody"] = {"required": True, "content": body}
-    return found
+    if operation.takes is not None:
+        body = {"application/json": {"schema": references[(operation.takes, "validation")]}}
+        description["requestBody"] = {"required": True, "content": body}
+    return description
 
 
-def _answers(one: Operation, references: Any) -> Node:
-    if one.returns is None:
+def _answers(operation: Operation, references: Any) -> Node:
+    if operation.returns is None:
         return {"204": _response("Done.")}
-    content: Node = {"application/json": {"schema": references[(one.returns, "serialization")]}}
-    if one.streams:
-        content["text/event-stream"] = {"schema": one.streams}
+    content: Node = {"application/json": {"schema": references[(operation.returns, "serialization")]}}
+    if operation.streams:
+        content["text/event-stream"] = {"schema": operation.streams}
     return {"200": _response("The answer.", content)}
 
 
-def _refusals(one: Operation, references: Any) -> Node:
-    """By status; each names its codes."""
-    shape = ChatErrorResponse if one.openai else ErrorResponse
+def _refusals(operation: Operation, references: Any) -> Node:
+    """The error responses by status; each names its codes."""
+    shape = ChatErrorResponse if operation.openai else ErrorResponse
     content = {"application/json": {"schema": references[(shape, "validation")]}}
     by_status: dict[int, list[type[p.ApiError]]] = {}
-    for problem in [*one.refuses, *_ALWAYS]:
-        status = openai.problem_status(problem("")) if one.openai else problem.status
+    for problem in [*operation.refuses, *_ALWAYS]:
+        status = openai.problem_status(problem("")) if operation.openai else problem.status
         by_status.setdefault(status, []).append(problem)
     return {
-        str(status): _response(", ".join(problem.code for problem in found), content, _headers(found))
-        for status, found in sorted(by_status.items())
+        str(status): _response(", ".join(problem.code for problem in problems), content, _headers(problems))
+        for status, problems in sorted(by_status.items())
     }
 
 
-def _headers(found: Sequence[type[p.ApiError]]) -> Node:
-    every = [problem("").headers for problem in found]
+def _headers(problems: Sequence[type[p.ApiError]]) -> Node:
+    every = [problem("").headers for problem in problems]
     names = {name for headers in every for name in headers} - {"connection"}
     return {
         name: {"schema": {"type": "string"}, "required": all(name in headers for headers in every)}
@@ -237,7 +237,7 @@ def _response(description: str, content: Node | None = None, headers: Node | Non
 
 
 def _with_attribution(schemas: Node) -> Node:
-    """`boardroom` of a completion: the answer of /v1/ask without what OpenAI's own fields hold."""
+    """Add the schema of a completion's `boardroom`: the answer of /v1/ask without the fields that OpenAI's own hold."""
     whole, own = schemas["AskResponse"], {"reply", "usage"}
     schemas["Attribution"] = whole | {
         "title": "Attribution",

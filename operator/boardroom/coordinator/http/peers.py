@@ -1,4 +1,4 @@
-"""Where the board's other coordinators knock: POST /peers on the metrics port."""
+"""POST /peers on the metrics port, for the board's other coordinators."""
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from boardroom.coordinator.peers.membership import Peers
 
 
 def peers_handler(peers: Peers | None) -> Callable[[Request], Awaitable[Response]]:
-    """The handler; nobody but coordinators of this board gets further than their address, and standalone nobody."""
+    """The handler. It refuses every address that is not a coordinator of this board, and all of them if standalone."""
 
     async def handler(request: Request) -> Response:
         if peers is None or request.client is None or not peers.knows(request.client.host):

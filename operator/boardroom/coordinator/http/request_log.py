@@ -1,4 +1,4 @@
-"""One request as metrics, the log and its span have it, from its first byte to the last of its answer."""
+"""What metrics, the log and the span say of one request, from its first byte to the last of its answer."""
 
 import logging
 import time
@@ -14,31 +14,31 @@ from boardroom.telemetry.tracing import NO_SPAN
 
 CLIENT_CLOSED: Final = 499
 QUESTIONS: Final = ("/v1/ask", "/v1/chat/completions")
-"""Every request of these routes has its line in the log; of others only those that were answered by an error."""
+"""Every request to these routes is logged; of other routes only those with an error."""
 
 _LOG: Final = logging.getLogger(__name__)
 
 
 class RequestRecord:
-    """Handlers say here what they were asked and what they answered; neither is kept in words."""
+    """Collects what is counted and logged of a request. No text of a question or an answer is logged."""
 
     def __init__(self, route: str, request_id: str, span: Span, metrics: Metrics) -> None:
         self.request_id = request_id
         self.caller = ""
-        """Who asks; empty where nobody is asked who he is."""
+        """Who asks; empty without an authenticator."""
         self.mode = ""
-        """The question's, once it is known."""
+        """The question's mode, once it is known."""
         self._route, self._span, self._metrics = route, span, metrics
         self._began = time.perf_counter()
         self._trace = propagation.current()
         self._answers: list[AskResponse] = []
 
     def add_answer(self, answer: AskResponse) -> None:
-        """The board answered; a request for several choices has several answers."""
+        """Note an answer; a request for several choices has several."""
         self._answers.append(answer)
 
     def finish(self, status: int, problem: ApiError | None) -> None:
-        """The last byte has left, or nobody waits for it: count it, end its span, write its line."""
+        """The answer is ready, has been streamed, or nobody waits for it: count the request, end its span, log it."""
         seconds = time.perf_counter() - self._began
         code = problem.code if problem else ("client_closed" if status == CLIENT_CLOSED else "")
         self._metrics.request(self._route, self.mode, status, seconds, code)

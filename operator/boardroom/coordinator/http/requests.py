@@ -1,4 +1,4 @@
-"""POST /v1/ask from bytes to a valid AskRequest; everything wrong with it is an ApiError that names the field."""
+"""POST /v1/ask: from bytes to a valid AskRequest. Each ApiError names the field or header that is wrong."""
 
 import asyncio
 import codecs
@@ -23,7 +23,7 @@ from boardroom.coordinator.errors import (
 )
 
 MAX_BODY_SECONDS: Final = 30.0
-"""A body that takes longer to arrive is refused: a connection that drips is not held."""
+"""Limit on the time that a body takes to arrive."""
 
 JSON: Final = "application/json"
 _CHARSET: Final = re.compile(r"""(?:^|[;\s])charset=["']?([^"';\s]+)""")
@@ -31,13 +31,13 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def header_fields(scope: Scope) -> dict[str, str]:
-    """The headers of an ASGI request by their names in lower case; of one that came twice the first."""
+    """The headers of an ASGI request, by name in lower case; the first value if a name is there twice."""
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
 
 
 async def read_body(scope: Scope, receive: Receive, headers: Mapping[str, str]) -> bytes:
-    """The body, at most MAX_BODY_BYTES within MAX_BODY_SECONDS, without a byte order mark; raises TooLarge, TooSlow,
-    UnsupportedMediaType, UnsupportedTransferCoding, and ClientDisconnect.
+    """Read the body, at most MAX_BODY_BYTES within MAX_BODY_SECONDS, without a byte order mark. Raises TooLarge,
+    TooSlow, UnsupportedMediaType, UnsupportedTransferCoding and ClientDisconnect.
     """
     _check_headers(scope, headers)
     announced = headers.get("content-length", "")
@@ -67,9 +67,9 @@ def _too_large() -> TooLarge:
 
 
 def _check_headers(scope: Scope, headers: Mapping[str, str]) -> None:
-    """Raise the ApiError that names the header by which the body is no JSON in UTF-8 as it comes.
+    """Raise the ApiError that names the header by which the body is not plain JSON in UTF-8.
 
-    A browser's page has to say that it sends JSON: only then does the browser ask first whether it may (CORS).
+    A browser's page must send content-type JSON: only then does the browser send a preflight first (CORS).
     """
     unsaid = "" if "origin" in headers else JSON
     content_type = headers.get("content-type", unsaid)
@@ -106,8 +106,8 @@ def _codings(scope: Scope, name: bytes) -> set[str]:
 
 
 def parse(body: bytes) -> AskRequest:
-    """A valid question; raises ApiError. Types are taken as they stand: "yes" is no boolean and "5" no number. What
-    is null is not there.
+    """Parse a question; raises ApiError. Types are strict: "yes" is no boolean and "5" no number. A field that is null
+    is absent.
     """
     try:
         request = AskRequest.model_validate_json(_without_nulls(body), strict=True)
@@ -119,20 +119,20 @@ def parse(body: bytes) -> AskRequest:
 
 
 def _without_nulls(body: bytes) -> bytes:
-    """What is null is absent (boardroom.api.request_body), also where the default is another value."""
+    """Drop fields that are null (boardroom.api.request_body), also where the default is another value."""
     if b"null" not in body:
         return body
     try:
         fields = from_json(body)
     except ValueError:
-        return body  # what is wrong with it is said by whoever reads it
+        return body  # its parser says what is wrong
     if not isinstance(fields, dict):
         return body
     return to_json({name: value for name, value in fields.items() if value is not None}, inf_nan_mode="constants")
 
 
 def valid_request_id(header: str | None) -> str | None:
-    """The caller's x-request-id if it is one: letters, digits, dot, dash, underscore, at most 128 of them."""
+    """The caller's x-request-id if it is valid: 1 to 128 letters, digits, dots, dashes and underscores."""
     return header if header is not None and _REQUEST_ID.fullmatch(header) else None
 
 

@@ -1,4 +1,4 @@
-"""From a path to its endpoint, and the shape of errors: the API's own, OpenAI's, and of what no route takes."""
+"""Routing to endpoints, and the responses to errors: in the API's shape, in OpenAI's, and for unknown routes."""
 
 import secrets
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ ROUTES: Final = (
 
 
 class DirectRoutes:
-    """Starlette with a short cut: a request for a path without parameters goes straight to its endpoint."""
+    """Calls the endpoint of a path without parameters directly, and Starlette for every other request."""
 
     def __init__(self, app: Starlette) -> None:
         self._app = app
@@ -35,13 +35,13 @@ class DirectRoutes:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
+        """Answer a request (ASGI)."""
         endpoint = self._endpoints.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
         await (endpoint or self._app)(scope, receive, send)
 
 
 def api_error(problem: ApiError, request_id: str, headers: dict[str, str] | None = None) -> Response:
-    """A problem as the API's own routes say it."""
+    """The response to an error in the API's shape."""
     return Response(
         problem.body(),
         status_code=problem.status,
@@ -51,7 +51,7 @@ def api_error(problem: ApiError, request_id: str, headers: dict[str, str] | None
 
 
 def openai_error(problem: ApiError, request_id: str) -> Response:
-    """A problem as OpenAI's routes say it."""
+    """The response to an error in OpenAI's shape."""
     return Response(
         openai.problem_body(problem),
         status_code=openai.problem_status(problem),
@@ -61,13 +61,13 @@ def openai_error(problem: ApiError, request_id: str) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """The methods of the path; Starlette names those of the first route that has it."""
-    here = [r for r in request.app.routes if isinstance(r, Route) and r.matches(request.scope)[0] is not Match.NONE]
-    return ", ".join(sorted({method for route in here for method in route.methods or ()}))
+    """The methods of all routes with this path; Starlette names those of the first one only."""
+    routes = [r for r in request.app.routes if isinstance(r, Route) and r.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for route in routes for method in route.methods or ()}))
 
 
 def not_routed(metrics: Metrics) -> Callable[[Request, Exception], Awaitable[Response]]:
-    """Unknown routes and methods in the API's error shape; all of them one label in the metrics."""
+    """The handler for unknown routes and methods. Metrics count all of them under one label."""
 
     async def handler(request: Request, error: Exception) -> Response:
         request_id = valid_request_id(request.headers.get("x-request-id")) or secrets.token_hex(8)

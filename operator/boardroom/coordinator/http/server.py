@@ -1,4 +1,4 @@
-"""Serves a coordinator on two ports until it is told to stop."""
+"""Serves a coordinator on two ports until SIGTERM or SIGINT."""
 
 import asyncio
 import contextlib
@@ -18,24 +18,24 @@ from boardroom.coordinator.http.app import create_app, create_probe_app
 from boardroom.coordinator.http.connections import ApiProtocol
 
 GRACE_SECONDS: Final = 20
-"""Questions in flight may finish for so long after SIGTERM; with DRAIN_SECONDS it fits a pod's 30 s."""
+"""How long questions in flight may take after SIGTERM. With DRAIN_SECONDS it fits a pod's 30 s."""
 
 KEEP_ALIVE_SECONDS: Final = 75
 
 GC_THRESHOLD: Final = (20_000, 20, 50)
-"""A question leaves thousands of objects and hardly a cycle: Python's own 700 looks for them several times in each."""
+"""A question makes thousands of objects and hardly a cycle. Python's default of 700 collects several times in each."""
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where a running coordinator listens."""
+    """The URLs of a running coordinator."""
 
     api: str
     metrics: str
 
 
 class _Server(uvicorn.Server):
-    """Two of them share a loop, so neither may take the process's signals."""
+    """A uvicorn server that leaves the process's signals alone, because two of them share a loop."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -60,8 +60,8 @@ async def serving(
     port: int = 0,
     metrics_port: int = 0,
 ) -> AsyncIterator[Addresses]:
-    """The coordinator at work behind both ports (0 takes a free one); raises OSError where a port is taken. Pages of
-    these origins may ask from a browser.
+    """Run the coordinator behind both ports (0 takes a free one); raises OSError if a port is taken. Browsers' pages of
+    these origins may call it.
     """
     with _listen(host, port) as api_socket, _listen(host, metrics_port) as metrics_socket:
         api = _server(create_app(coordinator, authenticator, origins))
@@ -98,7 +98,7 @@ async def run(
         coordinator, authenticator=authenticator, origins=origins, host=host, port=port, metrics_port=metrics_port
     ):
         gc.collect()
-        gc.freeze()  # what is there now stays for good: collections need not look at it again
+        gc.freeze()  # objects of the start stay for good: collections skip them
         gc.set_threshold(*GC_THRESHOLD)
         await stop.wait()
 
@@ -113,7 +113,7 @@ def _server(app: ASGIApp) -> _Server:
             access_log=False,
             log_config=None,
             server_header=False,
-            proxy_headers=False,  # nobody's word is taken for where a connection comes from
+            proxy_headers=False,  # no header says where a connection comes from
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

@@ -1,4 +1,4 @@
-"""Server-sent events on their way to one client: what has come goes out together, and silence has a sign of life."""
+"""Server-sent events to one client: events that came together are sent together, and heartbeats fill silence."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -9,17 +9,17 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 HEARTBEAT_SECONDS: Final = 10.0
-"""Proxies close what is silent for longer, often after 30 or 60 s."""
+"""Time between heartbeats. Proxies close silent connections, often after 30 or 60 s."""
 
 MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
-"""A client that reads more slowly than the board answers is disconnected at this size."""
+"""Limit of unsent bytes. A client that reads too slowly is disconnected."""
 
 _HEARTBEAT: Final = b":\n\n"
 HEADERS: Final = {"content-type": "text/event-stream", "cache-control": "no-cache", "x-accel-buffering": "no"}
 
 
 class EventBuffer:
-    """Events that wait to be sent. Used from one event loop."""
+    """Unsent events. Used from one event loop."""
 
     def __init__(self) -> None:
         self._waiting: list[bytes] = []
@@ -27,13 +27,13 @@ class EventBuffer:
         self._closed = False
         self._changed = asyncio.Event()
         self.begun = asyncio.Event()
-        """Set when there was an event, when there will be none, or when the stream has begun without one."""
+        """Set by the first event, by the end, or when the stream begins without an event."""
         self.is_overflowed = False
-        """Whether the client was too slow; nothing more is taken then."""
+        """Whether the client was too slow; later events are dropped."""
         self.on_overflow: Callable[[], None] = lambda: None
 
     def put(self, event: bytes) -> None:
-        """One whole event."""
+        """Add one whole event."""
         if self.is_overflowed:
             return
         self._size += len(event)
@@ -46,20 +46,20 @@ class EventBuffer:
         self.begun.set()
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Add no more events."""
         self._closed = True
         self._changed.set()
         self.begun.set()
 
     async def begin(self) -> None:
-        """Return when there was an event or will be none, at the latest when a sign of life is due."""
+        """Wait for the first event or the end, at most until a heartbeat is due."""
         with suppress(TimeoutError):
             async with asyncio.timeout(HEARTBEAT_SECONDS):
                 await self.begun.wait()
         self.begun.set()
 
     async def take(self) -> bytes:
-        """All that waits, as soon as there is something; b"" when it is over."""
+        """Wait for unsent events and take all; b"" at the end."""
         while not self._waiting and not self._closed and not self.is_overflowed:
             try:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
@@ -67,22 +67,22 @@ class EventBuffer:
             except TimeoutError:
                 return _HEARTBEAT
         self._changed.clear()
-        found, self._waiting, self._size = b"".join(self._waiting), [], 0
-        return found
+        events, self._waiting, self._size = b"".join(self._waiting), [], 0
+        return events
 
 
 class EventResponse(Response):
-    """Sends a buffer until it is closed or the client leaves; then `after` is called, whatever happened."""
+    """Sends a buffer until it is closed or the client disconnects, and calls `after` in every case."""
 
     def __init__(self, buffer: EventBuffer, after: Callable[[bool], Awaitable[None]], headers: dict[str, str]) -> None:
-        """`after` gets whether the client had everything."""
+        """`after` gets whether the client got everything."""
         super().__init__(None, headers=headers | HEADERS)
         del self.headers["content-length"]
         self._buffer = buffer
         self._after = after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (ASGI)
-        """ASGI."""
+        """Send the response (ASGI)."""
         disconnect = asyncio.create_task(_wait_for_disconnect(receive, self._buffer))
         whole = False
         try:
@@ -104,7 +104,7 @@ class EventResponse(Response):
 
 
 async def _wait_for_disconnect(receive: Receive, buffer: EventBuffer) -> None:
-    """Returns when the client has left."""
+    """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
     buffer.close()

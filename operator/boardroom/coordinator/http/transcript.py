@@ -1,7 +1,7 @@
-"""The messages of a chat as exchanges: what a member was asked before, what was answered, and the question. Pure.
+"""From the messages of a chat to past turns and the question. Pure.
 
-No model behind a board has tools, and few chat templates know their roles. So calls and results that a chat brings from
-elsewhere are words: a call is part of what the assistant said, its result of what it was told next.
+No model behind a board has tools, and few chat templates know their roles. So tool calls and results in a chat become
+text: a call is part of the assistant's message, its result of the user's next one.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ RESULT: Final = frozenset({"tool", "function"})
 
 
 def system(messages: Iterable[ChatMessage]) -> str:
-    """The system messages as one."""
+    """Join the system messages."""
     return "\n\n".join(m.text for m in messages if m.role in SYSTEM)
 
 
@@ -27,7 +27,7 @@ def exchanges(messages: Sequence[ChatMessage]) -> list[PastTurn]:
     Where the assistant greets first, the question before it is empty: chat templates want the user to begin.
     """
     turns: list[tuple[str, list[str]]] = []
-    for side, text in _said(messages):
+    for side, text in _sides(messages):
         if turns and turns[-1][0] == side:
             turns[-1][1].append(text)
         else:
@@ -43,8 +43,8 @@ def exchanges(messages: Sequence[ChatMessage]) -> list[PastTurn]:
     return [PastTurn(asked, answered) for asked, answered in zip(texts[::2], texts[1::2], strict=True)]
 
 
-def _said(messages: Iterable[ChatMessage]) -> Iterator[tuple[str, str]]:
-    """Each message's side and words."""
+def _sides(messages: Iterable[ChatMessage]) -> Iterator[tuple[str, str]]:
+    """Yield each message's side (user or assistant) and text."""
     names: dict[str, str] = {}
     for message in messages:
         if message.role == "assistant":

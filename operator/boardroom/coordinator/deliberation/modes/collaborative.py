@@ -20,17 +20,17 @@ FIRST: Final = "State your own position in full, in view of the others'."
 
 @mode(CoordinationMode.COLLABORATIVE)
 async def collaborative(session: Session, agenda: Agenda) -> Deliberation:
-    """Each member's answer is the last position that it stated; a round without a text of it changes nothing, and who
-    has stated none yet is not told that it may keep one.
+    """Each member's answer is the last position that it stated. A round without a text changes nothing. The prompt of a
+    member without a position does not offer to keep one.
     """
     positions: list[MemberAnswer] = []
     rounds: list[Round] = []
-    for left in range(agenda.rounds, 0, -1):
+    for steps in range(agenda.rounds, 0, -1):
         kept = prompt_with_answers(agenda.question, positions, TASK)
         first = prompt_with_answers(agenda.question, positions, FIRST)
         stated = {position.agent for position in with_text(positions)}
         prompts = [MemberPrompt(agent, kept if agent.name in stated else first) for agent in agenda.agents]
-        answers = await session.round(prompts, steps=left)
+        answers = await session.round(prompts, steps=steps)
         rounds.append(round_record(positions or [None] * len(answers), answers))
         positions = [current_position(*pair) for pair in zip(positions, answers, strict=True)] if positions else answers
         if not any(a.changed is not False for a in rounds[-1].answers):

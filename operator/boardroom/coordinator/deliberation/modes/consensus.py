@@ -19,20 +19,23 @@ AGAIN: Final = "Your last answer was no such JSON object ({why}). Give the JSON 
 
 @mode(CoordinationMode.CONSENSUS)
 async def consensus(session: Session, agenda: Agenda) -> Deliberation:
-    """Who answers with something else is asked once more; a second failure is an abstention, with its reason."""
+    """A member whose answer is no ballot is asked once more; a second failure is an abstention, with its reason."""
     prompt = f"{agenda.question}\n\n{TASK}"
-    said = await session.round([MemberPrompt(agent, prompt, SCHEMA) for agent in agenda.agents], steps=2)
+    first = await session.round([MemberPrompt(agent, prompt, SCHEMA) for agent in agenda.agents], steps=2)
     unclear = {
         answer.agent: why
-        for answer in said
+        for answer in first
         if answer.status is AnswerStatus.ANSWERED and isinstance(why := parse_ballot(answer.text or ""), str)
     }
     again = [agent for agent in agenda.agents if agent.name in unclear]
     prompts = [MemberPrompt(agent, f"{prompt}\n\n{AGAIN.format(why=unclear[agent.name])}", SCHEMA) for agent in again]
     second = await session.round(prompts) if prompts else []
-    mended = {a.agent: a for a in second if a.status is AnswerStatus.ANSWERED}
-    broke = {a.agent: a.reason for a in second if a.status is not AnswerStatus.ANSWERED}
-    answers = [mended.get(answer.agent, answer) for answer in said]
-    votes = [vote(agent, answer, broke.get(agent.name)) for agent, answer in zip(agenda.agents, answers, strict=True)]
+    retried = {a.agent: a for a in second if a.status is AnswerStatus.ANSWERED}
+    retry_failures = {a.agent: a.reason for a in second if a.status is not AnswerStatus.ANSWERED}
+    answers = [retried.get(answer.agent, answer) for answer in first]
+    votes = [
+        vote(agent, answer, retry_failures.get(agent.name))
+        for agent, answer in zip(agenda.agents, answers, strict=True)
+    ]
     decision = decide(votes, agenda.quorum_percent)
     return Deliberation(answers=answers, reply=describe(decision), decision=decision)

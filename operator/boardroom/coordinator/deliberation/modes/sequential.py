@@ -10,7 +10,7 @@ from boardroom.coordinator.response import MemberAnswer
 
 @mode(CoordinationMode.SEQUENTIAL)
 async def sequential(session: Session, agenda: Agenda) -> Deliberation:
-    """A member that gives no answer is passed over; those after it don't see it."""
+    """Later members do not see a member that gave no answer."""
     answers: list[MemberAnswer] = []
     for agent in agenda.agents:
         answers += await session.round([MemberPrompt(agent, prompt_with_answers(agenda.question, answers))])
