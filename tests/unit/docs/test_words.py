@@ -88,15 +88,19 @@ NAMES: Final[Mapping[str, str]] = {
 
 WORDS: Final[Mapping[str, str]] = {
     "candidacy": "leader election",
+    "desks?": "leader",
+    "fleets?": "pool of backends",
     "hearsay": "coordinator status",
     "occupancy": "GPU seconds",
     "outbox": "event buffer",
     "particulars": "context of a question",
+    "proved|unproved": "ready, verified",
     "seats?|seated": "membership, member, accepted",
     "the say": "holds the Lease",
     "unheard": "without a coordinator's status",
     "unheeded": "dropped",
     "voices?": "signature, weights",
+    "vouch(?:es|ed)?": "verified",
 }
 """What no comment, docstring or message says, and no part of an identifier."""
 
