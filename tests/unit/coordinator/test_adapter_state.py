@@ -22,6 +22,7 @@ from boardroom.coordinator.backends.adapter_state import (
     Restarted,
     transition,
 )
+from boardroom.coordinator.backends.incarnation import CHANGED
 from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineTimeout, GenerationFailed, Overloaded
 
 EARLIER, NOW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
@@ -68,7 +69,12 @@ TABLE: list[tuple[str, AdapterPhase, Event, AdapterState]] = [
     ("a failed adapter works now", AdapterPhase.FAILED, answered(), replace(IS_READY, retry_at=105.0)),
     # a request failed
     ("LoRAX can't load the adapter", AdapterPhase.UNKNOWN, failed(MISSING), IS_MISSING),
-    ("LoRAX has lost the adapter", AdapterPhase.READY, failed(MISSING), replace(IS_MISSING, confirmed=False)),
+    (
+        "LoRAX has lost the adapter, and keeps what it read of the path",
+        AdapterPhase.READY,
+        failed(MISSING),
+        replace(IS_MISSING, confirmed=False, loaded_digest="sha256:1"),
+    ),
     ("requests that fail together are one try", AdapterPhase.FAILED, failed(MISSING, 104.9), IS_MISSING),
     (
         "a try after the back-off doubles the next one",
@@ -142,6 +148,16 @@ def test_a_digest_that_is_reported_after_the_answer_is_that_of_the_loaded_files(
     """The sidecar starts beside LoRAX, and may report later."""
     unreported = replace(READY, files=None, loaded_digest=None)
     assert transition(unreported, FilesReported(FILES)) == READY
+
+
+def test_files_that_change_around_a_failed_load_leave_the_weights_unknown() -> None:
+    """LoRAX keeps what it read of a path: an answer after the failure may still be the old weights'."""
+    state = replace(READY, confirmed=True)
+    for event in (FilesReported(NEW_FILES), failed(MISSING), answered(NEW_FILES.digest)):
+        state = transition(state, event)
+    assert (state.phase, state.digest, state.no_digest_reason) == (AdapterPhase.READY, None, CHANGED)
+    fresh = transition(transition(state, Restarted()), answered(NEW_FILES.digest))
+    assert fresh.digest == NEW_FILES.digest
 
 
 @pytest.mark.parametrize("error", [GenerationFailed("Error while deserializing header"), EngineTimeout("600 s")])

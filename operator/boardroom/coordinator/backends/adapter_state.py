@@ -203,7 +203,8 @@ def _answered(state: AdapterState, event: Answered) -> AdapterState:
 
 def _failed(state: AdapterState, event: Failed) -> AdapterState:
     """The adapter failed, if the error tells about the adapter: an adapter failure does always, a failed generation or
-    a timeout only of an adapter that has never answered.
+    a timeout only of an adapter that has never answered. What LoRAX has loaded under this path stays known: LoRAX keeps
+    what it read of a path, also after a later load of it has failed (docs/lorax.md#path-cache).
     """
     unloaded = isinstance(event.error, (GenerationFailed, EngineTimeout)) and state.phase is not AdapterPhase.READY
     if not (unloaded or isinstance(event.error, AdapterFailed)):
@@ -220,8 +221,6 @@ def _failed(state: AdapterState, event: Failed) -> AdapterState:
         reason=failure_reason(event.error),
         failures=failures,
         retry_at=retry_at,
-        loaded_digest=None,
-        replaced=False,
         load_ms=None,
         last_probe=event.time,
     )
