@@ -1,4 +1,4 @@
-"""One adapter directory on disk."""
+"""Adapter directories on disk: reads and checks them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from boardroom.adapters.weights import Tensor, read_header
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """What is known of an adapter. A field that can't be read is None, and then there is a problem."""
+    """The properties of an adapter. A field that can't be read is None; `problem` then says why."""
 
     path: Path
     digest: str | None = None
@@ -25,14 +25,14 @@ class Adapter:
     target_modules: tuple[str, ...] = ()
     """The last names of the modules that the weights change; if these can't be read, the config's list or pattern."""
     modules: tuple[str, ...] = ()
-    """Their paths in the base model, with `*` for the layer's number; empty if the weights can't be read."""
+    """The modules' paths in the base model, with `*` for the layer's number; empty if the weights can't be read."""
     size_bytes: int = 0
     """Bytes of *.safetensors."""
     problem: Problem | None = None
 
 
 def read(directory: Path, *, root: Path | None = None, digests: Digests | None = None) -> Adapter:
-    """Read one adapter directory. Whatever is wrong on disk becomes the adapter's problem; nothing is raised.
+    """Read an adapter directory. Errors on disk become the adapter's problem; this function raises nothing.
 
     With a (resolved) root, links that leave the root are refused. Reads every byte for the digest: use a thread.
     """

@@ -1,4 +1,4 @@
-"""Whether an adapter fits its board, as far as its files tell; checked before LoRAX sees the adapter. Pure."""
+"""Compatibility of an adapter with its board, checked by the adapter's files before LoRAX sees them. No I/O."""
 
 from dataclasses import dataclass, replace
 
@@ -11,10 +11,10 @@ from boardroom.api.quantity import quantity_bytes
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterPolicy:
-    """What a board requires of its adapters."""
+    """A board's requirements for its adapters."""
 
     base_models: frozenset[str] | None = None
-    """Names of the base model in lower case; None allows any, because the model is known by a directory only."""
+    """Names of the base model in lower case; None allows any, because only the model's directory is known."""
     model: str = ""
     shards: int = 1
     max_rank: int = 64

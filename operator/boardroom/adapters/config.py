@@ -23,13 +23,13 @@ _RETRAIN: Final = "train without it, or merge the adapter into the base model"
 
 @dataclass(frozen=True, slots=True)
 class AdapterConfig:
-    """What a LoRA server needs of an adapter besides its weights."""
+    """The properties in adapter_config.json that a LoRA server needs."""
 
     rank: int
     base_model: str | None
     target_modules: tuple[str, ...]
     unsupported: str | None
-    """The message about the first feature that the engine would apply wrongly; None if there is none."""
+    """The message about the first feature that the engine would apply wrongly; None: no such feature."""
 
 
 def read_config(directory: Path, files: Mapping[str, File], rules: EngineRules | None = None) -> AdapterConfig:

@@ -1,4 +1,4 @@
-"""Which adapters an engine applies as they were trained: data for each engine, and checks with it."""
+"""Engine rules: data that describes the adapters that an engine applies as they were trained, and checks with it."""
 
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ Layout = tuple[str, ...]
 
 
 class EngineRules(msgspec.Struct, frozen=True):
-    """One engine's rules."""
+    """The rules of an engine."""
 
     name: str
     ignored_fields: tuple[str, ...]
@@ -31,7 +31,7 @@ class EngineRules(msgspec.Struct, frozen=True):
         return self.layouts[name] if name is not None else None
 
     def layout_of(self, modules: Iterable[str]) -> Layout | None:
-        """Return a layout that has all of these modules; None if there is none."""
+        """Return a layout that has all of these modules; None: no such layout."""
         paths = tuple(modules)
         return next((layout for layout in self.layouts.values() if all(place(path, layout) for path in paths)), None)
 
@@ -40,7 +40,7 @@ class EngineRules(msgspec.Struct, frozen=True):
         return next((field for field in self.ignored_fields if _is_set(config.get(field))), None)
 
     def changes_base(self, initialisation: object) -> bool:
-        """Whether this init_lora_weights changed the base model, so that the adapter fits another than it names."""
+        """Whether this init_lora_weights changed the base model, so that the adapter no longer fits the named one."""
         return isinstance(initialisation, str) and initialisation.lower() not in self.plain_initialisations
 
     def rank_problem(self, rank: int, shards: int = 1) -> str | None:

@@ -37,7 +37,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass
 class Fetch:
-    """One desired source; `state` is queued, downloading, ready or failed."""
+    """The download of a desired source; `state` is queued, downloading, ready or failed."""
 
     source: Source
     desired_at: float
@@ -106,7 +106,7 @@ class Fetcher:
             if now - self._desired_at.setdefault(adapter.path, now) > GRACE_SECONDS:
                 _LOG.info("an adapter that is no longer desired is removed", extra={"path": str(adapter.path)})
                 await asyncio.to_thread(self.store.remove, adapter.path)
-        # `keep` may name any directory; those that are not in the store are forgotten.
+        # `keep` may name any directory; names of directories outside the store are dropped.
         self._desired_at = {adapter.path: self._desired_at[adapter.path] for adapter in stored}
 
     def _note_desired(self, now: float) -> None:

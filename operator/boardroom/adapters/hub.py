@@ -57,10 +57,10 @@ class _Info(msgspec.Struct):
 
 
 class HubRemote:
-    """One repository at one revision.
+    """A Hugging Face repository at one revision.
 
-    huggingface_hub builds URLs and headers. Responses are read here: that library does not bound them, and its
-    downloads restart after each interruption and can be neither stopped nor bounded.
+    huggingface_hub builds URLs and headers. This class reads the responses itself: huggingface_hub does not bound
+    them, and its downloads restart after each interruption and can be neither stopped nor bounded.
     """
 
     def __init__(self, source: HuggingFaceSource, credentials: Credentials) -> None:
@@ -121,7 +121,7 @@ class HubRemote:
             if response.is_error:
                 raise self._refusal(response)
             encoding = response.headers.get("content-encoding", "identity")
-            if encoding != "identity":  # nobody asked for that, and a few of its bytes can expand to many
+            if encoding != "identity":  # not requested, and a few compressed bytes can expand to many
                 raise ProblemError("DownloadFailed", f"{self.source}: its hub answers in {encoding}; {_REMEDY}")
             yield response
 

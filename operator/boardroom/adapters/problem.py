@@ -13,7 +13,7 @@ _MAX_MESSAGE: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem. The message names file, field and remedy; it is cut, as an adapter's own text may be long."""
+    """A problem of an adapter. The message names file, field and remedy; long messages are cut in the middle."""
 
     reason: Reason
     message: str

@@ -26,12 +26,12 @@ class ProblemEntry(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, problem: Problem | None) -> Self | None:
-        """Return the problem in this form; None if there is none."""
+        """Return the problem in this form; None: no problem."""
         return None if problem is None else cls(problem.reason, problem.message)
 
 
 class AdapterEntry(msgspec.Struct, frozen=True, rename="camel"):
-    """One adapter directory. What can't be known is None, and then there is a problem."""
+    """An adapter directory. A field that can't be read is None; `problem` then says why."""
 
     name: str
     path: str = ""
@@ -60,7 +60,7 @@ class AdapterEntry(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def files(self) -> "AdapterFiles":
-        """What the coordinator needs of the entry."""
+        """The fields that the coordinator uses."""
         return AdapterFiles(
             digest=self.digest,
             rank=self.rank,
@@ -111,7 +111,7 @@ _LISTING: Final = msgspec.json.Decoder(AdapterListing)
 
 
 class DesiredSource(Model):
-    """One source, in the form of a BoardAgent's spec.adapter."""
+    """A desired source, in the form of a BoardAgent's spec.adapter."""
 
     hugging_face: HuggingFaceSource | None = None
     s3: S3Source | None = None
@@ -157,7 +157,7 @@ class DesiredSources(Model):
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterFiles:
-    """What the coordinator knows of an adapter's files."""
+    """The properties of an adapter's files that the coordinator uses."""
 
     digest: str | None = None
     rank: int | None = None
@@ -169,7 +169,7 @@ class AdapterFiles:
     """The reason why the adapter can't be served, or None."""
     message: str = ""
     progress: str = field(default="", compare=False)
-    """How far a download is. Not compared: the progress alone is no change."""
+    """The progress of a download. Comparison ignores it: progress alone is no change."""
 
 
 def missing_directory(path: str) -> AdapterFiles:

@@ -13,13 +13,13 @@ from boardroom.adapters.problem import ProblemError
 
 MAX_FILES: Final = 64
 MAX_METADATA_BYTES: Final = 4 << 20
-"""Limit of a listing of files. One of ten thousand has about 3 MB, and takes a multiple of that in memory."""
+"""Size limit of a listing of files. Ten thousand files take about 3 MB, and several times that in memory."""
 METADATA_SECONDS: Final = 60.0
 """Time limit of a listing of files."""
 CHUNK_BYTES: Final = 1 << 17
-"""How much a broken connection may lose."""
+"""Bytes that a broken connection may lose."""
 SOCKET_SECONDS: Final = 30.0
-"""How long a server may be silent."""
+"""Time limit of a server's silence."""
 
 _MAX_WORDS: Final = 300
 
@@ -40,7 +40,7 @@ class Checksum:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """One file; without a checksum only its size is checked."""
+    """A file of an adapter; without a checksum only its size is checked."""
 
     name: str
     size: int

@@ -32,7 +32,7 @@ class StoppedError(Exception):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where a stored adapter came from."""
+    """The origin of a stored adapter."""
 
     source: str
     revision: str
@@ -102,7 +102,7 @@ class Store:
         return place
 
     def origin(self, source: str, digests: Digests) -> Origin | None:
-        """Return what is stored of a source, if it is complete: a crash of the machine may have lost a part."""
+        """Return the stored adapter of a source if it is complete: a crash of the machine may have lost a part."""
         try:
             origin = msgspec.json.decode((self.root / _SOURCES / f"{_name(source)}.json").read_bytes(), type=Origin)
         except (OSError, msgspec.MsgspecError):

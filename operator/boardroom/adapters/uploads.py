@@ -38,7 +38,7 @@ class UploadError(Exception):
 
 
 class UploadStore:
-    """One volume; an adapter's weights may have at most `limit` bytes. Every method blocks."""
+    """The volume of uploaded adapters; an adapter's weights may have at most `limit` bytes. Every method blocks."""
 
     def __init__(self, root: Path, limit: int) -> None:
         self.root = root
@@ -56,7 +56,7 @@ class UploadStore:
             raise write_error(self.root, error) from error
 
     def contains(self, name: str, digest: str) -> bool:
-        """Whether the volume has this adapter under this name; raises UploadError if it can't be put there."""
+        """Whether the volume has this adapter under this name; raises UploadError if the name can't be used."""
         self._check_name(name)
         place = self.root / name
         return place.exists() and self._holds(place, name, digest)
@@ -176,7 +176,7 @@ class UploadStore:
             raise UploadError(422, adapter.problem.reason, adapter.problem.message)
 
     def _holds(self, place: Path, name: str, digest: str) -> bool:
-        """Whether this adapter is there; False if the files there can be replaced, because LoRAX can't load them."""
+        """Whether the directory has this adapter; False if LoRAX can't load its files, which may then be replaced."""
         adapter = read(place, root=self.root.resolve())
         if adapter.problem is None and adapter.digest == digest:
             return True

@@ -19,7 +19,7 @@ MAX_HEADER_BYTES: Final = 16 << 20
 MAX_TENSORS: Final = 100_000
 _LENGTH_BYTES: Final = 8
 _MAX_DIMENSIONS: Final = 8
-"""LoRA matrices have two dimensions, those of a convolution four."""
+"""LoRA matrices have two dimensions; matrices of a convolution have four."""
 
 _BITS: Final[Mapping[str, int]] = {
     "BOOL": 8,
@@ -42,7 +42,7 @@ _BITS: Final[Mapping[str, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One entry of the header; `begin` and `end` are byte offsets after the header."""
+    """A tensor's entry in the header; `begin` and `end` are byte offsets after the header."""
 
     dtype: str
     shape: tuple[int, ...]

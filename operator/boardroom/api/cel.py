@@ -29,7 +29,7 @@ class CelError(ValueError):
 
 @cache
 def compiled(rule: str) -> Expression:
-    """A rule as a function of its variables. It raises EvaluationError where the API server's evaluation fails."""
+    """A CEL rule as a function of its variables. The function raises EvaluationError where the API server fails."""
     parser = _Parser(rule)
     expression = parser.expression()
     parser.end()
@@ -171,7 +171,7 @@ class _Parser:
         return self._tokens[self._at - 1]
 
     def _peek(self) -> str:
-        """The next token, or '' before a string literal, which is no sign."""
+        """The next token; '' if it is a string literal."""
         kind, token = self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
         return "" if kind in ("raw", "text") else token
 
@@ -254,7 +254,7 @@ def _macro(name: str, target: Expression, variable: str, body: Expression) -> Ex
 
 
 def _any(parts: Iterable[tuple[Expression, Scope]]) -> bool:
-    """Whether one part is true. As in CEL, a failure counts only if none is."""
+    """Whether any operand is true. As in CEL, an operand's failure counts only if no operand is true."""
     failure: EvaluationError | None = None
     for expression, scope in parts:
         try:

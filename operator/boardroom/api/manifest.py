@@ -18,7 +18,7 @@ _KINDS: Final[dict[str, type[Boardroom] | type[BoardAgent]]] = {BOARDROOM: Board
 
 
 class ManifestError(ValueError):
-    """A file is no valid board. The message names the document, the field and the remedy."""
+    """A file is not a valid board. The message names the document, the field and the remedy."""
 
 
 def read_manifests(files: Iterable[tuple[str, str]]) -> tuple[list[Boardroom], list[BoardAgent]]:
@@ -95,7 +95,7 @@ def _listed(where: str, document: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _read(where: str, document: dict[str, Any]) -> Boardroom | BoardAgent | None:
-    """One object. None: an object of another API group."""
+    """Return the object of a YAML document; None if it belongs to another API group. Raises ManifestError."""
     version, kind = document["apiVersion"], document["kind"]
     if version.partition("/")[0] != GROUP:
         return None

@@ -1,4 +1,4 @@
-"""Which agents sit on a board: one rule, used by the controller's conditions and by the coordinator's roster alike."""
+"""Membership of agents in a board: one rule for both the controller's conditions and the coordinator's roster."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,11 +38,11 @@ def admit(
 ) -> dict[str, Verdict]:
     """A verdict for each candidate by its name. Older agents come first, by creation time and then by name.
 
-    `places` is how many adapters LoRAX holds at once, None without LoRAX. One more would evict another again and again
-    (docs/lorax.md#idle-eviction), and a request that meets an eviction is answered by the base model
-    (docs/lorax.md#stale-adapter-race). `requests` is how many requests LoRAX answers at once, None likewise
-    (docs/lorax.md#concurrency-limit): a question asks all members together, and an adapter whose request LoRAX refuses
-    can't be loaded with the others. `fetched` is whether members may use adapters that are fetched.
+    `places` is the number of adapters that LoRAX holds at once; None: no LoRAX. An adapter beyond this number would
+    cause repeated evictions (docs/lorax.md#idle-eviction), and the base model answers a request that meets an eviction
+    (docs/lorax.md#stale-adapter-race). `requests` is the number of requests that LoRAX answers at once
+    (docs/lorax.md#concurrency-limit); None: no LoRAX. A question asks all members together, and an adapter whose
+    request LoRAX refuses can't be loaded with the others. `fetched` says whether members may use fetched adapters.
     """
     verdicts: dict[str, Verdict] = {}
     members: dict[str, str] = {}

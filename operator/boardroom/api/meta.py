@@ -9,7 +9,7 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 BOARDROOM: Final = "Boardroom"
 BOARDROOMS: Final = "boardrooms"
 ASK: Final = "ask"
-"""The subresource whose verb `create` is the right to ask a board. It exists in RBAC only."""
+"""The RBAC subresource whose verb `create` permits asking a board. The API server serves no such subresource."""
 AUDIENCE: Final = "boardroom"
 """The audience of tokens for a coordinator. Such a token is valid nowhere else."""
 AUTH_ROLE: Final = "boardroom-coordinator-auth"
@@ -26,7 +26,7 @@ CLAIM_MANAGER: Final = "boardroom-operator-claim"
 STANDBY_MANAGER: Final = "boardroom-operator-standby"
 """Field manager of the condition OperatorConflict, written by operators that leave a board to another one."""
 OPERATOR_ANNOTATION: Final = f"{GROUP}/operator"
-"""The annotation by which users choose a board's operator. Its value is the namespace of the operator's Lease."""
+"""Annotation that assigns a board to an operator. Its value is the namespace of the operator's Lease."""
 
 MANAGED_BY: Final = "boardroom-operator"
 BOARD_LABEL: Final = f"{GROUP}/board"
@@ -42,13 +42,13 @@ OPERATOR_METRICS_PORT: Final = 9090
 OPERATOR_HEALTH_PORT: Final = 8081
 
 DOWNLOADS_PATH: Final = "/adapters"
-"""Where the LoRAX pod keeps adapters that its sidecar has fetched."""
+"""The LoRAX pod's directory for adapters that its sidecar fetches."""
 
 STANDARD_API_KEY: Final = "BOARDROOM_STANDARD_API_KEY"
-"""The environment variable by which a coordinator gets the key of standard inference."""
+"""Environment variable of a coordinator: the API key of standard inference."""
 REDIS_PASSWORD: Final = "BOARDROOM_REDIS_PASSWORD"  # noqa: S105 (its name, not its value)
 REDIS_CA: Final = "BOARDROOM_REDIS_CA"
-"""The environment variables by which it gets the password of its Redis, and the authority (PEM) that it trusts."""
+"""Environment variables of a coordinator: the password of its Redis, and the CA certificates (PEM) that it trusts."""
 
 
 def lorax_name(board: str) -> str:
@@ -67,12 +67,12 @@ def auth_binding_name(namespace: str, board: str) -> str:
 
 
 def api_keys_name(board: str) -> str:
-    """The Secret of API keys of a board that names none, where its operator can't have tokens reviewed."""
+    """The default Secret of API keys, for a board whose operator can't have tokens reviewed."""
     return f"{board}-api-keys"
 
 
 def client_name(board: str) -> str:
-    """The ServiceAccount, Role and RoleBinding by which people's commands ask a board."""
+    """The ServiceAccount, Role and RoleBinding that the CLI uses to ask a board."""
     return f"{board}-client"
 
 
@@ -91,7 +91,7 @@ def labels(board: str, component: str) -> dict[str, str]:
 
 
 def selector(board: str, component: str) -> dict[str, str]:
-    """The labels by which a Deployment or Service of a board finds its pods."""
+    """The labels that select the pods of a board's Deployment or Service."""
     return {
         "app.kubernetes.io/name": "boardroom",
         "app.kubernetes.io/instance": board,
@@ -101,7 +101,7 @@ def selector(board: str, component: str) -> dict[str, str]:
 
 
 def owner_reference(kind: str, metadata: dict[str, Any]) -> dict[str, Any]:
-    """A controller reference, so that garbage collection removes what an owner leaves behind."""
+    """A controller reference, which lets garbage collection delete the object after its owner."""
     return {
         "apiVersion": API_VERSION,
         "kind": kind,

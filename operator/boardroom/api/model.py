@@ -24,7 +24,7 @@ def problems(error: ValidationError, *prefix: str) -> str:
 
 
 def rule(expression: str, message: str, field_path: str | None = None) -> dict[str, str]:
-    """One CEL validation. The message names the remedy."""
+    """A CEL validation. The message names the remedy."""
     validation = {"rule": expression, "message": message}
     return validation | {"fieldPath": field_path} if field_path else validation
 

@@ -122,7 +122,7 @@ def _below(schema: Schema, path: str, name: str) -> str:
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
-    """The message for an unknown field. It names a field with a similar spelling, for example of snake case."""
+    """The message for an unknown field. The message suggests a field with a similar spelling, also for snake case."""
     spelled = {other.lower(): other for other in known}
     near = get_close_matches(name.replace("_", "").lower(), spelled, n=1)
     remedy = f"do you mean {spelled[near[0]]}?" if near else f"known fields: {', '.join(known) or 'nothing'}"

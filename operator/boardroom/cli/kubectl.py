@@ -89,13 +89,13 @@ class Kubectl:
         return self.run(*args, f"--request-timeout={REQUEST_SECONDS}s", stdin=stdin, seconds=ANSWER_SECONDS)
 
     def get(self, kind: str, name: str | None = None, *flags: str) -> dict[str, Any]:
-        """One object, or a list of a kind."""
+        """Return an object, or without `name` the list of all objects of the kind."""
         args = ["get", kind, *([name] if name else []), *flags, "-o", "json"]
         document: dict[str, Any] = json.loads(self.at_once(*args))
         return document
 
     def board(self, name: str) -> dict[str, Any]:
-        """A Boardroom. Raises ClickException, which lists the existing boards if there is none of that name."""
+        """A Boardroom. Raises ClickException, which lists the existing boards if none has this name."""
         try:
             return self.get(_BOARD, name)
         except click.ClickException as error:

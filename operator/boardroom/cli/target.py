@@ -29,7 +29,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One board."""
+    """The connection settings for a board's coordinator."""
 
     url: str | None
     kubectl: Kubectl

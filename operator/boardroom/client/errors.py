@@ -81,5 +81,5 @@ def bad_response(response: httpx.Response) -> BoardroomError:
 
 
 def not_sent(what: str, error: Exception) -> BoardroomError:
-    """The error for input that is not JSON or text. It was not sent."""
+    """The error for input that is neither JSON nor text. The client has not sent the input."""
     return BoardroomError(f"{what} can't be sent: {error}", code="invalid_request")

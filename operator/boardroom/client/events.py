@@ -16,7 +16,10 @@ EventName = Literal["member.started", "member.delta", "member.restarted", "membe
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event. docs/reference/http-api.md describes `data`. The last event, `result`, has the board's `answer`."""
+    """An event of an answer's stream. The last event, `result`, has the board's `answer`.
+
+    docs/reference/http-api.md describes `data`.
+    """
 
     name: EventName
     data: dict[str, Any]

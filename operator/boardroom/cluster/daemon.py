@@ -19,7 +19,7 @@ class DaemonError(RuntimeError):
 
 
 class Daemon:
-    """One child process that dies with the thread that started it, even if that is killed."""
+    """A child process that is killed when the thread that started it ends, even if that thread is killed."""
 
     def __init__(self, name: str, command: Sequence[str | Path], log: Path, environment: Mapping[str, str]) -> None:
         """Start `command` with exactly `environment`; stdout and stderr go to `log`."""
@@ -61,7 +61,7 @@ def leash(signal: str) -> list[str]:
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """Return the last lines of a log, or nothing where there is none."""
+    """Return the last lines of a log; empty if the log does not exist."""
     try:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:

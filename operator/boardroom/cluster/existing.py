@@ -1,4 +1,4 @@
-"""An existing cluster, by its kubeconfig. It is checked and never changed."""
+"""An existing cluster, named by a kubeconfig. The commands check the cluster and never change it."""
 
 from __future__ import annotations
 

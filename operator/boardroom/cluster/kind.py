@@ -36,7 +36,7 @@ def why_no_docker() -> str:
 
 
 class KindCluster:
-    """One kind cluster per state folder, so that tests have one beside the developer's."""
+    """A kind cluster for each state folder, so that a test's cluster runs beside the developer's."""
 
     name = "kind"
 
@@ -103,7 +103,7 @@ class KindCluster:
             self._run([*kubectl, "patch", node, "--subresource=status", "--type=merge", f"--patch={patch}"])
 
     def _kind(self, *arguments: str) -> None:
-        """Run the user's kind, or else the one built from its Go module, on our cluster."""
+        """Run kind on our cluster: the user's program, or else the program built from its Go module."""
         program = shutil.which("kind") or str(build.program("kind"))
         self._run([program, *arguments, f"--name={self.cluster}"])
 

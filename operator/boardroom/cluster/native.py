@@ -33,7 +33,7 @@ _RUNTIME_SOCKET = "run/boardroom/containerd.sock"
 
 
 class NativeNode:
-    """One node in one folder. Several can run side by side, each with a folder of its own."""
+    """A node with its own folder. Several nodes can run side by side."""
 
     name = "native"
 
@@ -44,7 +44,7 @@ class NativeNode:
     def up(self, *, gpus: int = 8) -> None:
         """Start the node and return once it is Ready and advertises `gpus` GPUs. Missing programs are built first.
 
-        On a healthy node this only sees to the number of GPUs. What a crash left is removed first.
+        On a healthy node this changes only the number of GPUs. Otherwise the remains of a crash are removed first.
         """
         _require_linux_root()
         with self._locked():
@@ -109,7 +109,7 @@ class NativeNode:
     def load(self, images: Sequence[str]) -> None:
         """Import image archives (docker-archive or OCI), or without any our own image, built if needed.
 
-        Our own is skipped while its sources are those of the last load. Raises ClusterError where the node is not up.
+        Our own is skipped while its sources are those of the last load. Raises ClusterError if the node is not up.
         """
         if not images:
             self._load_ours()

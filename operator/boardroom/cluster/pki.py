@@ -23,7 +23,7 @@ _CLOCK_SKEW = dt.timedelta(minutes=5)
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """The subject of a certificate. For Kubernetes the common name is the user, the organisation the group."""
+    """The subject of a certificate. Kubernetes takes the common name as user and the organisation as group."""
 
     name: str
     common_name: str
@@ -34,7 +34,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class KeyPair:
-    """Where a certificate and its private key lie, both PEM."""
+    """The paths of a certificate and its private key, both PEM."""
 
     certificate: Path
     key: Path
@@ -44,7 +44,7 @@ class Authority:
     """A certificate authority, its own key pair included, kept in one folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Create a new authority in `folder`. It replaces an earlier one."""
+        """Create a new authority in `folder`, which replaces an earlier authority there."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())

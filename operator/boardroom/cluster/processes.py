@@ -20,16 +20,16 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Process:
-    """One process as seen from the host."""
+    """A process as seen from the host."""
 
     pid: int
     parent: int
     state: str
-    """One letter, as in /proc/PID/stat; Z is a zombie."""
+    """The state's letter, as in /proc/PID/stat; Z is a zombie."""
     name: str
     """The name of the program's file."""
     inner_pid: int
-    """Its id in its own PID namespace."""
+    """The process's id in its own PID namespace."""
 
 
 def running(*, proc: Path = Path("/proc")) -> Iterator[Process]:

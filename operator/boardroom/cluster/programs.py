@@ -12,7 +12,7 @@ _GOMODS = Path(__file__).parent / "gomods"
 
 @dataclass(frozen=True, kw_only=True)
 class Module:
-    """One of our Go modules, which requires programs by version."""
+    """A Go module of this repository, whose go.mod requires programs by version."""
 
     name: str
     folder: Path
@@ -20,7 +20,7 @@ class Module:
     """Build time of the module on two cores with an empty build cache."""
     tags: str = ""
     stamp: str = ""
-    """The module whose version is written into the programs, for those that read it from the linker."""
+    """The module whose version the linker writes into the programs; empty if the programs need none."""
 
     def version(self) -> str:
         """Return the version that go.mod requires of `stamp`, such as `v1.36.3`."""
@@ -52,7 +52,7 @@ class Module:
 
 @dataclass(frozen=True)
 class Program:
-    """One executable: its name and its main package."""
+    """An executable: its name and its main package."""
 
     name: str
     module: Module

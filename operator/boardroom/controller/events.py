@@ -47,7 +47,7 @@ EventType = Literal["Normal", "Warning"]
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One Event about an object."""
+    """The content of a Kubernetes Event about an object."""
 
     type: EventType
     reason: str

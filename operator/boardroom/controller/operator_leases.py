@@ -1,4 +1,4 @@
-"""Whether another operator runs: its Lease has a holder that renews it."""
+"""Detection of other operators: an operator runs if its Lease has a holder that renews it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from boardroom.kube.observed_lease import LeaseState, ObservedLease
 from boardroom.kube.protocol import Kube
 
 OPERATOR_LEASE: Final = "boardroom-operator"
-"""Name of the Lease by which one of an operator's replicas leads."""
+"""Name of the Lease for the leader election among an operator's replicas."""
 READ_SECONDS: Final = 5.0
 """The Lease of another operator is read at most once in so many seconds."""
 VACANT_SECONDS: Final = 60.0
@@ -18,12 +18,12 @@ VACANT_SECONDS: Final = 60.0
 
 
 class OperatorState(StrEnum):
-    """What is known of another operator."""
+    """The state of another operator, according to its Lease."""
 
     RUNNING = "Running"
     GONE = "Gone"
     UNKNOWN = "Unknown"
-    """Its Lease may not be read."""
+    """This operator may not read the other operator's Lease."""
 
 
 @dataclass

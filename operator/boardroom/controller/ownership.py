@@ -1,8 +1,8 @@
-"""Which operator reconciles a board that several watch (docs/decisions/0024).
+"""Ownership: selects the operator that reconciles a board which several operators watch (docs/decisions/0024).
 
-The first one claims the board in its status. The others stand by while that one's Lease has a holder, and write the
-condition OperatorConflict. A user's annotation overrides every claim. An operator is identified by the namespace of its
-Lease.
+The first operator claims the board in the board's status. The other operators stand by while the owner's Lease has a
+holder, and write the condition OperatorConflict. A user's annotation overrides every claim. The namespace of
+its Lease identifies an operator.
 """
 
 import logging
@@ -32,7 +32,7 @@ def claimed_by(board: Object) -> str:
 
 
 def assigned_to(board: Object) -> str:
-    """The operator that a user has assigned a board to by annotation; "" if nobody has."""
+    """The operator to which a user's annotation assigns the board; "" without annotation."""
     return str((board["metadata"].get("annotations") or {}).get(OPERATOR_ANNOTATION) or "")
 
 
@@ -75,7 +75,7 @@ class Ownership:
         return READ_SECONDS
 
     def is_ours(self, board: Object) -> bool:
-        """Whether the board names no other operator."""
+        """Whether the board does not name another operator."""
         return owner_of(board) in ("", self.operator)
 
     def forget(self, board: Key) -> None:

@@ -24,14 +24,14 @@ class _Bucket:
 
 @dataclass
 class RateLimiter:
-    """One bucket per board."""
+    """A rate limiter with a token bucket for each board."""
 
     clock: Callable[[], float] = time.monotonic
     """Monotonic seconds."""
     _buckets: dict[Key, _Bucket] = field(default_factory=dict)
 
     def take(self, board: Key) -> float:
-        """Take a token and return 0; if there is none, return the seconds until the next."""
+        """Take a token and return 0. Without a token, return the seconds until the next token."""
         now = self.clock()
         bucket = self._buckets.setdefault(board, _Bucket(BURST, now))
         tokens = min(BURST, bucket.tokens + (now - bucket.at) / SECONDS)

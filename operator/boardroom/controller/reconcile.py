@@ -53,7 +53,7 @@ _ROLLOUT_SECONDS: Final = 600
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
-    """What a board's objects should be, and by whose settings."""
+    """The desired state of a board: its blueprint, roster, objects and rollout."""
 
     blueprint: Blueprint
     roster: Roster
@@ -133,7 +133,7 @@ class Reconciler:
         if plan.rollout is not RolloutState.WAITING:
             disturbs_pods = rollout.disturbs_pods(plan.blueprint, plan.children, live_object)
             if disturbs_pods and (delay := self.rate_limiter.take(key)):
-                return delay  # status reports an edit only once it is applied
+                return delay  # the status reports an edit only after its application
         had_account = live_object(SERVICE_ACCOUNT, coordinator_name(key[1])) is not None
         outcome = await self._apply(key, live, plan)
         observed = await self._observe(key, live, agents, plan, outcome)
@@ -269,12 +269,12 @@ class Reconciler:
 
 
 def _in_force(board: Boardroom) -> EffectiveSettings | None:
-    """The settings by which the board runs, as its status says."""
+    """The settings in use by the board, according to its status."""
     return board.status.lorax.effective if board.status.lorax else None
 
 
 def _missing_chair(blueprint: Blueprint) -> str:
-    """The agent that spec.deliberation.chairRef names, if it is no member."""
+    """The agent that spec.deliberation.chairRef names, if it is not a member."""
     chair = blueprint.spec.deliberation.chair_ref
     return chair.name if chair and chair.name not in blueprint.members else ""
 

@@ -1,6 +1,6 @@
-"""Whether the CRDs in the cluster declare every field that this operator reads and writes.
+"""CRD check: the CRDs in the cluster must declare every field that this operator reads and writes.
 
-An operator that is newer than the CRDs waits before it starts; one that runs already goes on.
+An operator that is newer than the CRDs waits before it starts. A running operator continues.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class Schemas:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def problem(self) -> str:
-        """What the CRDs lack, and the remedy; empty if they are compatible."""
+        """The fields or CRDs that the cluster lacks, with the remedy; empty if its CRDs are compatible."""
         try:
             published = await self.source.schemas(BOARDROOM)
         except NotFoundError:

@@ -22,7 +22,7 @@ class EngineError(Exception):
 
 
 class Unreachable(EngineError):
-    """There is no connection; nothing was sent."""
+    """The transport has no connection; nothing was sent."""
 
     code = "unreachable"
 
@@ -121,7 +121,7 @@ class BadResponse(EngineError):
 
 
 class AdapterFault(StrEnum):
-    """What is wrong with an adapter."""
+    """The reason why an engine can't use an adapter."""
 
     MISSING = "missing"
     INCOMPATIBLE = "incompatible"

@@ -14,14 +14,14 @@ FinishReason = Literal["length", "stop", "content_filter"]
 
 @dataclass(frozen=True, slots=True)
 class PastTurn:
-    """One earlier question and its answer. A pair, because many chat templates refuse turns that do not alternate."""
+    """An earlier question and its answer: a pair, because many chat templates refuse turns that do not alternate."""
 
     question: str
     answer: str
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One prompt through one adapter. `temperature` 0 is greedy; `adapter_id` None is the base model."""
+    """A prompt for one adapter. `temperature` 0 is greedy; `adapter_id` None is the base model."""
 
     request_id: str
     system: str
@@ -38,7 +38,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer; its text may be empty.
+    """An engine's answer; its text may be empty.
 
     The times (milliseconds) are the engine's own, None if it sends none: `queue_ms` until the first forward pass,
     including any adapter load, `inference_ms` of the forward passes, `total_ms` of the whole request.

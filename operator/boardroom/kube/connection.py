@@ -1,4 +1,4 @@
-"""Where the API server is, and by which identity it is asked: a kubeconfig, or the ServiceAccount of this pod."""
+"""Connections: the API server's address and the client's identity, by a kubeconfig or this pod's ServiceAccount."""
 
 import asyncio
 import os
@@ -17,21 +17,21 @@ class ConnectionConfigError(Exception):
 
 
 class Connection:
-    """One identity at one API server.
+    """The address of an API server and the client's credentials there.
 
-    A ServiceAccount's token is read again each minute, and an exec plugin's is asked for again, as both expire.
+    Tokens expire: a ServiceAccount's token is read again each minute, and an exec plugin runs again.
     """
 
     def __init__(self, configuration: Configuration, refresher: asyncio.Task[None] | None = None) -> None:
         self.configuration = configuration
         self._refresher = refresher
-        # aiohttp would look into the environment and into ~/.netrc for each request, in two threads.
+        # With trust_env, aiohttp reads the environment and ~/.netrc for each request, in two threads.
         configuration.client_session_kwargs = {"trust_env": False}
         configuration.proxy = configuration.proxy or _proxy(configuration.host)
 
     @classmethod
     async def open(cls, kubeconfig: Path | None = None, context: str | None = None) -> "Connection":
-        """By `kubeconfig` or KUBECONFIG, else by the pod's ServiceAccount, else by ~/.kube/config.
+        """Connect by `kubeconfig` or KUBECONFIG, else by the pod's ServiceAccount, else by ~/.kube/config.
 
         Raises ConnectionConfigError.
         """
@@ -66,6 +66,6 @@ class Connection:
 
 
 def _proxy(server: str) -> str | None:
-    """The proxy by which the environment has this URL reached, if any."""
+    """The proxy that the environment names for this URL, if any."""
     url = urlsplit(server)
     return None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)

@@ -1,7 +1,7 @@
-"""Which of several processes leads: a Lease, as client-go's LeaderElector holds it.
+"""Leader election: several processes compete for a Lease, as with client-go's LeaderElector.
 
-The leader stops relying on the Lease well before another candidate can acquire it: once it has not been renewed for the
-renew deadline, whatever the cause.
+The leader stops relying on the Lease when the renew deadline has passed without a renewal, whatever the cause. The
+deadline passes well before another candidate can acquire the Lease.
 """
 
 import asyncio
@@ -25,20 +25,20 @@ class LeadershipLostError(Exception):
 
 @dataclass
 class LeaderElector:
-    """One candidate. `identity` is unique to its process: a process that restarts does not inherit the Lease."""
+    """A candidate. `identity` is unique to its process: a process that restarts does not inherit the Lease."""
 
     kube: Kube
     namespace: str
     name: str
-    """Of the Lease."""
+    """The Lease's name."""
     identity: str
     clock: Callable[[], float]
-    """Monotonic seconds that go on while the process is stopped."""
+    """Monotonic seconds. This clock also advances while the process is stopped."""
     now: Callable[[], datetime]
-    """For people who read the Lease; nothing is decided by it."""
+    """The wall clock for the Lease's timestamps, which inform people. The election does not depend on it."""
     timing: LeaseTiming = field(default_factory=LeaseTiming)
     lead_while_unreachable: bool = False
-    """Whether a leader leads on while the API server is away, until another's Lease is read.
+    """Whether a leader keeps leading while the API server is unreachable, until it reads another holder.
 
     Only for candidates that find out by other means that the leader lives, and then do not acquire its Lease.
     """
@@ -105,7 +105,7 @@ class LeaderElector:
                 raise LeadershipLostError(f"{self.holder} has acquired the Lease: ending")
 
     async def try_acquire_or_renew(self) -> str:
-        """One attempt; returns `holder`. Raises KubeError and TimeoutError, unless `lead_while_unreachable`."""
+        """Try once, and return `holder`. Raises KubeError and TimeoutError, unless `lead_while_unreachable`."""
         started = self.clock()
         try:
             async with asyncio.timeout(self.request_seconds):
@@ -132,7 +132,7 @@ class LeaderElector:
             self._warn("was not released and will expire", error)
 
     async def _attempt(self) -> str:
-        """Acquire or renew the Lease if nobody else holds it."""
+        """Acquire or renew the Lease unless another candidate holds it."""
         lease = await self.kube.get(LEASE, self.namespace, self.name)
         if lease is not None and (holder := self._other_holder(lease)):
             return holder
@@ -144,7 +144,7 @@ class LeaderElector:
         return self.identity
 
     def _other_holder(self, lease: Object) -> str:
-        """Who else holds the Lease; "" if this candidate may acquire or renew it."""
+        """Return the identity of another holder; "" if this candidate may acquire or renew the Lease."""
         named, is_expired = holder_of(lease), self._expiry.is_expired(lease)
         return "" if named == self.identity else self.holder_override(named, "" if is_expired else named)
 

@@ -1,4 +1,4 @@
-"""What an API server refuses: one exception for each case that a caller handles in its own way."""
+"""Errors of an API server: one exception class for each case that callers handle differently."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -39,7 +39,7 @@ class ExpiredError(KubeError):
 
 
 class RefusedError(KubeError):
-    """400, 403, 422: the same request is refused again until somebody changes something."""
+    """400, 403, 422: the API server refuses the same request again until a user changes something."""
 
 
 class NamespaceTerminatingError(RefusedError):

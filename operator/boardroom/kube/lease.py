@@ -29,18 +29,18 @@ class LeaseTiming:
 
 @dataclass
 class LeaseExpiry:
-    """When a Lease expires for this observer."""
+    """Expiry of a Lease, as this observer measures it."""
 
     clock: Callable[[], float]
-    """Monotonic seconds that go on while the process is stopped."""
+    """Monotonic seconds. This clock also advances while the process is stopped."""
     duration: int = LEASE_SECONDS
-    """Of a Lease that names none."""
+    """The duration in seconds of a Lease that names no duration."""
     _version: str = ""
     _since: float = 0.0
-    """When the Lease was first seen in this version."""
+    """The time of the first observation of this version."""
 
     def is_expired(self, lease: Object) -> bool:
-        """Whether nobody has renewed the Lease for its duration. Each call counts as seeing the Lease."""
+        """Whether the Lease had no renewal for its duration. Each call counts as an observation of the Lease."""
         version = lease["metadata"]["resourceVersion"]
         if version != self._version:
             self._version, self._since = version, self.clock()
@@ -49,23 +49,23 @@ class LeaseExpiry:
 
 
 def holder_of(lease: Object) -> str:
-    """The identity of whoever acquired the Lease last; "" if it was released."""
+    """The identity of the candidate that acquired the Lease last; "" if the Lease was released."""
     return str(lease["spec"].get("holderIdentity") or "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseRecord:
-    """What one candidate writes into a Lease."""
+    """The fields of a Lease that a candidate writes."""
 
     namespace: str
     name: str
     identity: str
     duration: int
     now: Callable[[], datetime]
-    """For people who read the Lease; nothing is decided by it."""
+    """The wall clock for the Lease's timestamps, which inform people. The election does not depend on it."""
 
     def acquired(self, lease: Object | None) -> Object:
-        """The Lease acquired or renewed: a new manifest, or one that conflicts if another wrote in the meantime."""
+        """The manifest that acquires or renews the Lease. The write conflicts if another write comes before it."""
         if lease is None:
             return self._manifest({"leaseTransitions": 0, "acquireTime": self._time()} | self._term())
         spec = lease["spec"]

@@ -1,4 +1,4 @@
-"""Somebody else's Lease, as a process sees it that is no candidate."""
+"""Observation of another process's Lease by a process that is no candidate for it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,18 +10,18 @@ from boardroom.kube.protocol import Kube
 
 
 class LeaseState(StrEnum):
-    """What a Lease says of its holder."""
+    """The state of a Lease."""
 
     HELD = "Held"
     EXPIRED = "Expired"
-    """Its holder has not renewed it in time."""
+    """The holder has not renewed the Lease in time."""
     RELEASED = "Released"
-    """It has no holder, or does not exist."""
+    """The Lease has no holder, or does not exist."""
 
 
 @dataclass
 class ObservedLease:
-    """Read on demand: watched, a thousand boards' Leases would send 250 renewals a second."""
+    """A Lease that is read on demand. A watch on a thousand boards' Leases would receive 250 renewals a second."""
 
     kube: Kube
     namespace: str

@@ -1,4 +1,4 @@
-"""What controller and coordinator need of an API server, as one Protocol that tests fake."""
+"""The API server's operations that controller and coordinator use, as a Protocol that tests fake."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which objects of a kind are listed and watched: those in a namespace (None: all) that both selectors match."""
+    """A selection of objects to list and watch: a namespace (None: all), label and field selectors (empty: all)."""
 
     namespace: str | None
     labels: str = ""

@@ -29,12 +29,12 @@ class Reflector:
         self._selection = selection
         self._on_change = on_change
         self._version = ""
-        """Where the next watch begins; empty: list first."""
+        """The resourceVersion at which the next watch begins; empty: list first."""
         self.objects: dict[str, Object] = {}
         self.synced = False
 
     async def run(self) -> None:
-        """List, watch, and repeat for ever; `objects` stay as they are while the API server is away."""
+        """List and watch for ever; `objects` keeps its content while the API server is unreachable."""
         pause = FIRST_PAUSE
         while True:
             try:

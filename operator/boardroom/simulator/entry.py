@@ -1,4 +1,4 @@
-"""One request and its progress through router and model server."""
+"""Requests and their progress through router and model server."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -56,7 +56,7 @@ class Entry:
     api_token: str | None
     prompt: str
     question: str
-    """The user's question, as far as it can be found in the prompt."""
+    """The user's question, if the prompt shows it."""
     prompt_tokens: int
     sampling: Sampling
     queued_at: float

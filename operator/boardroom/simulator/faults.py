@@ -1,4 +1,4 @@
-"""Fault injection: what fails, for which adapters, how often. Set by flags or by POST /simulator/faults."""
+"""Fault injection: kinds, adapters and rates of faults, set by flags or by POST /simulator/faults."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,14 +31,14 @@ class FaultError(ValueError):
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One fault. `adapter` is a pattern of adapter ids (fnmatch): "" is the base model, None is every adapter."""
+    """A fault. `adapter` is a pattern of adapter ids (fnmatch): "" is the base model, None is every adapter."""
 
     kind: Kind
     adapter: str | None = None
     rate: Rate = 1.0
     """The share of requests that the fault hits."""
     times: Count | None = None
-    """How often the fault triggers before it is removed."""
+    """Number of times that the fault triggers before it is removed."""
     seconds: Seconds | None = None
     error: Literal["generation", "overloaded", "validation", "incomplete", "batch", "unhealthy"] = "generation"
     message: str | None = None
@@ -53,7 +53,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defau
 
 
 class Faults:
-    """The active faults. They draw from one seeded generator, so that a run can be repeated."""
+    """The active faults. All faults draw from one seeded generator, so that a run can be repeated."""
 
     def __init__(self, faults: Iterable[Fault], random: Random) -> None:
         self._faults: dict[int, Fault] = {}

@@ -82,7 +82,7 @@ class InProcessTransport:
 
 
 class _Call:
-    """One request to the application, and its response while it arrives."""
+    """A request to the ASGI application, and its response while it arrives."""
 
     def __init__(self, application: Application, method: str, path: str, body: bytes, request_id: str) -> None:
         self.status = 0

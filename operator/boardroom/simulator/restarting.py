@@ -125,7 +125,7 @@ class RestartingLorax:
 
 
 async def _unless_ended(process_ended: asyncio.Event, call: Coroutine[Any, Any, T]) -> T:
-    """What `call` returns; raises ConnectionLost when the process that does it ends before."""
+    """Return the result of `call`. Raises ConnectionLost if the simulated process ends first."""
     task, ended = asyncio.ensure_future(call), asyncio.create_task(process_ended.wait())
     try:
         await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)

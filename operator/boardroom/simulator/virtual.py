@@ -19,7 +19,7 @@ class _SkippingSelector(selectors.DefaultSelector):
         super().__init__()
         self.now = 0.0
         self.threads = 0
-        """Running threads. They end in real time, so while there are any, waiting takes real time too."""
+        """Number of running threads. Threads end in real time, so waiting takes real time while any thread runs."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None or timeout <= 0:

@@ -1,4 +1,4 @@
-"""What a span is: the types that callers, the tracer and its OpenTelemetry implementation share."""
+"""Types of spans that callers, the tracer and its OpenTelemetry implementation share."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,7 +9,7 @@ Value = str | int | float | bool
 
 
 class TracingError(ValueError):
-    """The environment asks for a feature that is not supported; the message names the variable and its values."""
+    """The environment requests an unsupported feature. The message names the variable and its values."""
 
 
 class Kind(StrEnum):
@@ -21,10 +21,10 @@ class Kind(StrEnum):
 
 
 class Span(Protocol):
-    """One operation, from its start to `end`."""
+    """A traced operation, from its start to `end`."""
 
     def note(self, attributes: Mapping[str, Value | None]) -> None:
-        """Add attributes; those that are None are left out."""
+        """Add attributes. None values are omitted."""
 
     def failed(self, code: str) -> None:
         """Mark the operation as failed. `code` is one of ours: an error's own text may quote a prompt."""

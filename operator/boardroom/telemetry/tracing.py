@@ -20,34 +20,35 @@ PROTOCOL: Final = "http/protobuf"
 
 
 class Tracer(Protocol):
-    """Makes spans."""
+    """A factory of spans."""
 
     def started(self, name: str, kind: Kind, caller: Trace | None = None) -> AbstractContextManager[Span]:
-        """A span that is the current one inside, and goes on after it until `end`. Its parent is the current one, or
-        the caller's.
+        """Return a context manager: the new span is the current span inside, and lasts beyond it until `end`.
+
+        The new span's parent is the current span, or the caller's span.
         """
 
     def close(self) -> None:
-        """Send what has not been sent, for a few seconds at most; blocks."""
+        """Send unsent spans, for a few seconds at most; blocks."""
 
 
 class _NoSpan:
     def note(self, attributes: Mapping[str, Value | None]) -> None:
-        """Nobody hears."""
+        """Do nothing."""
 
     def failed(self, code: str) -> None:
-        """Nobody hears."""
+        """Do nothing."""
 
     def end(self) -> None:
-        """Nobody hears."""
+        """Do nothing."""
 
 
 NO_SPAN: Final = _NoSpan()
-"""Whoever has it need not put together what nobody hears."""
+"""A span that records nothing. Callers may test for it, and then need not compute attributes."""
 
 
 class _Same:
-    """Inside is as outside: where no caller's trace is to be entered, one object serves all."""
+    """A context manager without effect, for tracers that enter no caller's trace. All uses share one instance."""
 
     def __enter__(self) -> Span:
         return NO_SPAN
@@ -60,13 +61,13 @@ _SAME: Final = _Same()
 
 
 class NoTracer:
-    """No spans; a caller's trace is passed on."""
+    """A tracer without spans. The caller's trace is passed on."""
 
     def started(self, name: str, kind: Kind, caller: Trace | None = None) -> AbstractContextManager[Span]:  # noqa: ARG002
         return _SAME if caller is None or caller is propagation.NONE else _entered(caller)
 
     def close(self) -> None:
-        """There is nothing to send."""
+        """Do nothing."""
 
 
 @contextmanager
@@ -79,7 +80,7 @@ OFF: Final = NoTracer()
 
 
 def wanted(env: Mapping[str, str]) -> bool:
-    """Whether the environment switches spans on; raises TracingError where it asks for what we can't do."""
+    """Whether the environment switches spans on; raises TracingError if it requests an unsupported feature."""
     if env.get(DISABLED, "").strip().lower() == "true":
         return False
     exporter = env.get(EXPORTER, "").strip()
@@ -94,7 +95,7 @@ def wanted(env: Mapping[str, str]) -> bool:
 
 
 def tracer(env: Mapping[str, str], service: str, resource: Mapping[str, str]) -> Tracer:
-    """What the environment asks for; `service` is its name unless OTEL_SERVICE_NAME says another."""
+    """Return the tracer that `env` configures; OFF if none. OTEL_SERVICE_NAME overrides `service`."""
     if not wanted(env):
         return OFF
     from boardroom.telemetry.opentelemetry import OpenTelemetry  # noqa: PLC0415 (a tenth of a second and 15 MiB)

@@ -64,9 +64,9 @@ def _node(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]
 
 
 def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """One schema without $ref and null alternative. Keys nearer to the field take precedence."""
+    """A schema without $ref and null alternative. Keys nearer to the field take precedence."""
     if schema.get("x-kubernetes-int-or-string"):
-        return schema  # the one union that is structural
+        return schema  # the only union that is structural
     alternatives = [a for a in schema.get("anyOf", ()) if a.get("type") != "null"]
     if len(alternatives) > 1:
         raise TypeError(f"a union is not structural: {schema}")

@@ -46,7 +46,7 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What `converge` has changed, and what it could not write."""
+    """The result of `converge`: the changes it made, the writes that failed, and the ongoing contests."""
 
     changes: list[Change]
     problems: list[Problem]
@@ -74,7 +74,7 @@ class Children:
     async def converge(self, board: Key, uid: str, children: Sequence[Child]) -> Outcome:
         """Apply or delete what differs; an object that can't be written does not stop the rest."""
         kept = [child for child in children if child.manifest is not None]
-        # What goes, goes the other way round: a pod before what guards it.
+        # Deletion uses the reverse order: a pod is deleted before the policies that protect it.
         removed = [child for child in reversed(children) if child.manifest is None]
         unlabelled = await self._find_unlabelled(board[0], kept)
         outcomes = [await self._converge_child(board, uid, child, unlabelled) for child in (*kept, *removed)]
@@ -126,10 +126,10 @@ class Children:
     ) -> Change | Problem | None:
         kind, key = object_id
         try:
-            # Without force if it did not exist: an object that was created in the meantime is not overwritten.
+            # Without force for a new object: an object that was created in the meantime is not overwritten.
             result = await self.kube.apply(kind, manifest, force=live is not None)
         except NamespaceTerminatingError:
-            raise  # no fault of the object, and nobody can mend it
+            raise  # not a fault of the object, and not repairable by users
         except ConflictError as error:
             return Problem(reason="NameConflict", message=f"{kind} {key[1]}: {error}", stalled=False)
         except WebhookError as error:
@@ -155,7 +155,7 @@ class Children:
         return self.contests.wait(object_id) > 0
 
     def _is_current(self, object_id: ObjectId, manifest: Object, now: _Applied, live: Object) -> bool:
-        """Whether the object is as our last apply left it; after a restart, as this apply would leave it."""
+        """Whether the object equals the result of our last apply or, after a restart, of this apply."""
         last_applied = self._applied.get(object_id)
         if last_applied is None and contains(live, manifest):
             last_applied = self._applied[object_id] = now

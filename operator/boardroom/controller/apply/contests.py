@@ -1,7 +1,7 @@
-"""Contests: another writer overwrites our fields again and again. It is named, and overwritten ever less often.
+"""Contests: another field manager overwrites our fields repeatedly. We report it, and reapply at growing intervals.
 
-A policy engine, an autoscaler or a GitOps controller that sets the same field writes after each write of ours, and we
-after each of its: hundreds of generations a minute, each of which may replace pods.
+The other writer may be a policy engine, an autoscaler or a GitOps controller that sets the same field. Without a pause
+both sides overwrite each other hundreds of times a minute. Each write is a new generation, which may replace pods.
 """
 
 import json
@@ -20,7 +20,7 @@ FIRST_SECONDS: Final = 30.0
 LAST_SECONDS: Final = 600.0
 """Between two tries from then on; doubled with each, up to LAST_SECONDS."""
 QUIET_SECONDS: Final = 120.0
-"""A contest ends if nobody has overwritten a try for so long."""
+"""A contest ends after this time without another overwrite."""
 
 Path = tuple[str, ...]
 ObjectId = tuple[Kind, Key]
@@ -43,7 +43,7 @@ class _Overwrites:
     last_applied: Object | None = None
     """The object as our last write left it; None if we have not written since it was overwritten."""
     pause_seconds: float = 0.0
-    """For how long the object is left alone."""
+    """The pause before our next write of the object."""
     message: str = ""
 
 

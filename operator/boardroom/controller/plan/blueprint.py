@@ -32,7 +32,7 @@ class Blueprint:
     members: tuple[str, ...] = ()
     """Names of the BoardAgents whose status the coordinator writes."""
     in_force: EffectiveSettings | None = None
-    """The settings by which the board's pods run, while the operator's new defaults wait for the rollout."""
+    """The settings of the board's running pods, while the operator's new defaults wait for the rollout."""
     clusterwide: bool = True
     """Whether the operator watches all namespaces, and so may grant its boards TokenReview."""
     preloaded: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Blueprint:
 
     @property
     def auth(self) -> AuthSpec:
-        """Who may ask the board; an empty spec never admits everybody."""
+        """The authentication of callers. The default is never open: Kubernetes if clusterwide, else an API key."""
         auth = self.spec.coordinator.auth
         if auth is not None:
             return auth

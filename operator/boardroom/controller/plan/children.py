@@ -25,7 +25,7 @@ Live = Callable[[Kind, str], Object | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Child:
-    """One object that a board may own."""
+    """An object that a board may own. The manifest is None if the board needs no such object."""
 
     kind: Kind
     name: str
@@ -33,7 +33,7 @@ class Child:
 
 
 def children(blueprint: Blueprint, live: Live) -> tuple[Child, ...]:
-    """All objects in the order in which they are applied: what a pod needs, and its policies, before the pod."""
+    """All objects in the order of application: the dependencies and policies of a pod come before the pod."""
     board = blueprint.name
     cache = storage.model_cache(blueprint, live(CLAIM, model_cache_name(board)))
     lorax_deployment = lorax.deployment(blueprint, live(DEPLOYMENT, lorax_name(board)))

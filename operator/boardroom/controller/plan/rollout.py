@@ -1,4 +1,4 @@
-"""Which objects of a board wait for its rollout, if the change is the operator's own."""
+"""Selects the objects of a board that wait for its rollout if the operator itself caused the change."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -20,14 +20,14 @@ def replaces_pods(blueprint: Blueprint, wanted: Sequence[Child], live: Live) -> 
 
 
 def disturbs_pods(blueprint: Blueprint, wanted: Sequence[Child], live: Live) -> bool:
-    """Whether it replaces pods, or starts or ends all pods of a Deployment, as suspending and resuming a board does."""
+    """Whether applying these objects replaces pods, or starts or ends all pods of a Deployment (suspend, resume)."""
     return replaces_pods(blueprint, wanted, live) or any(
         child.kind is DEPLOYMENT and _switches(child.manifest, live(child.kind, child.name)) for child in wanted
     )
 
 
 def applied_while_waiting(wanted: Sequence[Child], live: Live) -> tuple[Child, ...]:
-    """The objects that are applied while the board waits: those that follow the members, and missing ones."""
+    """The objects to apply while the board waits: objects that depend on its members, and missing objects."""
     return tuple(
         child
         for child in wanted

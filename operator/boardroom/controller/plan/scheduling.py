@@ -1,4 +1,4 @@
-"""Where a board's pods run, how many of them a drain may evict at once, and LoRAX's GPUs."""
+"""Scheduling of a board's pods, their disruption budgets (pods that a drain may evict at once), and LoRAX's GPUs."""
 
 from boardroom.api.lorax import LoraxSpec
 from boardroom.api.meta import selector
@@ -8,7 +8,7 @@ from boardroom.kube.kinds import DISRUPTION_BUDGET, Object
 
 
 def spread(board: str, component: str) -> list[Object]:
-    """Prefer different nodes. Also for one replica, so that a second one does not change the first one's pod."""
+    """Prefer different nodes. A single replica has the rule too, so that scaling up does not replace its pod."""
     return [
         {
             "maxSkew": 1,
@@ -26,7 +26,7 @@ def disruption_budget(blueprint: Blueprint, name: str, component: str) -> Object
 
 
 def placement(lorax: LoraxSpec) -> Object:
-    """The pod's fields for scheduler, admission and container runtime; only those that are set."""
+    """The pod's fields for scheduler, admission and container runtime, without unset fields."""
     fields = nodes(lorax)
     if lorax.runtime_class_name is not None:
         fields["runtimeClassName"] = lorax.runtime_class_name
@@ -49,7 +49,7 @@ def nodes(lorax: LoraxSpec) -> Object:
 
 
 def resources(lorax: LoraxSpec) -> Object:
-    """The container's resources: those of the board, and its GPUs as a limit or as claims."""
+    """The container's resources: the board's resources, and its GPUs as a limit or as claims."""
     gpu, given = lorax.gpu, lorax.resources
     requests = dict(given.requests or {}) if given else {}
     limits = dict(given.limits or {}) if given else {}

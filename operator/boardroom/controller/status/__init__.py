@@ -1,1 +1,1 @@
-"""What was observed of a board and its members: pure functions from live objects to conditions."""
+"""Conditions of a board and its members: pure functions of the observed live objects."""

@@ -52,7 +52,7 @@ class WorkloadMessages:
     secrets: Mapping[str, str] = field(default_factory=dict)
     """The field of spec that names each Secret, by the Secret's name."""
     needs: str = ""
-    """What the workload needs before it can be ready, and how to provide it; empty if nothing."""
+    """Prerequisites of the workload's readiness, and how to provide them; empty if there are none."""
     gpu: str = ""
     """The extended resource that the pod requests; empty if none."""
     device_claims: str = ""

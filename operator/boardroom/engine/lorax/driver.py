@@ -39,10 +39,10 @@ _PLAIN: Final = msgspec.json.Decoder(_Plain)
 
 
 class LoraxEngine:
-    """One LoRAX server, which has one base model.
+    """The driver of a LoRAX server, which has one base model.
 
-    Whether the model's chat template works is learned from the first refusal and remembered, separately for prompts
-    with a system message, which many templates refuse.
+    The first refusal shows that the model's chat template does not work, and the driver remembers this. Prompts with a
+    system message, which many templates refuse, are remembered separately from prompts without.
     """
 
     def __init__(self, url: str, transport: Transport | None = None) -> None:
@@ -50,7 +50,7 @@ class LoraxEngine:
         self._http.on_hangup = lambda: self.on_hangup()  # noqa: PLW0108 (it is set later)
         self.on_hangup: Callable[[], None] = lambda: None
         self._plain: set[bool] = set()
-        """Prompts that use the plain layout: True are those with a system message, False those without."""
+        """Kinds of prompts that use the plain layout: True is with a system message, False is without."""
 
     @property
     def url(self) -> str:
@@ -233,6 +233,6 @@ def _adapter_source(request: GenerationRequest) -> dict[str, Any]:
 
 
 def _format(request: GenerationRequest) -> dict[str, Any]:
-    """The one form of a schema that LoRAX's release, its main branch and both of its routes take alike."""
+    """The only form of a schema that both routes of LoRAX accept, in its release and in its main branch."""
     schema = request.response_format
     return {} if schema is None else {"response_format": {"type": "json_object", "schema": LoraxEngine.schema(schema)}}

@@ -79,7 +79,7 @@ def _object(properties: Mapping[str, Any], required: Sequence[str]) -> SchemaCos
 
 
 def _repeated(once: SchemaCost, around: SchemaCost) -> SchemaCost:
-    """One item and its repetition: the expression has the item twice, and the machine returns to it."""
+    """The cost of a repeated item: the expression contains the item twice, and the state machine loops to one copy."""
     return SchemaCost(once.states + around.states, 2 * once.characters + around.characters)
 
 

@@ -30,15 +30,15 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class StandardEngine:
-    """One model of one server. It gets a member's prompt, without the adapter.
+    """The driver of one model on an OpenAI-compatible server. The model gets a member's prompt, without the adapter.
 
-    Which parameters the model does not support is learned from its refusals and remembered.
+    The driver learns unsupported parameters from the model's refusals, and remembers them.
     """
 
     def __init__(self, url: str, model: str, api_key: str = "", transport: Transport | None = None) -> None:
         """`url` is the part before /chat/completions, such as https://api.openai.com/v1.
 
-        Many servers' pages give the whole URL, so it may end with /chat/completions too.
+        The URL may also end with /chat/completions, because the documentation of many servers gives the whole URL.
         """
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
         base = url.rstrip("/").removesuffix(_PATH)
@@ -151,7 +151,7 @@ class StandardEngine:
 
 
 def _next(attempt: Attempt, refusal: Refusal) -> Attempt:
-    """Return the next attempt; raises the refusal's error if there is none."""
+    """Return the next attempt; raises the refusal's error after the last attempt."""
     following = attempt.after(refusal)
     if following is None:
         raise refusal.error() from None

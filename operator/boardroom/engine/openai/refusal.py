@@ -65,7 +65,7 @@ _CHAT_ROUTE_STATUSES: Final = frozenset({400, 408, 409, 413, 422, 424, 425, 429}
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """One refusal: HTTP status, message, and the fields beside it; all but the status may be empty."""
+    """A server's refusal: HTTP status, message, and the error's other fields; all but the status may be empty."""
 
     status: int
     text: str
@@ -142,7 +142,7 @@ def read_refusal(status: int, body: bytes) -> Refusal:
 
 
 def refusal_within(body: bytes) -> Refusal | None:
-    """Return the refusal in a response with status 200 or in an event of a stream; None if there is none."""
+    """Return the refusal in a response with status 200 or in an event of a stream; None: no refusal."""
     try:
         content = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -1,8 +1,8 @@
-"""Which parameters a server supports: a parameter that it refuses is sent in another form or dropped. Pure.
+"""Supported parameters of a server: a refused parameter is sent in another form or dropped. No I/O.
 
 Each parameter has variants, the best first. A refusal that names the parameter (refusal.py) leads to its next variant,
-or to the caller if there is none. A variant is remembered only after an answer has come with it, so that a refusal that
-was misread changes no other request.
+or, after the last variant, to the caller. A variant is remembered only after a request with it was answered, so that a
+misread refusal changes no other request.
 """
 
 import re
@@ -22,7 +22,7 @@ class Variant(msgspec.Struct, frozen=True):
 
     fields: Mapping[str, Any] = {}
     lossless: bool = True
-    """Whether the variant says as much as the best one."""
+    """Whether the variant expresses everything that the best variant expresses."""
 
 
 OMITTED: Final = Variant(lossless=False)
@@ -49,13 +49,13 @@ _ANY_OBJECT: Final = {"type": "object"}
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One form of a request: a variant for each parameter."""
+    """A form of a request: a variant for each parameter."""
 
     variants: Mapping[str, tuple[Variant, ...]]
     chosen: Mapping[str, int]
-    """The index of the variant, for each parameter that is not in its best one."""
+    """The variant's index, by parameter; a parameter that is absent uses its best variant, 0."""
     transient: frozenset[str] = frozenset()
-    """Those of them that are not remembered for the next request."""
+    """Parameters in `chosen` whose variants are not remembered for the next request."""
 
     @property
     def body(self) -> dict[str, Any]:
@@ -82,13 +82,13 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class SupportedParameters:
-    """What has been learned about one server's model."""
+    """The variants that a server's model is known to accept, learned from its answers."""
 
     def __init__(self) -> None:
         self._known: dict[str, int] = {}
 
     def attempt(self, request: GenerationRequest, *, streams: bool) -> Attempt:
-        """Return the best form of this request, as far as known."""
+        """Return the best form of this request that the model is not known to refuse."""
         variants = _variants(request, streams=streams)
         known = {name: min(way, len(variants[name]) - 1) for name, way in self._known.items() if name in variants}
         return Attempt(variants, {name: way for name, way in known.items() if way})

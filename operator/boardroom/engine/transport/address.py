@@ -16,7 +16,7 @@ _VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 """A line end would begin another header; a lone surrogate is not a character."""
 
 AddressInfo = tuple[Any, ...]
-"""One result of getaddrinfo."""
+"""An entry of the list that getaddrinfo returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Address:
     authority: str
     prefix: str
     numeric: tuple[AddressInfo, ...]
-    """Where to connect if the host is an IP address, so that no lookup is needed; else empty."""
+    """The addresses to connect to if the host is an IP address, which needs no DNS lookup; else empty."""
 
     def request(self, method: str, path: str, lines: str, body: bytes | None) -> bytes:
         """Return the bytes of a request with these header lines; raises InvalidRequest if the path is not one."""

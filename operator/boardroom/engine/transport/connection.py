@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: a socket, its parser, and the one exchange that uses them at a time."""
+"""HTTP/1.1 connections: a socket, its parser, and at most one exchange at a time."""
 
 import asyncio
 import select
@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         return self._transport.is_closing()
 
     def send(self, request: bytes, response: Response) -> None:
-        """Send a request; what arrives from now on is its response."""
+        """Send a request. All bytes that arrive afterwards belong to its response."""
         self._response, self._headers, self._overhead, self._keep = response, {}, 0, False
         self._transport.write(request)
 
@@ -116,7 +116,7 @@ class Connection(asyncio.Protocol):
             self._keep = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Also called for trailers, after the body; these are dropped."""
+        """Record a header. The parser also calls this for trailers after the body, which are dropped."""
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
         headers = self._headers
         headers[key] = f"{headers[key]}, {text}" if key in headers else text

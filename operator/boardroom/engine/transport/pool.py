@@ -40,9 +40,9 @@ class ConnectionPool:
     ) -> None:
         self._url, self.address, self._server, self._on_hangup = url, address, server, on_hangup
         self._slots = asyncio.Semaphore(max_connections)
-        """One for each request: a request that has a slot finds an idle connection, or may make one."""
+        """Slots for requests. A request with a slot takes an idle connection, or may open a new one."""
         self._idle: dict[Connection, None] = {}
-        """The longest idle first. Requests take the last, so that surplus connections grow old."""
+        """Idle connections, the longest idle first. Requests take the last one, so surplus connections grow old."""
         self._connection_pool: set[Connection] = set()
         self._lookup: asyncio.Future[Any] | None = None
         self._tls: ssl.SSLContext | None = None
@@ -111,7 +111,7 @@ class ConnectionPool:
             raise Unreachable(f"{self._url} is unreachable: no connection within {seconds:g} s") from error
         except ConnectionRefusedError as error:
             raise self._connection_refused() from error
-        except (OSError, RuntimeError, UnicodeError) as error:  # uvloop has RuntimeErrors of its own
+        except (OSError, RuntimeError, UnicodeError) as error:  # uvloop raises RuntimeErrors too
             raise Unreachable(f"{self._server or 'LoRAX'} is unreachable at {self._url}: {error}") from error
 
     async def _open_connection(self, loop: AbstractEventLoop) -> Connection:

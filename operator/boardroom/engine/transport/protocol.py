@@ -1,4 +1,4 @@
-"""What a driver asks of a transport."""
+"""The interface between a driver and its HTTP transport."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager

@@ -1,7 +1,7 @@
 """The text of the simulated model: readable, deterministic, and signed by the weights.
 
-The text depends on prompt, weights and sampling parameters, and on the seed only when sampling. It begins with the
-signature (signature.py), so that a short answer has one too, and with the word "simulated".
+The text depends on prompt, weights and sampling parameters, and on the seed only when sampling. The signature
+(signature.py) and the word "simulated" come first, so that even a short answer contains the signature.
 """
 
 import hashlib
@@ -146,7 +146,7 @@ def _reference(question: str) -> str:
 
 
 def _phrases(adapter_id: str) -> Sequence[str]:
-    """Return the sentences of the role in the adapter's name; without one those of any role."""
+    """Return the sentences of the role in the adapter's name, or of any role if the name has none."""
     table = _phrase_table()
     words = set(re.split(r"[^a-z]+", adapter_id.lower()))
     role = next((role for role in table if role in words), "anybody")

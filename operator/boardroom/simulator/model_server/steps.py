@@ -12,7 +12,7 @@ CAPACITY: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One forward pass; `at` and `duration` in seconds."""
+    """A forward pass; `at` and `duration` in seconds."""
 
     id: int
     kind: Literal["prefill", "decode"]

@@ -13,7 +13,7 @@ _ALTERNATE = "syntax error: Conversation roles must alternate user/assistant/use
 
 
 class Message(msgspec.Struct):
-    """One message of a chat."""
+    """A message of a chat."""
 
     role: str
     content: str | list[dict[str, Any]] | None = None

@@ -1,4 +1,4 @@
-"""One HTTP request and its response, directly on ASGI: load tests need a simulator that costs little."""
+"""HTTP exchanges (request and response) directly on ASGI: load tests need a simulator with low overhead."""
 
 import asyncio
 from collections.abc import Callable, Iterable, MutableMapping

@@ -1,4 +1,4 @@
-"""What every generating route shares: submitting, waiting, headers and metrics. Each route formats the outcome."""
+"""Shared code of the generating routes: submitting, waiting, headers and metrics. Each route formats the outcome."""
 
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping

@@ -1,7 +1,7 @@
-"""One queue per adapter, and which adapters are active: schedules adapters as LoRAX does (docs/lorax.md#idle-eviction).
+"""Adapter queues and the set of active adapters, scheduled as in LoRAX (docs/lorax.md#idle-eviction).
 
-Plain state without waiting, which the batcher and the loader change. An adapter is identified by its id alone; source
-and token are those of the request that made it wait for a place: the first one, or the first after its eviction.
+The queues are plain state without waiting. The batcher and the loader change this state. The id alone identifies an
+adapter. Source and token come from the adapter's first request, or from the first request after its eviction.
 """
 
 from collections import deque
@@ -34,11 +34,11 @@ class AdapterQueue:
     """The adapter's share of the memory reserved for adapters; None until it is downloaded."""
     activated_at: float = 0.0
     offloading: bool = False
-    """Whether its offload is queued and not done."""
+    """Whether the adapter's offload is queued and not done."""
 
     @property
     def can_start(self) -> bool:
-        """Whether its oldest request may join a batch."""
+        """Whether the adapter's oldest request may join a batch."""
         if not self.entries:
             return False
         return self.status is Status.READY or (self.offloading and self.entries[0].loses_adapter_at is not None)
