@@ -53,7 +53,7 @@ BAD: dict[str, tuple[Object, str, str]] = {
     "a policy for a claim of one's own": (
         board(model={"id": MODEL, "cache": {"claimName": "a", "whenDeleted": "Retain"}}),
         "spec.model.cache.whenDeleted",
-        "a claim that you named yourself is never deleted",
+        "the operator never deletes a claim that claimName names",
     ),
     "the operator's own claim by name": (
         board(model={"id": MODEL, "cache": {"claimName": "executive-model-cache"}}),
@@ -158,7 +158,7 @@ BAD: dict[str, tuple[Object, str, str]] = {
     "preloaded over an empty volume": (
         board(lorax={"adapterPolicy": "Preloaded"}, adapters={"volume": {}, "downloads": {}}),
         "spec.lorax.adapterPolicy",
-        "adapterPolicy Preloaded needs adapters that are there when LoRAX starts",
+        "adapterPolicy Preloaded needs adapters that exist before LoRAX starts",
     ),
     "more members than requests at once": (
         board(maxMembers=9, lorax={"maxConcurrentRequests": 8}),
@@ -227,17 +227,17 @@ BAD: dict[str, tuple[Object, str, str]] = {
     "a flag and its value in one": (
         board(lorax={"extraArgs": ["--cuda-memory-fraction 0.9"]}),
         "spec.lorax.extraArgs",
-        "two items of extraArgs, or one as --flag=value",
+        "as two items of extraArgs, or as one item --flag=value",
     ),
     "GPUs as a limit": (
         board(lorax={"resources": {"limits": {"nvidia.com/gpu": "2"}}}),
         "spec.lorax.resources",
-        "GPUs are counted by gpu.count",
+        "gpu.count sets the GPUs",
     ),
     "GPUs of another name as a request": (
         board(lorax={"gpu": {"resourceName": "amd.com/gpu"}, "resources": {"requests": {"amd.com/gpu": "2"}}}),
         "spec.lorax.resources",
-        "GPUs are counted by gpu.count",
+        "gpu.count sets the GPUs",
     ),
     "a resource that is none": (
         board(lorax={"resources": {"requests": {"cpus": "2"}}}),

@@ -27,21 +27,21 @@ def of(kubeconfig: Path, namespace: str | None = None) -> Kubectl:
 def test_a_wrong_name_is_told_with_the_boards_that_there_are(apiserver: ControlPlane, kube: KubeApi) -> None:
     kube.create(board("executive"))
     message = refusal(of(apiserver.kubeconfig, kube.namespace), "exec")
-    said = f"there is no board exec in namespace {kube.namespace}; there is executive (-n {kube.namespace})"
+    said = f"no board exec in namespace {kube.namespace}; existing boards: executive (-n {kube.namespace})"
     assert message.startswith(said), message
 
 
 def test_a_namespace_that_is_not_there_is_told_likewise(apiserver: ControlPlane, kube: KubeApi) -> None:
     kube.create(board("executive"))
     message = refusal(of(apiserver.kubeconfig, "nowhere"), "executive")
-    assert message.startswith("namespace nowhere is not there; there is "), message
+    assert message.startswith("namespace nowhere does not exist; existing boards: "), message
     assert "(-n " in message
 
 
 def test_a_cluster_without_the_operator_is_told_from_a_wrong_name(tmp_path: Path) -> None:
     with ControlPlane(tmp_path, controller_manager=False) as bare:
         message = refusal(of(bare.kubeconfig), "executive")
-    assert "the operator is not installed in this cluster" in message
+    assert "this cluster has no Boardroom operator" in message
 
 
 def test_an_api_server_that_says_nothing_is_given_up_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
