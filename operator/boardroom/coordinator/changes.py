@@ -4,15 +4,15 @@ import asyncio
 
 
 class Changes:
-    """Counts changes, so that nobody who waits for one misses it.
+    """Counts changes, so that no waiting task misses one.
 
-    `notify` counts at once: whoever compares generations sees a change before the next await. What follows from it is
-    up to those that wait, who work on all changes since they looked last together.
+    `notify` counts at once: a comparison of generations shows a change before the next await. A waiting task acts on
+    the changes, and takes all changes since its last wait together.
     """
 
     def __init__(self) -> None:
         self.generation = 1
-        """How many changes there were; a peer that knows of none has 0."""
+        """The number of changes, from 1; a peer without any state has 0."""
         self._changed = asyncio.Event()
 
     def notify(self) -> None:
@@ -22,7 +22,7 @@ class Changes:
         self._changed = asyncio.Event()
 
     async def after(self, generation: int) -> int:
-        """Waits until another generation than this one is there, and returns it."""
+        """Waits until the generation differs from this one, and returns it."""
         while self.generation == generation:
             await self._changed.wait()
         return self.generation

@@ -43,18 +43,18 @@ MAX_IN_FLIGHT: Final = 256
 """Questions at once; the next one gets 429."""
 
 SETTLE_SECONDS: Final = 10.0
-"""How long the first status waits for the adapters to be ready, so that a restart makes no condition flicker."""
+"""The seconds that the first status waits for ready adapters, so that no condition flickers at a restart."""
 
 DRAIN_SECONDS: Final = 5.0
-"""How long loads may go on when the coordinator stops."""
+"""The seconds that loads may go on when the coordinator stops."""
 
 
 class Coordinator:
-    """Everything of a coordinator but HTTP. Without `endpoints` the board runs without LoRAX, without `kube` nobody
-    writes its status, and without `peers` no other coordinator serves it.
+    """A coordinator without its HTTP part. Without `endpoints` the board runs without LoRAX. Without `kube` the
+    coordinator writes no status. Without `peers` no other coordinator serves the board.
 
-    Sources, endpoints and pool notify `changes`; one background job then does what follows from all changes that came
-    together. Whatever a question depends on at once is a constructor argument of the part that calls it.
+    Sources, endpoints and pool notify `changes`; a background job then acts on all changes that came together. An
+    update that a question needs at once is a callback in the constructor of the part that calls it.
     """
 
     def __init__(
@@ -205,7 +205,7 @@ class Coordinator:
             await asyncio.to_thread(self.tracer.close)
 
     async def settled(self) -> None:
-        """Returns when the coordinator has taken in everything that changed until now. Tests use it."""
+        """Returns when the coordinator has taken in every change until now. Tests use this method."""
         changed = self._changes.generation
         while self._taken_in < changed:
             await self._passes.after(self._passes.generation)
@@ -217,7 +217,7 @@ class Coordinator:
             self._writer.forget()
 
     async def _take_in_changes(self) -> None:
-        """Do what follows from the changes that came together, which may be changes again, for ever."""
+        """Act on the changes that came together, for ever. An action may cause further changes."""
         while True:
             generation = self._changes.generation
             self._take_in()
@@ -227,7 +227,7 @@ class Coordinator:
             await self._changes.after(generation)
 
     def _take_in(self) -> None:
-        """Bring up to date what is made of others' state: backends, the resolved roster, metrics and the status."""
+        """Update the derived state: backends, the resolved roster, metrics and the status."""
         if self.pool is not None:
             self.pool.sync()
         self._resolve()
@@ -253,7 +253,7 @@ class Coordinator:
             self.pool.keep(self._resolved, in_use)
 
     def _wanted(self) -> DesiredSources | None:
-        """What the sidecars are to fetch; None until the board is known."""
+        """The sources that the sidecars must fetch; None until the board is known."""
         return wanted(self._resolved) if self._resolved is not None else None
 
     async def _before_wave(self, backend: Backend) -> None:
@@ -290,8 +290,8 @@ class Coordinator:
         self.metrics.lorax_latency.set(nan if average is None else average / 1000)
 
     def _observation_to_write(self) -> Observation | None:
-        """What the status may say. None before the first health check and the first proofs, while a change has not been
-        taken in, and if another coordinator may write.
+        """The observation for the status. None before the first health check and the first proofs, while a change has
+        not been taken in, and if another coordinator may write.
         """
         if self._taken_in != self._changes.generation:
             return None  # else old versions might be written together with new states; the job wakes the writer

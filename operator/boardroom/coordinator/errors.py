@@ -8,7 +8,7 @@ from boardroom.api.ask import ErrorDetail, ErrorResponse, MemberProblem
 
 
 class ApiError(Exception):
-    """The base; str() says what is wrong and what to do."""
+    """The base class of the API's errors; str() tells the problem and the remedy."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
@@ -19,7 +19,7 @@ class ApiError(Exception):
         self.members = members
 
     def copy(self) -> Self:
-        """The same problem for another request: an exception carries the trace of the one it was raised in."""
+        """A copy of the error for another request: an exception carries the trace of the request that raised it."""
         return type(self)(str(self), field=self.field, members=self.members)
 
     def body(self) -> bytes:
@@ -34,7 +34,7 @@ class ApiError(Exception):
 
 
 class Internal(ApiError):
-    """Our own fault; the log has the trace under the request id."""
+    """A bug of the coordinator; the log has the trace under the request id."""
 
 
 class InvalidJson(ApiError):
@@ -42,7 +42,7 @@ class InvalidJson(ApiError):
 
 
 class Unauthenticated(ApiError):
-    """Nobody that is known: no token, a bad one, or one for something else."""
+    """The caller is unknown: the token is missing, invalid, or for another audience."""
 
     status, code = 401, "unauthenticated"
 
@@ -52,7 +52,7 @@ class Unauthenticated(ApiError):
 
 
 class Forbidden(ApiError):
-    """Somebody who is known, and has no right to ask this board."""
+    """The caller is known, and has no right to ask this board."""
 
     status, code = 403, "forbidden"
 
@@ -116,7 +116,7 @@ class UnsupportedMediaType(ApiError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """RFC 9110, 15.5.16: which content codings are taken."""
+        """RFC 9110, 15.5.16: the accepted content codings."""
         return {"accept-encoding": "identity"} if self.field == "content-encoding" else {}
 
 
@@ -141,13 +141,13 @@ class TooManyQuestions(ApiError):
 
 
 class NotEnoughAnswers(ApiError):
-    """Nobody answered, or fewer than min_successful."""
+    """No member answered, or fewer than min_successful."""
 
     status, code = 503, "not_enough_answers"
 
 
 class LoraxDown(NotEnoughAnswers):
-    """Nobody answered because LoRAX is down, and there is no standard inference."""
+    """No member answered, because LoRAX is down and there is no standard inference."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -155,7 +155,7 @@ class LoraxDown(NotEnoughAnswers):
 
 
 class QuestionRefused(NotEnoughAnswers):
-    """Nobody answered, because the engine refuses the question as it stands: too long, out of range."""
+    """No member answered, because the engine refuses the question as it stands: too long, out of range."""
 
     status, code = 422, "question_refused"
 
@@ -167,7 +167,7 @@ class MemberFailed(ApiError):
 
 
 class BrokenStream(ApiError):
-    """A stream that can't be gone on with."""
+    """A stream can't continue."""
 
     status, code = 502, "stream_broken"
 
@@ -183,7 +183,7 @@ class NotReady(ApiError):
 
 
 class ConversationsUnavailable(ApiError):
-    """What was said before can't be read or kept now."""
+    """The conversation can't be read or stored now."""
 
     status, code = 503, "conversations_unavailable"
 
@@ -193,7 +193,7 @@ class ConversationsUnavailable(ApiError):
 
 
 class ConversationsRefused(ConversationsUnavailable):
-    """The same until somebody mends what the message names: asking again does not help."""
+    """Conversations are unavailable until an administrator fixes the problem in the message: a retry does not help."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -201,7 +201,7 @@ class ConversationsRefused(ConversationsUnavailable):
 
 
 class AuthUnavailable(ApiError):
-    """Whether the caller may ask can't be found out now, so nobody is let in."""
+    """The coordinator can't check the caller's right to ask now, so it refuses every caller."""
 
     status, code = 503, "auth_unavailable"
 

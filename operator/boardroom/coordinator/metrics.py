@@ -18,7 +18,7 @@ RATIOS = (1.05, 1.1, 1.25, 1.5, 2, 3, 5, 10)
 
 
 class Basis(StrEnum):
-    """What an estimate of GPU-seconds is based on; gpu_seconds.py explains it."""
+    """The basis of an estimate of GPU-seconds; gpu_seconds.py explains it."""
 
     ALONE = "alone"
     BATCH = "batch"
@@ -193,7 +193,7 @@ class Metrics:
         self.members.set(len(names))
 
     def _label(self, agent: str) -> str:
-        """The name of a member; empty for an agent that is none, or is none any more."""
+        """The name of a member; empty for an agent that is no member, or no longer a member."""
         return agent if self._names is None or agent in self._names else ""
 
 

@@ -12,7 +12,7 @@ from boardroom.api.ask import AnswerStatus, CoordinationMode, EngineName, Positi
 
 
 class AdapterIdentity(msgspec.Struct, frozen=True):
-    """The weights that an answer is of. `digest` is None where they can't be known."""
+    """The weights that gave an answer. `digest` None: unknown."""
 
     path: str
     digest: str | None
@@ -27,7 +27,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemberAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One member's outcome; there is one for every member that was to be asked."""
+    """A member's outcome; every member that was to be asked has one."""
 
     agent: str
     role: str
@@ -63,13 +63,13 @@ class RoundAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """One round of a collaborative question."""
+    """A round of a collaborative question."""
 
     answers: list[RoundAnswer]
 
 
 class Vote(msgspec.Struct, frozen=True, kw_only=True):
-    """One member's position; None where it gave no answer at all, and then `reason` says why."""
+    """A member's vote. `position` None: the member gave no answer, and `reason` says why."""
 
     agent: str
     role: str
@@ -90,7 +90,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Quorum(msgspec.Struct, frozen=True, kw_only=True):
-    """In weight, of the members that were asked; an abstention counts as present."""
+    """The quorum, in weight of the members that were asked; an abstention counts as present."""
 
     needed: int
     present: int
@@ -98,7 +98,7 @@ class Quorum(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of a vote, and who was against it."""
+    """The outcome of a vote, and the members that were against it."""
 
     verdict: Verdict
     votes: list[Vote]

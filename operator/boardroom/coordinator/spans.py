@@ -1,6 +1,6 @@
-"""The spans of a question: the members asked, through what, and how long it took; never a word of the texts.
+"""The spans of a question: the members asked, the engines, and the durations; never a word of the texts.
 
-Names of attributes are OpenTelemetry's where it has one (http.*, gen_ai.*, error.type), else boardroom.*.
+Attributes have OpenTelemetry's names if those exist (http.*, gen_ai.*, error.type), else boardroom.*.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Work:
 def attempt(
     tracer: Tracer, engine: EngineName, *, agent: str, role: str, server: str | None = None, adapter: str | None = None
 ) -> AbstractContextManager[Span]:
-    """One request to an engine for a member, with the wait until it may be sent.
+    """The span of a request to an engine for a member, with the wait until the request may be sent.
 
     `server` names the LoRAX server and `adapter` is the directory that LoRAX reads; None with another engine.
     """

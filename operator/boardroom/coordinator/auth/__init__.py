@@ -1,1 +1,1 @@
-"""Who may ask: bearer tokens reviewed by the API server, or compared with keys in files. Everything fails closed."""
+"""Authentication of callers: the API server reviews bearer tokens, or key files hold them. Every check fails closed."""

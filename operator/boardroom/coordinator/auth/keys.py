@@ -13,11 +13,11 @@ from boardroom.coordinator.auth.bearer import bearer
 from boardroom.coordinator.errors import AuthUnavailable, Unauthenticated
 
 REREAD_SECONDS: Final = 5.0
-"""How long a key that was taken out of the files is still accepted at most."""
+"""The most seconds for which a key is still accepted after its removal from the files."""
 MAX_BYTES: Final = 1_048_576
 """The most that a Secret holds."""
 MIN_KEY: Final = 16
-"""The characters of the shortest key; a shorter line is none."""
+"""The characters of the shortest key; a shorter line is no key."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class ApiKeys:
 
 
 def match(keys: tuple[Named, ...], token: str) -> str | None:
-    """The name of the key that the token is; None if it is none. Takes the same time for every token."""
+    """The name of the key that equals the token; None: no such key. The check takes the same time for every token."""
     token_digest = digest(token)
     match = None
     for name, key_digest in keys:

@@ -17,7 +17,7 @@ from boardroom.kube.kinds import ACCESS_REVIEW, TOKEN_REVIEW
 from boardroom.kube.protocol import Kube
 
 ALLOWED_SECONDS: Final = 60.0
-"""How long a right that was taken away lasts at most while the API server answers."""
+"""The most seconds for which a revoked right lasts while the API server answers."""
 REFUSED_SECONDS: Final = 10.0
 CACHED: Final = 4096
 """The most verdicts of each kind: refused tokens never push out allowed ones."""
@@ -25,7 +25,7 @@ REVIEW_SECONDS: Final = 10.0
 MAX_REVIEWS: Final = 16
 MAX_WAITING: Final = 256
 UNAVAILABLE_SECONDS: Final = 0.5
-"""How long a known caller waits for a verdict while the API server gives none."""
+"""The seconds that a known caller waits for a verdict while the API server gives none."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Reviews:
         """Whether the API server gave no verdict the last time."""
         self._reviews: dict[bytes, asyncio.Task[str]] = {}
         self._strangers = 0
-        """How many reviews under way are of tokens that were not allowed lately."""
+        """The number of reviews under way of tokens that were not allowed lately."""
         self._places = {known: asyncio.Semaphore(MAX_REVIEWS) for known in (False, True)}
 
     async def problem(self) -> str:

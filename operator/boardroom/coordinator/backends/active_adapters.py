@@ -1,4 +1,4 @@
-"""Which adapters LoRAX held at the same time, computed from when each was active. Pure."""
+"""Computes the set of adapters that LoRAX held at the same time from the times when each was active. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class ActiveWindow(NamedTuple):
     began: float
     ended: float
     middle: tuple[float, float]
-    """By LoRAX's own figures, which are late by the network only."""
+    """The window by LoRAX's own figures, which are late by the network only."""
 
     @classmethod
     def of(cls, generation: Generation, sent: float, ended: float) -> "ActiveWindow":

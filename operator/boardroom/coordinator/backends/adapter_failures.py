@@ -1,4 +1,4 @@
-"""What AdapterReady says of an adapter that failed in LoRAX, and when it is tried again. Pure."""
+"""The AdapterReady reason and the retry delay of an adapter that failed in LoRAX. Pure."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -10,7 +10,7 @@ from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
 FIRST_RETRY_SECONDS: Final = 5.0
 LAST_RETRY_SECONDS: Final = 300.0
 CAPACITY_RETRY_SECONDS: Final = 300.0, 4800.0
-"""The first and the last wait where LoRAX can't serve all adapters together: each try has every question wait."""
+"""The first and the last retry delay if LoRAX can't serve all adapters together: each try delays every question."""
 
 BASE_MODEL: Final = "the base model"
 
@@ -30,12 +30,12 @@ def failure_reason(error: EngineError) -> str:
 
 
 def exceeds_capacity(error: EngineError | None) -> bool:
-    """Whether it is the board that asks for too much: another try helps once it asks for less."""
+    """Whether the board needs more than LoRAX can hold: a retry helps only after the board needs less."""
     return isinstance(error, AdapterFailed) and error.fault in (AdapterFault.NO_MEMORY, AdapterFault.NO_PERMIT)
 
 
 def no_memory(path: str | None, loaded: int) -> AdapterFailed:
-    """LoRAX never had the adapter on the GPU at the same time as so many others."""
+    """LoRAX never had the adapter on the GPU at the same time as this many others."""
     return AdapterFailed(
         AdapterFault.NO_MEMORY,
         f"LoRAX can't hold {path or BASE_MODEL} together with the {loaded} adapters that it holds, and would swap them "
@@ -45,7 +45,7 @@ def no_memory(path: str | None, loaded: int) -> AdapterFailed:
 
 
 def no_permit(path: str | None, loaded: int) -> AdapterFailed:
-    """LoRAX refused the adapter's probe while it answered so many others."""
+    """LoRAX refused the adapter's probe while it answered this many others."""
     return AdapterFailed(
         AdapterFault.NO_PERMIT,
         f"LoRAX answers {loaded} requests at once, {path or BASE_MODEL} is one too many, and LoRAX would evict another "
@@ -54,7 +54,7 @@ def no_permit(path: str | None, loaded: int) -> AdapterFailed:
 
 
 def delay(error: EngineError, failures: int) -> float:
-    """Seconds until it is tried again. What is too much for LoRAX is so until something else moves."""
+    """The seconds until the next try. Exceeded capacity has longer delays: it lasts until something else changes."""
     doubled: int = 2 ** min(failures - 1, 16)
     first, last = CAPACITY_RETRY_SECONDS if exceeds_capacity(error) else (FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS)
     return min(last, first * doubled)

@@ -31,7 +31,7 @@ from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
 
 @dataclass(slots=True)
 class _Entry:
-    """Where the current state of one adapter stands."""
+    """Holds the current state of one adapter."""
 
     state: AdapterState
 
@@ -40,7 +40,7 @@ class _Entry:
 
 
 class AdapterRegistry:
-    """One state for each adapter that members of the board use; the path None is the base model.
+    """Holds a state for each adapter that members of the board use; the path None is the base model.
 
     `clock` counts seconds. `on_change` is called after each change but those that `observe` takes over.
     """
@@ -54,21 +54,21 @@ class AdapterRegistry:
 
     @property
     def incarnation(self) -> str:
-        """The incarnation of the server that the states are of; no two have the same, whoever names it."""
+        """The server's incarnation in which the states hold; the name is unique over all coordinators."""
         return self._incarnation
 
     @property
     def ended_unseen(self) -> tuple[str, ...]:
-        """Incarnations whose end nobody saw: the next one may have answered requests that were sent to them."""
+        """Incarnations that ended unnoticed: the next one may have answered requests that were sent to them."""
         return self._ended_unseen
 
     def __getitem__(self, path: str | None) -> AdapterState:
-        """The adapter's state; nothing is known of one that no member uses."""
+        """The adapter's state; unknown for an adapter that no member uses."""
         return self._entry(path).state
 
     def watch(self, path: str | None) -> Callable[[], AdapterState]:
-        """What gives the adapter's current state, and its last one after the registry has forgotten the adapter: a
-        member may leave the board before its answer is there.
+        """A function that returns the adapter's current state. After the registry has forgotten the adapter, the
+        function returns the last state: a member may leave the board before it has answered.
         """
         entry = self._entry(path)
         return lambda: entry.state
@@ -101,7 +101,7 @@ class AdapterRegistry:
                 self._on_change()
 
     def target(self, path: str | None) -> RequestTarget:
-        """What a request that leaves now is sent to."""
+        """The target of a request that is sent now."""
         files = self[path].files
         return RequestTarget(self._incarnation, files.digest if files else None)
 
@@ -114,7 +114,7 @@ class AdapterRegistry:
         self._apply_result(path, target, Failed(error=error, now=self._clock(), time=datetime.now(UTC)))
 
     def restarted(self, *, seen: bool = True) -> None:
-        """Another incarnation is there. `seen`: whether the end of the one before was noticed before the next one could
+        """Another incarnation has started. `seen`: whether the end of the former was noticed before the new one could
         get a request.
         """
         if not seen:
@@ -124,7 +124,7 @@ class AdapterRegistry:
         self._on_change()
 
     def begin_incarnation(self) -> None:
-        """From now on this coordinator watches over the server: every adapter has to answer again."""
+        """The coordinator watches over the server from now on, so every adapter has to answer again."""
         self._incarnation = new_incarnation()
         self.invalidate()
 
@@ -141,7 +141,7 @@ class AdapterRegistry:
         self._apply(LoadsStarted(), *self._entries)
 
     def loads_finished(self) -> None:
-        """The wave is over."""
+        """A wave has ended."""
         self._loads_ended = self._clock()
 
     def confirm(self, polled_at: float) -> None:
@@ -187,7 +187,7 @@ class AdapterRegistry:
         return any(state.lacks_files for state in self.states)
 
     def next_retry(self) -> float | None:
-        """When (on the clock) the next failed adapter may be tried again."""
+        """The time on the clock when the next failed adapter may be tried again."""
         failed = [s for s in self.states if s.phase is AdapterPhase.FAILED and s.refusal is None]
         return min((state.retry_at for state in failed), default=None)
 

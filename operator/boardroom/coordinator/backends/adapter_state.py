@@ -1,4 +1,4 @@
-"""What is known of one adapter on one LoRAX server, and what each event makes of it. Pure.
+"""The state of an adapter on a LoRAX server, and its transitions by event. Pure.
 
 LoRAX tells nothing about its adapters, every request is a load, and every load that fails evicts a good adapter (idle
 eviction, probe is a load: docs/lorax.md). So an adapter's state comes from events only: the results of probes and
@@ -26,7 +26,7 @@ _ONLY_READ_ONCE: Final = frozenset({MISSING, "AdapterInvalid"})
 
 
 def load_ms(queue_ms: float | None) -> int | None:
-    """How many milliseconds LoRAX loaded an adapter whose first answer waited `queue_ms` in the queue."""
+    """The load time of an adapter in milliseconds, if its first answer waited `queue_ms` in the queue."""
     return None if queue_ms is None or queue_ms < COLD_QUEUE_MS else round(queue_ms)
 
 
@@ -40,15 +40,15 @@ class AdapterPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterState:
-    """One adapter on one server. `retry_at` is a time of the registry's clock."""
+    """The state of an adapter on a server. `retry_at` is a time of the registry's clock."""
 
     path: str | None
     """The directory that LoRAX reads, which is the adapter's id there. None: the base model."""
     phase: AdapterPhase = AdapterPhase.UNKNOWN
     files: AdapterFiles | None = None
-    """What the sidecar reported last. None: no report yet."""
+    """The files in the sidecar's last report. None: no report yet."""
     error: EngineError | None = None
-    """What the last load failed with."""
+    """The error of the last load."""
     reason: str = ""
     """The reason of AdapterReady=False."""
     failures: int = 0
@@ -90,7 +90,7 @@ class AdapterState:
 
     @property
     def lacks_files(self) -> bool:
-        """Whether the sidecar has still to report what lies there."""
+        """Whether the sidecar's report on the adapter's files is still missing."""
         return self.path is not None and self.files is None
 
     @property
@@ -152,7 +152,7 @@ class Restarted:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The leading coordinator's state of the same adapter. When a failed adapter is tried again is the leader's."""
+    """The leading coordinator's state of the same adapter. The leader decides when to retry a failed adapter."""
 
     state: AdapterState
 
@@ -202,9 +202,9 @@ def _answered(state: AdapterState, event: Answered) -> AdapterState:
 
 
 def _failed(state: AdapterState, event: Failed) -> AdapterState:
-    """The adapter failed, if the error tells about the adapter: an adapter failure does always, a failed generation or
-    a timeout only of an adapter that has never answered. What LoRAX has loaded under this path stays known: LoRAX keeps
-    what it read of a path, also after a later load of it has failed (docs/lorax.md#path-cache).
+    """The adapter failed, if the error concerns the adapter. An adapter failure always does; a failed generation or a
+    timeout does only if the adapter has not answered yet. The state keeps the digest that LoRAX loaded under this path:
+    LoRAX keeps the files that it read, even after a later load of the path fails (docs/lorax.md#path-cache).
     """
     unloaded = isinstance(event.error, (GenerationFailed, EngineTimeout)) and state.phase is not AdapterPhase.READY
     if not (unloaded or isinstance(event.error, AdapterFailed)):

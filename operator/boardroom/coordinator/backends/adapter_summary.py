@@ -1,4 +1,4 @@
-"""What is known of each adapter over all LoRAX servers of a board. Pure."""
+"""The state of each adapter over all LoRAX servers of a board. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _BEST_FIRST = (AdapterPhase.READY, AdapterPhase.FAILED, AdapterPhase.UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class AdapterAggregate:
-    """One adapter: the state on the server where it does best, and on how many servers it has answered."""
+    """An adapter's best state over all servers, and the number of servers on which it has answered."""
 
     best: AdapterState
     ready: int

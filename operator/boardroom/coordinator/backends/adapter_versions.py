@@ -1,4 +1,4 @@
-"""Which version of each member's adapter serves: the active version stays until the pending one is ready.
+"""Chooses the version of each member's adapter: the active version serves until the pending version is ready.
 
 LoRAX knows an adapter by its path only (docs/lorax.md#path-cache), and every version has a path of its own: fetched
 adapters lie under the digest of their files, and those on the volume under the path that a spec names. A question takes
@@ -35,7 +35,7 @@ class Version:
 
 @dataclass(frozen=True)
 class _Desired:
-    """What a member's spec asks for: a version, or the reason why there is none yet."""
+    """The version that a member's spec asks for, or the reason why there is none yet."""
 
     version: Version | None
     files: AdapterFiles | None
@@ -43,7 +43,7 @@ class _Desired:
 
 @dataclass(frozen=True)
 class BackendAdapters:
-    """One LoRAX server: its sidecar's last report, and the states of its adapters."""
+    """The last sidecar report of a LoRAX server, and the states of its adapters."""
 
     report: SidecarReport | None
     registry: AdapterRegistry
@@ -80,7 +80,7 @@ class AdapterVersions:
         )
 
     def _serve(self, member: Member, target: _Desired) -> Member:
-        """The version that spec asks for; where there is none yet, an id that is never sent, and why."""
+        """The member with the version that spec asks for. If there is none yet, its adapter_id is never sent."""
         uid = _identity(member)
         version = target.version
         if version is None:
@@ -92,7 +92,7 @@ class AdapterVersions:
 
 
 def files_by_adapter(roster: Roster, report: SidecarReport | None) -> dict[str, AdapterFiles]:
-    """What one server's sidecar says of each adapter_id of a resolved roster; of a volume it may have said nothing."""
+    """The files of each adapter_id of a resolved roster in a server's sidecar report. None: no files known."""
     known: dict[str, AdapterFiles] = {}
     for member in roster.members:
         target = _desired(member, roster, report)
@@ -109,7 +109,7 @@ def files_by_adapter(roster: Roster, report: SidecarReport | None) -> dict[str, 
 
 
 def wanted(roster: Roster) -> DesiredSources:
-    """What the sidecar is to have for a resolved roster."""
+    """The sources that the sidecar must fetch and keep for a resolved roster."""
     sources = {m.source.key: m.source for m in roster.members if m.source}
     return DesiredSources(
         sources=tuple(DesiredSource.of(source) for _, source in sorted(sources.items())),
@@ -132,7 +132,7 @@ def _desired(member: Member, roster: Roster, report: SidecarReport | None) -> _D
 
 
 def _desired_anywhere(member: Member, roster: Roster, servers: Sequence[BackendAdapters]) -> _Desired | None:
-    """By the server that has it, else by any."""
+    """The desired version by a server that has one, else the first server's result."""
     targets = [_desired(member, roster, server.report) for server in servers] or [_desired(member, roster, None)]
     return next((target for target in targets if target and target.version), targets[0])
 
@@ -152,7 +152,7 @@ def _fetched(member: Member, roster: Roster, report: SidecarReport | None) -> _D
 
 
 def _from_status(member: Member) -> Version | None:
-    """What an earlier coordinator left active, as it stands in the status."""
+    """The active version that an earlier coordinator wrote to the member's status. None: no ready adapter in it."""
     adapter = member.status.adapter
     ready = find(member.status.conditions, AgentCondition.ADAPTER_READY)
     if adapter is None or adapter.path is None or ready is None or ready.status != "True":
@@ -161,7 +161,7 @@ def _from_status(member: Member) -> Version | None:
 
 
 def _may_switch(active: Version, target: _Desired, servers: Sequence[BackendAdapters], *, preloaded: bool) -> bool:
-    """Whether what spec asks for takes over, or there is nothing to hold on to.
+    """Whether the version that spec asks for takes over, or the active version can't serve any more.
 
     The pending version takes over when every server that has the active version ready has the pending one ready too.
     A preloaded adapter takes over once its files fit: the operator then restarts LoRAX with it, and only a restart can

@@ -1,4 +1,4 @@
-"""Which adapters may be asked now: no request of a question ever meets an adapter that leaves the GPU.
+"""Admits requests to adapters: no request of a question ever reaches an adapter that is leaving the GPU.
 
 LoRAX evicts one idle adapter for each adapter that it loads (docs/lorax.md#idle-eviction), and a request that arrives
 meanwhile may be answered by the base model without a sign (docs/lorax.md#stale-adapter-race). LoRAX does not tell what
@@ -30,7 +30,7 @@ from boardroom.engine.errors import EngineError
 AIR_SECONDS: Final = 1.0
 """A request that left longer ago has arrived in LoRAX, or is over; a packet that is lost twice costs 0.6 s."""
 DRAIN_SECONDS: Final = 10.0
-"""How long a wave waits for answers to end. Answers that last longer are not attributed to their adapter."""
+"""The seconds for which a wave waits for answers to end. Longer answers are not attributed to their adapter."""
 
 
 async def _nothing() -> None:
@@ -61,17 +61,17 @@ class Admission:
         self._idle = asyncio.Event()
         self._last_sent = float("-inf")
         self.granted_until = math.inf
-        """When (time.monotonic) this coordinator may send no more, unless it is granted longer: others send too."""
+        """The end of this coordinator's grant (time.monotonic): other coordinators send too."""
         self.cut_off = ""
-        """Why it is not granted longer; empty where it is."""
+        """Why the grant is not renewed; empty if it is."""
         self.waves = 0
-        """How many waves there were, the one under way included."""
+        """The number of waves, the one under way included."""
         self.waves_begun = 0
-        """How many waves have begun."""
+        """The number of waves that have begun."""
 
     @property
     def hold_reason(self) -> str:
-        """What whoever waits here waits for."""
+        """The reason why requests wait here."""
         if self.cut_off and not self.granted:
             return f"{self.cut_off}, and nothing is sent to LoRAX meanwhile"
         if not self._wave_under_way and self._unsure():
@@ -89,17 +89,17 @@ class Admission:
 
     @property
     def granted(self) -> bool:
-        """Whether this coordinator may send there now, as far as others that send there are concerned."""
+        """Whether this coordinator may send to LoRAX now with regard to the other coordinators."""
         return time.monotonic() < self.granted_until
 
     def is_ready(self, path: str | None) -> bool:
-        """Whether it has answered a wave since LoRAX started."""
+        """Whether LoRAX has answered a wave since it started."""
         return self._registry.is_ready(path)
 
     async def admit(self, path: str | None) -> EngineError | None:
-        """Wait until a request may leave; or the error why it may not, which is then the member's outcome.
+        """Wait until a request may leave. Returns the error if it may not, which is then the member's outcome.
 
-        Waits as long as a load takes; whoever calls has a deadline and cancels.
+        A load has no time limit here: the caller has a deadline and cancels.
         """
         while not self.is_open_for(path):
             error = self._no_admission(path) if self.is_open else None
@@ -109,16 +109,16 @@ class Admission:
         return None
 
     def grant(self, until: float) -> None:
-        """Requests may leave until then (time.monotonic)."""
+        """Let requests leave until this time (time.monotonic)."""
         self.granted_until, self.cut_off = until, ""
         self.wake()
 
     def cut(self, reason: str) -> None:
-        """The grant is not renewed, and why: whoever waits is told so once it has run out."""
+        """Record why the grant is not renewed: waiting requests get this reason after the grant has run out."""
         self.cut_off = reason
 
     def wake(self) -> None:
-        """Something may have changed: who is held looks again."""
+        """Something may have changed: held requests check again."""
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -128,7 +128,7 @@ class Admission:
         self._last_sent = asyncio.get_running_loop().time()
 
     def request_done(self) -> None:
-        """It has ended."""
+        """A request to LoRAX has ended."""
         self._in_flight -= 1
         if not self._in_flight:
             self._idle.set()
@@ -136,7 +136,7 @@ class Admission:
 
     @asynccontextmanager
     async def wave(self) -> AsyncIterator[None]:
-        """While inside, no request leaves; entered when those that left have ended, or take long."""
+        """While inside, no request leaves; entered when all sent requests have ended, or after DRAIN_SECONDS."""
         self._wave_under_way = True
         self.waves += 1
         self._on_wave()
@@ -151,11 +151,11 @@ class Admission:
             self.wake()
 
     async def wait_arrived(self) -> None:
-        """Returns when what has left has arrived in LoRAX, or has come back."""
+        """Returns when every request that left has ended, or has certainly arrived in LoRAX (AIR_SECONDS)."""
         await self._wait_idle(self._last_sent + AIR_SECONDS)
 
     async def drain(self) -> None:
-        """Returns when what has left has come back, or takes long."""
+        """Returns when every request that left has ended, or after DRAIN_SECONDS."""
         await self._wait_idle(asyncio.get_running_loop().time() + DRAIN_SECONDS)
 
     async def _wait_idle(self, until: float) -> None:
@@ -164,7 +164,7 @@ class Admission:
                 await asyncio.wait_for(self._idle.wait(), remaining)
 
     def observe_waves(self, begun: int) -> None:
-        """The leading coordinator has begun so many waves."""
+        """Take in the number of waves that the leading coordinator has begun."""
         self.waves_begun = begun
 
     @property

@@ -1,4 +1,4 @@
-"""One LoRAX server: its adapters, health, admission, route and prober, and the client of its sidecar."""
+"""A LoRAX server: its adapters, health, admission, route and prober, and the client of its sidecar."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ from boardroom.engine.protocol import Engine
 from boardroom.telemetry.tracing import Tracer
 
 CLOSE_SECONDS: Final = 120.0
-"""How long requests to a server whose pod is gone may still take."""
+"""The seconds that requests may still take after their server's pod has gone."""
 _AGAIN_SECONDS: Final = 0.2
 
 
@@ -53,10 +53,11 @@ class OutcomeDelta:
 
 
 class Backend:
-    """The pool makes a backend when a pod comes, and closes it when the pod goes.
+    """A LoRAX server as the pool sees it. The pool makes a backend when a pod comes, and closes it when the pod goes.
 
     The backend calls `on_change` when something about its server has changed, and `on_report` as soon as its sidecar
-    has reported, before the report confirms anything. It awaits `before_wave` before the server loads adapters.
+    has reported, before the report confirms anything. The backend awaits `before_wave` before the server loads
+    adapters.
     """
 
     def __init__(
@@ -136,7 +137,7 @@ class Backend:
             self._sidecar.set_remote(report)
 
     def set_endpoint(self, endpoint: Endpoint) -> None:
-        """Take in how the Service has the same server now."""
+        """Take in the Service's current endpoint of the same server."""
         self.endpoint = endpoint
 
     def keep(self, paths: set[str | None], findings: Mapping[str, AdapterFiles]) -> None:
@@ -161,7 +162,7 @@ class Backend:
             self._jobs.start("sidecar", self._poll)
 
     async def stop(self) -> None:
-        """Stop watching over the server: another coordinator does."""
+        """Stop watching over the server: another coordinator watches over it."""
         self.news = OutcomeDelta()
         await self._jobs.stop()
 

@@ -1,4 +1,4 @@
-"""Whether LoRAX is worth asking where there is standard inference beside it."""
+"""The circuit breaker for LoRAX on a board that also has standard inference."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 class CircuitBreaker:
     """Opens when LoRAX does not answer its health check, closes when a probe has got tokens out of it.
 
-    While it is open no question waits for a time-out of LoRAX: the board is asked by standard inference. It lets no
-    question through to find out how LoRAX is: that is the prober's work, which goes on.
+    While the breaker is open, standard inference answers, so no question waits for a time-out of LoRAX. The breaker
+    lets no question through as a test of LoRAX: the prober tests LoRAX.
     """
 
     def __init__(self, on_change: Callable[[bool], None] = lambda _open: None) -> None:
         self.reason: str | None = None
-        """Why it is open; None while it is closed."""
+        """Why the breaker is open; None while it is closed."""
         self._on_change = on_change
 
     def trip(self, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Where a board's LoRAX servers are: one address, or the pods behind a Service as they come and go."""
+"""The endpoints of a board's LoRAX servers: a fixed address, or the pods behind a Service as they come and go."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +18,7 @@ ADAPTERS: Final = "adapters"
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One LoRAX server. `key` is the same for every coordinator, and no other pod ever has it."""
+    """The endpoint of a LoRAX server. `key` is the same for every coordinator, and no other pod ever has it."""
 
     key: str
     name: str
@@ -37,7 +37,7 @@ class Endpoints(Protocol):
 
 
 class GivenEndpoint:
-    """One server, whose address never changes."""
+    """A single server with a fixed address."""
 
     def __init__(self, url: str, adapters_url: str | None = None) -> None:
         name = urlsplit(url).netloc or url

@@ -1,4 +1,4 @@
-"""One generation by an engine, up to the first stop sequence, whole or streamed."""
+"""A generation by an engine, up to the first stop sequence, whole or streamed."""
 
 from contextlib import aclosing
 from typing import Final

@@ -1,4 +1,4 @@
-"""How long one LoRAX was at work for questions, and an estimate of what GPUs of their own would have worked for them.
+"""Measures a LoRAX server's busy time for questions, and estimates the GPU time of a GPU for each agent.
 
 Measured: the seconds in which at least one question's request was in LoRAX. Its GPU can do nothing for others then, so
 these are the GPU-seconds that the board used (times the GPUs that the model is sharded over).
@@ -17,10 +17,10 @@ from boardroom.coordinator.metrics import Basis, Metrics
 from boardroom.engine.protocol import Generation
 
 COUNT_SECONDS: Final = 1.0
-"""A time at work that does not end is counted so often at most."""
+"""Busy time that does not end is counted at this interval, in seconds."""
 
 _WEIGHT: Final = 0.2
-"""Of the newest measurement in the running average."""
+"""The weight of the newest measurement in the running average."""
 
 MIN_TOKENS: Final = 8
 """Shorter answers are mostly prefill, and say little of the seconds per token."""
@@ -28,14 +28,14 @@ MIN_TOKENS: Final = 8
 
 @dataclass(slots=True, eq=False)
 class InFlight:
-    """One request in LoRAX."""
+    """A request in LoRAX."""
 
     began: float
     alone: bool
 
 
 class GpuSecondsMeter:
-    """Of one LoRAX; `clock` counts seconds."""
+    """Measures and estimates the GPU-seconds of a LoRAX server; `clock` counts seconds."""
 
     def __init__(self, clock: Callable[[], float], metrics: Metrics) -> None:
         self._clock = clock
@@ -43,7 +43,7 @@ class GpuSecondsMeter:
         self._in_flight: set[InFlight] = set()
         self._counted = 0.0
         self.seconds_per_token: float | None = None
-        """Of a request that is alone; None until there was one."""
+        """The seconds per token of a request that is alone in LoRAX. None: no request has been alone yet."""
 
     def request_started(self) -> InFlight:
         """A request goes to LoRAX."""
@@ -58,7 +58,7 @@ class GpuSecondsMeter:
         return request
 
     def request_ended(self, request: InFlight, generation: Generation | None = None) -> None:
-        """It is over; with what it brought, if it did."""
+        """A request has ended. `generation` is its result; None if it failed."""
         now = self._clock()
         self._in_flight.discard(request)
         if not self._in_flight or now >= self._counted + COUNT_SECONDS:

@@ -17,7 +17,7 @@ HEALTH_SECONDS: Final = 10.0
 """LoRAX's /health waits behind a forward pass, and has no time-out of its own."""
 METRICS_SECONDS: Final = 10.0
 NEVER: Final = -1
-"""`settled` while doubts remain, whatever their number."""
+"""The value of `settled` while any doubts remain."""
 
 
 def metrics(checks: Iterable["HealthCheck"]) -> LoraxMetrics | None:
@@ -68,13 +68,13 @@ class HealthCheck:
         self.counters: EngineMetrics | None = None
         self._check_now = asyncio.Event()
         self._counted: RequestCounter | None = None
-        """How many requests this process has counted; None if that is not known, and tells it from no other."""
+        """The requests that this process has counted, which tell it from another process. None: unknown."""
         self._gone = False
-        """Whether a check found no LoRAX, and none has found one since."""
+        """Whether a check found no LoRAX, and no later check has found it."""
         self.doubts = 0
-        """How often a connection broke."""
+        """The number of connections that broke."""
         self.settled = 0
-        """How many of the doubts a check has settled."""
+        """The number of doubts that a check has settled."""
 
     @property
     def unsure(self) -> bool:
@@ -83,7 +83,7 @@ class HealthCheck:
 
     @property
     def least(self) -> int | None:
-        """How many requests this process must have counted at least."""
+        """The least number of requests that this process must have counted."""
         return self._counted.minimum if self._counted is not None else None
 
     def check_now(self) -> None:
@@ -145,7 +145,7 @@ class HealthCheck:
         self.on_change()
 
     def resolve(self, doubts: int) -> None:
-        """Take in that the leader's check has settled so many doubts; NEVER: that some remain."""
+        """Take in the number of doubts that the leader's check has settled; NEVER: some remain."""
         self.settled = doubts
 
     def take_over(self) -> None:
@@ -153,14 +153,14 @@ class HealthCheck:
         self.doubts += 1
 
     def set_remote(self, running: bool | None, reason: str, error: EngineError | None, least: int | None) -> None:
-        """Take in the leader's check. `least` is how many requests the process must have counted."""
+        """Take in the leader's check. `least` is the number of requests that the process must have counted."""
         self.running, self.reason, self.error = running, reason, error
         self._counted = None if least is None else RequestCounter(least)
         self._gone = False
         self.on_change()
 
     def mark_gone(self) -> None:
-        """Take in that the server's pod has gone, and nobody will check it again."""
+        """Take in that the server's pod has gone, so that no coordinator checks the server again."""
         error = Unreachable("the pod of this LoRAX server has gone")
         self.set_remote(False, str(error), error, None)
 

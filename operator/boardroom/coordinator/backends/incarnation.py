@@ -22,12 +22,12 @@ MAY_BE_EVICTED: Final = (
 
 
 def new_incarnation() -> str:
-    """A name for one life of a server, from its start to its end, that no other life has, whoever names it."""
+    """A unique name for a server's incarnation, from its start to its end, over all coordinators."""
     return secrets.token_hex(8)
 
 
 class RequestCounter:
-    """How many requests an engine must have counted by now, if it is still the process that counted `requests`."""
+    """The number of requests that an engine must have counted by now, if it is the process that counted `requests`."""
 
     def __init__(self, requests: int) -> None:
         self._first = self._last = requests
@@ -35,15 +35,15 @@ class RequestCounter:
 
     @property
     def minimum(self) -> int:
-        """What it says can't be less."""
+        """The lowest count that the same process can report."""
         return max(self._last, self._first + self._answered)
 
     def add_answers(self, requests: int) -> None:
-        """So many more, of those that left since, were answered."""
+        """Add this number of requests that left since the first count and were answered."""
         self._answered += requests
 
     def is_same_process(self, requests: int) -> bool:
-        """It says so many. Whether it can be the same process. One that has never counted any may not count at all."""
+        """Whether a process that reports this count can be the same. An engine that always reports 0 may not count."""
         same = requests >= self.minimum or requests == self._last == 0
         self._last = requests
         return same

@@ -12,7 +12,7 @@ _P95: Final = 0.95
 
 
 def delta(new: Histogram, old: Histogram) -> Histogram:
-    """What `new` counted since `old`; `old`'s bounds may be fewer (a series appears at its first use)."""
+    """The counts of `new` minus those of `old`. `old` may have fewer bounds (a series appears at its first use)."""
     before = dict(old.buckets)
     return Histogram(
         buckets=tuple((bound, count - before.get(bound, 0.0)) for bound, count in new.buckets),
@@ -59,7 +59,7 @@ def mean_and_p95_ms(traffic: Sequence[Histogram]) -> tuple[int | None, int | Non
 
 
 def merged(histograms: Sequence[Histogram]) -> Histogram:
-    """All of them as one; a bound that one of them lacks counts there as the next lower one that it has."""
+    """The sum of the histograms. If a histogram lacks a bound, its next lower bound counts."""
     bounds = sorted({bound for h in histograms for bound, _ in h.buckets})
     return Histogram(
         buckets=tuple(
@@ -78,7 +78,7 @@ class LatencyWindow:
         self._probes: deque[tuple[float, float]] = deque()
 
     def add_sample(self, at: float, histogram: Histogram) -> None:
-        """Take in a scrape; a histogram that went back is a LoRAX that has started anew."""
+        """Add a scrape. A histogram with lower counts means that LoRAX has restarted."""
         if self._samples and histogram.count < self._samples[-1][1].count:
             self.clear()
         self._samples.append((at, histogram))
@@ -88,7 +88,7 @@ class LatencyWindow:
             self._probes.popleft()
 
     def add_probe(self, at: float, seconds: float) -> None:
-        """A probe of ours took so long in LoRAX."""
+        """Add the seconds that a probe of ours took in LoRAX."""
         self._probes.append((at, seconds))
 
     def clear(self) -> None:
@@ -97,7 +97,7 @@ class LatencyWindow:
         self._probes.clear()
 
     def traffic(self) -> Histogram:
-        """What others than our probes asked in the last minute."""
+        """The histogram of the last minute's requests, without our probes."""
         if not self._samples:
             return Histogram()
         (first, old), (last, new) = self._samples[0], self._samples[-1]
@@ -118,7 +118,7 @@ class HitWindow:
         self._seconds: deque[list[int]] = deque()
 
     def add(self, at: float, *, warm: int, answers: int = 1) -> None:
-        """So many answers came through adapters, `warm` of them without a load."""
+        """Count answers through adapters; `warm` of them needed no load."""
         second = int(at)
         if not self._seconds or self._seconds[-1][0] != second:
             self._seconds.append([second, 0, 0])

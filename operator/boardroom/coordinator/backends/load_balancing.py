@@ -1,4 +1,4 @@
-"""Which LoRAX server a whole batch goes to. Pure."""
+"""Chooses the LoRAX server for a whole batch. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """One server as it is now, for one batch."""
+    """The current state of a server, as it matters to a batch."""
 
     key: str
     running: bool | None
@@ -14,11 +14,11 @@ class Candidate:
     leaving: bool
     """Whether its pod is being terminated."""
     ready: int
-    """How many of the batch's adapters have answered on the server."""
+    """The number of the batch's adapters that have answered on the server."""
     open: bool
     """Whether requests may be sent to the server now: it loads no adapters."""
     load: int
-    """Members whose requests are under way on the server."""
+    """The number of members with a request under way on the server."""
 
 
 def choose(candidates: Iterable[Candidate]) -> str | None:

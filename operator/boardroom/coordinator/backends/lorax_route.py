@@ -36,7 +36,7 @@ from boardroom.telemetry.tracing import OFF, Tracer
 
 
 class LoraxRoute:
-    """To one LoRAX server; long-lived."""
+    """The route to a LoRAX server; long-lived."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class LoraxRoute:
         self.admission = admission
         self._on_answer, self._on_failure = on_answer, on_failure
         self.tasks: set[asyncio.Task[Any]] = set()
-        """Runs of members that were sent this way and have not ended."""
+        """Runs of members that were sent by this route and have not ended."""
         self._held = held
         self._losses = losses
         self._metrics = metrics
@@ -104,7 +104,7 @@ class LoraxRoute:
         return second
 
     def _retry_route(self, member: Member, error: EngineError, other: "LoraxRoute | None") -> "LoraxRoute | None":
-        """Where the retry goes: to a server that is ready for it, else here if that may help, else nowhere."""
+        """The route of the retry: another server that is ready, else this one if a retry may help, else None."""
         if other is not None and isinstance(error, RETRY_ELSEWHERE):
             down = isinstance(error, (Unreachable, Unhealthy))
             if other.admission.is_open_for(member.adapter_id) or (down and other.block_reason(member) is None):
@@ -114,7 +114,7 @@ class LoraxRoute:
     async def _repeat(
         self, outcome: Outcome, member: Member, request: GenerationRequest, deadline: float, stream: MemberStream | None
     ) -> Outcome:
-        """What comes after this outcome: the request, repeated after each 429 while there is time."""
+        """The outcome after the request has been repeated after each 429, while there is time."""
         waits = iter(OVERLOAD_WAITS)
         while isinstance(outcome.result, Overloaded) and await retry_on_overload(waits, deadline, self._metrics):
             outcome = await self._request(member, request, deadline, stream)
@@ -188,9 +188,9 @@ class LoraxRoute:
         return replace(answer, adapter=identity, no_digest_reason=no_digest_reason)
 
     def _no_digest_reason(self, state: AdapterState, target: RequestTarget, waves_begun: int) -> str:
-        """Why an answer that is there now can't be called that of the weights that were asked; empty where it can.
+        """The reason why the weights of a finished answer are unknown; empty if they are the requested weights.
 
-        An incarnation that has ended meanwhile, and was seen to, has answered with what it had loaded.
+        An incarnation that was seen to end meanwhile has answered with the weights that it had loaded.
         """
         if target.incarnation == self.registry.incarnation:
             if self.admission.waves_begun != waves_begun:
@@ -200,6 +200,6 @@ class LoraxRoute:
         return "" if target.digest is not None else state.no_digest_reason
 
     async def _wait_admitted(self, path: str | None) -> EngineError | None:
-        """Wait for admission, as one of those that are held."""
+        """Wait for admission, listed among the waiting tasks."""
         with self._held.waiting(self.admission):
             return await self.admission.admit(path)

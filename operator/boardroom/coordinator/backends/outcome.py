@@ -1,4 +1,4 @@
-"""What became of one member's request to an engine. Pure."""
+"""The outcome of a member's request to an engine. Pure."""
 
 import msgspec
 
@@ -10,10 +10,10 @@ from boardroom.engine.protocol import Generation, GenerationRequest
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of a member: `finished` is a time of the event loop's clock; `reason` tells the failures in order.
+    """A member's outcome. `finished` is a time of the event loop's clock. `reason` tells the failures in order.
 
     `fallback_reason` says why LoRAX did not give the answer that standard inference gave. `adapter` names the weights
-    that answered, and `no_digest_reason` says why they can't be known.
+    that answered, and `no_digest_reason` says why they are unknown.
     """
 
     result: Generation | EngineError
@@ -29,7 +29,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def superseded(now: float, stream: MemberStream | None) -> Outcome:
-    """An answer that may be of another process than the one whose adapters were loaded."""
+    """An answer may come from another process than the one that loaded the adapters."""
     error = Superseded("LoRAX has started anew meanwhile, and this answer may be the base model's")
     if stream is not None:
         stream.failed(str(error))
@@ -37,7 +37,7 @@ def superseded(now: float, stream: MemberStream | None) -> Outcome:
 
 
 def empty_response(request: GenerationRequest, now: float, engine: EngineName, stream: MemberStream | None) -> Outcome:
-    """An answer without a word in it is none."""
+    """A text without a word is no answer."""
     who = "LoRAX" if engine is EngineName.LORAX else "standard inference"
     why = "; a stop sequence may have ended it at once" if request.stop else ""
     error = BadResponse(f"{who} answered with an empty text{why}")

@@ -28,7 +28,7 @@ from boardroom.engine.protocol import Engine
 from boardroom.telemetry.tracing import OFF, Tracer
 
 REFRESH_SECONDS: Final = 5.0
-"""How long a question waits for the sidecar's first report on an adapter."""
+"""The seconds that a question waits for the sidecar's first report on an adapter."""
 
 NO_POD: Final = "LoRAX has no pod"
 _LOG = logging.getLogger(__name__)
@@ -46,11 +46,12 @@ def _nothing() -> None:
 
 
 class BackendPool:
-    """One Backend for each server that is found. Only the pool grants this coordinator to send to them.
+    """Holds a Backend for each server that is found. Only the pool grants this coordinator to send to the servers.
 
-    The pool notifies `changes` when something about a server has changed. It calls `resolve` at once when a sidecar has
-    reported or the leader has told its state: `resolve` calls `keep`, before anything relies on that report. The pool
-    awaits `before_wave` before a server loads adapters: it returns when no other coordinator sends to that server.
+    The pool notifies `changes` when something about a server has changed. The pool calls `resolve` at once when a
+    sidecar has reported or the leader has told its state: `resolve` calls `keep`, before anything relies on that
+    report. The pool awaits `before_wave` before a server loads adapters: `before_wave` returns when no other
+    coordinator sends to that server.
     `wanted` tells what the sidecars are to fetch, None until that is known.
     """
 
@@ -78,7 +79,7 @@ class BackendPool:
         """Rewrites a JSON schema as these servers take it; raises SchemaRefused."""
         self._endpoints, self._engine, self._sidecar = endpoints, engine, sidecar
         self._synced: tuple[Endpoint, ...] | None = None
-        """The endpoints that the backends are of."""
+        """The endpoints of the backends."""
         self._metrics, self._tracer = metrics, tracer
         self._paths: set[str] = set()
         """The adapters that serve members."""
@@ -91,7 +92,7 @@ class BackendPool:
 
     @property
     def known(self) -> bool:
-        """Whether it is known where the servers are."""
+        """Whether the endpoints of the servers are known."""
         return self._synced is not None
 
     @property

@@ -31,10 +31,10 @@ adapters take to load. The number of rounds is bounded, because with fewer place
 """
 
 OVERLOAD_SECONDS: Final = 120.0
-"""How long a probe is sent again after 429: as long as a question may hold the place that the probe needs."""
+"""The seconds for which a probe is repeated after 429: a question may hold the probe's place for this time."""
 
 REFRESH_SECONDS: Final = 5.0
-"""How long a wave waits for the sidecar's report."""
+"""The seconds that a wave waits for the sidecar's report."""
 
 REST_SECONDS: Final = 1.0
 MAX_REST_SECONDS: Final = 16.0
@@ -165,7 +165,7 @@ class Prober:
         return frozenset(self._probes)
 
     async def _probe_all(self, paths: Iterable[str | None], tokens: int) -> dict[str | None, ActiveWindow | None]:
-        """When each adapter generated, None if it did not answer. Probes outlive the task that waits for them."""
+        """The window in which each adapter generated; None: no answer. Probes outlive the task that waits for them."""
         tasks = {path: asyncio.create_task(self._probe(path, tokens)) for path in paths}
         self._probes |= set(tasks.values())
         for task in tasks.values():

@@ -27,7 +27,7 @@ _KEPT: Final = 1024
 class _Suspect(msgspec.Struct):
     losses: int = 0
     last_loss: float = 0.0
-    """When the last one was."""
+    """The time of the last loss."""
 
     @property
     def rest(self) -> float:
@@ -38,16 +38,16 @@ class _Suspect(msgspec.Struct):
 
 
 class Quarantine:
-    """What all servers of a board lost, by question: its text and schema, to whichever member and to each one."""
+    """Counts the servers that a board lost, by question (text and schema): over all members, and for each member."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._suspects: dict[bytes, _Suspect] = {}
-        """The one that was lost last at the end; older ones than the longest rest are forgotten."""
+        """Suspects in the order of their last loss, the latest last. The oldest are dropped above _KEPT."""
 
     @property
     def has_suspects(self) -> bool:
-        """Whether any question is known that a server was lost with."""
+        """Whether a server was lost with any question that is remembered."""
         return bool(self._suspects)
 
     def refusal(self, key: bytes) -> Quarantined | None:
@@ -62,11 +62,11 @@ class Quarantine:
         )
 
     def clear(self, key: bytes) -> None:
-        """So it ends no LoRAX."""
+        """The question was answered, so it ends no LoRAX."""
         self._suspects.pop(key, None)
 
     def record_loss(self, key: bytes) -> None:
-        """A server was, with the question in it."""
+        """A server was lost with the question in it."""
         now = self._clock()
         suspect = self._suspects.pop(key, None)
         if suspect is None or now - suspect.last_loss > LONGEST_REST_SECONDS:
@@ -78,14 +78,14 @@ class Quarantine:
 
 
 class LossTracker:
-    """The losses of one server: all requests that it is lost with are lost once."""
+    """Counts the losses of a server: a loss counts once for all requests that were in the server."""
 
     def __init__(self, quarantine: Quarantine) -> None:
         self._quarantine = quarantine
         self.count = 0
-        """How often the server was lost."""
+        """The number of times that the server was lost."""
         self._recorded: set[bytes] = set()
-        """Questions of which the last loss is known already."""
+        """Questions whose last loss is counted already."""
 
     def refusal(self, request: GenerationRequest) -> Quarantined | None:
         """Why the request is not sent now."""
@@ -110,7 +110,7 @@ class LossTracker:
 
 
 def fingerprints(request: GenerationRequest) -> tuple[bytes, ...]:
-    """Of the question, the same for all members that are asked it; and of it to this member's adapter."""
+    """The digest of the question, the same for all members, and the digest of the question with the adapter."""
     question = (request.prompt, request.response_format)
     texts = (repr(question), repr((question, request.adapter_id)))
     return tuple(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts)

@@ -24,7 +24,7 @@ OVERLOAD_WAITS: Final = (0.1, 0.2, 0.4, 0.8)
 RETRY_ELSEWHERE: Final = (
     Unreachable, Unhealthy, ConnectionLost, Superseded, GenerationFailed, BadResponse, Overloaded, AdapterFailed,
 )  # fmt: skip
-"""What another LoRAX server may do better; the rest is the question's own fault, or its time that is over."""
+"""Errors that another LoRAX server may avoid. The question itself, or its deadline, causes the other errors."""
 
 
 async def retry_on_overload(waits: Iterator[float], deadline: float, metrics: Metrics) -> bool:

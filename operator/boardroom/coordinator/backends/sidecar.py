@@ -1,4 +1,4 @@
-"""What the sidecar beside LoRAX says: what lies on the adapters volume, and how far it is with what it fetches."""
+"""The client of the sidecar beside LoRAX, which reports the adapters on the volume and the progress of its fetches."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from boardroom.adapters.protocol import AdapterFiles, AdapterListing, DesiredSou
 
 POLL_SECONDS: Final = 3.0
 REPEAT_SECONDS: Final = 30.0
-"""What is wanted is said again so often: the sidecar forgets what nobody asks for."""
+"""The client repeats the wanted sources at this interval: the sidecar forgets sources that no client asks for."""
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=60, sock_connect=3)  # the first answer waits until every file is hashed
 _MAX_BYTES: Final = 16 * 1024 * 1024
 _OK: Final = 200
@@ -24,14 +24,14 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SidecarReport:
-    """One answer of the sidecar."""
+    """A report of the sidecar."""
 
     volume: Mapping[str, AdapterFiles] = field(default_factory=dict)
-    """By the adapter's name below the mount."""
+    """Files on the volume, by the adapter's name below the mount."""
     stored: Mapping[str, AdapterFiles] = field(default_factory=dict)
-    """What was fetched, by its directory."""
+    """Fetched files, by their directory."""
     fetched: Mapping[str, SourceEntry] = field(default_factory=dict)
-    """By the source's key."""
+    """The progress of each fetch, by the source's key."""
 
 
 def parse(body: bytes) -> SidecarReport:
@@ -45,9 +45,9 @@ def parse(body: bytes) -> SidecarReport:
 
 
 class SidecarClient:
-    """Polls the sidecar; what it said last stands while it can't be reached.
+    """Polls the sidecar. The last report stays valid while the sidecar can't be reached.
 
-    `wanted` says what the sidecar is to fetch; None where that isn't known yet.
+    `wanted` returns the sources that the sidecar must fetch. None: not known yet.
     """
 
     def __init__(self, url: str, wanted: Callable[[], DesiredSources | None] = lambda: None) -> None:
@@ -60,10 +60,10 @@ class SidecarClient:
         self.report: SidecarReport | None = None
         """None before the first answer."""
         self.error = ""
-        """Why the last look failed."""
+        """Why the last poll failed."""
 
     async def poll(self) -> bool:
-        """Asks once; whether the sidecar has answered, and `report` is what it says now."""
+        """Polls the sidecar once. True: the sidecar has answered, and `report` is current."""
         try:
             await self._get_report()
             if await self._put_wanted():
@@ -78,7 +78,7 @@ class SidecarClient:
         return True
 
     def set_remote(self, report: SidecarReport | None) -> None:
-        """Another coordinator has polled the sidecar."""
+        """Take in a report that another coordinator has polled."""
         self.report = report
 
     async def close(self) -> None:
@@ -107,7 +107,7 @@ class SidecarClient:
             self._etag = response.headers.get("etag", "")
 
     async def _put_wanted(self) -> bool:
-        """Tell the sidecar what is wanted, where it may not know; whether it was told."""
+        """Send the wanted sources to the sidecar if it may not have them; returns whether they were sent."""
         wanted = self._wanted()
         if wanted is None or not (wanted.sources or wanted.keep or self._sent):
             return False

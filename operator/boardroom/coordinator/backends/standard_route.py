@@ -16,7 +16,7 @@ from boardroom.telemetry.tracing import OFF, Tracer
 
 
 class StandardRoute:
-    """To standard inference; long-lived. The member's prompt is used, and no adapter."""
+    """The route to standard inference; long-lived. A request has the member's prompt and no adapter."""
 
     def __init__(self, engine: Inference, metrics: Metrics, tracer: Tracer = OFF) -> None:
         self.engine = engine
@@ -26,7 +26,7 @@ class StandardRoute:
     async def generate(
         self, member: Member, request: GenerationRequest, deadline: float, stream: MemberStream | None
     ) -> Outcome:
-        """One request, repeated after each 429 while there is time."""
+        """Send a request, and repeat it after each 429 while there is time."""
         waits = iter(OVERLOAD_WAITS)
         while True:
             with spans.attempt(self._tracer, EngineName.STANDARD, agent=member.name, role=member.role) as span:

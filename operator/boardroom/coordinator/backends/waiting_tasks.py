@@ -9,19 +9,19 @@ from boardroom.coordinator.backends.admission import Admission
 
 
 class WaitingTasks:
-    """Who waits, and at which server's gate. `on_change` is called with how many wait."""
+    """Holds the tasks that wait, each with its server's admission. `on_change` gets the number of waiting tasks."""
 
     def __init__(self, on_change: Callable[[int], None] = lambda _count: None) -> None:
         self._admissions: dict[asyncio.Task[Any] | None, Admission] = {}
         self._on_change = on_change
 
     def admission_of(self, task: asyncio.Task[Any]) -> Admission | None:
-        """Where this task waits; None where it does not."""
+        """The admission at which the task waits; None if it does not wait."""
         return self._admissions.get(task)
 
     @contextmanager
     def waiting(self, admission: Admission) -> Iterator[None]:
-        """While inside, the current task waits there."""
+        """While inside, the current task waits at this admission."""
         task = asyncio.current_task()
         self._admissions[task] = admission
         self._on_change(len(self._admissions))

@@ -14,7 +14,7 @@ from boardroom.coordinator.response import AskResponse
 
 
 class Conversations:
-    """A board's conversations. A caller that may ask the board may continue, read and delete each whose id it knows."""
+    """A board's conversations. A caller of the board may continue, read and delete a conversation by its id."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -45,7 +45,7 @@ class Conversations:
         return conversation
 
     async def delete(self, conv_id: str) -> None:
-        """Forget it. Raises UnknownConversation, and ConversationBusy: an answer on its way would bring it back."""
+        """Delete the conversation. Raises UnknownConversation, and ConversationBusy (a pending answer restores it)."""
         async with self._store.claim(conv_id):
             if not await self._store.delete(conv_id):
                 raise _unknown()

@@ -13,7 +13,7 @@ from boardroom.coordinator.errors import ConversationBusy
 
 MAX_CONVERSATIONS: Final = 10_000
 MAX_BYTES: Final = 64 * 1024 * 1024
-"""Of all conversations together, as the container's memory allows; the least recently used are forgotten."""
+"""The limit for all conversations together, as the container's memory allows; the least recently written go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class MemoryStore:
         self._claimed: set[str] = set()
 
     def __len__(self) -> int:
-        """How many conversations are kept, expired ones included that nobody has read since."""
+        """The number of stored conversations. Expired conversations count until the next read of them."""
         return len(self._kept)
 
     @asynccontextmanager

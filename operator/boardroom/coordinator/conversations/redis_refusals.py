@@ -19,7 +19,7 @@ _REMEDIES: Final = {
     "CLUSTERDOWN": _CLUSTER,
     "TRYAGAIN": _CLUSTER,
 }
-"""Remedies of refusals that last until somebody mends them, by the code that an error begins with."""
+"""Remedies of refusals that last until an administrator acts, by the code that an error begins with."""
 _ERR_REMEDIES: Final = (
     ("AUTH", "the server asks for no password, or knows no users: see passwordSecretRef and username"),
     ("DB index", f"the server has no such database: see {_OPTION}.database"),
@@ -51,7 +51,7 @@ class RedisRefusal:
 
     @property
     def remedy(self) -> str:
-        """What somebody has to mend; empty if the refusal passes by itself."""
+        """The remedy that an administrator must apply; empty if the refusal passes by itself."""
         if self.code == "ERR":
             return next((remedy for part, remedy in _ERR_REMEDIES if part in self.text), "")
         return _REMEDIES.get(self.code, "")

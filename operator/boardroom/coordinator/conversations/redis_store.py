@@ -24,7 +24,7 @@ from boardroom.coordinator.conversations.store import BUSY
 from boardroom.coordinator.errors import ConversationBusy, ConversationsRefused, ConversationsUnavailable
 
 LEASE_SECONDS: Final = 15.0
-"""How long a conversation stays claimed by a coordinator that died."""
+"""The time for which a conversation stays claimed by a coordinator that died."""
 
 OPERATION_SECONDS: Final = 2.0
 """The longest wait for one command, reconnecting included."""

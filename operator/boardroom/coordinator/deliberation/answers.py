@@ -49,7 +49,7 @@ def failure(member: Member, error: EngineError, reason: str, *, took_ms: float) 
 
 
 def missing(agent: Agent, status: AnswerStatus, reason: str, *, took_ms: float | None = None) -> MemberAnswer:
-    """The answer of a member without a text. It names the adapter that was to answer."""
+    """The answer of a member without a text. The answer names the adapter that was to answer."""
     path = agent.adapter_id if isinstance(agent, Member) else None
     return MemberAnswer(
         agent=agent.name,

@@ -1,4 +1,4 @@
-"""What holds for every member and every round of one question."""
+"""The context of a question, the same for every member and every round."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,9 +11,9 @@ from boardroom.engine.protocol import PastTurn
 
 
 class PromptContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What the caller says to every member: below its system prompt, and what was said before.
+    """The caller's part of every member's prompt: the text below the member's system prompt, and the history.
 
-    `histories` holds what each member (by name) said itself; `history` goes to all of them.
+    `histories` holds each member's own past turns, by name; `history` goes to all members.
     """
 
     system: str = ""
@@ -22,7 +22,7 @@ class PromptContext(msgspec.Struct, frozen=True, kw_only=True):
     response_format: Mapping[str, Any] | None = None
     """A JSON schema for every answer, unless the mode has one of its own."""
     notes: tuple[str, ...] = ()
-    """What the caller offered and the board does not use; the notes come first of the answer's warnings."""
+    """Notes on input of the caller that the board does not use; they are the first of the answer's warnings."""
 
 
 NO_CONTEXT: Final = PromptContext()
@@ -39,4 +39,4 @@ class AskContext(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float
     prompt: PromptContext = NO_CONTEXT
     listener: Listener | None = None
-    """Gets what members say as they say it."""
+    """Receives members' texts piece by piece."""

@@ -1,4 +1,4 @@
-"""One member's way to an answer: LoRAX, or standard inference if LoRAX fails or is not wanted."""
+"""Sends a member's request to LoRAX, or to standard inference if LoRAX fails or is not wanted."""
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
@@ -19,7 +19,7 @@ from boardroom.engine.protocol import GenerationRequest
 from boardroom.telemetry.tracing import OFF, Tracer
 
 LORAX_SHARE: Final = 0.7
-"""Of a member's time, where standard inference may have to answer in the rest of it."""
+"""LoRAX's share of a member's time if standard inference may have to answer in the rest."""
 
 _NO_SERVER: Final = Unreachable("LoRAX has no pod")
 
@@ -70,7 +70,7 @@ class Dispatcher:
         return self.standard is None and self.lorax is not None and self.lorax.breaker.reason is not None
 
     def hold_reason(self, task: asyncio.Task[Any]) -> str | None:
-        """What a run waits for before it is sent to LoRAX; None if it does not wait."""
+        """The reason why a run waits before it is sent to LoRAX; None if it does not wait."""
         gate = self.lorax.held.admission_of(task) if self.lorax else None
         return gate.hold_reason if gate else None
 
@@ -85,7 +85,7 @@ class Dispatcher:
         use_lorax: bool = True,
         stream: MemberStream | None = None,
     ) -> Coroutine[Any, Any, Outcome]:
-        """The coroutine that asks one member. It never raises an EngineError: that is its outcome.
+        """The coroutine that asks a member. The coroutine returns an EngineError in its outcome and never raises it.
 
         The question's retries hold `retry_lock`, so that each of them is alone in LoRAX.
         """
@@ -122,8 +122,8 @@ class Dispatcher:
 
     @staticmethod
     def _lorax_deadline(deadline: float) -> float:
-        """When LoRAX's share of the time is over. To cut it off is safe: what is sent has answered before (disconnect
-        abort, docs/lorax.md).
+        """The end of LoRAX's share of the time. To cut a request off then is safe, because only adapters that have
+        answered before get requests (disconnect abort, docs/lorax.md).
         """
         now = asyncio.get_running_loop().time()
         return now + LORAX_SHARE * (deadline - now)
@@ -136,7 +136,7 @@ class Dispatcher:
         return Outcome(error, asyncio.get_running_loop().time(), reason=str(error))
 
     def _other_route(self, member: Member, route: LoraxRoute) -> LoraxRoute | None:
-        """The way to the best other server for this member, if one is up."""
+        """The route to the best other server for this member; None if no other is up."""
         return self.lorax.choose([member.adapter_id], besides=route) if self.lorax else None
 
     async def _run_standard(

@@ -1,4 +1,4 @@
-"""One batch of a question: submit its members together, wait until each one's deadline, and name everybody."""
+"""A batch of a question: submits the members together, waits until each deadline, and gives every member an answer."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from boardroom.engine.protocol import GenerationRequest
 
 
 class MemberPrompt(msgspec.Struct, frozen=True):
-    """What is put to one member."""
+    """The prompt for a member."""
 
     agent: Agent
     text: str
@@ -43,10 +43,10 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
 async def ask_batch(
     dispatcher: Dispatcher, context: AskContext, prompts: Sequence[MemberPrompt], *, began: float, timeout: float
 ) -> BatchResult:
-    """Ask the members of all prompts at once. Those that go to LoRAX are one batch there.
+    """Ask the members of all prompts at once. The members that go to LoRAX form a batch there.
 
-    `began` is a time of the event loop's clock. Returns at the latest `timeout` seconds after it, whatever the engines
-    do: a member that has not answered by then is named with the reason.
+    `began` is a time of the event loop's clock. The call returns at the latest `timeout` seconds after it, even if an
+    engine hangs: the result names a member that has not answered by then, with the reason.
     """
     panel = _Panel(dispatcher, context, prompts, began=began, timeout=timeout)
     with spans.batch(dispatcher.tracer, len(prompts)) as span:
@@ -62,12 +62,12 @@ class _Run(msgspec.Struct, frozen=True):
 
     member: Member
     limit: float
-    """Seconds that the caller or the member gave; the deadline is when they are over."""
+    """The time limit in seconds, from the caller or the member; the deadline is its end."""
     deadline: float
     is_lorax: bool
     """Whether the run goes to LoRAX, and so may be part of a batch."""
     has_own_form: bool
-    """Whether the mode asks for a form. Its prompt says so too, and the mode asks again for what has none."""
+    """Whether the mode asks for a form. Its prompt says so too, and the mode asks again if an answer lacks the form."""
     task: asyncio.Task[Outcome]
 
 
@@ -95,7 +95,7 @@ class _Panel:
         self._route = dispatcher.choose([p.agent for p in prompts if isinstance(p.agent, Member)])
         self._retry_lock = asyncio.Lock()
         self._runs: dict[asyncio.Task[Outcome], _Run] = {}
-        """Those that have neither ended nor met their deadline."""
+        """Runs that have neither ended nor met their deadline."""
         self._all_done: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._answers: dict[str, MemberAnswer] = {}
@@ -124,7 +124,7 @@ class _Panel:
             self._runs = {}
 
     def result(self) -> BatchResult:
-        """What has come of it, once `run` has returned."""
+        """The result of the batch, after `run` has returned."""
         return BatchResult(
             answers=[self._answers[prompt.agent.name] for prompt in self._prompts],
             batch=self._batch(),
@@ -167,7 +167,7 @@ class _Panel:
         self._add(answers.missing(agent, AnswerStatus.ABSENT, reason))
 
     def _ended(self, task: asyncio.Task[Outcome]) -> None:
-        """A run is over. One that met its deadline before has its answer already."""
+        """A run has ended. A run that met its deadline before has its answer already."""
         if self._route is not None:
             self._route.tasks.discard(task)
         run = self._runs.pop(task, None)
@@ -175,7 +175,7 @@ class _Panel:
             return
         try:
             self._add(self._answer(run, task.result()))
-        except BaseException as error:  # noqa: BLE001 (whoever waits for the batch gets it)
+        except BaseException as error:  # noqa: BLE001 (the caller of the batch gets it)
             self._end(error)
         if not self._runs:
             self._end()
@@ -184,7 +184,7 @@ class _Panel:
         self._timer = self._loop.call_at(min(run.deadline for run in self._runs.values()), self._end_late)
 
     def _end_late(self) -> None:
-        """Name those that have no time left, and wait on for the others."""
+        """Give an answer to the members that have no time left, and wait on for the others."""
         now = self._loop.time()
         try:
             for run in [run for run in self._runs.values() if run.deadline <= now]:

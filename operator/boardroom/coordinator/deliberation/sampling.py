@@ -7,7 +7,7 @@ from boardroom.api.boardagent import GenerationSpec
 
 
 class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
-    """What the engine gets; `clamped` says which of the question's parameters were above the member's limits."""
+    """The parameters for the engine. `clamped` names the question's parameters that were above the member's limits."""
 
     max_new_tokens: int
     temperature: float
@@ -18,7 +18,7 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def resolve(requested: Parameters, defaults: GenerationSpec) -> SamplingParams:
-    """The question's parameter where it has one, else the member's; never above spec.generation.limits."""
+    """The question's parameter if it has one, else the member's; never above spec.generation.limits."""
     limits = defaults.limits
     tokens = defaults.max_new_tokens if requested.max_new_tokens is None else requested.max_new_tokens
     temperature = float(defaults.temperature or 0) if requested.temperature is None else requested.temperature

@@ -1,4 +1,4 @@
-"""Which members a question is for. Pure."""
+"""Selects the members for a question. Pure."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""One question's session: a mode asks rounds through it. It shares out the time and adds up what came of them."""
+"""The session of a question: a mode asks rounds through it. The session divides the time and adds up the results."""
 
 import asyncio
 import math
@@ -13,7 +13,7 @@ from boardroom.coordinator.response import Batch, MemberAnswer, Usage
 
 
 class Session:
-    """For one question."""
+    """Asks the rounds of a question; holds its batches, usage and warnings."""
 
     def __init__(self, dispatcher: Dispatcher, context: AskContext) -> None:
         self._dispatcher = dispatcher
@@ -25,10 +25,10 @@ class Session:
         """Members whose engine refused a request as it stands."""
 
     async def round(self, prompts: Sequence[MemberPrompt], *, steps: int = 1) -> list[MemberAnswer]:
-        """An answer for every prompt, in their order. They go as one batch, or as several of `max_concurrent` members.
+        """An answer for every prompt, in their order. Members are asked in batches of at most `max_concurrent`.
 
-        Raises MemberFailed. `steps` is how many rounds the mode still asks, this one included. Each batch gets its even
-        share of the time that is left, so that a member that hangs leaves some to those who come after it.
+        Raises MemberFailed. `steps` is the number of rounds that the mode still asks, this one included. Each batch
+        gets an even share of the time that is left, so that a member that hangs leaves time to later members.
         """
         context = self._context
         size = context.request.max_concurrent or len(prompts) or 1
@@ -44,7 +44,7 @@ class Session:
         return answers
 
     def _record(self, result: BatchResult) -> None:
-        """Add up what came of a batch; raises MemberFailed where the question allows for no missing answer."""
+        """Add up the result of a batch; raises MemberFailed if the question allows no missing answer."""
         if result.batch is not None:
             self.batches.append(result.batch)
         self.warnings += [warning for warning in result.warnings if warning not in self.warnings]
@@ -59,8 +59,8 @@ class Session:
             )
 
     def _time_share(self, batches: int) -> tuple[float, float]:
-        """When this batch's time began, and how long it is in seconds, if so many are to come with it. The last one has
-        the question's own.
+        """The start and length (seconds) of this batch's time, if `batches` are left, this one included. The last batch
+        has the question's own time.
         """
         began, timeout = self._context.began, self._context.timeout
         if batches == 1:
@@ -71,14 +71,14 @@ class Session:
 
 
 def total_usage(usages: Sequence[Usage]) -> Usage:
-    """The sum."""
+    """The sum of token counts."""
     prompt = sum(u.prompt_tokens for u in usages)
     completion = sum(u.completion_tokens for u in usages)
     return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
 
 
 def member_problems(answers: Sequence[MemberAnswer]) -> list[MemberProblem]:
-    """Why those without a text have none."""
+    """The reasons of the answers without a text."""
     return [
         MemberProblem(agent=a.agent, role=a.role, reason=a.reason or "")
         for a in answers
@@ -87,12 +87,12 @@ def member_problems(answers: Sequence[MemberAnswer]) -> list[MemberProblem]:
 
 
 def summarize(missing: Sequence[MemberProblem]) -> str:
-    """The first reason, and how many more there are: of an error many clients show the message alone."""
+    """The first reason, and the number of others: many clients show only the message of an error."""
     first, *others = missing
     more = f" (and {len(others)} more, each with its reason in members)" if others else ""
     return f"{first.role} ({first.agent}): {first.reason}{more}"
 
 
 def with_text(answers: Sequence[MemberAnswer]) -> list[MemberAnswer]:
-    """Those with a text."""
+    """The answers with a text."""
     return [a for a in answers if a.status is AnswerStatus.ANSWERED]

@@ -10,7 +10,7 @@ from boardroom.coordinator.response import Decision, MemberAnswer, Round
 
 
 class Agenda(msgspec.Struct, frozen=True, kw_only=True):
-    """One question and the members that it is for; `chair` need not be among them."""
+    """A question and the members that answer it; `chair` need not be among them."""
 
     question: str
     agents: Sequence[Agent]
@@ -20,7 +20,7 @@ class Agenda(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deliberation(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer for each member; `reply` unless they stand side by side, `chair` if there was one."""
+    """An answer of each member. `reply` None: the answers stand side by side. `chair` None: there was no chair."""
 
     answers: list[MemberAnswer]
     reply: str | None = None

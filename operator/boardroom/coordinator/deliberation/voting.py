@@ -35,13 +35,13 @@ SCHEMA: Final[dict[str, Any]] = {
     "required": ["position", "confidence", "rationale"],
     "additionalProperties": False,
 }
-"""For `response_format`, without bounds: LoRAX heeds none of a number, so the values stand here, and one of length
-would freeze it for minutes, so the coordinator cuts.
+"""The schema for `response_format`. The schema has no bounds: LoRAX ignores a bound of a number, so the values are
+enumerated, and a bound of length would freeze LoRAX for minutes, so the coordinator cuts the text.
 """
 
 
 def parse_ballot(text: str) -> Ballot | str:
-    """The ballot, or why the text is none. Code fences around it are dropped."""
+    """The ballot, or the reason why the text is no ballot. Code fences around the text are dropped."""
     bare = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```").strip()
     try:
         return Ballot.model_validate_json(bare)
@@ -52,9 +52,9 @@ def parse_ballot(text: str) -> Ballot | str:
 
 
 def vote(agent: Agent, answer: MemberAnswer, retry_failure: str | None = None) -> Vote:
-    """One member's vote: an answer that is no ballot is an abstention, no answer is no position at all.
+    """A member's vote. An answer that is no ballot is an abstention; without an answer, the position is None.
 
-    `retry_failure` is why the member gave no other answer where it was asked again for a ballot.
+    `retry_failure` is the reason why the member gave no second answer when it was asked again for a ballot.
     """
     weight, veto = (agent.weight, agent.veto) if isinstance(agent, Member) else (0, False)
     cast = Vote(agent=agent.name, role=agent.role, position=None, weight=weight, veto=veto)

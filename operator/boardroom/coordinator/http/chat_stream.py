@@ -61,7 +61,7 @@ class ChatStream:
     """The Listener that streams one choice."""
 
     def __init__(self, writer: ChatWriter, index: int, mode: CoordinationMode, *, one_agent: bool) -> None:
-        """`one_agent`: the question is for one agent, whose text is the content as it is."""
+        """`one_agent`: the question is for a single agent, and the content is the agent's text as it is."""
         self._writer = writer
         self._index = index
         self._live_round = _LIVE_ROUND.get(mode)
@@ -72,10 +72,10 @@ class ChatStream:
         self._order: list[str] = []
         self._roles: dict[str, str] = {}
         self._pending: dict[str, str] = {}
-        """Texts of members whose turn to be sent has not come."""
+        """Texts that wait until the members before have been sent, by member."""
         self._done: set[str] = set()
         self._sent_agents: set[str] = set()
-        """Members of whom some text was sent."""
+        """Members with a text that was sent, at least in part."""
 
     @property
     def _live(self) -> bool:

@@ -35,7 +35,7 @@ _NO_HTTP: Final = _refusal(
 
 
 class RequestTask:
-    """The task that answers a request. It is cancelled when the client disconnects."""
+    """The task that answers a request. A client that disconnects cancels the task."""
 
     __slots__ = ("_task", "is_disconnected")
 
@@ -116,13 +116,13 @@ class JoinedWrites:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Send the data in the loop's next turn, with what else is written until then."""
+        """Send the data in the loop's next turn, together with all data written until then."""
         if not self._waiting:
             self._loop.call_soon(self._flush)
         self._waiting.append(data)
 
     def close(self) -> None:
-        """Send what was written, and close the connection."""
+        """Send the data that was written, and close the connection."""
         self._flush()
         self._transport.close()
 

@@ -47,7 +47,7 @@ class StreamBody:
 
 @dataclass(frozen=True, slots=True)
 class EndpointDeps:
-    """What every endpoint needs. Without an authenticator no request needs a token."""
+    """The dependencies of every endpoint. Without an authenticator no request needs a token."""
 
     metrics: Metrics
     tracer: Tracer
@@ -62,12 +62,12 @@ class EventWriter(Protocol):
 
 
 class Call(msgspec.Struct):
-    """One request to a handler. The handler notes the mode and the answers in `record`."""
+    """A request to a handler. The handler notes the mode and the answers in `record`."""
 
     scope: Scope
     receive: Receive
     headers: Mapping[str, str]
-    """By name in lower case."""
+    """The header fields, by name in lower case."""
     request_id: str
     record: RequestRecord
 

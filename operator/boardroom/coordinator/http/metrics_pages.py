@@ -1,4 +1,4 @@
-"""Pages for Prometheus: the coordinator's metrics, and LoRAX's, whose server only the coordinator can reach."""
+"""Pages for Prometheus: the coordinator's metrics, and those of LoRAX, which only the coordinator can reach."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from boardroom.coordinator.backends.pool import NO_POD, BackendPool
 from boardroom.engine.errors import EngineError
 
 PAGE_SECONDS: Final = 1.0
-"""How long a page is reused. To make one takes milliseconds of the loop that answers questions."""
+"""The seconds for which a page is reused. A new page takes milliseconds of the loop that answers questions."""
 LORAX_SECONDS: Final = 5.0
 """Limit for LoRAX's page, below the 10 s after which Prometheus gives up by default."""
 _TYPE: Final = "# TYPE "
@@ -44,8 +44,8 @@ def own_page(registry: CollectorRegistry) -> Page:
 def lorax_page(pool: BackendPool | None, shows: Callable[[], bool]) -> Page:
     """The page of all LoRAX servers that answer, each series with the server's name as label `replica`.
 
-    `shows`: whether this coordinator is the one that shows them: from several they would be summed up as if there
-    were more servers. Reading it raises EngineError where none answers.
+    `shows`: whether this coordinator shows the metrics. If several did, Prometheus would count each server more than
+    once. Reading the page raises EngineError if no server answers.
     """
 
     async def make() -> bytes:

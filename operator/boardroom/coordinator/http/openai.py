@@ -146,8 +146,8 @@ def usage(answers: Sequence[AskResponse]) -> dict[str, Any]:
 
 
 def attribution(answers: Sequence[AskResponse]) -> dict[str, Any]:
-    """Who answered, with which weights and engine, and who did not and why. If one agent gave several choices,
-    `answers` has one for each in their order, and the other fields hold for all of them.
+    """The members that answered, with weights and engine, and the others with the reason. If an agent gave several
+    choices, `answers` has an entry for each in their order, and the other fields cover all of them.
     """
     whole = answers[0]
     if len(answers) > 1:

@@ -50,7 +50,7 @@ def _event(description: str, *names: str) -> Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One route and method. `openai`: its errors have OpenAI's shape, with 400 instead of 422 for invalid fields."""
+    """A route with a method. `openai`: its errors have OpenAI's shape, with 400 instead of 422 for invalid fields."""
 
     method: Literal["get", "post", "delete"]
     path: str

@@ -12,7 +12,7 @@ from boardroom.coordinator.peers.membership import Peers
 
 
 def peers_handler(peers: Peers | None) -> Callable[[Request], Awaitable[Response]]:
-    """The handler. It refuses every address that is not a coordinator of this board, and all of them if standalone."""
+    """The handler of POST /peers. 403: the address is no coordinator of this board, or this one is standalone."""
 
     async def handler(request: Request) -> Response:
         if peers is None or request.client is None or not peers.knows(request.client.host):

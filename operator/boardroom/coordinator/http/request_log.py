@@ -1,4 +1,4 @@
-"""What metrics, the log and the span say of one request, from its first byte to the last of its answer."""
+"""The metrics, log line and span of a request, from its first byte to the last byte of its answer."""
 
 import logging
 import time
@@ -20,12 +20,12 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 class RequestRecord:
-    """Collects what is counted and logged of a request. No text of a question or an answer is logged."""
+    """Collects the counts and log fields of a request. No text of a question or an answer is logged."""
 
     def __init__(self, route: str, request_id: str, span: Span, metrics: Metrics) -> None:
         self.request_id = request_id
         self.caller = ""
-        """Who asks; empty without an authenticator."""
+        """The caller's name; empty without an authenticator."""
         self.mode = ""
         """The question's mode, once it is known."""
         self._route, self._span, self._metrics = route, span, metrics
@@ -38,7 +38,7 @@ class RequestRecord:
         self._answers.append(answer)
 
     def finish(self, status: int, problem: ApiError | None) -> None:
-        """The answer is ready, has been streamed, or nobody waits for it: count the request, end its span, log it."""
+        """The answer is ready or streamed, or the client has left: count the request, end its span, log it."""
         seconds = time.perf_counter() - self._began
         code = problem.code if problem else ("client_closed" if status == CLIENT_CLOSED else "")
         self._metrics.request(self._route, self.mode, status, seconds, code)

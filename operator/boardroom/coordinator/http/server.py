@@ -18,7 +18,7 @@ from boardroom.coordinator.http.app import create_app, create_probe_app
 from boardroom.coordinator.http.connections import ApiProtocol
 
 GRACE_SECONDS: Final = 20
-"""How long questions in flight may take after SIGTERM. With DRAIN_SECONDS it fits a pod's 30 s."""
+"""The seconds that questions in flight may take after SIGTERM. With DRAIN_SECONDS it fits a pod's 30 s."""
 
 KEEP_ALIVE_SECONDS: Final = 75
 

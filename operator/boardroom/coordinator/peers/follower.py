@@ -136,7 +136,7 @@ class Follower:
         self._pool.cut(reason)
 
     def _put_back(self, outcomes: dict[str, OutcomeDelta]) -> None:
-        """Keep outcomes that could not be told for the next request."""
+        """Keep outcomes that could not be reported, for the next request."""
         for key, delta in outcomes.items():
             if key in self._pool.backends:
                 self._pool.backends[key].put_back(delta)

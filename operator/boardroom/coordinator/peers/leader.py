@@ -15,32 +15,32 @@ from boardroom.coordinator.changes import Changes
 from boardroom.coordinator.peers.protocol import GRANT_SECONDS, POLL_SECONDS, BackendState, GrantRequest, GrantResponse
 
 MARGIN_SECONDS: Final = 0.25
-"""How much longer the leader counts a grant than its follower: clocks of two machines run a little differently."""
+"""The seconds that the leader adds to a follower's grant: clocks of two machines run a little differently."""
 FORGET_SECONDS: Final = 60.0
-"""How long after its last request a follower is forgotten."""
+"""The seconds after its last request when a follower is forgotten."""
 
 
 @dataclass
 class FollowerState:
-    """What the leader knows of a follower; times are on the leader's clock."""
+    """The leader's state of a follower; times are on the leader's clock."""
 
     asked_at: float = 0.0
     granted: dict[str, float] = field(default_factory=dict)
-    """Until when it may send to each server."""
+    """The time until which the follower may send to each server."""
     holds: dict[str, int] = field(default_factory=dict)
-    """The wave of each server that it holds for: it sends nothing until that wave is over."""
+    """The wave of each server for which the follower holds: it sends nothing until that wave has ended."""
 
     def polled(self, at: float, holds: dict[str, int]) -> None:
         """Take in a request."""
         self.asked_at, self.holds = at, holds
 
     def may_send(self, key: str, wave: int, now: float) -> bool:
-        """Whether it may still send to the server of this key before that wave."""
+        """Whether the follower may still send to the server with this key before that wave."""
         return self.holds.get(key) != wave and self.granted.get(key, 0.0) > now
 
 
 class Leader:
-    """Answers followers' requests while this coordinator leads; who leads is for Peers to say.
+    """Answers followers' requests while this coordinator leads; Peers decides which coordinator leads.
 
     The version of the state that followers are told is the generation of `changes`. The generation counts at once:
     after a change, such as a wave that begins, no follower is answered as if nothing had changed.
@@ -87,7 +87,7 @@ class Leader:
         await asyncio.sleep(max(0.0, last - self._clock()))
 
     def _take_in(self, poll: GrantRequest) -> None:
-        """Take in the outcomes of a follower's questions; those of an earlier incarnation tell nothing."""
+        """Take in the outcomes of a follower's questions; outcomes of an earlier incarnation are ignored."""
         for key, report in poll.told.items():
             backend = self._pool.backends.get(key)
             if backend is None:

@@ -1,4 +1,4 @@
-"""One coordinator among those of its board: the holder of the board's Lease leads.
+"""A coordinator's membership among those of its board: the holder of the board's Lease leads.
 
 Only the leader checks LoRAX's health, loads adapters, verifies them and writes status. The others answer questions by
 the state that the leader tells them, and send to LoRAX while the leader grants that (leader.py, follower.py).
@@ -85,7 +85,7 @@ class Peers:
         self._addresses = slices(kube, namespace, name, lambda: None)
         self._jobs = Jobs()
         self._term = 0.0
-        """Until when, on the clock, this coordinator may lead without renewing the Lease."""
+        """The time on the clock until which this coordinator may lead without renewing the Lease."""
 
     @property
     def is_confirmed_leader(self) -> bool:
@@ -148,7 +148,7 @@ class Peers:
                     await asyncio.sleep(AGAIN_SECONDS if self.follower else self._timing.retry_period)
 
     async def _follow(self, follower: Follower) -> None:
-        """Follow for as long as the leader gives grants; who gives them leads, whatever the Lease says."""
+        """Follow for as long as the leader gives grants. The coordinator that grants leads, whatever the Lease says."""
         try:
             await follower.follow(self.leader_identity, self.leader_identity.rpartition("_")[0])
             await asyncio.sleep(_PAUSE)
@@ -167,10 +167,10 @@ class Peers:
             await self._on_stopped_leading(holder)
 
     def _holder(self, named: str, holder: str) -> str:
-        """Who holds the Lease in which another is `named`; `holder` is the same, or "" if the Lease has expired."""
+        """The holder of the Lease, which names another coordinator (`named`). `holder`: the same, or "" if expired."""
         follower = self.follower
         if follower is not None and named == self.leader_identity and follower.heard_within(self._timing.duration):
-            return named  # it has granted since this one last saw it renew
+            return named  # the named leader has granted within the Lease's duration
         if holder.startswith(f"{self._address}_"):
             # a former process of this pod, which has ended; its grants run out
             return "" if self._clock() > self._born + GRANT_SECONDS + MARGIN_SECONDS else holder

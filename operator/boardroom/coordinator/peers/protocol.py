@@ -1,4 +1,4 @@
-"""What coordinators of one board tell each other, as JSON. Pure."""
+"""The JSON messages between coordinators of a board. Pure."""
 
 from datetime import datetime
 from typing import Final
@@ -14,14 +14,15 @@ from boardroom.engine.errors import AdapterFailed, AdapterFault, EngineError
 
 PATH: Final = "/peers"
 GRANT_SECONDS: Final = 3.0
-"""How long a follower may send after it has asked for a grant. It counts from before it asked, by its own clock, and
-the leader from when it was asked: so the follower always stops first, and clocks are never compared.
+"""The seconds for which a follower may send after it has asked for a grant. The follower counts from before its
+request, by its own clock; the leader counts from the request's arrival. So the follower always stops first, and no
+clocks are compared.
 """
 POLL_SECONDS: Final = 1.0
-"""The leader answers after so long, or at once when something moved."""
+"""The leader answers after this many seconds, or at once when its state has changed."""
 
 BASE_MODEL: Final = ""
-"""LoRAX takes an empty adapter_id for the base model too; a coordinator of a version before knows no such adapter."""
+"""LoRAX takes an empty adapter_id for the base model too; a coordinator of an earlier version knows no such adapter."""
 
 _ERRORS: Final = {
     error.code: error
@@ -42,24 +43,24 @@ class ErrorBody(msgspec.Struct, frozen=True):
         return cls(error.code, str(error), error.fault if isinstance(error, AdapterFailed) else None)
 
     def error(self) -> EngineError:
-        """The same error here."""
+        """The EngineError that the message describes."""
         if self.fault is not None:
             return AdapterFailed(self.fault, self.text)
         return _ERRORS.get(self.code, EngineError)(self.text)
 
 
 class OutcomeReport(msgspec.Struct, kw_only=True):
-    """What came of a follower's questions at one server since it asked last."""
+    """The outcomes of a follower's questions at a server since the follower's last request."""
 
     incarnation: str = ""
-    """Of the server that they were put to: of another one they tell nothing."""
+    """The incarnation of the server that got the questions; the outcomes tell nothing of another incarnation."""
     answers: int = 0
     warm: int = 0
     failures: list[tuple[str | None, ErrorBody]] = []
     unsure: bool = msgspec.field(default=False, name="doubt")
-    """Whether something broke on the way there, and the follower holds until the leader has looked."""
+    """Whether a connection to the server broke, so that the follower holds until the leader has checked the server."""
     base: bool = False
-    """Whether a member uses the base model: a leader of a version before loads it only if a follower says so."""
+    """Whether a member uses the base model: a leader of an earlier version loads it only if a follower asks for it."""
 
     @classmethod
     def of(cls, backend: Backend, news: OutcomeDelta) -> "OutcomeReport":
@@ -78,17 +79,17 @@ class GrantRequest(msgspec.Struct, kw_only=True):
     """A follower asks the leader for its next grant. Servers go by their keys."""
 
     leader: str
-    """Whom it takes for the leader: another one refuses."""
+    """The leader's identity as the follower knows it: another coordinator refuses the request."""
     follower: str
     version: int
-    """The state that it has; 0 where it has none."""
+    """The version of the state that the follower has; 0: none."""
     holds: dict[str, int] = {}
-    """The waves for which it sends nothing any more, and nothing of which is on its way any more."""
+    """The waves for which the follower has stopped sending, with no request on its way any more."""
     told: dict[str, OutcomeReport] = {}
 
 
 class AdapterReport(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What the leader knows of one adapter on one server."""
+    """The leader's state of an adapter on a server."""
 
     path: str
     """BASE_MODEL stands for the base model."""
@@ -118,7 +119,7 @@ class AdapterReport(msgspec.Struct, kw_only=True, omit_defaults=True):
         )
 
     def to_state(self) -> AdapterState:
-        """The same state here, but for when a failed adapter is tried again: that is the leader's concern."""
+        """The AdapterState that the message describes, without the retry time: the leader decides on retries."""
         return AdapterState(
             path=None if self.path == BASE_MODEL else self.path,
             phase=self.state,
@@ -134,10 +135,10 @@ class AdapterReport(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class BackendState(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What the leader knows of one LoRAX server."""
+    """The leader's state of a LoRAX server."""
 
     incarnation: str = ""
-    """The incarnation of the server that all of this is of; a leader of a version before does not say."""
+    """The incarnation of the server in this state; a leader of an earlier version leaves it empty."""
     ended_unseen: tuple[str, ...] = ()
     running: bool | None
     reason: str = msgspec.field(default="", name="why_not")
@@ -145,16 +146,16 @@ class BackendState(msgspec.Struct, kw_only=True, omit_defaults=True):
     wave: int | None = None
     """The wave that is under way there, or is about to begin: nothing may be sent."""
     risks: int = 0
-    """How many waves have begun."""
+    """The number of waves that have begun."""
     unsure: bool = False
-    """Whether another process may be there by now: nothing may be sent."""
+    """Whether another process may run by now: nothing may be sent."""
     least: int | None = None
-    """How many requests this one must have counted."""
+    """The number of requests that the known process must have counted."""
     base: bool = False
-    """Whether the base model is ready, for coordinators of a version before: they find no record of it."""
+    """Whether the base model is ready, for coordinators of an earlier version, which read no record of it."""
     records: list[AdapterReport] = []
     report: SidecarReport | None = None
-    """What its sidecar reported last: by it every coordinator finds the same version for a member."""
+    """The last report of the server's sidecar: from it every coordinator finds the same version for a member."""
 
     @classmethod
     def of(cls, backend: Backend) -> "BackendState":
@@ -175,15 +176,15 @@ class BackendState(msgspec.Struct, kw_only=True, omit_defaults=True):
         )
 
     def states(self) -> list[AdapterState]:
-        """The state of every adapter that the leader knows. A leader of a version before tells of the base model apart
-        from adapters, and only whether it is ready.
+        """The state of every adapter that the leader knows. A leader of an earlier version reports the base
+        model apart from adapters, and only whether it is ready.
         """
         states = [record.to_state() for record in self.records]
         apart = self.base and all(state.path is not None for state in states)
         return [*states, AdapterState(path=None, phase=AdapterPhase.READY)] if apart else states
 
     def write(self, backend: Backend) -> None:
-        """The same here."""
+        """Write the state into the follower's backend."""
         backend.registry.observe(self.incarnation, self.ended_unseen, self.states())
         backend.admission.observe_waves(self.risks)
         error = self.error.error() if self.error else None
@@ -195,7 +196,7 @@ class GrantResponse(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     version: int
     servers: dict[str, BackendState] | None = None
-    """None where nothing moved since the follower's version."""
+    """None: nothing has changed since the follower's version."""
     metrics: dict[str, int | None] | None = None
     """The board's figures."""
 

@@ -26,7 +26,7 @@ class LoraxHealth(StrEnum):
 
     @classmethod
     def of(cls, running: bool | None) -> Self:
-        """Of a board with LoRAX, by its last health check; None before the first."""
+        """The health of a board with LoRAX, by its last health check; None before the first."""
         return cls.UNCHECKED if running is None else cls.UP if running else cls.DOWN
 
 

@@ -27,7 +27,7 @@ from boardroom.kube.protocol import Kube
 
 WRITE_SECONDS: Final = 10.0
 URGENT_SECONDS: Final = 1.0
-"""How soon a change of LoRAX's or an adapter's verdict is written after the last write."""
+"""The seconds after the last write when a changed verdict of LoRAX or an adapter is written."""
 MAX_PAUSE: Final = 30.0
 _IGNORED: Final = (NotFoundError, ConflictError)
 """The object has gone, or another of its name is there; the watch will tell."""

@@ -1,4 +1,4 @@
-"""collaborative: rounds, each a batch in which everybody sees the last positions, until nobody changes position."""
+"""collaborative: rounds until no member changes position. Each is a batch in which members see the last positions."""
 
 from typing import Final
 

@@ -13,7 +13,7 @@ TASK: Final = "You chair this board: weigh what was said and give the board's on
 
 @mode(CoordinationMode.HIERARCHICAL)
 async def hierarchical(session: Session, agenda: Agenda) -> Deliberation:
-    """The chair speaks once, last, and sees every answer; nobody takes its place if it can't speak."""
+    """The chair speaks once, last, and sees every answer; no member takes its place if the chair can't speak."""
     chair = agenda.chair
     members = [agent for agent in agenda.agents if agent.name != chair.name]
     answers = await session.round([MemberPrompt(agent, agenda.question) for agent in members], steps=2)
