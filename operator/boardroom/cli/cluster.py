@@ -59,9 +59,9 @@ def up(*, provider: str, kubeconfig: Path | None, gpus: int) -> None:
         choice.remember(wanted)
 
 
-@cluster.command(short_help="Remove the cluster and all its files.")
+@cluster.command(short_help="Remove the kind cluster or the native node.")
 def down() -> None:
-    """Remove the kind cluster, or the native node and all its files. A cluster by --kubeconfig stays untouched."""
+    """Remove the kind cluster, or the native node; its logs stay. A cluster by --kubeconfig stays untouched."""
     with _reported():
         choice.current().down()
         choice.forget()

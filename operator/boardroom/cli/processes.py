@@ -19,6 +19,7 @@ from typing import IO, Final, Never, Self
 
 import click
 import httpx
+import orjson
 
 from boardroom.cluster.daemon import leash
 
@@ -27,6 +28,7 @@ STOP_TIMEOUT = 10.0
 _POLL = 0.05
 _LOOK = 1.0
 _KEPT_LINES: Final = 40
+_BOARD_LOGGER: Final = "boardroom.coordinator.board.sources"
 _LINE_BYTES: Final = 4096
 _PREFIX: Final = "boardroom-"
 _MARK: Final = ".boardroom-serve"
@@ -126,6 +128,19 @@ class Process:
         with stream:
             while line := stream.readline(_LINE_BYTES):
                 self._lines.append(line)
+                if (warning := board_warning(line)) is not None:
+                    click.echo(f"warning: {warning}", err=True)
+
+
+def board_warning(line: bytes) -> str | None:
+    """A coordinator's warning about the board's file, from its log line. None: another line."""
+    try:
+        entry = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(entry, dict) or (entry.get("logger"), entry.get("level")) != (_BOARD_LOGGER, "warning"):
+        return None
+    return f"{entry['message']}: {entry.get('error', '')}"
 
 
 class Processes(ExitStack):

@@ -130,7 +130,9 @@ _CLUSTER = (
     click.option("--kubeconfig", type=click.Path(), help="Kubeconfig file."),
 )
 _COORDINATOR = (
-    click.option("--url", envvar="BOARDROOM_URL", help="URL of a coordinator. Unset: kubectl's cluster."),
+    click.option(
+        "--url", envvar="BOARDROOM_URL", help="URL of a coordinator [env BOARDROOM_URL]. Unset: kubectl's cluster."
+    ),
     *_CLUSTER,
     click.option(
         "--token-file",

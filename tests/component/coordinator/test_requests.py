@@ -41,7 +41,14 @@ BAD_QUESTIONS: list[tuple[bytes, Refusal]] = [
     ),
     (b'{"user_input": "x", "coordination_mode": 7}', (422, "invalid_request", "coordination_mode", "parallel, s")),
     (b'{"user_input": "x", "use_lorax": false}', (422, "invalid_request", "use_lorax", "standard inference")),
-    (b'{"user_input": "x", "min_successful": 3}', (422, "invalid_request", "min_successful", "2 members are asked")),
+    (
+        b'{"user_input": "x", "min_successful": 3}',
+        (422, "invalid_request", "min_successful", "2 members are asked: give at most 2"),
+    ),
+    (
+        b'{"user_input": "x", "parameters": {"max_tokens": 3}}',
+        (422, "invalid_request", "parameters.max_tokens", "parameters has max_new_tokens, temperature"),
+    ),
     (b'{"user_input": "x", "parameters": {"top_p": 2}}', (422, "invalid_request", "parameters.top_p", "less than")),
     (
         b'{"user_input": "x", "agents": ["ceo", "janitor"]}',

@@ -102,7 +102,8 @@ def _check_min_successful(request: AskRequest, mode: CoordinationMode, agenda: A
     count = len(names | {agenda.chair.name} if mode is CoordinationMode.HIERARCHICAL else names)
     if request.min_successful > count:
         raise InvalidQuestion(
-            f"min_successful is {request.min_successful}, and {count} members are asked", field="min_successful"
+            f"min_successful is {request.min_successful}, and {count} members are asked: give at most {count}",
+            field="min_successful",
         )
 
 

@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope
 
-from boardroom.api.ask import MAX_BODY_BYTES, MAX_QUESTION_CHARS, AskRequest, CoordinationMode
+from boardroom.api.ask import MAX_BODY_BYTES, MAX_QUESTION_CHARS, AskRequest, CoordinationMode, Parameters
 from boardroom.coordinator.errors import (
     ApiError,
     InvalidJson,
@@ -147,6 +147,7 @@ def _problem(error: Any, body: bytes) -> ApiError:
         modes = ", ".join(CoordinationMode)
         return InvalidQuestion(f"coordination_mode: there is no such mode; the modes are {modes}", field=field)
     if kind == "extra_forbidden":
-        known = ", ".join(AskRequest.model_fields)
-        return InvalidQuestion(f"{field}: there is no such field; a question has {known}", field=field)
+        owner, fields = ("parameters", Parameters) if field.startswith("parameters.") else ("a question", AskRequest)
+        known = ", ".join(fields.model_fields)
+        return InvalidQuestion(f"{field}: there is no such field; {owner} has {known}", field=field)
     return InvalidQuestion(f"{field}: {error['msg']}" if field else str(error["msg"]), field=field or None)
