@@ -94,7 +94,7 @@ def test_a_name_that_stands_twice_in_a_header_is_refused(ceo: Path, twice: str) 
     _write(ceo, content[8 : 8 + length].decode().rstrip().removesuffix("}") + f", {twice}}}", content[8 + length :])
     problem = read(ceo).problem
     assert problem is not None
-    assert (problem.reason, "stands there twice" in problem.message) == ("AdapterInvalid", True), problem
+    assert (problem.reason, "is there twice" in problem.message) == ("AdapterInvalid", True), problem
 
 
 def _write(adapter: Path, header: str, data: bytes) -> None:
