@@ -124,7 +124,7 @@ def test_a_board_from_values_is_waited_for_changed_and_removed(chart_board: Boar
     def left() -> list[str]:
         return [name for name in chart_board.names(OWNED) if not name.startswith(filler)]
 
-    until("nothing is left", lambda: left() == [], 120.0)
+    until("nothing is left", lambda: left() == [], 240.0)
     assert chart_board.names("persistentvolumeclaims") == ["persistentvolumeclaim/board-adapters"]  # by its policy
 
 

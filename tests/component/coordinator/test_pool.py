@@ -113,6 +113,7 @@ async def test_the_digest_is_that_of_the_server_that_spoke(board: Board) -> None
         standing_pool(board, listed(servers, "a")) as stand,
     ):
         await stand.wait_ready(5, "a")
+        await until(lambda: stand.backend("a").registry[str(board.adapter("CFO"))].digest)  # of the files before
         board.replace_adapter("CFO")
         await until(lambda: stand.backend("a").registry[str(board.adapter("CFO"))].replaced)
         stand.endpoints.list(*(servers.endpoints[name] for name in ("a", "b")))
