@@ -159,7 +159,6 @@ class Coordinator:
             if lorax is not None:
                 await lorax.refresh_unknown(request.timeout or roster.timeout_seconds)
             dispatcher = Dispatcher(self.metrics, lorax=lorax, standard=self._standard_route, tracer=self.tracer)
-
             ask = AskContext(
                 request=request,
                 request_id=request_id,

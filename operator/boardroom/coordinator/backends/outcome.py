@@ -29,7 +29,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def superseded(now: float, stream: MemberStream | None) -> Outcome:
-    """An answer may come from another process than the one that loaded the adapters."""
+    """The outcome of an answer that may come from another process than the one that loaded the adapters."""
     error = Superseded("LoRAX has started anew meanwhile, and this answer may be the base model's")
     if stream is not None:
         stream.failed(str(error))
@@ -37,7 +37,7 @@ def superseded(now: float, stream: MemberStream | None) -> Outcome:
 
 
 def empty_response(request: GenerationRequest, now: float, engine: EngineName, stream: MemberStream | None) -> Outcome:
-    """A text without a word is no answer."""
+    """The outcome of an answer without any text, which counts as a failure."""
     who = "LoRAX" if engine is EngineName.LORAX else "standard inference"
     why = "; a stop sequence may have ended it at once" if request.stop else ""
     error = BadResponse(f"{who} answered with an empty text{why}")
@@ -47,5 +47,5 @@ def empty_response(request: GenerationRequest, now: float, engine: EngineName, s
 
 
 def failed(error: EngineError, now: float, engine: EngineName = EngineName.LORAX) -> Outcome:
-    """No text."""
+    """The outcome of a request that failed with this error."""
     return Outcome(error, now, reason=str(error), engine=engine)
